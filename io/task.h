@@ -1,0 +1,74 @@
+/* task.h -- a fiber of its shard, in which a command runs as if it blocked.
+ *
+ * Only a function with a struct task * parameter can suspend. While a task does not suspend, nothing
+ * else runs on its shard: a change that is made in one function without a task is one breath.
+ *
+ *            task_start                     an operation, a queue, task_pause
+ *   (none) ------------> ready ---> running ---------------------------------> suspended
+ *                          ^            |  returns from its function               |
+ *                          |            v                                          |
+ *                          |         (gone)                                        |
+ *                          +-------- completion, wake, cancel, its turn -----------+
+ *
+ * Cancel: what the task waits for is asked to stop. When the kernel or the other shard has let go of
+ * the memory, the waiting call returns RP_ERR_CANCELED, and so does every later one at once, except
+ * inside task_shield(). The task unwinds like after any other error.
+ */
+#ifndef RP_IO_TASK_H
+#define RP_IO_TASK_H
+
+#include "io/base/list.h"
+#include "io/loop.h"
+
+struct task;
+
+typedef void task_fn(struct task *task, void *arg);
+
+/* Start a task: it first runs when the loop comes to it, never inside this call. *out (may be NULL) is
+ * good until its function returns. RP_ERR_LIMIT: tasks_max are alive. RP_ERR_NOMEM: no stack. */
+RP_MUST_USE enum rp_err task_start(struct loop *loop, task_fn *fn, void *arg, struct task **out);
+
+/* Ask it to stop; may be called twice, or by the task itself. Not for a task of another shard. */
+void task_cancel(struct task *task);
+bool task_canceled(const struct task *task);
+
+/* While shielded (calls nest) waiting is not cut short by a cancel: for what must be finished, such as
+ * giving back what another shard lent. The cancel shows itself after the last unshield. */
+void task_shield(struct task *task);
+void task_unshield(struct task *task);
+
+struct loop *task_loop(const struct task *task);
+
+/* Let others run if this task's slice of 500 us is used up; else return at once (about 30 ns). Every
+ * loop over input or over messages calls it. RP_ERR_CANCELED as always. */
+RP_MUST_USE enum rp_err task_pause(struct task *task);
+
+/* Always let others run once. */
+RP_MUST_USE enum rp_err task_yield(struct task *task);
+
+/* Suspend for a time. */
+RP_MUST_USE enum rp_err task_sleep(struct task *task, uint64_t ns);
+
+/* A place to wait at: room in a log, a volume that is being opened, a rope that drains. */
+struct task_queue {
+	struct list waiting;
+};
+
+void task_queue_init(struct task_queue *queue);
+
+/* Suspend until woken: first come, first woken. RP_ERR_CANCELED: not woken (a wake that had reached it is
+ * passed on to the next). Being woken promises nothing: look again. */
+RP_MUST_USE enum rp_err task_queue_wait(struct task *task, struct task_queue *queue);
+
+/* The same with a bound; RP_ERR_END: the time is over. */
+RP_MUST_USE enum rp_err task_queue_wait_ns(struct task *task, struct task_queue *queue, uint64_t ns);
+
+/* Make the first waiter, or all, ready. No task needed; nothing runs inside the call. */
+void task_queue_wake(struct task_queue *queue);
+void task_queue_wake_all(struct task_queue *queue);
+bool task_queue_empty(const struct task_queue *queue);
+
+/* What a person sees in a list of tasks: static text, set by who starts the work. */
+void task_set_name(struct task *task, const char *name);
+
+#endif

@@ -1,0 +1,77 @@
+/* dbox.h -- one user's message bodies, in append-only files <n>.dbox of up to 64 MiB.
+ *
+ * A record describes itself (dbox_format.h). A place is given out when a message is numbered; small bodies travel in
+ * the commit log and are written here when settled; larger ones are streamed into a file of their own place and made
+ * durable before the change that refers to them. A file has one streaming writer at a time.
+ */
+#ifndef RP_INDEX_DBOX_H
+#define RP_INDEX_DBOX_H
+
+#include "index/commit.h"
+#include "io/file.h"
+
+enum {
+	DBOX_FILE_BYTES_MAX = 64 * 1024 * 1024, /* sealed beyond; one larger message may go over it */
+	DBOX_INLINE_BYTES_MAX = 64 * 1024,      /* bodies up to this travel in the commit log */
+	DBOX_BLOCK_BYTES = 64 * 1024,           /* of body under one checksum */
+};
+
+struct dbox;
+struct dbox_body;
+struct dbox_stream;
+
+/* Where a body's record begins. */
+struct dbox_ref {
+	uint32_t file;   /* from 1; 0: no body */
+	uint32_t offset; /* in units of 16 bytes */
+};
+
+/* What a body's record says about its message, so that repair can rebuild a mailbox from bodies alone. */
+struct dbox_message {
+	uint64_t mailboxid;
+	uint32_t uid; /* 0: not numbered yet when it was written (streamed bodies) */
+	uint32_t flags; /* system flags at save */
+	int64_t internaldate_s;
+	int16_t internaldate_zone_min;
+	uint64_t emailid;
+};
+
+/* The text that a new file begins with (names, special uses and ids of the mailboxes then there), in arena memory. */
+typedef enum rp_err dbox_names_fn(void *arg, struct arena *arena, struct bytes *names);
+
+/* dir: the volume's directory under DATA, copied. Makes nothing. */
+RP_MUST_USE enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *userid,
+    uint64_t epoch, dbox_names_fn *names, void *names_arg, struct dbox **out);
+void dbox_close(struct dbox *dbox);
+
+/* A small body. dbox_reserve() suspends: it sees to it that a file with room for it is there. Then, in the breath of
+ * the change: dbox_place_inline() gives it a place and makes its whole record in arena memory. RP_ERR_BUSY: the room
+ * is gone (another change took it): reserve again. */
+RP_MUST_USE enum rp_err dbox_reserve(struct task *task, struct dbox *dbox, uint64_t body_bytes);
+RP_MUST_USE enum rp_err dbox_place_inline(struct dbox *dbox, const struct dbox_message *message,
+    struct bytes body, struct arena *arena, struct bytes *record, struct dbox_ref *ref);
+
+/* A settled record goes to its place. Unflushed. */
+RP_MUST_USE enum rp_err dbox_write_settled(
+    struct task *task, struct dbox *dbox, uint64_t file, uint64_t offset, struct bytes record);
+
+/* A large body, streamed: begin, any number of writes, finish (durable on RP_OK), or abort at any time. */
+RP_MUST_USE enum rp_err dbox_stream_begin(
+    struct task *task, struct dbox *dbox, struct dbox_stream **out);
+RP_MUST_USE enum rp_err dbox_stream_write(
+    struct task *task, struct dbox_stream *stream, struct bytes b);
+RP_MUST_USE enum rp_err dbox_stream_finish(struct task *task, struct dbox_stream *stream,
+    const struct dbox_message *message, struct dbox_ref *ref);
+void dbox_stream_abort(struct dbox_stream *stream);
+
+/* Read a body. Open checks the record's header (RP_ERR_CORRUPT; RP_ERR_EXPUNGED: the file is gone). A read checks each
+ * 64 KiB block that it touches. settle: unsettled records, looked at first. An open body stays readable whatever
+ * happens to its message or its file's name. */
+RP_MUST_USE enum rp_err dbox_body_open(struct task *task, struct dbox *dbox, const struct settle *settle,
+    struct dbox_ref ref, uint64_t emailid, struct dbox_body **out);
+uint64_t dbox_body_bytes(const struct dbox_body *body);
+RP_MUST_USE enum rp_err dbox_body_read(
+    struct task *task, struct dbox_body *body, uint64_t offset, void *p, size_t n, size_t *got);
+void dbox_body_close(struct dbox_body *body);
+
+#endif

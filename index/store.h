@@ -1,0 +1,49 @@
+/* store.h -- one shard's mail: its commit log and the volumes of the users whose home it is.
+ *
+ * Part of the door of index, with volume.h, mailbox.h, view.h, msgset.h and watch.h; the rest of the folder is
+ * behind it.
+ */
+#ifndef RP_INDEX_STORE_H
+#define RP_INDEX_STORE_H
+
+#include "io/base/arena.h"
+#include "io/task.h"
+
+struct store;
+struct dbox_body;
+
+/* What index cannot know: what a message is. Handed down by who opens the store. */
+struct mail_reader {
+	/* Make the cache entry (opaque to index) of a message from its body; in arena memory. */
+	enum rp_err (*render)(
+	    struct task *task, struct dbox_body *body, struct arena *arena, struct bytes *entry);
+	/* The Date: field, for the sent-date column, of a cache entry; false: none. */
+	bool (*sent_date)(struct bytes entry, int64_t *seconds, int16_t *zone_min);
+};
+
+struct store_settings {
+	unsigned shards_count;
+	uint64_t commit_file_bytes;
+	uint64_t unsettled_bytes_max;
+	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */
+	const struct mail_reader *reader;
+	void (*changed)(void *arg); /* durable has moved, or the log has failed; no task */
+	void *arg;
+};
+
+/* Shard 0 first takes the store's lock, reads DATA/store and raises the epoch (store_claim); then each shard opens its
+ * part: recovery, commit log. RP_ERR_BUSY: another server has DATA. *reason: one line for a person (static or arena). */
+RP_MUST_USE enum rp_err store_claim(
+    struct task *task, struct arena *arena, unsigned shards_count, uint64_t *epoch, const char **reason);
+RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,
+    uint64_t epoch, struct store **out, const char **reason);
+
+/* All is settled and synced, volumes are closed; nothing may be in use. */
+RP_MUST_USE enum rp_err store_close(struct task *task, struct store *store);
+
+/* The gate: what lies before this position of this shard's log is durable. */
+uint64_t store_durable(const struct store *store);
+bool store_failed(const struct store *store);
+RP_MUST_USE enum rp_err store_wait_durable(struct task *task, struct store *store, uint64_t position);
+
+#endif

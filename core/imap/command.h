@@ -5,7 +5,7 @@
 #include "io/base/bytes.h"
 
 enum {
-	COMMAND_TAG_BYTES_MAX = 128, /* it is kept and sent back; clients use four to ten */
+	COMMAND_TAG_BYTES_MAX = 64,  /* it is kept and sent back; clients use four to ten */
 	COMMAND_NAME_BYTES_MAX = 24, /* longer than any command */
 };
 

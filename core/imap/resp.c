@@ -32,6 +32,8 @@ void resp_flush(struct resp *resp)
 
 void resp_stamp(struct resp *resp, uint64_t gate)
 {
+	if (gate <= resp->rope->gate)
+		return;
 	resp_flush(resp);
 	rope_stamp(resp->rope, gate);
 }
@@ -236,16 +238,25 @@ void resp_status_end(struct resp *resp, const char *text)
 	resp_lit(resp, "\r\n");
 }
 
+void resp_status_put(struct resp *resp, struct bytes tag, enum resp_status status,
+		     struct bytes code, struct bytes text)
+{
+	RP_ASSERT(text.n > 0);
+	resp_status_begin(resp, tag, status);
+	if (code.n > 0) {
+		resp_byte(resp, '[');
+		resp_put(resp, code);
+		resp_lit(resp, "] ");
+	}
+	resp_put(resp, text);
+	resp_lit(resp, "\r\n");
+}
+
 void resp_status(struct resp *resp, struct bytes tag, enum resp_status status, const char *code,
 		 const char *text)
 {
-	resp_status_begin(resp, tag, status);
-	if (code != NULL) {
-		resp_byte(resp, '[');
-		resp_str(resp, code);
-		resp_lit(resp, "] ");
-	}
-	resp_status_end(resp, text);
+	resp_status_put(resp, tag, status, bytes_of_str(code != NULL ? code : ""),
+			bytes_of_str(text));
 }
 
 void resp_continuation(struct resp *resp, struct bytes b)

@@ -47,13 +47,13 @@ void resp_init(struct resp *resp, struct rope *rope, bool utf8);
  * forgotten. */
 void resp_flush(struct resp *resp);
 
-/* rope_stamp() for what is written from now on. */
+/* rope_stamp() for what is written from now on. Costs nothing where the gate does not rise. */
 void resp_stamp(struct resp *resp, uint64_t gate);
 
 /* n bytes by n, up to RESP_ROOM_BYTES_MAX; resp_room()'s slow half. */
 uint8_t *resp_reserve(struct resp *resp, size_t n);
 
-/* Room for n bytes to be written by the caller, and then counted with resp_commit(). NULL: failed. */
+/* Room for n > 0 bytes to be written by the caller, and then counted with resp_commit(). NULL: failed. */
 static inline uint8_t *resp_room(struct resp *resp, size_t n)
 {
 	if (RP_LIKELY((size_t)(resp->end - resp->at) >= n))
@@ -159,6 +159,10 @@ void resp_literal8_mark(struct resp *resp, uint64_t n);
  * empty, for strict clients stumble over a status without text. */
 void resp_status(struct resp *resp, struct bytes tag, enum resp_status status, const char *code,
 		 const char *text);
+
+/* The same with spans; code.n == 0: none. */
+void resp_status_put(struct resp *resp, struct bytes tag, enum resp_status status,
+		     struct bytes code, struct bytes text);
 
 /* The same in pieces, for codes with arguments: tag SP status SP, then the caller's "[CODE ...] ",
  * then text CRLF. */

@@ -1,7 +1,7 @@
 /* journal.h -- one user's log: every change to his mail, in order, in files of up to 8 MiB.
  *
  * <first>-<last>.journal is sealed; the one in use is <first>-.journal. Files are append-only; a record's place is
- * decided when it is numbered, long before it is written (commit.h, settling). Opening finds the files and the end
+ * decided when it is numbered, long before it is written (settle.h). Opening finds the files and the end
  * of what is written; replay reads records in LSN order. Reads and writes go through the volume's directory only.
  */
 #ifndef RP_INDEX_JOURNAL_H
@@ -10,30 +10,52 @@
 #include "index/record.h"
 #include "io/file.h"
 
-enum { JOURNAL_FILE_BYTES_MAX = 8 * 1024 * 1024 };
+enum {
+	JOURNAL_FILE_BYTES_MAX = 8 * 1024 * 1024,
+	JOURNAL_FILES_MAX = 4096, /* of one user: 32 GiB of changes; compaction keeps them few */
+	JOURNAL_VERSION = 1,
+};
 
 struct journal;
 
-/* dir: the volume's directory under DATA, copied. Makes nothing. An empty directory is an empty journal. Damage in the
- * middle of a file is reported in the log by file and offset, and costs the records it hits. */
+/* dir: the volume's directory under DATA, copied. Makes nothing. An empty directory, or none, is an empty journal. Damage in
+ * the file in use is reported in the log by file and offset, and costs the records it hits. RP_ERR_CANNOT: of a newer
+ * version. */
 RP_MUST_USE enum rp_err journal_open(struct task *task, const char *dir, const struct userid *userid,
     uint64_t epoch, struct journal **out);
+
+/* The same for recovery, which knows the places: nothing is read but headers, and nothing may be numbered. */
+RP_MUST_USE enum rp_err journal_open_for_recovery(struct task *task, const char *dir,
+    const struct userid *userid, uint64_t epoch, struct journal **out);
+
+/* Nothing of it is in use by a task. NULL is fine. */
 void journal_close(struct journal *journal);
 
-/* The LSN of the newest record, 0 when empty; and how many bytes lie behind a given LSN (for checkpoint decisions). */
+/* The LSN of the newest record, 0 when empty; the oldest that is there, 0 likewise; and how many bytes lie behind a given
+ * LSN, give or take a few KiB (for checkpoint decisions). */
 uint64_t journal_last_lsn(const struct journal *journal);
+uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
 
 /* Number the next record: its LSN and place in the journal. Part of a change's breath: no suspension, cannot fail.
  * bytes: record_journal_bytes(). */
-void journal_number(struct journal *journal, uint64_t bytes, uint64_t *lsn, struct record_place *place);
+void journal_number(
+    struct journal *journal, uint64_t bytes, uint64_t *lsn, struct record_place *place);
 
-/* Write a settled record at its place, making and sealing files as places ask for. Unflushed. */
+/* The next record that is numbered begins a file of its own: all before can then be removed (a destroyed user's). */
+void journal_cut(struct journal *journal);
+
+/* Write settled records at their places, making and sealing files as places ask for. Unflushed. */
 RP_MUST_USE enum rp_err journal_write(
     struct task *task, struct journal *journal, const struct record *const *records, size_t count);
 
+/* Remove the files whose records all have LSNs below this one. The file in use stays. */
+RP_MUST_USE enum rp_err journal_remove_below(
+    struct task *task, struct journal *journal, uint64_t lsn);
+
 /* Call fn for each record with LSN > since, in order; a record fn gets is good during the call. fn's error ends it.
- * Gaps (damage) are reported by calling fn with record == NULL and the LSNs that are missing. */
+ * Gaps (damage) are reported by calling fn with record == NULL and the LSNs that are missing. What is numbered but not
+ * written yet is not met. */
 typedef enum rp_err journal_replay_fn(
     void *arg, const struct record *record, uint64_t missing_first, uint64_t missing_last);
 RP_MUST_USE enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,

@@ -23,6 +23,13 @@ enum {
 	RECORD_BODY_BYTES_MAX = 64 * 1024 + 4096, /* a body record that travels inside */
 };
 
+/* What recovery must know about a record without knowing change.h. */
+enum record_flag {
+	RECORD_DESTROYS = 1 << 0, /* every record of this user before it is void */
+	RECORD_DROPS_DBOX = 1 << 1, /* place.dbox is no body's place but a file that is void from here on */
+	RECORD_FLAGS_KNOWN = RECORD_DESTROYS | RECORD_DROPS_DBOX,
+};
+
 /* Where a record and its body lie in the user's own files. */
 struct record_place {
 	uint64_t journal; /* first LSN of the journal file */
@@ -35,7 +42,7 @@ struct record_place {
 struct record_header {
 	uint32_t magic;
 	uint16_t type;  /* enum change_type */
-	uint16_t flags; /* none yet: 0 */
+	uint16_t flags; /* enum record_flag */
 	struct userid userid;
 	uint64_t epoch; /* of the store at the server's start */
 	uint64_t lsn;   /* counts this user's records from 1 without a gap */
@@ -55,6 +62,12 @@ struct record {
 	struct bytes body; /* the whole dbox record; .n == 0: none */
 };
 
+/* Is this a header that we write? Asked before writing (asserted) and after reading. */
+bool record_header_is_sane(const struct record_header *header);
+
+/* Set magic, payload_xxh3 and sizes from the payload and body. */
+void record_fill(struct record_header *header, struct bytes payload, struct bytes body);
+
 /* Bytes that header and payload take in a journal: padded to RECORD_ALIGN. */
 uint64_t record_journal_bytes(const struct record_header *header);
 
@@ -63,6 +76,14 @@ uint64_t record_bytes(const struct record_header *header);
 
 /* Put header_xxh3 for a container with this nonce. */
 void record_sign(struct record_header *header, uint64_t nonce);
+
+/* Write header and payload (padded with zeroes to record_journal_bytes()) to p, signed for a container with this nonce.
+ * Returns the bytes written. */
+size_t record_put(uint8_t *p, const struct record *record, uint64_t nonce);
+
+/* Offset, from `from` on and a multiple of RECORD_ALIGN, of the next sound record header; in.n: none. For going on behind
+ * damage. */
+size_t record_find(struct bytes in, size_t from, uint64_t nonce);
 
 /* Read the record at in.p[0]: RP_OK and *out (spans borrow from in). RP_ERR_END: less than a header, or zeroes: no
  * record begins here. RP_ERR_CORRUPT: one begins, or should, and is not sound; if at least its header is sound

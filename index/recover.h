@@ -2,7 +2,11 @@
  *
  * Each log is read up to its first bad write, unless a later header says that it was durable: then that is damage, is
  * reported, and costs that record only. A user's records are put in their places, by epoch and LSN, before his volume
- * opens; the rest in the background. Afterwards each log file gets a new nonce before its first write.
+ * opens; the rest in the background.
+ *
+ *   every shard:  recover_open -> commit_open(recovering) -> listeners open -> recover_user for all of recover_next
+ *                 -> recover_sync
+ *   when all shards have done so, one of them: recover_void; then every shard: commit_recovered, recover_close
  */
 #ifndef RP_INDEX_RECOVER_H
 #define RP_INDEX_RECOVER_H
@@ -12,25 +16,38 @@
 
 struct recover;
 
-/* Read the logs; keep the records of users whose home is this loop's shard of shards_count. */
-RP_MUST_USE enum rp_err recover_open(struct task *task, unsigned shards_count, struct recover **out);
+/* Read the logs of epochs before `epoch`; know the records of users whose home is this loop's shard of shards_count.
+ * RP_ERR_IO: a log cannot be read. */
+RP_MUST_USE enum rp_err recover_open(
+    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out);
 
 /* Has this user records that are not in their places yet? */
 bool recover_has(const struct recover *recover, const struct userid *userid);
 
-/* Put this user's records in their places (files under his directory), unflushed; then forget them. */
+/* Put this user's records in their places (files under his directory), unflushed; then forget them. Several tasks may ask
+ * for the same user: all wait until it is done. */
 RP_MUST_USE enum rp_err recover_user(
     struct task *task, struct recover *recover, const struct userid *userid);
 
-/* The next user with records to place; false: none left, and after a syncfs the logs may be reused. */
+/* The next user with records to place; false: none left. */
 bool recover_next(const struct recover *recover, struct userid *userid);
 
-/* The highest LSN and position facts are the volume's business; this is for `ready`'s log line and stats. */
+/* All of this shard is placed: make it durable (syncfs). */
+RP_MUST_USE enum rp_err recover_sync(struct task *task, struct recover *recover);
+
+/* Once, when every shard has synced: all log files of epochs before `epoch` say that they hold nothing, and the folders
+ * of shards that are no more are removed. */
+RP_MUST_USE enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoch);
+
+/* For `ready`'s log line and stats. */
 struct recover_report {
 	uint64_t files_read;
 	uint64_t bytes_read;
-	uint64_t records;
-	uint64_t records_damaged;
+	uint64_t writes_cut;      /* not durable when the server ended: never acknowledged */
+	uint64_t writes_damaged;
+	uint64_t records;         /* this shard's, to be placed */
+	uint64_t records_void;    /* of destroyed users, and double ones */
+	uint64_t records_damaged; /* of any shard, at least */
 	uint64_t users;
 };
 void recover_report(const struct recover *recover, struct recover_report *out);

@@ -10,6 +10,7 @@
 #include "io/task.h"
 
 struct store;
+struct claim;
 struct dbox_body;
 
 /* What index cannot know: what a message is. Handed down by who opens the store. */
@@ -32,9 +33,11 @@ struct store_settings {
 };
 
 /* Shard 0 first takes the store's lock, reads DATA/store and raises the epoch (store_claim); then each shard opens its
- * part: recovery, commit log. RP_ERR_BUSY: another server has DATA. *reason: one line for a person (static or arena). */
-RP_MUST_USE enum rp_err store_claim(
-    struct task *task, struct arena *arena, unsigned shards_count, uint64_t *epoch, const char **reason);
+ * part: recovery, commit log. RP_ERR_BUSY: another server has DATA. *reason: one line for a person (static or arena).
+ * *claim holds the lock; store_unclaim() when all shards have closed their part. NULL is fine. */
+RP_MUST_USE enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
+    struct claim **claim, uint64_t *epoch, const char **reason);
+void store_unclaim(struct claim *claim);
 RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason);
 

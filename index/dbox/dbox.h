@@ -7,13 +7,16 @@
 #ifndef RP_INDEX_DBOX_H
 #define RP_INDEX_DBOX_H
 
-#include "index/commit.h"
+#include "index/settle.h"
+#include "io/base/arena.h"
 #include "io/file.h"
 
 enum {
 	DBOX_FILE_BYTES_MAX = 64 * 1024 * 1024, /* sealed beyond; one larger message may go over it */
 	DBOX_INLINE_BYTES_MAX = 64 * 1024,      /* bodies up to this travel in the commit log */
 	DBOX_BLOCK_BYTES = 64 * 1024,           /* of body under one checksum */
+	DBOX_FILES_MAX = 65536,                 /* of one user: 4 TiB */
+	DBOX_NAMES_BYTES_MAX = 1024 * 1024,     /* the text that a file begins with; longer: left out */
 };
 
 struct dbox;
@@ -39,23 +42,29 @@ struct dbox_message {
 /* The text that a new file begins with (names, special uses and ids of the mailboxes then there), in arena memory. */
 typedef enum rp_err dbox_names_fn(void *arg, struct arena *arena, struct bytes *names);
 
-/* dir: the volume's directory under DATA, copied. Makes nothing. */
+/* dir: the volume's directory under DATA, copied. Makes nothing; a directory that is not there is an empty dbox. names may
+ * be NULL (recovery: the new file then has no text). */
 RP_MUST_USE enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *userid,
     uint64_t epoch, dbox_names_fn *names, void *names_arg, struct dbox **out);
+
+/* Open bodies stay readable; streams must have ended. NULL is fine. */
 void dbox_close(struct dbox *dbox);
 
 /* A small body. dbox_reserve() suspends: it sees to it that a file with room for it is there. Then, in the breath of
  * the change: dbox_place_inline() gives it a place and makes its whole record in arena memory. RP_ERR_BUSY: the room
- * is gone (another change took it): reserve again. */
+ * is gone (another change took it): reserve again. Several bodies of one change: reserve their sum (each counted with
+ * DBOX_RECORD_BYTES_MORE); their records are adjacent. */
+enum { DBOX_RECORD_BYTES_MORE = 128 + 16 }; /* what a small body's record takes besides it, at most */
 RP_MUST_USE enum rp_err dbox_reserve(struct task *task, struct dbox *dbox, uint64_t body_bytes);
 RP_MUST_USE enum rp_err dbox_place_inline(struct dbox *dbox, const struct dbox_message *message,
     struct bytes body, struct arena *arena, struct bytes *record, struct dbox_ref *ref);
 
-/* A settled record goes to its place. Unflushed. */
+/* A settled record, or several adjacent ones, goes to its place. Unflushed. The file is made if it is not there. */
 RP_MUST_USE enum rp_err dbox_write_settled(
     struct task *task, struct dbox *dbox, uint64_t file, uint64_t offset, struct bytes record);
 
-/* A large body, streamed: begin, any number of writes, finish (durable on RP_OK), or abort at any time. */
+/* A large body, streamed: begin, any number of writes, finish (durable on RP_OK), or abort at any time. The end of a stream
+ * is finish with RP_OK, or abort. */
 RP_MUST_USE enum rp_err dbox_stream_begin(
     struct task *task, struct dbox *dbox, struct dbox_stream **out);
 RP_MUST_USE enum rp_err dbox_stream_write(
@@ -65,13 +74,20 @@ RP_MUST_USE enum rp_err dbox_stream_finish(struct task *task, struct dbox_stream
 void dbox_stream_abort(struct dbox_stream *stream);
 
 /* Read a body. Open checks the record's header (RP_ERR_CORRUPT; RP_ERR_EXPUNGED: the file is gone). A read checks each
- * 64 KiB block that it touches. settle: unsettled records, looked at first. An open body stays readable whatever
- * happens to its message or its file's name. */
+ * 64 KiB block that it touches. settle (may be NULL): unsettled records, looked at first. An open body stays readable
+ * whatever happens to its message or its file's name. One task at a time. */
 RP_MUST_USE enum rp_err dbox_body_open(struct task *task, struct dbox *dbox, const struct settle *settle,
     struct dbox_ref ref, uint64_t emailid, struct dbox_body **out);
 uint64_t dbox_body_bytes(const struct dbox_body *body);
+const struct dbox_message *dbox_body_message(const struct dbox_body *body);
 RP_MUST_USE enum rp_err dbox_body_read(
     struct task *task, struct dbox_body *body, uint64_t offset, void *p, size_t n, size_t *got);
 void dbox_body_close(struct dbox_body *body);
+
+/* Files. The newest number there ever was (here or told), 0: none; all files from `first` on are new from now on
+ * (a destroyed user's next life: see RECORD_DROPS_DBOX); a file that is void is removed, open bodies live on. */
+uint32_t dbox_last_file(const struct dbox *dbox);
+void dbox_number_from(struct dbox *dbox, uint32_t first);
+RP_MUST_USE enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t file);
 
 #endif

@@ -1,0 +1,31 @@
+/* dbox_scan.h -- walk all messages of one dbox file, for repair and compaction; goes on behind damage. */
+#ifndef RP_INDEX_DBOX_DBOX_SCAN_H
+#define RP_INDEX_DBOX_DBOX_SCAN_H
+
+#include "index/dbox/dbox.h"
+
+/* One record; ref and message are good during the call. sound: every block's checksum is right. */
+struct dbox_found {
+	struct dbox_ref ref;
+	struct dbox_message message;
+	uint64_t body_bytes;
+	uint64_t record_bytes;
+	bool sound;
+};
+
+typedef enum rp_err dbox_scan_fn(struct task *task, void *arg, const struct dbox_found *found);
+
+struct dbox_scan_report {
+	uint64_t records;
+	uint64_t damaged;       /* records with a bad block */
+	uint64_t passed_bytes;  /* that are no record: damage, or what an aborted write left */
+};
+
+/* Call fn (may be NULL) for each record whose header is sound, in the order of the file; fn's error ends it. names: the text
+ * that the file begins with, in arena memory; .n == 0: none, or not sound. RP_ERR_NOTFOUND; RP_ERR_CORRUPT: the file's
+ * header is lost, and with it the nonce. */
+RP_MUST_USE enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t file,
+    struct arena *arena, struct bytes *names, dbox_scan_fn *fn, void *arg,
+    struct dbox_scan_report *report);
+
+#endif

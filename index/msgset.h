@@ -1,7 +1,8 @@
 /* msgset.h -- a set of messages of one view, as bitmaps: what every SEARCH key yields.
  *
- * Sets of the same view made without a suspension between are over the same messages; the caller checks msgset_is_current()
- * after one and starts over, or lives with messages that came or went meanwhile (they are looked at as they are).
+ * A set stays right after any change: it names the messages that it had when it was made, and sets made at different times
+ * can be combined. New messages are let in by view_take_exists() alone, so the sets of one command are over the same
+ * messages; flags may have changed between two keys, as in any SEARCH.
  */
 #ifndef RP_INDEX_MSGSET_H
 #define RP_INDEX_MSGSET_H
@@ -33,11 +34,11 @@ RP_MUST_USE enum rp_err msgset_uids(
 RP_MUST_USE enum rp_err msgset_range(struct task *task, struct view *view, enum msgset_column column,
     int64_t least, int64_t greatest, struct msgset **out);
 
-/* a becomes the result; b is unchanged. */
+/* a becomes the result; b is unchanged, and of the same view. Not: of all that is in the view. */
 void msgset_and(struct msgset *a, const struct msgset *b);
 void msgset_or(struct msgset *a, const struct msgset *b);
 void msgset_not(struct msgset *a);
-void msgset_free(struct msgset *set);
+void msgset_free(struct msgset *set); /* NULL is fine */
 
 uint32_t msgset_count(const struct msgset *set);
 bool msgset_has(const struct msgset *set, uint32_t uid);

@@ -101,8 +101,7 @@ void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq
 void table_set_cache_offset(struct table *table, uint32_t uid, uint32_t cache_offset);
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body);
 
-/* Look. Live messages only, unless said. task NULL: in a change's breath, after table_prepare_flags() of these UIDs; does not
- * suspend, and fails only with RP_ERR_NOMEM. */
+/* Look. Live messages only, unless said. */
 uint32_t table_count(const struct table *table);
 uint32_t table_last_uid(const struct table *table); /* the greatest that ever was, expunged ones too; 0: none */
 uint64_t table_modseq(const struct table *table);   /* the greatest applied; 0: none */

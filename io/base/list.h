@@ -79,12 +79,12 @@ static inline void list_splice_back(struct list *to, struct list *from)
 	list_init(from);
 }
 
-#define LIST_FOR_EACH(link, list)                                                                  \
-	for (struct list *link = (list)->next; link != (list); link = link->next)
+#define LIST_FOR_EACH(link, head)                                                                  \
+	for (struct list *link = (head)->next; link != (head); link = link->next)
 
 /* The same where the body may take `link` out of the list, or free its object. */
-#define LIST_FOR_EACH_SAFE(link, list)                                                             \
-	for (struct list *link = (list)->next, *link##_next = link->next; link != (list);          \
+#define LIST_FOR_EACH_SAFE(link, head)                                                             \
+	for (struct list *link = (head)->next, *link##_next = link->next; link != (head);          \
 	     link = link##_next, link##_next = link->next)
 
 #endif

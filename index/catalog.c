@@ -1,0 +1,522 @@
+#include "index/catalog.h"
+
+#include <stdlib.h>
+
+enum { CATALOG_ROOM_MIN = 16 };
+
+static struct catalog_node *node_of_spare(struct list *link)
+{
+	return RP_CONTAINER_OF(link, struct catalog_node, spare);
+}
+
+void catalog_init(struct catalog *catalog, struct hash_key key)
+{
+	*catalog = (struct catalog){ .sums = { .mailboxid_next = 1 } };
+	hash_init(&catalog->names, key);
+	list_init(&catalog->spares);
+}
+
+void catalog_fini(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->count; i++)
+		free(catalog->by_name[i]);
+	catalog_drop_spares(catalog);
+	free(catalog->by_name);
+	free(catalog->by_id);
+	hash_fini(&catalog->names);
+	catalog_init(catalog, catalog->names.key);
+}
+
+/* Room for `more` names besides those that are there. */
+static enum rp_err reserve(struct catalog *catalog, size_t more)
+{
+	size_t max = catalog->count_max != 0 ? catalog->count_max : CATALOG_ROOM_MIN;
+	struct catalog_node **p;
+
+	while (max < catalog->count + more)
+		max *= 2;
+	if (max == catalog->count_max)
+		return RP_OK;
+	p = realloc(catalog->by_name, max * sizeof(struct catalog_node *));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	catalog->by_name = p;
+	p = realloc(catalog->by_id, max * sizeof(struct catalog_node *));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	catalog->by_id = p;
+	catalog->count_max = max;
+	return RP_OK;
+}
+
+static struct catalog_node *node_new(size_t name_bytes)
+{
+	struct catalog_node *node = calloc(1, sizeof(struct catalog_node) + name_bytes);
+
+	if (node == NULL)
+		return NULL;
+	list_init(&node->spare);
+	node->name_bytes_max = name_bytes;
+	return node;
+}
+
+/* The hash needs its first slots: have them made by a node that comes and goes. */
+static enum rp_err reserve_hash(struct catalog *catalog, struct catalog_node *node)
+{
+	if (catalog->names.slots_count != 0)
+		return RP_OK;
+	if (!hash_add(&catalog->names, &node->by_name, 0))
+		return RP_ERR_NOMEM;
+	hash_del(&catalog->names, &node->by_name);
+	return RP_OK;
+}
+
+enum rp_err catalog_prepare(struct catalog *catalog, size_t name_bytes)
+{
+	struct catalog_node *node;
+	enum rp_err err = reserve(catalog, catalog->spares_count + 1);
+
+	if (err != RP_OK)
+		return err;
+	node = node_new(name_bytes);
+	if (node == NULL)
+		return RP_ERR_NOMEM;
+	err = reserve_hash(catalog, node);
+	if (err != RP_OK) {
+		free(node);
+		return err;
+	}
+	list_push_back(&catalog->spares, &node->spare);
+	catalog->spares_count++;
+	return RP_OK;
+}
+
+void catalog_drop_spares(struct catalog *catalog)
+{
+	struct list *link;
+
+	while ((link = list_pop_front(&catalog->spares)) != NULL)
+		free(node_of_spare(link));
+	catalog->spares_count = 0;
+}
+
+/* A node for this name, in no table yet: a spare, or (replay) a new one. */
+static struct catalog_node *node_take(struct catalog *catalog, struct bytes name)
+{
+	struct catalog_node *node = NULL;
+
+	LIST_FOR_EACH(link, &catalog->spares) {
+		if (node_of_spare(link)->name_bytes_max >= name.n) {
+			node = node_of_spare(link);
+			break;
+		}
+	}
+	if (node != NULL) {
+		list_del(&node->spare);
+		catalog->spares_count--;
+	} else {
+		if (reserve(catalog, catalog->spares_count + 1) != RP_OK)
+			return NULL;
+		node = node_new(name.n);
+		if (node == NULL)
+			return NULL;
+		if (reserve_hash(catalog, node) != RP_OK) {
+			free(node);
+			return NULL;
+		}
+	}
+	memcpy(node->name, name.p, name.n);
+	node->entry.name = bytes_of(node->name, name.n);
+	return node;
+}
+
+static bool has_name(const struct hash_link *link, const void *key)
+{
+	const struct bytes *name = key;
+
+	return bytes_eq(RP_CONTAINER_OF(link, struct catalog_node, by_name)->entry.name, *name);
+}
+
+struct catalog_node *catalog_find(const struct catalog *catalog, struct bytes name)
+{
+	struct hash_link *link;
+
+	if (catalog->count == 0)
+		return NULL;
+	link = hash_find(&catalog->names, hash_bytes(catalog->names.key, name), has_name, &name);
+	return link != NULL ? RP_CONTAINER_OF(link, struct catalog_node, by_name) : NULL;
+}
+
+/* Index of the first name that is not before this one. */
+static size_t name_lower(const struct catalog *catalog, struct bytes name)
+{
+	size_t low = 0;
+	size_t high = catalog->count;
+
+	RP_ASSERT(!catalog->unsorted);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (bytes_cmp(catalog->by_name[middle]->entry.name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static size_t id_lower(const struct catalog *catalog, uint64_t mailboxid)
+{
+	size_t low = 0;
+	size_t high = catalog->ids_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (catalog->by_id[middle]->entry.mailboxid < mailboxid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct catalog_node *catalog_by_id(const struct catalog *catalog, uint64_t mailboxid)
+{
+	size_t i = id_lower(catalog, mailboxid);
+
+	return i < catalog->ids_count && catalog->by_id[i]->entry.mailboxid == mailboxid ?
+		   catalog->by_id[i] :
+		   NULL;
+}
+
+struct catalog_node *catalog_after(const struct catalog *catalog, struct bytes name)
+{
+	size_t i = name.n == 0 ? 0 : name_lower(catalog, name);
+
+	if (i < catalog->count && bytes_eq(catalog->by_name[i]->entry.name, name))
+		i++;
+	return i < catalog->count ? catalog->by_name[i] : NULL;
+}
+
+struct catalog_node *catalog_with_use(const struct catalog *catalog, unsigned special_use)
+{
+	for (size_t i = 0; i < catalog->ids_count; i++)
+		if ((catalog->by_id[i]->entry.special_use & special_use) != 0)
+			return catalog->by_id[i];
+	return NULL;
+}
+
+/* Does `name` begin with `parent` and a delimiter? */
+static bool is_below(struct bytes name, struct bytes parent)
+{
+	return name.n > parent.n && name.p[parent.n] == '/' && bytes_starts_with(name, parent);
+}
+
+bool catalog_is_below(const struct catalog_node *node, struct bytes parent)
+{
+	return is_below(node->entry.name, parent);
+}
+
+struct catalog_node *catalog_first_below(const struct catalog *catalog, struct bytes parent)
+{
+	/* Between "a" and "a/b" there may be "a!b" and "a-b", so look for the slash itself. */
+	size_t low = 0;
+	size_t high = catalog->count;
+
+	RP_ASSERT(!catalog->unsorted);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct bytes name = catalog->by_name[middle]->entry.name;
+		struct bytes head = name.n > parent.n ? bytes_slice(name, 0, parent.n) : name;
+		int cmp = bytes_cmp(head, parent);
+
+		if (cmp == 0)
+			cmp = name.n > parent.n ? (int)name.p[parent.n] - '/' : -1;
+		if (cmp < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == catalog->count || !is_below(catalog->by_name[low]->entry.name, parent))
+		return NULL;
+	return catalog->by_name[low];
+}
+
+bool catalog_has_children(const struct catalog *catalog, struct bytes name)
+{
+	struct catalog_node *node = catalog_first_below(catalog, name);
+
+	while (node != NULL && is_below(node->entry.name, name)) {
+		if (node->entry.mailboxid != 0)
+			return true;
+		node = catalog_after(catalog, node->entry.name);
+	}
+	return false;
+}
+
+static void name_add(struct catalog *catalog, struct catalog_node *node)
+{
+	bool added;
+
+	RP_ASSERT(catalog->count < catalog->count_max);
+	if (catalog->unsorted) {
+		node->order = catalog->count;
+		catalog->by_name[catalog->count] = node;
+	} else {
+		size_t i = name_lower(catalog, node->entry.name);
+
+		memmove(&catalog->by_name[i + 1], &catalog->by_name[i],
+		    (catalog->count - i) * sizeof(struct catalog_node *));
+		catalog->by_name[i] = node;
+	}
+	catalog->count++;
+	added = hash_add(&catalog->names, &node->by_name,
+	    hash_bytes(catalog->names.key, node->entry.name));
+	RP_ASSERT(added); /* reserve_hash() */
+}
+
+/* Where a node stands in by_name. */
+static size_t name_index(const struct catalog *catalog, const struct catalog_node *node)
+{
+	return catalog->unsorted ? node->order : name_lower(catalog, node->entry.name);
+}
+
+/* From now on names are added behind and taken out by moving the last one in: a rename of thousands stays linear. */
+static void let_unsorted(struct catalog *catalog)
+{
+	if (catalog->unsorted)
+		return;
+	for (size_t i = 0; i < catalog->count; i++)
+		catalog->by_name[i]->order = i;
+	catalog->unsorted = true;
+}
+
+static void name_del(struct catalog *catalog, struct catalog_node *node)
+{
+	size_t i = name_index(catalog, node);
+
+	RP_ASSERT(catalog->by_name[i] == node);
+	catalog->count--;
+	if (catalog->unsorted) {
+		catalog->by_name[i] = catalog->by_name[catalog->count];
+		catalog->by_name[i]->order = i;
+	} else {
+		memmove(&catalog->by_name[i], &catalog->by_name[i + 1],
+		    (catalog->count - i) * sizeof(struct catalog_node *));
+	}
+	hash_del(&catalog->names, &node->by_name);
+}
+
+static void id_add(struct catalog *catalog, struct catalog_node *node)
+{
+	size_t i = id_lower(catalog, node->entry.mailboxid);
+
+	memmove(&catalog->by_id[i + 1], &catalog->by_id[i],
+	    (catalog->ids_count - i) * sizeof(struct catalog_node *));
+	catalog->by_id[i] = node;
+	catalog->ids_count++;
+}
+
+static void id_del(struct catalog *catalog, uint64_t mailboxid)
+{
+	size_t i = id_lower(catalog, mailboxid);
+
+	catalog->ids_count--;
+	memmove(&catalog->by_id[i], &catalog->by_id[i + 1],
+	    (catalog->ids_count - i) * sizeof(struct catalog_node *));
+}
+
+static enum rp_err add_mailbox(
+    struct catalog *catalog, const struct change_item *item, uint64_t lsn)
+{
+	struct catalog_node *node = catalog_find(catalog, item->name);
+
+	if (catalog_by_id(catalog, item->mailboxid) != NULL)
+		return RP_OK; /* replayed over itself */
+	if (node != NULL && node->entry.mailboxid != 0)
+		return RP_ERR_CORRUPT;
+	if (catalog->ids_count >= VOLUME_MAILBOXES_MAX)
+		return RP_ERR_CORRUPT;
+	if (node == NULL) {
+		node = node_take(catalog, item->name);
+		if (node == NULL)
+			return RP_ERR_NOMEM;
+		name_add(catalog, node);
+	}
+	node->entry.mailboxid = item->mailboxid;
+	node->entry.uidvalidity = item->uidvalidity;
+	node->entry.special_use = item->special_use;
+	node->entry.uidnext = 1;
+	node->entry.highestmodseq = lsn;
+	id_add(catalog, node);
+	if (catalog->sums.mailboxid_next <= item->mailboxid)
+		catalog->sums.mailboxid_next = item->mailboxid + 1;
+	if (catalog->sums.uidvalidity_last < item->uidvalidity)
+		catalog->sums.uidvalidity_last = item->uidvalidity;
+	return RP_OK;
+}
+
+/* The mailbox goes; a subscription to its name stays. */
+static void remove_mailbox(struct catalog *catalog, struct catalog_node *node)
+{
+	id_del(catalog, node->entry.mailboxid);
+	if (!node->entry.subscribed) {
+		name_del(catalog, node);
+		free(node);
+		return;
+	}
+	node->entry = (struct catalog_entry){ .name = node->entry.name, .subscribed = true };
+	node->changed_lsn = 0;
+	node->index_lsn = 0;
+	node->loaded = NULL;
+}
+
+static enum rp_err rename_mailbox(
+    struct catalog *catalog, struct catalog_node *node, struct bytes name)
+{
+	struct catalog_node *there = catalog_find(catalog, name);
+	struct catalog_node *renamed;
+
+	if (there == node)
+		return RP_OK;
+	if (there != NULL && there->entry.mailboxid != 0)
+		return RP_ERR_CORRUPT;
+	renamed = node_take(catalog, name);
+	if (renamed == NULL)
+		return RP_ERR_NOMEM;
+	if (there != NULL) {
+		node->entry.subscribed = true;
+		name_del(catalog, there);
+		free(there);
+	}
+	let_unsorted(catalog);
+	catalog->by_name[node->order] = renamed;
+	renamed->order = node->order;
+	hash_del(&catalog->names, &node->by_name);
+	catalog->by_id[id_lower(catalog, node->entry.mailboxid)] = renamed;
+	name = renamed->entry.name;
+	renamed->entry = node->entry;
+	renamed->entry.name = name;
+	renamed->changed_lsn = node->changed_lsn;
+	renamed->index_lsn = node->index_lsn;
+	renamed->loaded = node->loaded;
+	free(node);
+	if (!hash_add(&catalog->names, &renamed->by_name, hash_bytes(catalog->names.key, name)))
+		RP_ASSERT(false); /* it has its slots */
+	return RP_OK;
+}
+
+static enum rp_err set_subscription(struct catalog *catalog, struct bytes name, bool on)
+{
+	struct catalog_node *node = catalog_find(catalog, name);
+
+	if (node == NULL && on) {
+		if (catalog->count - catalog->ids_count >= VOLUME_MAILBOXES_MAX)
+			return RP_ERR_CORRUPT;
+		node = node_take(catalog, name);
+		if (node == NULL)
+			return RP_ERR_NOMEM;
+		name_add(catalog, node);
+	}
+	if (node == NULL)
+		return RP_OK;
+	node->entry.subscribed = on;
+	if (!on && node->entry.mailboxid == 0) {
+		name_del(catalog, node);
+		free(node);
+	}
+	return RP_OK;
+}
+
+static void set_counters(
+    struct catalog_node *node, const struct change_counters *counters, uint64_t lsn)
+{
+	node->entry.uidnext = counters->uidnext;
+	node->entry.messages_count = counters->messages_count;
+	node->entry.unseen_count = counters->unseen_count;
+	node->entry.deleted_count = counters->deleted_count;
+	node->entry.bytes = counters->bytes;
+	node->entry.highestmodseq = lsn;
+	node->changed_lsn = lsn;
+}
+
+static void remove_all(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->count; i++) {
+		hash_del(&catalog->names, &catalog->by_name[i]->by_name);
+		free(catalog->by_name[i]);
+	}
+	catalog->count = 0;
+	catalog->ids_count = 0;
+	catalog->sums.messages_count = 0;
+	catalog->sums.bytes = 0;
+	catalog->unsorted = false;
+	catalog->destroyed = true;
+}
+
+enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *item, uint64_t lsn)
+{
+	struct catalog_node *node =
+	    item->mailboxid != 0 ? catalog_by_id(catalog, item->mailboxid) : NULL;
+
+	switch (item->type) {
+	case CHANGE_ITEM_MAILBOX:
+		return add_mailbox(catalog, item, lsn);
+	case CHANGE_ITEM_GONE:
+		if (node != NULL)
+			remove_mailbox(catalog, node);
+		return RP_OK;
+	case CHANGE_ITEM_NAME:
+		return node != NULL ? rename_mailbox(catalog, node, item->name) : RP_ERR_CORRUPT;
+	case CHANGE_ITEM_SUBSCRIPTION:
+		return set_subscription(catalog, item->name, item->on);
+	case CHANGE_ITEM_SUMS:
+		catalog->sums = item->sums;
+		return RP_OK;
+	case CHANGE_ITEM_DESTROYED:
+		remove_all(catalog);
+		return RP_OK;
+	case CHANGE_ITEM_COUNTERS:
+		if (node == NULL)
+			return RP_ERR_CORRUPT;
+		set_counters(node, &item->counters, lsn);
+		return RP_OK;
+	case CHANGE_ITEM_ROWS:
+	case CHANGE_ITEM_FLAG:
+	case CHANGE_ITEM_EXPUNGED:
+		if (node == NULL)
+			return RP_ERR_CORRUPT;
+		node->changed_lsn = lsn;
+		return RP_OK;
+	}
+	return RP_ERR_CORRUPT;
+}
+
+static int by_name_order(const void *a, const void *b)
+{
+	const struct catalog_node *const *x = a;
+	const struct catalog_node *const *y = b;
+
+	return bytes_cmp((*x)->entry.name, (*y)->entry.name);
+}
+
+void catalog_sort(struct catalog *catalog)
+{
+	if (catalog->unsorted)
+		qsort(catalog->by_name, catalog->count, sizeof(struct catalog_node *), by_name_order);
+	catalog->unsorted = false;
+}
+
+uint64_t catalog_least_lsn(const struct catalog *catalog)
+{
+	uint64_t least = catalog->lsn;
+
+	for (size_t i = 0; i < catalog->ids_count; i++) {
+		const struct catalog_node *node = catalog->by_id[i];
+
+		if (node->index_lsn < node->changed_lsn && node->index_lsn < least)
+			least = node->index_lsn;
+	}
+	return least;
+}

@@ -73,9 +73,9 @@ void catalog_sort(struct catalog *catalog);
 uint64_t catalog_least_lsn(const struct catalog *catalog);
 
 /* The file (catalog_file.c). catalog_encode: all of it, malloc'ed, the caller's to free. catalog_decode: into an empty
- * catalog; RP_ERR_CORRUPT: left empty. */
+ * catalog; RP_ERR_CORRUPT, RP_ERR_CANNOT (a newer version): left empty. nonce: random, not 0. */
 RP_MUST_USE enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *userid,
-    uint64_t epoch, uint8_t **out, size_t *out_bytes);
+    uint64_t epoch, uint64_t nonce, uint8_t **out, size_t *out_bytes);
 RP_MUST_USE enum rp_err catalog_decode(
     struct catalog *catalog, struct bytes file, const struct userid *userid);
 

@@ -1,37 +1,28 @@
-/* The .catalog file of catalog.h: a header, then one entry per name, each followed by its name padded to 8 bytes. */
+/* The .catalog file of catalog.h: the header's area, then one entry per name, each followed by its name padded to 8 bytes. */
 #include <stdlib.h>
 #include <xxhash.h>
 
 #include "index/catalog.h"
+#include "index/format.h"
 #include "io/base/num.h"
 
 enum {
-	CATALOG_MAGIC = 0x54435052, /* "RPCT" */
 	CATALOG_VERSION = 1,
 	CATALOG_DESTROYED = 1 << 0,
 	CATALOG_ENTRY_SUBSCRIBED = 1 << 0,
 	CATALOG_ALIGN = 8,
 };
 
-struct catalog_file_header {
-	uint32_t magic;
-	uint16_t version;
-	uint16_t flags;
-	uint64_t features; /* of a version that this one can still read; 0 */
-	struct userid userid;
-	uint64_t epoch;
-	uint64_t lsn;
-	uint64_t mailboxid_next;
-	uint64_t messages_count;
-	uint64_t bytes;
-	uint32_t uidvalidity_last;
-	uint32_t entries_count;
-	uint64_t entries_bytes;
-	uint64_t entries_xxh3;
-	uint64_t header_xxh3; /* of all before */
+/* extra[] of the file's header. */
+enum catalog_extra {
+	CATALOG_EXTRA_MAILBOXID_NEXT,
+	CATALOG_EXTRA_UIDVALIDITY_LAST,
+	CATALOG_EXTRA_MESSAGES_COUNT,
+	CATALOG_EXTRA_BYTES,
+	CATALOG_EXTRA_FLAGS,
+	CATALOG_EXTRA_ENTRIES_COUNT,
+	CATALOG_EXTRA_ENTRIES_XXH3, /* of all behind the header's area, seeded with the nonce */
 };
-
-static_assert(sizeof(struct catalog_file_header) == 104, "format");
 
 struct catalog_file_entry {
 	uint64_t mailboxid;
@@ -81,56 +72,53 @@ static void encode_entry(const struct catalog_node *node, uint8_t *p)
 }
 
 enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *userid,
-    uint64_t epoch, uint8_t **out, size_t *out_bytes)
+    uint64_t epoch, uint64_t nonce, uint8_t **out, size_t *out_bytes)
 {
-	struct catalog_file_header header = {
-		.magic = CATALOG_MAGIC,
-		.version = CATALOG_VERSION,
-		.flags = catalog->destroyed ? CATALOG_DESTROYED : 0,
+	struct format_header header = {
 		.userid = *userid,
 		.epoch = epoch,
 		.lsn = catalog->lsn,
-		.mailboxid_next = catalog->sums.mailboxid_next,
-		.messages_count = catalog->sums.messages_count,
-		.bytes = catalog->sums.bytes,
-		.uidvalidity_last = catalog->sums.uidvalidity_last,
-		.entries_count = (uint32_t)catalog->count,
+		.nonce = nonce,
+		.extra = {
+			[CATALOG_EXTRA_MAILBOXID_NEXT] = catalog->sums.mailboxid_next,
+			[CATALOG_EXTRA_UIDVALIDITY_LAST] = catalog->sums.uidvalidity_last,
+			[CATALOG_EXTRA_MESSAGES_COUNT] = catalog->sums.messages_count,
+			[CATALOG_EXTRA_BYTES] = catalog->sums.bytes,
+			[CATALOG_EXTRA_FLAGS] = catalog->destroyed ? CATALOG_DESTROYED : 0,
+			[CATALOG_EXTRA_ENTRIES_COUNT] = catalog->count,
+		},
 	};
-	size_t at = sizeof(header);
+	size_t n = FORMAT_AREA_BYTES;
+	size_t at = FORMAT_AREA_BYTES;
 	uint8_t *p;
 
-	RP_ASSERT(!catalog->unsorted);
+	RP_ASSERT(!catalog->unsorted && nonce != 0);
 	for (size_t i = 0; i < catalog->count; i++)
-		header.entries_bytes += entry_bytes(catalog->by_name[i]->entry.name.n);
-	p = calloc(1, sizeof(header) + header.entries_bytes);
+		n += entry_bytes(catalog->by_name[i]->entry.name.n);
+	p = calloc(1, n);
 	if (p == NULL)
 		return RP_ERR_NOMEM;
 	for (size_t i = 0; i < catalog->count; i++) {
 		encode_entry(catalog->by_name[i], p + at);
 		at += entry_bytes(catalog->by_name[i]->entry.name.n);
 	}
-	header.entries_xxh3 = XXH3_64bits(p + sizeof(header), header.entries_bytes);
-	header.header_xxh3 = XXH3_64bits(&header, offsetof(struct catalog_file_header, header_xxh3));
-	memcpy(p, &header, sizeof(header));
+	header.extra[CATALOG_EXTRA_ENTRIES_XXH3] =
+	    XXH3_64bits_withSeed(p + FORMAT_AREA_BYTES, n - FORMAT_AREA_BYTES, nonce);
+	format_sign(&header, FORMAT_CATALOG, CATALOG_VERSION);
+	format_put_area(&header, p);
 	*out = p;
-	*out_bytes = at;
+	*out_bytes = n;
 	return RP_OK;
 }
 
 static bool header_is_sound(
-    const struct catalog_file_header *header, struct bytes file, const struct userid *userid)
+    const struct format_header *header, struct bytes entries, const struct userid *userid)
 {
-	if (header->magic != CATALOG_MAGIC || header->version != CATALOG_VERSION ||
-	    header->features != 0 || (header->flags & ~CATALOG_DESTROYED) != 0)
-		return false;
-	if (header->header_xxh3 !=
-	    XXH3_64bits(header, offsetof(struct catalog_file_header, header_xxh3)))
-		return false;
-	if (!userid_eq(&header->userid, userid) || header->mailboxid_next == 0 ||
-	    header->entries_bytes != file.n - sizeof(*header))
-		return false;
-	return header->entries_xxh3 ==
-	       XXH3_64bits(file.p + sizeof(*header), header->entries_bytes);
+	return userid_eq(&header->userid, userid) &&
+	       header->extra[CATALOG_EXTRA_MAILBOXID_NEXT] != 0 &&
+	       header->extra[CATALOG_EXTRA_UIDVALIDITY_LAST] <= UINT32_MAX &&
+	       header->extra[CATALOG_EXTRA_ENTRIES_XXH3] ==
+		   XXH3_64bits_withSeed(entries.p, entries.n, header->nonce);
 }
 
 /* The facts that the items of a change do not tell by themselves. */
@@ -177,9 +165,9 @@ static enum rp_err decode_entry(
 	return err;
 }
 
-static enum rp_err decode_entries(struct catalog *catalog, struct bytes rest, uint32_t count)
+static enum rp_err decode_entries(struct catalog *catalog, struct bytes rest, uint64_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < count; i++) {
 		struct catalog_file_entry file;
 		enum rp_err err;
 
@@ -200,27 +188,32 @@ static enum rp_err decode_entries(struct catalog *catalog, struct bytes rest, ui
 
 enum rp_err catalog_decode(struct catalog *catalog, struct bytes file, const struct userid *userid)
 {
-	struct catalog_file_header header;
+	struct format_header header;
+	struct bytes entries;
 	enum rp_err err;
 
 	RP_ASSERT(catalog->count == 0);
-	if (file.n < sizeof(header))
+	if (file.n < FORMAT_AREA_BYTES)
 		return RP_ERR_CORRUPT;
-	memcpy(&header, file.p, sizeof(header));
-	if (!header_is_sound(&header, file, userid))
+	err = format_check_area(
+	    bytes_slice(file, 0, FORMAT_AREA_BYTES), FORMAT_CATALOG, CATALOG_VERSION, &header);
+	if (err != RP_OK)
+		return err == RP_ERR_CANNOT ? err : RP_ERR_CORRUPT;
+	entries = bytes_from(file, FORMAT_AREA_BYTES);
+	if (!header_is_sound(&header, entries, userid))
 		return RP_ERR_CORRUPT;
-	err = decode_entries(catalog, bytes_from(file, sizeof(header)), header.entries_count);
+	err = decode_entries(catalog, entries, header.extra[CATALOG_EXTRA_ENTRIES_COUNT]);
 	if (err != RP_OK) {
 		catalog_fini(catalog);
 		return err;
 	}
 	catalog->sums = (struct change_sums){
-		.mailboxid_next = header.mailboxid_next,
-		.uidvalidity_last = header.uidvalidity_last,
-		.messages_count = header.messages_count,
-		.bytes = header.bytes,
+		.mailboxid_next = header.extra[CATALOG_EXTRA_MAILBOXID_NEXT],
+		.uidvalidity_last = (uint32_t)header.extra[CATALOG_EXTRA_UIDVALIDITY_LAST],
+		.messages_count = header.extra[CATALOG_EXTRA_MESSAGES_COUNT],
+		.bytes = header.extra[CATALOG_EXTRA_BYTES],
 	};
 	catalog->lsn = header.lsn;
-	catalog->destroyed = (header.flags & CATALOG_DESTROYED) != 0;
+	catalog->destroyed = (header.extra[CATALOG_EXTRA_FLAGS] & CATALOG_DESTROYED) != 0;
 	return RP_OK;
 }

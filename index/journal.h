@@ -53,10 +53,11 @@ RP_MUST_USE enum rp_err journal_write(
 RP_MUST_USE enum rp_err journal_remove_below(
     struct task *task, struct journal *journal, uint64_t lsn);
 
-/* Call fn for each record with LSN > since, in order; a record fn gets is good during the call. fn's error ends it.
+/* Call fn for each record with LSN > since, in order; a record fn gets is good during the call, in which fn may suspend
+ * (a mailbox's pages are loaded) and changes may be numbered and settled. fn's error ends it.
  * Gaps (damage) are reported by calling fn with record == NULL and the LSNs that are missing. What is numbered but not
  * written yet is not met. */
-typedef enum rp_err journal_replay_fn(
+typedef enum rp_err journal_replay_fn(struct task *task,
     void *arg, const struct record *record, uint64_t missing_first, uint64_t missing_last);
 RP_MUST_USE enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
     journal_replay_fn *fn, void *arg);

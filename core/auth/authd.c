@@ -48,7 +48,7 @@ struct authd {
 	struct list links;
 	size_t links_count;
 	char fault[AUTHD_WIRE_TEXT_BYTES_MAX]; /* why the last reading failed */
-	struct pollfd polls[2 + LINKS_MAX]; /* supervisor, wake_fd, links */
+	struct pollfd polls[2 + LINKS_MAX];    /* supervisor, wake_fd, links */
 	struct authd_link *polled[LINKS_MAX];
 	uint8_t message[AUTHD_WIRE_BYTES_MAX + 1];
 };

@@ -56,8 +56,9 @@ struct task_queue {
 
 void task_queue_init(struct task_queue *queue);
 
-/* Suspend until woken: first come, first woken. RP_ERR_CANCELED: not woken (a wake that had reached it is
- * passed on to the next). Being woken promises nothing: look again. */
+/* Suspend until woken: first come, first woken. RP_ERR_CANCELED: not woken. A wake that has reached it counts,
+ * also when a cancel comes before it runs: RP_OK, and the cancel shows itself at the next wait; so no wake is
+ * lost. Being woken promises nothing: look again. The queue may be gone once all its waiters are woken. */
 RP_MUST_USE enum rp_err task_queue_wait(struct task *task, struct task_queue *queue);
 
 /* The same with a bound; RP_ERR_END: the time is over. */

@@ -1,4 +1,7 @@
-/* timer.h -- call me later: a timer wheel on the loop's monotonic clock, a millisecond fine. */
+/* timer.h -- call me later: a timer wheel on the loop's monotonic clock.
+ *
+ * A tick is 65,536 ns: a timer is called up to that much late, never early.
+ */
 #ifndef RP_IO_TIMER_H
 #define RP_IO_TIMER_H
 

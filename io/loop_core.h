@@ -1,0 +1,106 @@
+/* loop_core.h -- the inside of a loop, for io's own files: what both kinds share, and where they differ.
+ */
+#ifndef RP_IO_LOOP_CORE_H
+#define RP_IO_LOOP_CORE_H
+
+#include "io/base/list.h"
+#include "io/base/pool.h"
+#include "io/fiber.h"
+#include "io/loop.h"
+#include "io/op.h"
+#include "io/timer.h"
+
+struct shard_port;
+
+enum {
+	LOOP_TASKS_MAX_DEFAULT = 2048, /* protects memory: stacks; beyond, whole commands wait in line */
+	LOOP_SLICE_NS = 500 * 1000,    /* of CPU, until task_pause() lets others run */
+	/* Open files of a shard: protects the process's descriptor table; caches above close their oldest. */
+	LOOP_FILES_MAX = 1 << 20,
+	LOOP_NETS_MAX = 1 << 20, /* connections of a shard; the direct descriptor table is smaller */
+};
+
+/* What the kernel's ring and the simulator do each in their way. */
+struct loop_kind {
+	void (*submit)(struct loop *loop, struct op *op);
+	void (*cancel)(struct loop *loop, struct op *op);
+	void (*recv_give)(struct loop *loop, struct op *op);
+	/* Submit what waits, reap, call done; until `until_ns` (monotonic) nothing else has to be done. */
+	void (*turn)(struct loop *loop, uint64_t until_ns);
+	void (*wake)(struct loop *loop); /* from any thread: end a turn's wait */
+	uint64_t (*wall_ns)(const struct loop *loop);
+	void (*random)(struct loop *loop, void *p, size_t n);
+	/* Has the running task used up its slice? *since_ns is 0 on the first call of a slice. */
+	bool (*slice_over)(struct loop *loop, uint64_t *since_ns);
+	enum rp_err (*map)(struct loop *loop, int fd, size_t n, void **out);
+	void (*unmap)(struct loop *loop, void *p, size_t n);
+	bool (*map_is_bad)(struct loop *loop, const void *p);
+	void (*close)(struct loop *loop);
+};
+
+enum {
+	TIMER_LEVELS = 8, /* of 64 slots each: 48 bits of ticks, more than a process lives */
+	TIMER_SLOTS = 64,
+	TIMER_TICK_SHIFT = 16, /* a tick is 65,536 ns */
+};
+
+struct timer_wheel {
+	uint64_t tick;                   /* all that is due up to it has been called */
+	uint64_t occupied[TIMER_LEVELS]; /* a bit per slot; may say so of an empty one, never not of a full one */
+	struct list slot[TIMER_LEVELS][TIMER_SLOTS];
+};
+
+struct loop {
+	const struct loop_kind *kind;
+	unsigned shard;
+	struct log *log;
+	void *world;
+	uint64_t now_ns;
+	bool stop; /* atomic: another thread may set it */
+
+	struct list tasks;  /* all that are alive */
+	struct list ready;  /* their turn comes in this round or the next */
+	struct list paused; /* used up their slice: one of them per turn */
+	struct task *running;
+	unsigned tasks_count;
+	unsigned tasks_max;
+	struct pool task_pool;
+	struct fiber_home home;
+	struct fiber_stacks stacks;
+
+	struct timer_wheel wheel;
+	size_t ops_count;          /* in flight */
+	size_t ops_standing_count; /* of these, the loop's own that stay in flight for its life */
+	struct pool file_pool;
+	struct pool net_pool;
+	struct shard_port *port; /* shard_call; NULL: not in a group */
+};
+
+/* The common part; kinds call it from their open and close. */
+void loop_init(struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings);
+void loop_fini(struct loop *loop);
+
+/* Call the timers that are due at now_ns. */
+void loop_fire_timers(struct loop *loop);
+
+/* Run each ready task once, then one paused one. */
+void loop_run_tasks(struct loop *loop);
+
+/* Is there something to run without waiting? */
+bool loop_has_work(const struct loop *loop);
+
+void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ns);
+
+/* When the wheel wants to be looked at next; UINT64_MAX: no timer is set. */
+uint64_t timer_wheel_next_ns(struct timer_wheel *wheel);
+
+/* Switch to a ready task, and back when it suspends or ends. Not from inside a task. */
+void task_run(struct task *task);
+
+/* The machine it runs on is gone: forget it without running it (simulator). */
+void task_vanish(struct task *task);
+
+/* A chain of messages from another shard has arrived (shard_call.c). */
+void shard_call_arrived(struct loop *loop, struct shard_message *first);
+
+#endif

@@ -1,0 +1,35 @@
+/* net_core.h -- a connection from the inside.
+ */
+#ifndef RP_IO_NET_CORE_H
+#define RP_IO_NET_CORE_H
+
+#include "io/net.h"
+#include "io/op.h"
+#include "io/timer.h"
+
+struct net {
+	struct loop *loop;
+	int fd;
+	bool fixed;      /* a direct descriptor; else a plain one */
+	bool closing;    /* done functions are not called any more */
+	bool shut;       /* a shutdown is in flight, or wanted as soon as the send is done */
+	bool recv_waits; /* for a provided buffer to be free: the timer tries again */
+	bool recv_canceled;
+	struct net_address peer;
+	struct op recv;
+	struct op send;
+	struct op control; /* shutdown, then close */
+	struct timer retry;
+	net_recv_fn *recv_fn;
+	void *recv_arg;
+	net_sent_fn *sent_fn;
+	void *sent_arg;
+	struct bytes unsent;
+	void (*closed_fn)(void *arg);
+	void *closed_arg;
+};
+
+/* A net on a descriptor that the loop owns from now on. NULL: over the bound, or no memory. */
+struct net *net_make(struct loop *loop, int fd, bool fixed);
+
+#endif

@@ -266,14 +266,19 @@ const struct userdb_user *userdb_resolve(const struct userdb *db, struct bytes n
 
 struct bytes userdb_decoy(const struct userdb *db, struct bytes name)
 {
+	uint8_t fold_room[AUTH_NAME_BYTES_MAX], room[AUTH_NAME_BYTES_MAX];
+	struct auth_name_candidate candidates[AUTH_NAME_CANDIDATES];
 	struct bytes decoy = bytes_of_str(default_decoy);
+	struct bytes folded;
 
-	if (db->users_count > 0) {
-		uint64_t h = hash_bytes(db->by_name.key, name);
-		struct bytes hash = db->users[h % db->users_count].hash;
+	if (db->users_count == 0)
+		return decoy;
+	/* All spellings of one name have one decoy, as all spellings of a user's name have his
+	 * hash. */
+	if (auth_name_fold(name, fold_room, &folded) == RP_OK)
+		name = candidates[auth_name_candidates(folded, true, room, candidates) - 1].name;
+	uint64_t h = hash_bytes(db->by_name.key, name);
+	struct bytes hash = db->users[h % db->users_count].hash;
 
-		if (password_scheme_of(hash) != PASSWORD_LOCKED)
-			decoy = hash;
-	}
-	return decoy;
+	return password_scheme_of(hash) == PASSWORD_LOCKED ? decoy : hash;
 }

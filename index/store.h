@@ -46,6 +46,7 @@ RP_MUST_USE enum rp_err store_close(struct task *task, struct store *store);
 
 /* The gate: what lies before this position of this shard's log is durable. */
 uint64_t store_durable(const struct store *store);
+uint64_t store_position(const struct store *store); /* of what was appended last, by any user of this shard */
 bool store_failed(const struct store *store);
 RP_MUST_USE enum rp_err store_wait_durable(struct task *task, struct store *store, uint64_t position);
 

@@ -47,7 +47,8 @@ struct table_row {
 };
 
 /* An empty table; or the one in an index file (content checked; RP_ERR_CORRUPT, RP_ERR_NOTFOUND: rebuild it). lsn: the
- * file has all changes up to this one. table_free: the owner lets go; NULL is fine. */
+ * file has all changes up to this one. table_free: the owner lets go; NULL is fine. A checkpoint's fresh table
+ * takes its place with view_news_table(). */
 RP_MUST_USE enum rp_err table_new(struct loop *loop, uint64_t mailboxid, struct table **out);
 RP_MUST_USE enum rp_err table_open(struct task *task, const char *path, const struct userid *userid,
     uint64_t mailboxid, struct table **out, uint64_t *lsn);

@@ -68,21 +68,22 @@ struct view_cursor {
 	unsigned fields;       /* enum view_field; set before the first step */
 	bool expunged;         /* gone, though not announced */
 	uint64_t modseq_since; /* only messages changed after this; 0: all */
-	struct view_place {    /* view.c's own */
+	struct view_place {    /* view_cursor.c's own: a word of 64 rows */
 		uint64_t version;
-		uint64_t visible; /* 64 rows from `row`: in the view */
-		uint64_t left;    /* of these, still to be met */
-		uint64_t leaf_bits;
-		uint64_t warm_ns;
-		uint32_t row;
-		uint32_t seqno; /* of the first of `visible` */
+		uint64_t visible; /* rows that are in the view */
+		uint64_t live;    /* of these, not expunged */
+		uint64_t left;    /* still to be met */
+		uint64_t flags[5];
+		uint32_t row;   /* the word's first */
+		uint32_t seqno; /* of the first in `visible` */
 		uint32_t leaf;
-		uint32_t leaf_row;
-		uint32_t uid; /* the last that was met */
+		uint32_t uid;   /* the last that was met */
 		uint32_t words_met;
-		uint32_t group; /* whose columns are loaded; UINT32_MAX: none */
-		bool news;  /* leave out what the session knows */
-		bool exact; /* seqnos of these rows are looked up one by one */
+		uint32_t from; /* rows of the run of uids that we are in */
+		uint32_t to;
+		size_t run;    /* the next one of uids */
+		bool news;     /* leave out what the session knows */
+		bool exact;    /* seqnos of these rows are looked up one by one */
 	} place;
 };
 void view_cursor_init(struct view_cursor *cursor, struct view *view, const struct runs *uids);

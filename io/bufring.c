@@ -22,16 +22,16 @@ enum rp_err bufring_open(struct bufring *bufring, struct io_uring *ring, unsigne
 	RP_ASSERT(count > 0 && count <= BUFRING_COUNT_MAX);
 	while (rounded < count)
 		rounded *= 2;
-	*bufring = (struct bufring){ .ring = ring, .count = rounded };
+	*bufring = (struct bufring){.ring = ring, .count = rounded};
 	bufring->shared = map_memory(shared_bytes(rounded));
 	bufring->memory = map_memory((size_t)rounded * BUFRING_BUFFER_BYTES);
 	if (bufring->shared == NULL || bufring->memory == NULL) {
 		bufring_close(bufring);
 		return RP_ERR_NOMEM;
 	}
-	struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)bufring->shared,
-		.ring_entries = rounded,
-		.bgid = BUFRING_GROUP };
+	struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)bufring->shared,
+	    .ring_entries = rounded,
+	    .bgid = BUFRING_GROUP};
 	int result = io_uring_register_buf_ring(ring, &reg, 0);
 
 	if (result < 0) {
@@ -50,7 +50,7 @@ void bufring_close(struct bufring *bufring)
 		munmap(bufring->shared, shared_bytes(bufring->count));
 	if (bufring->memory != NULL)
 		munmap(bufring->memory, (size_t)bufring->count * BUFRING_BUFFER_BYTES);
-	*bufring = (struct bufring){ 0 };
+	*bufring = (struct bufring){0};
 }
 
 const uint8_t *bufring_buffer(const struct bufring *bufring, unsigned index)

@@ -1,4 +1,5 @@
-/* bufring.h -- the buffers that connections receive into: the kernel takes one when bytes are there.
+/* bufring.h -- the buffers that connections receive into: the kernel takes one when bytes are
+ * there.
  *
  * So an idle connection holds none. The ring of buffers belongs to one loop.
  */
@@ -27,7 +28,8 @@ struct bufring {
 };
 
 /* count: rounded up to a power of two. */
-RP_MUST_USE enum rp_err bufring_open(struct bufring *bufring, struct io_uring *ring, unsigned count);
+RP_MUST_USE enum rp_err bufring_open(
+    struct bufring *bufring, struct io_uring *ring, unsigned count);
 
 /* After the ring is gone, or before it was enabled. NULL and half-made are fine. */
 void bufring_close(struct bufring *bufring);

@@ -153,7 +153,7 @@ bool fiber_open(struct fiber *fiber, struct fiber_stacks *stacks, struct fiber_h
 
 	if (stack == NULL)
 		return false;
-	*fiber = (struct fiber){ .home = home, .stack = stack, .fn = fn, .arg = arg };
+	*fiber = (struct fiber){.home = home, .stack = stack, .fn = fn, .arg = arg};
 	fiber->context = make_fcontext(stack + FIBER_STACK_BYTES, FIBER_STACK_BYTES, first);
 #ifdef FIBER_TSAN
 	fiber->tsan = __tsan_create_fiber(0);

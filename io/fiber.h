@@ -1,4 +1,5 @@
-/* fiber.h -- stacks, and switching between them: Boost.Context's fcontext, announced to the sanitizers.
+/* fiber.h -- stacks, and switching between them: Boost.Context's fcontext, announced to the
+ * sanitizers.
  */
 #ifndef RP_IO_FIBER_H
 #define RP_IO_FIBER_H

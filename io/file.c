@@ -56,7 +56,8 @@ void file_close(struct file *file)
 {
 	if (file == NULL)
 		return;
-	file->close = (struct op){ .kind = OP_CLOSE, .fd = file->fd, .done = close_done, .owner = file };
+	file->close =
+	    (struct op){.kind = OP_CLOSE, .fd = file->fd, .done = close_done, .owner = file};
 	op_submit(file->loop, &file->close);
 }
 
@@ -74,7 +75,7 @@ enum rp_err file_open(
     struct task *task, enum file_root root, const char *path, unsigned mode, struct file **out)
 {
 	struct loop *loop = task_loop(task);
-	struct op op = { .kind = OP_OPEN, .root = (uint8_t)root };
+	struct op op = {.kind = OP_OPEN, .root = (uint8_t)root};
 	int result;
 
 	RP_ASSERT(root < FILE_ROOT_COUNT);
@@ -87,9 +88,9 @@ enum rp_err file_open(
 	file->loop = loop;
 	file->mappable = (mode & FILE_MAPPABLE) != 0;
 	op.open.path = path;
-	op.open.how = (struct open_how){ .flags = open_flags(mode),
-		.mode = (mode & FILE_CREATE) != 0 ? FILE_MODE_BITS : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	op.open.how = (struct open_how){.flags = open_flags(mode),
+	    .mode = (mode & FILE_CREATE) != 0 ? FILE_MODE_BITS : 0,
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	do
 		result = op_await(task, &op);
 	while (again(result) && !task_interrupted(task));
@@ -97,9 +98,10 @@ enum rp_err file_open(
 		enum rp_err err = outcome(task, result);
 
 		drop_fd(loop, file, result);
-		/* EINVAL: the file system knows no O_DIRECT. The others: a name that leads out, or is none. */
-		if (result == -EINVAL || result == -EXDEV || result == -ELOOP || result == -EISDIR ||
-		    result == -ENOTDIR)
+		/* EINVAL: the file system knows no O_DIRECT. The others: a name that leads out, or
+		 * is none. */
+		if (result == -EINVAL || result == -EXDEV || result == -ELOOP ||
+		    result == -EISDIR || result == -ENOTDIR)
 			return RP_ERR_CANNOT;
 		return err;
 	}
@@ -114,7 +116,7 @@ enum rp_err file_read(
 	size_t have = 0;
 
 	while (have < n) {
-		struct op op = { .kind = OP_READ, .fd = file->fd };
+		struct op op = {.kind = OP_READ, .fd = file->fd};
 
 		op.io.p = (uint8_t *)p + have;
 		op.io.n = num_min(n - have, FILE_TRANSFER_BYTES_MAX);
@@ -135,13 +137,13 @@ enum rp_err file_read(
 	return RP_OK;
 }
 
-enum rp_err file_write(struct task *task, struct file *file, const void *p, size_t n,
-    uint64_t offset, bool dsync)
+enum rp_err file_write(
+    struct task *task, struct file *file, const void *p, size_t n, uint64_t offset, bool dsync)
 {
 	size_t written = 0;
 
 	while (written < n) {
-		struct op op = { .kind = OP_WRITE, .fd = file->fd, .dsync = dsync };
+		struct op op = {.kind = OP_WRITE, .fd = file->fd, .dsync = dsync};
 
 		op.io.p = (uint8_t *)(uintptr_t)p + written;
 		op.io.n = num_min(n - written, FILE_TRANSFER_BYTES_MAX);
@@ -155,7 +157,8 @@ enum rp_err file_write(struct task *task, struct file *file, const void *p, size
 		if (err != RP_OK)
 			return err;
 		if (result == 0)
-			return RP_ERR_IO; /* a write of something that writes nothing would go on for ever */
+			return RP_ERR_IO; /* a write of something that writes nothing would go on
+			                     for ever */
 		written += (size_t)result;
 	}
 	return RP_OK;
@@ -174,12 +177,12 @@ static enum rp_err simple(struct task *task, struct op *op)
 
 enum rp_err file_sync(struct task *task, struct file *file)
 {
-	return simple(task, &(struct op){ .kind = OP_SYNC, .fd = file->fd });
+	return simple(task, &(struct op){.kind = OP_SYNC, .fd = file->fd});
 }
 
 enum rp_err file_allocate(struct task *task, struct file *file, uint64_t offset, uint64_t n)
 {
-	struct op op = { .kind = OP_ALLOCATE, .fd = file->fd };
+	struct op op = {.kind = OP_ALLOCATE, .fd = file->fd};
 
 	op.io.offset = offset;
 	op.io.n = n;
@@ -188,7 +191,7 @@ enum rp_err file_allocate(struct task *task, struct file *file, uint64_t offset,
 
 enum rp_err file_truncate(struct task *task, struct file *file, uint64_t size_bytes)
 {
-	struct op op = { .kind = OP_TRUNCATE, .fd = file->fd };
+	struct op op = {.kind = OP_TRUNCATE, .fd = file->fd};
 
 	op.io.offset = size_bytes;
 	return simple(task, &op);
@@ -196,8 +199,8 @@ enum rp_err file_truncate(struct task *task, struct file *file, uint64_t size_by
 
 enum rp_err file_size(struct task *task, struct file *file, uint64_t *size_bytes)
 {
-	struct statx statx = { 0 };
-	struct op op = { .kind = OP_SIZE, .fd = file->fd };
+	struct statx statx = {0};
+	struct op op = {.kind = OP_SIZE, .fd = file->fd};
 
 	op.size.out = &statx;
 	enum rp_err err = simple(task, &op);
@@ -210,7 +213,7 @@ enum rp_err file_size(struct task *task, struct file *file, uint64_t *size_bytes
 /* A lock that is refused is an answer, no reason to try again. */
 enum rp_err file_lock(struct task *task, struct file *file)
 {
-	struct op op = { .kind = OP_LOCK, .fd = file->fd };
+	struct op op = {.kind = OP_LOCK, .fd = file->fd};
 	int result = op_await(task, &op);
 
 	return result == -EACCES ? RP_ERR_BUSY : outcome(task, result);
@@ -218,7 +221,7 @@ enum rp_err file_lock(struct task *task, struct file *file)
 
 enum rp_err file_syncfs(struct task *task, struct file *file)
 {
-	return simple(task, &(struct op){ .kind = OP_SYNCFS, .fd = file->fd });
+	return simple(task, &(struct op){.kind = OP_SYNCFS, .fd = file->fd});
 }
 
 enum rp_err file_map(struct file *file, size_t n, void **out)
@@ -237,7 +240,7 @@ void file_unmap(struct loop *loop, void *p, size_t n)
 enum rp_err file_map_populate(struct task *task, void *p, size_t n)
 {
 	uintptr_t from = (uintptr_t)p & ~(uintptr_t)4095;
-	struct op op = { .kind = OP_POPULATE };
+	struct op op = {.kind = OP_POPULATE};
 	int result;
 
 	op.io.n = num_round_up((uintptr_t)p + n - from, 4096);

@@ -6,8 +6,8 @@
 #include "io/file.h"
 #include "io/op.h"
 
-/* Files have plain descriptors: locks, sizes, syncfs and mappings need one, and connections, which use up the
- * direct descriptors, cannot take a file's. */
+/* Files have plain descriptors: locks, sizes, syncfs and mappings need one, and connections, which
+ * use up the direct descriptors, cannot take a file's. */
 struct file {
 	struct op close;
 	struct loop *loop;

@@ -11,7 +11,8 @@ enum {
 	FILE_PATH_BYTES_MAX = 1024,
 };
 
-/* Only open is kept beneath its root by the kernel; so no name may climb: no empty part, no "..". */
+/* Only open is kept beneath its root by the kernel; so no name may climb: no empty part, no "..".
+ */
 static bool stays_below(const char *path)
 {
 	size_t n = strlen(path);
@@ -50,7 +51,7 @@ static int carry_on(struct task *task, struct op *op)
 
 static int by_name(struct task *task, enum op_kind kind, enum file_root root, const char *path)
 {
-	struct op op = { .kind = (uint8_t)kind, .root = (uint8_t)root };
+	struct op op = {.kind = (uint8_t)kind, .root = (uint8_t)root};
 
 	op.path.from = path;
 	return carry_on(task, &op);
@@ -58,7 +59,7 @@ static int by_name(struct task *task, enum op_kind kind, enum file_root root, co
 
 enum rp_err file_rename(struct task *task, enum file_root root, const char *from, const char *to)
 {
-	struct op op = { .kind = OP_RENAME, .root = (uint8_t)root };
+	struct op op = {.kind = OP_RENAME, .root = (uint8_t)root};
 
 	if (!stays_below(from) || !stays_below(to))
 		return RP_ERR_CANNOT;
@@ -87,7 +88,8 @@ enum rp_err dir_remove(struct task *task, enum file_root root, const char *path)
 	return remove_name(task, OP_RMDIR, root, path);
 }
 
-/* Mostly only the last part is missing: try the whole first, and from the top only when that fails. */
+/* Mostly only the last part is missing: try the whole first, and from the top only when that fails.
+ */
 enum rp_err dir_make(struct task *task, enum file_root root, const char *path)
 {
 	char part[FILE_PATH_BYTES_MAX];
@@ -113,19 +115,19 @@ enum rp_err dir_make(struct task *task, enum file_root root, const char *path)
 
 enum rp_err dir_sync(struct task *task, enum file_root root, const char *path)
 {
-	struct op open = { .kind = OP_OPEN, .root = (uint8_t)root };
+	struct op open = {.kind = OP_OPEN, .root = (uint8_t)root};
 
 	open.open.path = path;
-	open.open.how = (struct open_how){ .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	open.open.how = (struct open_how){.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	int fd = carry_on(task, &open);
 
 	if (fd < 0)
 		return outcome(task, fd);
-	int result = carry_on(task, &(struct op){ .kind = OP_SYNC, .fd = fd });
+	int result = carry_on(task, &(struct op){.kind = OP_SYNC, .fd = fd});
 
 	task_shield(task);
-	int closed = op_await(task, &(struct op){ .kind = OP_CLOSE, .fd = fd });
+	int closed = op_await(task, &(struct op){.kind = OP_CLOSE, .fd = fd});
 
 	task_unshield(task);
 	(void)closed; /* nothing was written through it */
@@ -137,8 +139,8 @@ static int by_bytes(const void *a, const void *b)
 	return bytes_cmp(((const struct dir_entry *)a)->name, ((const struct dir_entry *)b)->name);
 }
 
-static enum rp_err unpack(const struct op_names *names, struct arena *arena,
-    struct dir_entry **out, size_t *out_count)
+static enum rp_err unpack(
+    const struct op_names *names, struct arena *arena, struct dir_entry **out, size_t *out_count)
 {
 	struct dir_entry *entry = arena_calloc(arena, names->count, sizeof(*entry));
 	size_t at = 0;
@@ -164,8 +166,8 @@ static enum rp_err unpack(const struct op_names *names, struct arena *arena,
 enum rp_err dir_list(struct task *task, enum file_root root, const char *path, struct arena *arena,
     struct dir_entry **out, size_t *out_count)
 {
-	struct op_names names = { 0 };
-	struct op op = { .kind = OP_LIST, .root = (uint8_t)root };
+	struct op_names names = {0};
+	struct op op = {.kind = OP_LIST, .root = (uint8_t)root};
 
 	op.list.path = path;
 	op.list.names = &names;
@@ -181,7 +183,7 @@ enum rp_err dir_list(struct task *task, enum file_root root, const char *path, s
 enum rp_err file_room(
     struct task *task, enum file_root root, uint64_t *free_bytes, uint64_t *total_bytes)
 {
-	struct op op = { .kind = OP_ROOM, .root = (uint8_t)root };
+	struct op op = {.kind = OP_ROOM, .root = (uint8_t)root};
 	enum rp_err err = outcome(task, carry_on(task, &op));
 
 	if (err != RP_OK)

@@ -12,8 +12,8 @@
 
 static int open_beneath(int root, const char *path, uint64_t flags)
 {
-	struct open_how how = { .flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = {
+	    .flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
@@ -74,7 +74,7 @@ static int room(struct op *op)
 
 static int lock(struct op *op)
 {
-	struct flock flock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock flock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	return fcntl(op->fd, F_OFD_SETLK, &flock);
 }
@@ -135,7 +135,7 @@ enum rp_err helper_open(struct helper *helper, int wake_fd)
 {
 	sigset_t all, before;
 
-	*helper = (struct helper){ .wake_fd = wake_fd };
+	*helper = (struct helper){.wake_fd = wake_fd};
 	pthread_mutex_init(&helper->lock, NULL);
 	pthread_cond_init(&helper->work, NULL);
 	list_init(&helper->todo);
@@ -178,7 +178,7 @@ bool helper_withdraw(struct helper *helper, struct op *op)
 	bool found = false;
 
 	pthread_mutex_lock(&helper->lock);
-	LIST_FOR_EACH(link, &helper->todo) {
+	LIST_FOR_EACH (link, &helper->todo) {
 		if (link != &op->link)
 			continue;
 		list_del(link);

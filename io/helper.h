@@ -1,7 +1,8 @@
-/* helper.h -- a plain thread for what the ring cannot do: listing a directory, statfs, locks, syncfs.
+/* helper.h -- a plain thread for what the ring cannot do: listing a directory, statfs, locks,
+ * syncfs.
  *
- * A loop has two, since a syncfs may take seconds and nobody's listing should wait behind it. The queue is
- * bounded by the tasks: each has one operation at most.
+ * A loop has two, since a syncfs may take seconds and nobody's listing should wait behind it. The
+ * queue is bounded by the tasks: each has one operation at most.
  */
 #ifndef RP_IO_HELPER_H
 #define RP_IO_HELPER_H

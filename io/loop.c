@@ -1,4 +1,5 @@
-/* The part of a loop that is the same on the kernel's ring and in the simulator: whose turn it is. */
+/* The part of a loop that is the same on the kernel's ring and in the simulator: whose turn it is.
+ */
 #include "io/loop.h"
 
 #include <stdlib.h>
@@ -8,13 +9,14 @@
 #include "io/net_core.h"
 #include "io/task_core.h"
 
-void loop_init(struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings)
+void loop_init(
+    struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings)
 {
 	*loop = (struct loop){
-		.kind = kind,
-		.shard = settings->shard,
-		.log = settings->log,
-		.tasks_max = settings->tasks_max != 0 ? settings->tasks_max : LOOP_TASKS_MAX_DEFAULT,
+	    .kind = kind,
+	    .shard = settings->shard,
+	    .log = settings->log,
+	    .tasks_max = settings->tasks_max != 0 ? settings->tasks_max : LOOP_TASKS_MAX_DEFAULT,
 	};
 	list_init(&loop->tasks);
 	list_init(&loop->ready);
@@ -40,7 +42,8 @@ bool loop_has_work(const struct loop *loop)
 	return !list_empty(&loop->ready) || !list_empty(&loop->paused);
 }
 
-/* What becomes ready meanwhile waits for the next turn, so that the ring is looked at in between. */
+/* What becomes ready meanwhile waits for the next turn, so that the ring is looked at in between.
+ */
 void loop_run_tasks(struct loop *loop)
 {
 	struct list batch;

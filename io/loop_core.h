@@ -1,4 +1,5 @@
-/* loop_core.h -- the inside of a loop, for io's own files: what both kinds share, and where they differ.
+/* loop_core.h -- the inside of a loop, for io's own files: what both kinds share, and where they
+ * differ.
  */
 #ifndef RP_IO_LOOP_CORE_H
 #define RP_IO_LOOP_CORE_H
@@ -13,11 +14,14 @@
 struct shard_port;
 
 enum {
-	LOOP_TASKS_MAX_DEFAULT = 2048, /* protects memory: stacks; beyond, whole commands wait in line */
-	LOOP_SLICE_NS = 500 * 1000,    /* of CPU, until task_pause() lets others run */
-	/* Open files of a shard: protects the process's descriptor table; caches above close their oldest. */
+	LOOP_TASKS_MAX_DEFAULT =
+	    2048, /* protects memory: stacks; beyond, whole commands wait in line */
+	LOOP_SLICE_NS = 500 * 1000, /* of CPU, until task_pause() lets others run */
+	/* Open files of a shard: protects the process's descriptor table; caches above close their
+	   oldest. */
 	LOOP_FILES_MAX = 1 << 20,
-	LOOP_NETS_MAX = 1 << 20, /* connections of a shard; the direct descriptor table is smaller */
+	LOOP_NETS_MAX =
+	    1 << 20, /* connections of a shard; the direct descriptor table is smaller */
 };
 
 /* What the kernel's ring and the simulator do each in their way. */
@@ -25,7 +29,8 @@ struct loop_kind {
 	void (*submit)(struct loop *loop, struct op *op);
 	void (*cancel)(struct loop *loop, struct op *op);
 	void (*recv_give)(struct loop *loop, struct op *op);
-	/* Submit what waits, reap, call done; until `until_ns` (monotonic) nothing else has to be done. */
+	/* Submit what waits, reap, call done; until `until_ns` (monotonic) nothing else has to be
+	 * done. */
 	void (*turn)(struct loop *loop, uint64_t until_ns);
 	void (*wake)(struct loop *loop); /* from any thread: end a turn's wait */
 	uint64_t (*wall_ns)(const struct loop *loop);
@@ -46,7 +51,8 @@ enum {
 
 struct timer_wheel {
 	uint64_t tick;                   /* all that is due up to it has been called */
-	uint64_t occupied[TIMER_LEVELS]; /* a bit per slot; may say so of an empty one, never not of a full one */
+	uint64_t occupied[TIMER_LEVELS]; /* a bit per slot; may say so of an empty one, never not of
+	                                    a full one */
 	struct list slot[TIMER_LEVELS][TIMER_SLOTS];
 };
 
@@ -77,7 +83,8 @@ struct loop {
 };
 
 /* The common part; kinds call it from their open and close. */
-void loop_init(struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings);
+void loop_init(
+    struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings);
 void loop_fini(struct loop *loop);
 
 /* Call the timers that are due at now_ns. */

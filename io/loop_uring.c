@@ -1,4 +1,5 @@
-/* A loop on the kernel's io_uring. Entries are filled as operations come and submitted once per turn. */
+/* A loop on the kernel's io_uring. Entries are filled as operations come and submitted once per
+ * turn. */
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 
 enum {
 	RING_ENTRIES_DEFAULT = 1024,
-	RING_COMPLETIONS_FACTOR = 8, /* each connection may have a receive finish at once; the kernel keeps more */
+	RING_COMPLETIONS_FACTOR =
+	    8, /* each connection may have a receive finish at once; the kernel keeps more */
 	RING_REAP_BATCH = 64,
 	/* Direct descriptors: bounds the table's own memory, 8 to 16 bytes each. */
 	RING_DIRECT_MAX = 1 << 18,
@@ -107,7 +109,7 @@ static void fill_cancel(struct io_uring_sqe *sqe, struct op *op)
 
 static bool is_unsent(struct ring *ring, const struct op *op)
 {
-	LIST_FOR_EACH(link, &ring->unsent) {
+	LIST_FOR_EACH (link, &ring->unsent) {
 		if (link == &op->link)
 			return true;
 	}
@@ -145,8 +147,8 @@ static void send_late(struct ring *ring)
 	struct io_uring_sqe *sqe;
 
 	while (!list_empty(&ring->unsent) && (sqe = take_entry(ring)) != NULL)
-		fill_entry(ring, sqe,
-		    RP_CONTAINER_OF(list_pop_front(&ring->unsent), struct op, link));
+		fill_entry(
+		    ring, sqe, RP_CONTAINER_OF(list_pop_front(&ring->unsent), struct op, link));
 	while (!list_empty(&ring->uncancels) && (sqe = take_entry(ring)) != NULL)
 		fill_cancel(
 		    sqe, RP_CONTAINER_OF(list_pop_front(&ring->uncancels), struct op, link));
@@ -170,8 +172,8 @@ static void take_completion(struct ring *ring, const struct io_uring_cqe *cqe)
 	if (op == NULL)
 		return; /* of a cancel: what it was for tells itself */
 	if ((cqe->user_data & RING_OP_MESSAGE_BIT) != 0) {
-		shard_call_arrived(
-		    &ring->loop, (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)RING_OP_MESSAGE_BIT));
+		shard_call_arrived(&ring->loop,
+		    (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)RING_OP_MESSAGE_BIT));
 		return;
 	}
 	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0) {
@@ -221,17 +223,18 @@ static void ring_turn(struct loop *loop, uint64_t until_ns)
 	send_late(ring);
 	if (until_ns > now && list_empty(&ring->ended) && list_empty(&ring->unsent)) {
 		uint64_t ns = until_ns - now;
-		struct __kernel_timespec timeout = { .tv_sec = (int64_t)(ns / CLOCK_NS_PER_S),
-			.tv_nsec = (int64_t)(ns % CLOCK_NS_PER_S) };
+		struct __kernel_timespec timeout = {.tv_sec = (int64_t)(ns / CLOCK_NS_PER_S),
+		    .tv_nsec = (int64_t)(ns % CLOCK_NS_PER_S)};
 
 		result = io_uring_submit_and_wait_timeout(
 		    &ring->uring, &cqe, 1, until_ns == UINT64_MAX ? NULL : &timeout, NULL);
 	} else if (kernel_has_something(ring)) {
 		result = io_uring_submit_and_get_events(&ring->uring);
 	}
-	/* EBUSY, EAGAIN: the kernel is short of room or memory; what was not taken stands in line still. */
+	/* EBUSY, EAGAIN: the kernel is short of room or memory; what was not taken stands in line
+	 * still. */
 	RP_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
-		  result == -EAGAIN);
+	          result == -EAGAIN);
 	loop->now_ns = clock_monotonic_ns();
 	reap(ring);
 	end_withdrawn(ring);
@@ -333,18 +336,18 @@ static void ring_close(struct loop *loop)
 }
 
 static const struct loop_kind ring_kind = {
-	.submit = ring_submit,
-	.cancel = ring_cancel,
-	.recv_give = ring_recv_give,
-	.turn = ring_turn,
-	.wake = ring_wake,
-	.wall_ns = ring_wall_ns,
-	.random = ring_random,
-	.slice_over = ring_slice_over,
-	.map = ring_map,
-	.unmap = ring_unmap,
-	.map_is_bad = ring_map_is_bad,
-	.close = ring_close,
+    .submit = ring_submit,
+    .cancel = ring_cancel,
+    .recv_give = ring_recv_give,
+    .turn = ring_turn,
+    .wake = ring_wake,
+    .wall_ns = ring_wall_ns,
+    .random = ring_random,
+    .slice_over = ring_slice_over,
+    .map = ring_map,
+    .unmap = ring_unmap,
+    .map_is_bad = ring_map_is_bad,
+    .close = ring_close,
 };
 
 static const char *setup_reason(int error)
@@ -354,7 +357,8 @@ static const char *setup_reason(int error)
 		return "this kernel has no io_uring (or a seccomp filter hides it)";
 	case EPERM:
 	case EACCES:
-		return "io_uring is switched off: set the sysctl kernel.io_uring_disabled=0, or let the "
+		return "io_uring is switched off: set the sysctl kernel.io_uring_disabled=0, or "
+		       "let the "
 		       "seccomp filter of this container allow io_uring_setup";
 	case EINVAL:
 		return "this kernel's io_uring is too old: Linux 6.1 is the lowest";
@@ -373,10 +377,10 @@ static int set_up(struct ring *ring, const struct loop_settings *settings)
 {
 	unsigned entries = settings->entries != 0 ? settings->entries : RING_ENTRIES_DEFAULT;
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-			 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
-		.cq_entries = entries * RING_COMPLETIONS_FACTOR,
+	    .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+	             IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+	             IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
+	    .cq_entries = entries * RING_COMPLETIONS_FACTOR,
 	};
 
 	return io_uring_queue_init_params(entries, &ring->uring, &params);
@@ -388,8 +392,8 @@ static int add_files(struct ring *ring, unsigned files_max)
 
 	if (files_max == 0)
 		files_max = getrlimit(RLIMIT_NOFILE, &limit) == 0
-				? (unsigned)num_min(limit.rlim_cur, RING_DIRECT_MAX)
-				: 1024;
+		                ? (unsigned)num_min(limit.rlim_cur, RING_DIRECT_MAX)
+		                : 1024;
 	return io_uring_register_files_sparse(&ring->uring, files_max);
 }
 
@@ -405,7 +409,7 @@ static void probe(struct ring *ring)
 
 static int restrict_codes(struct ring *ring)
 {
-	struct io_uring_restriction rules[RING_RESTRICTIONS_MAX] = { 0 };
+	struct io_uring_restriction rules[RING_RESTRICTIONS_MAX] = {0};
 	unsigned count = 0;
 
 	for (size_t i = 0; i < ring_op_codes_count; i++) {
@@ -416,8 +420,7 @@ static int restrict_codes(struct ring *ring)
 		rules[count++].sqe_op = ring_op_codes[i];
 	}
 	rules[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rules[count++].sqe_flags =
-	    IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS;
+	rules[count++].sqe_flags = IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS;
 	return ring_sys_restrict(ring->uring.ring_fd, rules, count);
 }
 
@@ -462,7 +465,7 @@ static enum rp_err prepare(
 
 static void arm_wake(struct ring *ring)
 {
-	ring->wake_op = (struct op){ .kind = OP_READ, .fd = ring->wake_fd, .done = woken };
+	ring->wake_op = (struct op){.kind = OP_READ, .fd = ring->wake_fd, .done = woken};
 	ring->wake_op.io.p = &ring->wake_count;
 	ring->wake_op.io.n = sizeof(ring->wake_count);
 	op_submit(&ring->loop, &ring->wake_op);

@@ -12,7 +12,8 @@
 #include "io/base/num.h"
 
 enum {
-	/* The kernel's own default limit of mappings (vm.max_map_count) is 65,530 for the process. */
+	/* The kernel's own default limit of mappings (vm.max_map_count) is 65,530 for the process.
+	 */
 	MAPPINGS_MAX = 65536,
 	MAPPING_PAGE_BYTES = 4096,
 };
@@ -32,10 +33,10 @@ static struct {
 	uint32_t bad_count;  /* pages laid in since the start: 0 answers mapping_is_bad() at once */
 	struct sigaction before;
 	struct mapping_slot slot[MAPPINGS_MAX];
-} registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* The slot of the mapping that has this address, or NULL. No lock: a mapping that is touched is not being
- * removed. */
+/* The slot of the mapping that has this address, or NULL. No lock: a mapping that is touched is not
+ * being removed. */
 static struct mapping_slot *slot_of(uintptr_t address)
 {
 	uint32_t count = __atomic_load_n(&registry.used_count, __ATOMIC_ACQUIRE);
@@ -57,7 +58,7 @@ static bool lay_zero_page(uintptr_t address)
 	uintptr_t page = address & ~(uintptr_t)(MAPPING_PAGE_BYTES - 1);
 
 	return syscall(SYS_mmap, page, MAPPING_PAGE_BYTES, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == (long)page;
+	           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == (long)page;
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
@@ -80,7 +81,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 static void install(void)
 {
-	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &registry.before) != 0)

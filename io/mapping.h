@@ -1,7 +1,7 @@
 /* mapping.h -- files in memory, and what happens when a page of one cannot be had (SIGBUS).
  *
- * The handler belongs to the process, so the registry of mappings does too: it is the one mutable global of io.
- * It is written under a lock, and read by the handler without one.
+ * The handler belongs to the process, so the registry of mappings does too: it is the one mutable
+ * global of io. It is written under a lock, and read by the handler without one.
  */
 #ifndef RP_IO_MAPPING_H
 #define RP_IO_MAPPING_H

@@ -5,7 +5,8 @@
 #include "io/loop_core.h"
 
 enum {
-	/* What one listing may take before it reaches its caller's arena: 64 Ki names of usual length. */
+	/* What one listing may take before it reaches its caller's arena: 64 Ki names of usual
+	   length. */
 	OP_NAMES_BYTES_MAX = 4 * 1024 * 1024,
 	OP_NAMES_BYTES_FIRST = 4096,
 };
@@ -72,5 +73,5 @@ enum rp_err op_names_add(struct op_names *names, const char *name, bool is_dir)
 void op_names_fini(struct op_names *names)
 {
 	free(names->p);
-	*names = (struct op_names){ 0 };
+	*names = (struct op_names){0};
 }

@@ -1,8 +1,8 @@
 /* op.h -- one operation in flight: what is asked, who is told, what came of it.
  *
  * An op lies in its owner's memory (a task's stack, a net, a file) and stays there from op_submit()
- * until `done` was called. It says what is wanted in terms that the kernel's ring, the helper thread
- * and the simulator can all carry out; which of them does is the loop's business.
+ * until `done` was called. It says what is wanted in terms that the kernel's ring, the helper
+ * thread and the simulator can all carry out; which of them does is the loop's business.
  */
 #ifndef RP_IO_OP_H
 #define RP_IO_OP_H
@@ -17,7 +17,8 @@
 struct op;
 struct shard_message;
 
-/* Called once, on the loop's thread, outside any task. op->result is set; the op may be used again. */
+/* Called once, on the loop's thread, outside any task. op->result is set; the op may be used again.
+ */
 typedef void op_done_fn(struct op *op);
 
 enum op_kind {
@@ -48,7 +49,8 @@ enum op_kind {
 	OP_KIND_COUNT
 };
 
-/* Names of a directory, packed: one byte is_dir, the name, NUL. malloc'ed, as another thread fills it. */
+/* Names of a directory, packed: one byte is_dir, the name, NUL. malloc'ed, as another thread fills
+ * it. */
 struct op_names {
 	uint8_t *p;
 	size_t n;
@@ -62,18 +64,18 @@ void op_names_fini(struct op_names *names);
 
 struct op {
 	op_done_fn *done;
-	void *owner;        /* whoever set `done` finds itself here */
-	struct loop *loop;  /* set by op_submit() */
-	struct list link;   /* the loop's while in flight */
-	int32_t result;     /* >= 0, or -errno */
+	void *owner;       /* whoever set `done` finds itself here */
+	struct loop *loop; /* set by op_submit() */
+	struct list link;  /* the loop's while in flight */
+	int32_t result;    /* >= 0, or -errno */
 	int32_t fd;
-	uint8_t kind;       /* enum op_kind */
-	uint8_t root;       /* enum file_root */
-	bool fixed;         /* fd is a direct descriptor */
+	uint8_t kind; /* enum op_kind */
+	uint8_t root; /* enum file_root */
+	bool fixed;   /* fd is a direct descriptor */
 	bool dsync;
 	bool in_flight;
 	bool cancel_asked;
-	uint16_t buffer;    /* of OP_RECV: which one it lies in */
+	uint16_t buffer; /* of OP_RECV: which one it lies in */
 	union {
 		struct {
 			void *p;
@@ -116,16 +118,17 @@ struct op {
 /* Start it. Its memory belongs to the loop until `done`, which is never called inside this. */
 void op_submit(struct loop *loop, struct op *op);
 
-/* Ask it to end soon; `done` comes in any case, with -ECANCELED or with what came of it. Fine when it is not
- * in flight, and when asked twice. */
+/* Ask it to end soon; `done` comes in any case, with -ECANCELED or with what came of it. Fine when
+ * it is not in flight, and when asked twice. */
 void op_cancel(struct op *op);
 
 /* The bytes of a finished OP_RECV are dealt with. Once after each with result > 0. */
 void op_recv_give(struct op *op);
 
-/* Submit and suspend until it is done; returns the result. -ECANCELED without submitting when the task is
- * cancelled already. Where a task was cancelled meanwhile the result may still be a success: the caller asks
- * task_interrupted() and gives back what it got. `done` and `owner` are this function's. */
+/* Submit and suspend until it is done; returns the result. -ECANCELED without submitting when the
+ * task is cancelled already. Where a task was cancelled meanwhile the result may still be a
+ * success: the caller asks task_interrupted() and gives back what it got. `done` and `owner` are
+ * this function's. */
 int op_await(struct task *task, struct op *op);
 
 /* Cancelled and not shielded: waiting is over. */

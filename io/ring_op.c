@@ -6,25 +6,25 @@
 #include "io/ring_sys.h"
 
 const uint8_t ring_op_codes[] = {
-	IORING_OP_NOP,
-	IORING_OP_OPENAT2,
-	IORING_OP_CLOSE,
-	IORING_OP_READ,
-	IORING_OP_WRITE,
-	IORING_OP_FSYNC,
-	IORING_OP_FALLOCATE,
-	IORING_OP_STATX,
-	IORING_OP_RENAMEAT,
-	IORING_OP_UNLINKAT,
-	IORING_OP_MKDIRAT,
-	IORING_OP_MADVISE,
-	IORING_OP_ACCEPT,
-	IORING_OP_RECV,
-	IORING_OP_SEND,
-	IORING_OP_SHUTDOWN,
-	IORING_OP_MSG_RING,
-	IORING_OP_ASYNC_CANCEL,
-	RING_OP_FTRUNCATE,
+    IORING_OP_NOP,
+    IORING_OP_OPENAT2,
+    IORING_OP_CLOSE,
+    IORING_OP_READ,
+    IORING_OP_WRITE,
+    IORING_OP_FSYNC,
+    IORING_OP_FALLOCATE,
+    IORING_OP_STATX,
+    IORING_OP_RENAMEAT,
+    IORING_OP_UNLINKAT,
+    IORING_OP_MKDIRAT,
+    IORING_OP_MADVISE,
+    IORING_OP_ACCEPT,
+    IORING_OP_RECV,
+    IORING_OP_SEND,
+    IORING_OP_SHUTDOWN,
+    IORING_OP_MSG_RING,
+    IORING_OP_ASYNC_CANCEL,
+    RING_OP_FTRUNCATE,
 };
 const size_t ring_op_codes_count = sizeof(ring_op_codes);
 
@@ -90,8 +90,7 @@ static void fill_net(struct io_uring_sqe *sqe, const struct op *op)
 		sqe->buf_group = BUFRING_GROUP;
 		break;
 	case OP_SEND:
-		io_uring_prep_send(
-		    sqe, op->fd, op->io.p, op->io.n, MSG_NOSIGNAL | MSG_WAITALL);
+		io_uring_prep_send(sqe, op->fd, op->io.p, op->io.n, MSG_NOSIGNAL | MSG_WAITALL);
 		break;
 	default:
 		io_uring_prep_shutdown(sqe, op->fd, SHUT_WR);
@@ -113,8 +112,7 @@ static void fill_file(struct io_uring_sqe *sqe, const struct op *op)
 		io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
 		break;
 	case OP_ALLOCATE:
-		io_uring_prep_fallocate(
-		    sqe, op->fd, 0, (off_t)op->io.offset, (off_t)op->io.n);
+		io_uring_prep_fallocate(sqe, op->fd, 0, (off_t)op->io.offset, (off_t)op->io.n);
 		break;
 	case OP_TRUNCATE:
 		io_uring_prep_rw(RING_OP_FTRUNCATE, sqe, op->fd, NULL, 0, op->io.offset);

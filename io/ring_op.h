@@ -10,14 +10,16 @@
 /* Does the ring take this kind at all? What it does not take is the helper thread's. */
 bool ring_op_can(enum op_kind kind, bool has_ftruncate);
 
-/* Fill an entry. root_fd: of op->root, where it has one; to_ring: the other loop's ring, for messages. */
+/* Fill an entry. root_fd: of op->root, where it has one; to_ring: the other loop's ring, for
+ * messages. */
 void ring_op_fill(struct io_uring_sqe *sqe, const struct op *op, int root_fd, int to_ring);
 
 /* The opcodes that ring_op_fill() uses, for the ring's restrictions. */
 extern const uint8_t ring_op_codes[];
 extern const size_t ring_op_codes_count;
 
-/* The lowest bit of an entry's user_data: a chain of messages from another shard, not an operation. */
+/* The lowest bit of an entry's user_data: a chain of messages from another shard, not an operation.
+ */
 enum { RING_OP_MESSAGE_BIT = 1 };
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum {
-	ROPE_OWNED_BYTES_MIN = 1024 - 64,  /* the first span: most answers fit */
+	ROPE_OWNED_BYTES_MIN = 1024 - 64,      /* the first span: most answers fit */
 	ROPE_OWNED_BYTES_MAX = 16 * 1024 - 64, /* the later ones; about a TLS record */
 	ROPE_RESERVE_BYTES_MAX = 64 * 1024,
 	ROPE_BORROW_BYTES_MIN = 512, /* below this a copy is cheaper than a span */
@@ -22,7 +22,7 @@ struct rope_span {
 
 void rope_init(struct rope *rope)
 {
-	*rope = (struct rope){ 0 };
+	*rope = (struct rope){0};
 }
 
 static void free_span(struct rope_span *span)
@@ -67,7 +67,7 @@ static struct rope_span *add_span(struct rope *rope, size_t room)
 		rope->failed = true;
 		return NULL;
 	}
-	*span = (struct rope_span){ .gate = rope->gate, .p = span->owned, .room = room };
+	*span = (struct rope_span){.gate = rope->gate, .p = span->owned, .room = room};
 	if (rope->last != NULL)
 		rope->last->next = span;
 	else
@@ -177,8 +177,8 @@ struct bytes rope_peek(const struct rope *rope, uint64_t durable)
 	while (first != NULL && first->n == 0)
 		first = first->next;
 	if (first == NULL || first->gate > durable)
-		return (struct bytes){ NULL, 0 };
-	return (struct bytes){ first->p, first->n };
+		return (struct bytes){NULL, 0};
+	return (struct bytes){first->p, first->n};
 }
 
 void rope_consume(struct rope *rope, size_t n)

@@ -1,10 +1,11 @@
-/* sim.h -- the same loop without a kernel: seeded, deterministic, with simulated time, files, mappings and
- * crashes; several shards in one thread.
+/* sim.h -- the same loop without a kernel: seeded, deterministic, with simulated time, files,
+ * mappings and crashes; several shards in one thread.
  *
- * A sim_world is a machine: a disk (files with a durable and a volatile state), a clock, shards. Operations
- * complete in an order and with delays that follow from the seed. sim_crash() throws away what is volatile,
- * as a power cut does: each 512-byte sector of an unsynced write is kept, lost or torn, names that were not
- * synced may be there or not; then new loops can be opened on the same disk.
+ * A sim_world is a machine: a disk (files with a durable and a volatile state), a clock, shards.
+ * Operations complete in an order and with delays that follow from the seed. sim_crash() throws
+ * away what is volatile, as a power cut does: each 512-byte sector of an unsynced write is kept,
+ * lost or torn, names that were not synced may be there or not; then new loops can be opened on the
+ * same disk.
  */
 #ifndef RP_IO_SIM_H
 #define RP_IO_SIM_H
@@ -13,38 +14,48 @@
 
 struct sim_world;
 
-/* What the machine does wrong, in chances of 1 / 65,536 per operation; all 0: a machine that never fails. */
+/* What the machine does wrong, in chances of 1 / 65,536 per operation; all 0: a machine that never
+ * fails. */
 struct sim_faults {
 	uint16_t read_eio;
 	uint16_t write_eio;
 	uint16_t write_nospace;
 	uint16_t write_short; /* the ring sees a short result and has to go on */
 	uint16_t sync_eio;
-	uint64_t disk_bytes_max;  /* 0: endless; beyond: ENOSPC */
-	uint64_t latency_ns_max;  /* operations complete after 0..this, in any order; 0: 100 us */
+	uint64_t disk_bytes_max; /* 0: endless; beyond: ENOSPC */
+	uint64_t latency_ns_max; /* operations complete after 0..this, in any order; 0: 100 us */
 };
 
 RP_MUST_USE enum rp_err sim_open(uint64_t seed, struct sim_world **out);
 void sim_close(struct sim_world *world);
 void sim_set_faults(struct sim_world *world, const struct sim_faults *faults);
 
-/* A loop of this machine; settings' root_fd are not used: both roots are directories of the simulated disk. */
+/* A loop of this machine; settings' root_fd are not used: both roots are directories of the
+ * simulated disk. */
 RP_MUST_USE enum rp_err sim_loop_open(
     struct sim_world *world, const struct loop_settings *settings, struct loop **out);
 
-/* Let the machine do its next thing: one completion, timer or slice of a task on one shard. False: nothing is left
- * to do and nothing is waited for but the outside. */
+/* Let the machine do its next thing: one completion, timer or slice of a task on one shard. False:
+ * nothing is left to do and nothing is waited for but the outside. */
 bool sim_step(struct sim_world *world);
 
 /* sim_step() until it says false, or `steps` are done: then false is returned. */
 RP_MUST_USE bool sim_run(struct sim_world *world, uint64_t steps);
 
-/* The power goes: all loops and tasks of the machine vanish without running any further (their memory is reclaimed by
- * the world), and the disk keeps what a disk keeps. */
+/* The power goes: all loops and tasks of the machine vanish without running any further, and the
+ * disk keeps what a disk keeps. Loops are gone with it and must not be closed. What tasks had
+ * malloc'ed stays allocated until the process ends, as nobody unwinds; the leak sanitizer is shown
+ * what their stacks held, so it complains of true leaks only. */
 void sim_crash(struct sim_world *world);
 
 /* The next number of the seed's stream, for tests that want to choose with it. */
 uint64_t sim_random(struct sim_world *world);
+
+/* A number that stands for all that has happened so far: equal in two runs of the same seed. */
+uint64_t sim_digest(const struct sim_world *world);
+
+/* Simulated nanoseconds since the machine was made; crashes do not set it back. */
+uint64_t sim_now_ns(const struct sim_world *world);
 
 /* Move the wall clock (not the monotonic one) by a number of seconds. */
 void sim_jump_wall(struct sim_world *world, int64_t seconds);

@@ -1,6 +1,7 @@
-/* A hierarchical wheel: a timer stands on the level of the highest group of six bits in which its tick
- * differs from the wheel's, so all slots of a level lie ahead, and the lowest level that holds anything
- * holds what comes next. A slot of an upper level is dealt out again when the wheel reaches its start. */
+/* A hierarchical wheel: a timer stands on the level of the highest group of six bits in which its
+ * tick differs from the wheel's, so all slots of a level lie ahead, and the lowest level that holds
+ * anything holds what comes next. A slot of an upper level is dealt out again when the wheel
+ * reaches its start. */
 #include "io/timer.h"
 
 #include "io/base/num.h"
@@ -24,7 +25,7 @@ void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ns)
 
 void timer_init(struct timer *timer, timer_fn *fn)
 {
-	*timer = (struct timer){ .fn = fn };
+	*timer = (struct timer){.fn = fn};
 	list_init(&timer->link);
 }
 

@@ -8,6 +8,10 @@
 
 #include "io/loop_core.h"
 
+enum {
+	SIM_STEPS_MAX = 10 * 1000 * 1000, /* a test that needs more turns in a circle */
+};
+
 static void open_uring(struct io_fixture *fixture, struct loop_settings *settings)
 {
 	const char *base = getenv("TMPDIR");
@@ -30,14 +34,15 @@ static void open_uring(struct io_fixture *fixture, struct loop_settings *setting
 
 void io_fixture_open(struct io_fixture *fixture, enum io_fixture_kind kind, unsigned tasks_max)
 {
-	struct loop_settings settings = { .tasks_max = tasks_max, .files_max = 1024 };
+	struct loop_settings settings = {.tasks_max = tasks_max, .files_max = 1024};
 
-	*fixture = (struct io_fixture){ .kind = kind, .root_fd = -1 };
+	*fixture = (struct io_fixture){.kind = kind, .root_fd = -1};
 	if (kind == IO_FIXTURE_URING) {
 		open_uring(fixture, &settings);
 		return;
 	}
-	cr_skip_test("no simulator yet");
+	cr_assert_eq(sim_open(42, &fixture->world), RP_OK);
+	cr_assert_eq(sim_loop_open(fixture->world, &settings, &fixture->loop), RP_OK);
 }
 
 static int remove_one(const char *path, const struct stat *stat, int flag, struct FTW *ftw)
@@ -51,6 +56,8 @@ static int remove_one(const char *path, const struct stat *stat, int flag, struc
 void io_fixture_close(struct io_fixture *fixture)
 {
 	loop_close(fixture->loop);
+	if (fixture->world != NULL)
+		sim_close(fixture->world);
 	if (fixture->root_fd >= 0) {
 		close(fixture->root_fd);
 		nftw(fixture->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -76,11 +83,15 @@ static void run_task(struct task *task, void *arg)
 
 void io_fixture_run(struct io_fixture *fixture, task_fn *fn, void *arg)
 {
-	struct run run = { .fixture = fixture, .fn = fn, .arg = arg };
+	struct run run = {.fixture = fixture, .fn = fn, .arg = arg};
 
 	cr_assert_eq(task_start(fixture->loop, run_task, &run, NULL), RP_OK);
 	if (fixture->kind == IO_FIXTURE_URING)
 		loop_run(fixture->loop);
+	for (unsigned steps = 0; !run.ended; steps++) {
+		cr_assert_lt(steps, SIM_STEPS_MAX, "the simulated task never ends");
+		cr_assert(sim_step(fixture->world), "the simulated task waits for nothing");
+	}
 	cr_assert(run.ended);
 }
 

@@ -42,6 +42,10 @@ void io_fixture_with(enum io_fixture_kind kind, unsigned tasks_max, io_fixture_b
 	{                                                                                          \
 		io_fixture_with(IO_FIXTURE_URING, 0, name##_body);                                 \
 	}                                                                                          \
+	Test(suite, name##_in_the_simulator)                                                       \
+	{                                                                                          \
+		io_fixture_with(IO_FIXTURE_SIM, 0, name##_body);                                   \
+	}                                                                                          \
 	static void name##_body(struct io_fixture *fixture)
 
 /* A test whose body is a task. */

@@ -32,7 +32,7 @@ IO_TASK_TEST(file, what_is_written_is_read)
 {
 	struct file *file =
 	    must_open(task, "a", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE);
-	char text[32] = { 0 };
+	char text[32] = {0};
 	size_t got;
 
 	(void)arg;
@@ -88,8 +88,8 @@ IO_TASK_TEST(file, opening_says_what_is_wrong)
 	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "no/ne", FILE_WRITE | FILE_CREATE, &file),
 	    RP_ERR_NOTFOUND);
 	file_close(must_open(task, "a", FILE_WRITE | FILE_CREATE));
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "a",
-			 FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file),
+	cr_assert_eq(
+	    file_open(task, FILE_ROOT_DATA, "a", FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file),
 	    RP_ERR_EXISTS);
 	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "a/b", FILE_READ, &file), RP_ERR_CANNOT);
 	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "../x", FILE_READ, &file), RP_ERR_CANNOT);
@@ -121,8 +121,8 @@ IO_TASK_TEST(file, direct_writes_of_whole_blocks)
 	(void)arg;
 	cr_assert_not_null(block);
 	if (err == RP_ERR_CANNOT)
-		err = file_open(task, FILE_ROOT_COMMIT, "log",
-		    FILE_READ | FILE_WRITE | FILE_CREATE, &file);
+		err = file_open(
+		    task, FILE_ROOT_COMMIT, "log", FILE_READ | FILE_WRITE | FILE_CREATE, &file);
 	cr_assert_eq(err, RP_OK);
 	cr_assert_eq(file_allocate(task, file, 0, 65536), RP_OK);
 	memset(block, 'z', 4096);
@@ -184,7 +184,7 @@ IO_TASK_TEST(file, a_rename_takes_the_place_of_what_is_there)
 
 IO_TASK_TEST(file, no_name_leads_out_of_its_root)
 {
-	static const char *const bad[] = { "../x", "a/../../x", "/x", "", "a//b", "a/" };
+	static const char *const bad[] = {"../x", "a/../../x", "/x", "", "a//b", "a/"};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -256,7 +256,8 @@ IO_TASK_TEST(file, the_file_system_tells_its_room)
 
 IO_TASK_TEST(file, a_mapping_is_private)
 {
-	struct file *file = must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
+	struct file *file =
+	    must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
 	struct loop *loop = task_loop(task);
 	uint8_t b[8];
 	size_t got;
@@ -281,7 +282,8 @@ IO_TASK_TEST(file, a_mapping_is_private)
 
 IO_TASK_TEST(file, populating_what_is_beyond_the_file_is_corrupt)
 {
-	struct file *file = must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
+	struct file *file =
+	    must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
 	void *p;
 
 	(void)arg;
@@ -296,7 +298,8 @@ IO_TASK_TEST(file, populating_what_is_beyond_the_file_is_corrupt)
 
 static void touches_what_is_gone(struct task *task, void *arg)
 {
-	struct file *file = must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
+	struct file *file =
+	    must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
 	struct loop *loop = task_loop(task);
 	void *p, *other;
 
@@ -342,13 +345,11 @@ static void writes_for_ever(struct task *task, void *arg)
 	static const uint8_t block[65536];
 
 	do
-		canceled->err =
-		    file_write(task, canceled->file, block, sizeof(block), 0, true);
+		canceled->err = file_write(task, canceled->file, block, sizeof(block), 0, true);
 	while (canceled->err == RP_OK);
 	struct file *file = NULL;
 
-	cr_assert_eq(
-	    file_open(task, FILE_ROOT_DATA, "never", FILE_WRITE | FILE_CREATE, &file),
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "never", FILE_WRITE | FILE_CREATE, &file),
 	    RP_ERR_CANCELED);
 	cr_assert_null(file);
 	canceled->ended = true;
@@ -356,7 +357,7 @@ static void writes_for_ever(struct task *task, void *arg)
 
 IO_TASK_TEST(file, a_cancel_ends_a_writing_task)
 {
-	struct canceled canceled = { .file = must_open(task, "w", FILE_WRITE | FILE_CREATE) };
+	struct canceled canceled = {.file = must_open(task, "w", FILE_WRITE | FILE_CREATE)};
 	struct task *writer;
 
 	(void)arg;
@@ -384,7 +385,8 @@ static void opens_and_closes(struct task *task, void *arg)
 	cr_assert_eq(err, RP_ERR_CANCELED);
 }
 
-/* The pool of files asserts at the loop's end that none was lost, the sanitizer that no memory was. */
+/* The pool of files asserts at the loop's end that none was lost, the sanitizer that no memory was.
+ */
 IO_TASK_TEST(file, a_cancelled_open_leaves_nothing_open)
 {
 	struct task *opener;

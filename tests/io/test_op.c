@@ -21,7 +21,7 @@ IO_TASK_TEST(op, a_flood_of_operations_is_carried_out)
 
 	(void)arg;
 	for (unsigned i = 0; i < FLOOD; i++) {
-		op[i] = (struct op){ .kind = OP_NOP, .done = count_done, .owner = &done };
+		op[i] = (struct op){.kind = OP_NOP, .done = count_done, .owner = &done};
 		op_submit(task_loop(task), &op[i]);
 		cr_assert(op[i].in_flight);
 	}
@@ -39,7 +39,7 @@ struct pipe_read {
 static void reads_a_pipe(struct task *task, void *arg)
 {
 	struct pipe_read *read = arg;
-	struct op op = { .kind = OP_READ, .fd = read->fd[0] };
+	struct op op = {.kind = OP_READ, .fd = read->fd[0]};
 
 	op.io.p = &read->byte;
 	op.io.n = 1;
@@ -50,7 +50,7 @@ static void reads_a_pipe(struct task *task, void *arg)
 
 static void cancels_a_read(struct task *task, void *arg)
 {
-	struct pipe_read read = { 0 };
+	struct pipe_read read = {0};
 	struct task *reader;
 
 	(void)arg;
@@ -64,7 +64,7 @@ static void cancels_a_read(struct task *task, void *arg)
 	cr_assert(read.ended);
 	cr_assert_eq(read.result, -ECANCELED);
 
-	read = (struct pipe_read){ .fd = { read.fd[0], read.fd[1] } };
+	read = (struct pipe_read){.fd = {read.fd[0], read.fd[1]}};
 	cr_assert_eq(task_start(task_loop(task), reads_a_pipe, &read, &reader), RP_OK);
 	cr_assert_eq(task_sleep(task, 1000000), RP_OK);
 	cr_assert_eq(write(read.fd[1], "x", 1), 1);

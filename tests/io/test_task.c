@@ -29,7 +29,7 @@ static void notes_x(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_started_task_runs_later)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, notes_x, &trace, NULL);
@@ -49,7 +49,7 @@ static void yields_twice(struct task *task, void *arg)
 
 IO_TASK_TEST(task, yielding_lets_the_others_run_in_between)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, yields_twice, &trace, NULL);
@@ -82,7 +82,7 @@ static void notes_its_place(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_queue_wakes_the_first_come_first)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	task_queue_init(&trace.queue);
@@ -105,7 +105,7 @@ IO_TASK_TEST(task, a_queue_wakes_the_first_come_first)
 
 IO_TASK_TEST(task, a_cancelled_waiter_leaves_the_queue)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	task_queue_init(&trace.queue);
@@ -121,7 +121,7 @@ IO_TASK_TEST(task, a_cancelled_waiter_leaves_the_queue)
 
 IO_TASK_TEST(task, a_wake_before_a_cancel_is_not_lost)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	task_queue_init(&trace.queue);
@@ -135,7 +135,7 @@ IO_TASK_TEST(task, a_wake_before_a_cancel_is_not_lost)
 
 IO_TASK_TEST(task, a_task_cancelled_before_it_ran_still_runs)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	task_queue_init(&trace.queue);
@@ -186,7 +186,7 @@ static void sleeps_an_hour(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_cancel_ends_a_sleep_and_all_that_follows)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, sleeps_an_hour, &trace, &trace.task[0]);
@@ -209,7 +209,7 @@ static void sleeps_shielded(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_shield_puts_a_cancel_off)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, sleeps_shielded, &trace, &trace.task[0]);
@@ -227,7 +227,7 @@ static void cancels_itself(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_task_may_cancel_itself)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, cancels_itself, &trace, NULL);
@@ -276,7 +276,7 @@ static void hogs(struct task *task, void *arg)
 
 IO_TASK_TEST(task, a_task_that_pauses_lets_the_others_run)
 {
-	struct trace trace = { 0 };
+	struct trace trace = {0};
 
 	(void)arg;
 	start(task, hogs, &trace, NULL);

@@ -37,7 +37,7 @@ static struct clockwork *make(struct task *task)
 {
 	static struct clockwork clockwork;
 
-	clockwork = (struct clockwork){ .loop = task_loop(task) };
+	clockwork = (struct clockwork){.loop = task_loop(task)};
 	for (unsigned i = 0; i < TIMERS; i++) {
 		clockwork.entry[i].clockwork = &clockwork;
 		timer_init(&clockwork.entry[i].timer, fire);
@@ -102,4 +102,38 @@ IO_TASK_TEST(timer, a_timer_may_set_itself)
 	timer_set(task_loop(task), &clockwork->entry[0].timer, 1);
 	cr_assert_eq(task_sleep(task, 20000000), RP_OK);
 	cr_assert_eq(clockwork->fired, 10);
+}
+
+static void fire_hours(struct timer *timer)
+{
+	struct entry *entry = RP_CONTAINER_OF(timer, struct entry, timer);
+
+	cr_assert_geq(loop_now_ns(entry->clockwork->loop), timer->due_ns);
+	cr_assert_leq(loop_now_ns(entry->clockwork->loop), timer->due_ns + 131072);
+	entry->clockwork->fired++;
+}
+
+static void years(struct task *task, void *arg)
+{
+	struct clockwork *clockwork = make(task);
+
+	(void)arg;
+	for (unsigned i = 0; i < 50; i++) {
+		timer_init(&clockwork->entry[i].timer, fire_hours);
+		timer_set(task_loop(task), &clockwork->entry[i].timer, UINT64_C(1) << i);
+	}
+	timer_set(task_loop(task), &clockwork->entry[50].timer, UINT64_MAX);
+	cr_assert_eq(task_sleep(task, UINT64_C(1) << 50), RP_OK);
+	cr_assert_eq(clockwork->fired, 50);
+	timer_clear(&clockwork->entry[50].timer);
+}
+
+/* On every level of the wheel. */
+Test(timer, timers_are_exact_over_weeks)
+{
+	struct io_fixture fixture;
+
+	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
+	io_fixture_run(&fixture, years, NULL);
+	io_fixture_close(&fixture);
 }

@@ -1,0 +1,73 @@
+/* sim_core.h -- a simulated machine from the inside.
+ */
+#ifndef RP_IO_SIM_CORE_H
+#define RP_IO_SIM_CORE_H
+
+#include "io/loop_core.h"
+#include "io/sim.h"
+#include "io/sim_disk.h"
+
+enum {
+	SIM_HANDLES_MAX = 65536, /* descriptors of the machine; beyond: EMFILE */
+	SIM_LOOPS_MAX = 64,
+};
+
+struct sim_stream;
+
+/* What a descriptor stands for: a node of the disk, or one end of a stream. Both NULL: free. */
+struct sim_handle {
+	struct sim_node *node;
+	struct sim_stream *stream;
+	bool writable;
+};
+
+/* An operation under way. */
+struct sim_pending {
+	struct list link; /* in the world's list, the next one to complete first */
+	struct op *op;
+	uint64_t due_ns;
+	bool parked; /* a receive without bytes: waits for its stream, not for a time */
+};
+
+struct sim_mapping {
+	struct list link;
+	struct sim_node *node;
+	void *p;
+	size_t n;
+};
+
+struct sim_loop {
+	struct loop loop;
+	struct sim_world *world;
+};
+
+struct sim_world {
+	uint64_t dice;
+	uint64_t digest;
+	uint64_t now_ns;
+	uint64_t wall_offset_ns;
+	struct sim_faults faults;
+	struct sim_disk disk;
+	struct list pending;
+	struct list mappings;
+	struct sim_loop *loop[SIM_LOOPS_MAX];
+	unsigned loops_count;
+	struct sim_handle *handle;
+	size_t handles_count;
+};
+
+struct sim_world *sim_world_of(const struct loop *loop);
+
+/* Carry out what the operation asks of the disk; its result. */
+int32_t sim_op_carry_out(struct sim_world *world, struct op *op);
+
+/* The lowest free descriptor, or -EMFILE. */
+int sim_handle_take(struct sim_world *world);
+void sim_handle_give(struct sim_world *world, int fd);
+struct sim_handle *sim_handle_of(struct sim_world *world, int fd);
+
+enum rp_err sim_map(struct loop *loop, int fd, size_t n, void **out);
+void sim_unmap(struct loop *loop, void *p, size_t n);
+void sim_unmap_all(struct sim_world *world);
+
+#endif

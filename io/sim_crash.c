@@ -1,0 +1,185 @@
+/* The power goes; and looking at the disk afterwards. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "io/base/num.h"
+#include "io/sim_core.h"
+#include "io/sim_name.h"
+#include "io/task_core.h"
+
+#ifdef RP_SANITIZED
+
+/* What a dead machine's tasks had allocated is in nobody's hands, and that is no leak of the code
+ * under test. The leak sanitizer follows pointers from globals through heap memory; so copies of
+ * the stacks, and the loops, are laid where it finds them. This list is io's second mutable global,
+ * and is there in sanitized builds only. */
+static struct grave {
+	struct grave *older;
+	struct sim_loop *loop;
+	void *held[];
+} * graves;
+
+__attribute__((no_sanitize("address"))) static void copy_words(
+    void **to, const void *from, size_t n)
+{
+	void *const *words = from;
+
+	for (size_t i = 0; i < n / sizeof(*to); i++)
+		to[i] = ((void *const volatile *)words)[i];
+}
+
+static void bury_task(struct task *task)
+{
+	size_t n = 0;
+	const uint8_t *from = task->wait == TASK_STARTS ? NULL : fiber_used(&task->fiber, &n);
+	struct grave *grave = malloc(sizeof(*grave) + n + 2 * sizeof(void *));
+
+	RP_ASSERT(grave != NULL);
+	*grave = (struct grave){.older = graves};
+	if (n > 0)
+		copy_words(grave->held, from, n);
+	grave->held[n / sizeof(void *)] = task->arg;
+	grave->held[n / sizeof(void *) + 1] = task->op;
+	graves = grave;
+}
+
+static void bury_loop(struct sim_loop *sim)
+{
+	struct grave *grave = malloc(sizeof(*grave));
+
+	RP_ASSERT(grave != NULL);
+	*grave = (struct grave){.older = graves, .loop = sim};
+	graves = grave;
+}
+
+static void bury_op(struct op *op)
+{
+	struct grave *grave = malloc(sizeof(*grave) + 2 * sizeof(void *));
+
+	RP_ASSERT(grave != NULL);
+	*grave = (struct grave){.older = graves};
+	grave->held[0] = op;
+	grave->held[1] = op->owner;
+	graves = grave;
+}
+
+#else
+
+static void bury_task(struct task *task)
+{
+	(void)task;
+}
+
+static void bury_op(struct op *op)
+{
+	(void)op;
+}
+
+static void bury_loop(struct sim_loop *sim)
+{
+	free(sim);
+}
+
+#endif
+
+/* A pool whose objects' owners are gone. */
+static void drop_pool(struct pool *pool)
+{
+	pool->live_count = 0;
+	pool_fini(pool);
+}
+
+static void vanish(struct sim_loop *sim)
+{
+	struct loop *loop = &sim->loop;
+
+	RP_ASSERT(loop->running == NULL);
+	LIST_FOR_EACH_SAFE (link, &loop->tasks) {
+		struct task *task = RP_CONTAINER_OF(link, struct task, all);
+
+		bury_task(task);
+		task_vanish(task);
+	}
+	loop->ops_count = 0;
+	drop_pool(&loop->file_pool);
+	drop_pool(&loop->net_pool);
+	loop_fini(loop);
+	bury_loop(sim);
+}
+
+/* What was under way may have happened. */
+static void crash_pending(struct sim_world *world)
+{
+	struct list *link;
+
+	while ((link = list_pop_front(&world->pending)) != NULL) {
+		struct sim_pending *pending = RP_CONTAINER_OF(link, struct sim_pending, link);
+		struct op *op = pending->op;
+
+		switch (op->kind) {
+		case OP_WRITE:
+		case OP_ALLOCATE:
+		case OP_TRUNCATE:
+		case OP_RENAME:
+		case OP_UNLINK:
+		case OP_RMDIR:
+		case OP_MKDIR:
+		case OP_SYNC:
+			if (sim_dice_below(&world->dice, 2) == 0)
+				break;
+			op->dsync = op->dsync && sim_dice_below(&world->dice, 2) == 0;
+			sim_op_carry_out(world, op);
+			break;
+		default:
+			break;
+		}
+		bury_op(op);
+		free(pending);
+	}
+}
+
+void sim_crash(struct sim_world *world)
+{
+	crash_pending(world);
+	sim_unmap_all(world);
+	for (unsigned i = 0; i < world->loops_count; i++)
+		vanish(world->loop[i]);
+	world->loops_count = 0;
+	for (size_t i = 0; i < world->handles_count; i++) {
+		if (world->handle[i].node != NULL)
+			sim_handle_give(world, (int)i);
+	}
+	sim_disk_crash(&world->disk);
+}
+
+enum rp_err sim_disk_read(
+    struct sim_world *world, enum file_root root, const char *path, struct bytes *out)
+{
+	struct sim_node *node;
+	int result = sim_disk_find(&world->disk, root, path, &node);
+
+	if (result < 0)
+		return err_of_errno(-result);
+	*out = bytes_of(node->kept.p, node->kept.size);
+	return RP_OK;
+}
+
+enum rp_err sim_disk_write(
+    struct sim_world *world, enum file_root root, const char *path, struct bytes content)
+{
+	struct sim_node *node;
+	int result = sim_disk_find(&world->disk, root, path, &node);
+
+	if (result == -ENOENT) {
+		result = sim_disk_create(&world->disk, root, path, false, &node);
+		sim_name_flush(&world->disk, NULL);
+	}
+	if (result == 0)
+		result = sim_disk_resize(&world->disk, node, content.n);
+	if (result == 0)
+		result = sim_disk_put(&world->disk, node, content.p, content.n, 0);
+	if (result < 0)
+		return err_of_errno(-result);
+	sim_disk_flush(&world->disk, node);
+	return RP_OK;
+}

@@ -93,7 +93,7 @@ static inline __attribute__((always_inline)) void measure(
 		best = ns < best ? ns : best;
 	}
 	printf("%-28s %6.1f ns a line, %.1f bytes a line\n", name, (double)best / lines,
-		(double)bytes / lines);
+	    (double)bytes / lines);
 }
 
 int main(int argc, char **argv)

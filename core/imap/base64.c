@@ -1,7 +1,6 @@
 #include "core/imap/base64.h"
 
-static const char digits[64] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* -1: not a digit. */
 static int value_of(uint8_t c)

@@ -1,4 +1,5 @@
-/* base64.h -- the base64 of SASL exchanges (RFC 4648, section 4): padded, no line breaks, canonical. */
+/* base64.h -- the base64 of SASL exchanges (RFC 4648, section 4): padded, no line breaks,
+ * canonical. */
 #ifndef RP_CORE_IMAP_BASE64_H
 #define RP_CORE_IMAP_BASE64_H
 

@@ -1,4 +1,5 @@
-/* capability.h -- what the server offers, in which state. Nothing is named that would not work now. */
+/* capability.h -- what the server offers, in which state. Nothing is named that would not work now.
+ */
 #ifndef RP_CORE_IMAP_CAPABILITY_H
 #define RP_CORE_IMAP_CAPABILITY_H
 
@@ -12,7 +13,8 @@ struct capability_facts {
 	uint64_t appendlimit_bytes;
 };
 
-/* "IMAP4rev1 LITERAL+ ...": without "CAPABILITY " in front, for the untagged response and for the code. */
+/* "IMAP4rev1 LITERAL+ ...": without "CAPABILITY " in front, for the untagged response and for the
+ * code. */
 void capability_write(struct resp *resp, const struct capability_facts *facts);
 
 #endif

@@ -30,8 +30,8 @@ static bool take_name(struct lex *lex, char *name)
 	return true;
 }
 
-/* "UID" SP name: the name is the second word. Without a second word, UID is a name like others, which
- * no command has. */
+/* "UID" SP name: the name is the second word. Without a second word, UID is a name like others,
+ * which no command has. */
 static void take_uid(struct lex *lex, struct command *command)
 {
 	struct lex ahead = *lex;

@@ -20,8 +20,8 @@ struct command {
 	struct bytes tag;                      /* borrows from the input */
 	char name[COMMAND_NAME_BYTES_MAX + 1]; /* upper case, without "UID " */
 	bool uid;                              /* it is UID FETCH, UID STORE, ... */
-	struct bytes args; /* borrows from the input: behind the name's space, CRLF taken off; empty if
-			    * there is none */
+	struct bytes args; /* borrows from the input: behind the name's space, CRLF taken off; empty
+	                    * if there is none */
 };
 
 /* `in` is what frame_find called WHOLE, or up to a literal, in.p[0, frame.end). */

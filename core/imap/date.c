@@ -36,16 +36,17 @@ static struct civil to_civil(int32_t day)
 	int32_t z = day + DAYS_TO_1970;
 	int32_t era = (z >= 0 ? z : z - (ERA_DAYS - 1)) / ERA_DAYS;
 	int32_t day_of_era = z - era * ERA_DAYS;
-	int32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
-			       day_of_era / (ERA_DAYS - 1)) / 365;
+	int32_t year_of_era =
+	    (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (ERA_DAYS - 1)) /
+	    365;
 	int32_t day_of_year =
 	    day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int32_t m = (5 * day_of_year + 2) / 153;
 	int32_t month = m < 10 ? m + 3 : m - 9;
 
 	return (struct civil){ .year = year_of_era + era * ERA_YEARS + (month <= 2 ? 1 : 0),
-			       .month = month,
-			       .day = day_of_year - (153 * m + 2) / 5 + 1 };
+		.month = month,
+		.day = day_of_year - (153 * m + 2) / 5 + 1 };
 }
 
 bool date_to_day(int year, int month, int day, int32_t *out)
@@ -100,8 +101,7 @@ static bool date_text(struct lex *lex, int32_t *out)
 	int year;
 
 	return digits(lex, 1, 2, &day) && lex_char(lex, '-') && month_name(lex, &month) &&
-	       lex_char(lex, '-') && digits(lex, 4, 4, &year) &&
-	       date_to_day(year, month, day, out);
+	       lex_char(lex, '-') && digits(lex, 4, 4, &year) && date_to_day(year, month, day, out);
 }
 
 enum rp_err date_parse(struct lex *lex, int32_t *day)
@@ -165,7 +165,7 @@ enum rp_err date_time_parse(struct lex *lex, struct date_time *out)
 		return RP_ERR_SYNTAX;
 	*lex = ahead;
 	*out = (struct date_time){ (int64_t)day * DAY_S + seconds - (int64_t)zone * 60,
-				   (int16_t)zone };
+		(int16_t)zone };
 	return RP_OK;
 }
 

@@ -28,7 +28,7 @@ static const struct {
 	{ "ALL", 4, { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_RFC822_SIZE, FETCH_ENVELOPE } },
 	{ "FAST", 3, { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_RFC822_SIZE } },
 	{ "FULL", 5,
-	  { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_RFC822_SIZE, FETCH_ENVELOPE, FETCH_BODY } },
+	    { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_RFC822_SIZE, FETCH_ENVELOPE, FETCH_BODY } },
 };
 
 /* The list while it is read. */
@@ -49,8 +49,8 @@ static enum rp_err add(struct gather *g, const struct fetch_att *att)
 		return RP_ERR_LIMIT;
 	if (g->atts.att_count == g->room) {
 		size_t room = g->room == 0 ? 4 : g->room * 2;
-		struct fetch_att *grown = arena_grow(
-		    g->arena, g->att, g->room * sizeof(*g->att), room * sizeof(*g->att));
+		struct fetch_att *grown =
+		    arena_grow(g->arena, g->att, g->room * sizeof(*g->att), room * sizeof(*g->att));
 
 		if (grown == NULL)
 			return RP_ERR_LIMIT;
@@ -60,7 +60,7 @@ static enum rp_err add(struct gather *g, const struct fetch_att *att)
 	g->att[g->atts.att_count++] = *att;
 	g->atts.kinds |= bit;
 	g->atts.sets_seen |= att->kind == FETCH_RFC822 || att->kind == FETCH_RFC822_TEXT ||
-			     (att->kind == FETCH_BODY_SECTION && !att->peek);
+	                     (att->kind == FETCH_BODY_SECTION && !att->peek);
 	return RP_OK;
 }
 
@@ -141,7 +141,8 @@ static enum rp_err take_modifier(struct lex *lex, struct fetch_modifiers *mods)
 {
 	if (!mods->has_changedsince && lex_word(lex, "CHANGEDSINCE")) {
 		mods->has_changedsince = true;
-		return lex_sp(lex) == RP_OK ? lex_number64(lex, &mods->changedsince) : RP_ERR_SYNTAX;
+		return lex_sp(lex) == RP_OK ? lex_number64(lex, &mods->changedsince)
+		                            : RP_ERR_SYNTAX;
 	}
 	if (!mods->vanished && lex_word(lex, "VANISHED")) {
 		mods->vanished = true;

@@ -37,8 +37,8 @@ struct fetch_atts {
 	bool sets_seen; /* one of them marks the message as read */
 };
 
-/* "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")". What has no section and is
- * asked for twice comes once. RP_ERR_LIMIT: too many. */
+/* "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")". What has no section and
+ * is asked for twice comes once. RP_ERR_LIMIT: too many. */
 RP_MUST_USE enum rp_err fetch_atts_parse(
     struct lex *lex, struct arena *arena, struct fetch_atts *out);
 

@@ -7,10 +7,13 @@
 #define TEXT_S  " \\Seen"
 #define TEXT_DR " \\Draft"
 
-/* The text of each of the 32 sets, with a space in front: one copy of fixed size instead of five tests. */
+/* The text of each of the 32 sets, with a space in front: one copy of fixed size instead of five
+ * tests. */
+/* clang-format off */
 #define SET_ROW(text) { text, sizeof(text) - 1 }
-#define SET_2(text)   SET_ROW(text), SET_ROW(TEXT_A text)
-#define SET_4(text)   SET_2(text), SET_ROW(TEXT_F text), SET_ROW(TEXT_A TEXT_F text)
+/* clang-format on */
+#define SET_2(text) SET_ROW(text), SET_ROW(TEXT_A text)
+#define SET_4(text) SET_2(text), SET_ROW(TEXT_F text), SET_ROW(TEXT_A TEXT_F text)
 #define SET_8(text)                                                                                \
 	SET_4(text), SET_ROW(TEXT_D text), SET_ROW(TEXT_A TEXT_D text),                            \
 	    SET_ROW(TEXT_F TEXT_D text), SET_ROW(TEXT_A TEXT_F TEXT_D text)
@@ -27,7 +30,8 @@ uint8_t *flag_at(uint8_t *p, unsigned flags)
 	return p + sets[flags & FLAG_ALL].bytes - (flags != 0 ? 1 : 0);
 }
 
-void flag_write(struct resp *resp, unsigned flags, const struct bytes *keyword, size_t keyword_count)
+void flag_write(
+    struct resp *resp, unsigned flags, const struct bytes *keyword, size_t keyword_count)
 {
 	bool started = flags != 0;
 	uint8_t *p = resp_room(resp, FLAG_AT_BYTES);

@@ -21,14 +21,14 @@ enum {
 };
 
 struct flag_list {
-	unsigned flags;              /* enum flag */
-	const struct bytes *keyword; /* keyword_count, no two alike but for case; borrow from the command */
+	unsigned flags; /* enum flag */
+	const struct bytes *keyword; /* borrow from the command; no two alike but for case */
 	size_t keyword_count;
 };
 
 /* flag-list = "(" [flag *(SP flag)] ")". \Recent and system flags that nobody knows are dropped
- * (old stores have them, and to refuse the message helps nobody). RP_ERR_LIMIT: keywords too many or
- * too long. */
+ * (old stores have them, and to refuse the message helps nobody). RP_ERR_LIMIT: keywords too many
+ * or too long. */
 RP_MUST_USE enum rp_err flag_list_parse(
     struct lex *lex, struct arena *arena, struct flag_list *out);
 
@@ -44,6 +44,7 @@ unsigned flag_of_name(struct bytes name);
 uint8_t *flag_at(uint8_t *p, unsigned flags);
 
 /* The same through the writer, then the keywords, with one space between all. */
-void flag_write(struct resp *resp, unsigned flags, const struct bytes *keyword, size_t keyword_count);
+void flag_write(
+    struct resp *resp, unsigned flags, const struct bytes *keyword, size_t keyword_count);
 
 #endif

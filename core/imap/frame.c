@@ -83,7 +83,8 @@ static void keep_tail(struct frame *frame, struct bytes in, size_t from, size_t 
 	frame->tail_bytes = kept + n;
 }
 
-/* `end` is where frame_drop goes on: at the LF if there is one, so that it sees the end of the line. */
+/* `end` is where frame_drop goes on: at the LF, or before it, so that it sees the end of the line.
+ */
 static enum frame_verdict bad(struct frame *frame, struct bytes in, size_t end, const char *reason)
 {
 	frame->reason = reason;
@@ -133,7 +134,7 @@ enum frame_verdict frame_find(struct frame *frame, struct bytes in)
 		frame->nul = true;
 	frame->searched = end;
 	if (end - frame->line > lines_left)
-		return bad(frame, in, lf != NULL ? end - 1 : end, "Too long argument");
+		return bad(frame, in, frame->line + lines_left, "Too long argument");
 	if (lf == NULL)
 		return FRAME_MORE;
 	return end_of_line(frame, in, end);
@@ -169,8 +170,8 @@ void frame_drop_start(struct frame *frame, uint64_t bytes_max)
 		frame->tail_bytes = 0;
 }
 
-/* The end of a dropped line, behind its LF: is it the end of the command? A client that waits for "+"
- * will read our answer instead. */
+/* The end of a dropped line, behind its LF: is it the end of the command? A client that waits for
+ * "+" will read our answer instead. */
 static bool drop_ends(struct frame *frame)
 {
 	struct bytes line = { frame->tail, frame->tail_bytes };

@@ -15,8 +15,8 @@
  *                       frame_drop() on each new piece, till WHOLE (go on behind it) or BAD (BYE)
  *
  * A literal that is mail is not held: at LITERAL the driver looks at the command so far
- * (command_parse on in.p[0, end)), streams literal_bytes, and then starts a new frame for the rest of
- * the command, which begins with the CRLF, or with what stands before the next literal.
+ * (command_parse on in.p[0, end)), streams literal_bytes, and then starts a new frame for the rest
+ * of the command, which begins with the CRLF, or with what stands before the next literal.
  */
 #ifndef RP_CORE_IMAP_FRAME_H
 #define RP_CORE_IMAP_FRAME_H
@@ -33,11 +33,12 @@
 #define FRAME_LITERALS_BYTES_MAX_GUEST ((size_t)8 * 1024)
 #define FRAME_LITERALS_BYTES_MAX_USER  ((size_t)1024 * 1024)
 #define FRAME_LITERALS_COUNT_MAX       256
-/* How much of a command that is not wanted is read to find its end; beyond, the client is cut off. */
+/* How much of a command that is not wanted is read to find its end; beyond, the client is cut off.
+ */
 #define FRAME_DROP_BYTES_MAX ((uint64_t)1024 * 1024)
 
 enum {
-	FRAME_TAIL_BYTES = 32, /* holds the longest literal mark, ~{20 digits+} CR, with room to spare */
+	FRAME_TAIL_BYTES = 32, /* the longest literal mark, ~{20 digits+} CR, and more */
 };
 
 enum frame_verdict {
@@ -92,8 +93,8 @@ RP_MUST_USE enum rp_err frame_may_hold(const struct frame *frame);
 /* Go on after a literal: the next line starts literal_bytes beyond end. */
 void frame_skip_literal(struct frame *frame);
 
-/* The command that frame_find last spoke of (LITERAL or BAD, not MORE) is not wanted: its rest is to
- * be dropped, bytes_max at most. The bytes up to frame->end are the caller's to throw away. */
+/* The command that frame_find last spoke of (LITERAL or BAD, not MORE) is not wanted: its rest is
+ * to be dropped, bytes_max at most. The bytes up to frame->end are the caller's to throw away. */
 void frame_drop_start(struct frame *frame, uint64_t bytes_max);
 
 /* Drop. `in` is what follows the bytes already dropped: it does not grow, each byte is seen once.

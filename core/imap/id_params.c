@@ -8,7 +8,8 @@ static enum rp_err take_param(struct lex *lex, struct arena *arena, struct id_pa
 		err = lex_sp(lex);
 	if (err == RP_OK)
 		err = lex_nstring(lex, arena, &param->value);
-	if (err == RP_OK && (param->field.n > ID_FIELD_BYTES_MAX || param->value.n > ID_VALUE_BYTES_MAX))
+	if (err == RP_OK &&
+	    (param->field.n > ID_FIELD_BYTES_MAX || param->value.n > ID_VALUE_BYTES_MAX))
 		err = RP_ERR_SYNTAX;
 	return err;
 }

@@ -22,8 +22,8 @@ struct id_params {
 	size_t count;                 /* 0: NIL, or an empty list */
 };
 
-/* NIL / "(" [string SP nstring *(SP string SP nstring)] ")". Over a bound is RP_ERR_SYNTAX: the standard
- * makes them part of the grammar. RP_ERR_LIMIT: no room in the arena. */
+/* NIL / "(" [string SP nstring *(SP string SP nstring)] ")". Over a bound is RP_ERR_SYNTAX: the
+ * standard makes them part of the grammar. RP_ERR_LIMIT: no room in the arena. */
 RP_MUST_USE enum rp_err id_params_parse(
     struct lex *lex, struct arena *arena, struct id_params *out);
 

@@ -55,7 +55,8 @@ RP_MUST_USE enum rp_err lex_atom(struct lex *lex, struct bytes *out);
 /* Take the next word if it is `word` in any case, and nothing of an atom follows it directly. */
 bool lex_word(struct lex *lex, const char *word);
 
-/* 1*(ALPHA / DIGIT / "." / "-" / "_"): the names of FETCH items and the like, which end before "[". */
+/* 1*(ALPHA / DIGIT / "." / "-" / "_"): the names of FETCH items and the like, which end before "[".
+ */
 RP_MUST_USE enum rp_err lex_name(struct lex *lex, struct bytes *out);
 
 /* quoted / literal; no NUL in it. */
@@ -90,8 +91,8 @@ struct lex_mark {
 	bool binary; /* ~{n} */
 };
 
-/* The mark of a literal whose bytes are not here but come later: all that is left of the input, with
- * or without its CRLF. For commands whose last argument is mail. */
+/* The mark of a literal whose bytes are not here but come later: all that is left of the input,
+ * with or without its CRLF. For commands whose last argument is mail. */
 RP_MUST_USE enum rp_err lex_literal_mark(struct lex *lex, struct lex_mark *out);
 
 /* Character classes, for those who look at bytes themselves. */

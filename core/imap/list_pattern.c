@@ -14,8 +14,8 @@ static bool is_wildcard(uint8_t c)
 	return c == '*' || c == '%';
 }
 
-/* Wildcards in a row are one: "*" if there is one among them. Also keeps the matcher simple: behind a
- * wildcard stands none. */
+/* Wildcards in a row are one: "*" if there is one among them. Also keeps the matcher simple: behind
+ * a wildcard stands none. */
 static size_t fold_wildcards(uint8_t *p, size_t n)
 {
 	size_t to = 0;
@@ -33,7 +33,7 @@ static size_t fold_wildcards(uint8_t *p, size_t n)
 
 /* Reference and pattern, joined, in UTF-8. */
 static enum rp_err make_pattern(struct bytes reference, struct bytes text, struct arena *arena,
-				bool utf8, struct list_pattern *out)
+    bool utf8, struct list_pattern *out)
 {
 	struct bytes parts[2] = { reference, text };
 	size_t n = 0;
@@ -69,7 +69,8 @@ static enum rp_err make_pattern(struct bytes reference, struct bytes text, struc
 	return RP_OK;
 }
 
-/* The places in the pattern where the name may have got to, as bits: place i is in front of text[i]. */
+/* The places in the pattern where the name may have got to, as bits: place i is in front of
+ * text[i]. */
 struct states {
 	uint64_t word[STATES_WORDS];
 	size_t words; /* as many as this pattern needs */
@@ -94,7 +95,8 @@ static void clear_states(struct states *states)
 }
 
 /* Take one byte of the name from the places `from` to the places `to`. */
-static void step(const struct states *from, struct states *to, struct bytes text, uint8_t c, bool fold)
+static void step(
+    const struct states *from, struct states *to, struct bytes text, uint8_t c, bool fold)
 {
 	clear_states(to);
 	for (size_t w = 0; w < from->words; w++) {
@@ -108,7 +110,7 @@ static void step(const struct states *from, struct states *to, struct bytes text
 			if (want == '*' || (want == '%' && c != MAILBOX_NAME_DELIMITER))
 				add_state(to, text, at);
 			else if (!is_wildcard(want) &&
-				 (want == c || (fold && bytes_lower(want) == bytes_lower(c))))
+			         (want == c || (fold && bytes_lower(want) == bytes_lower(c))))
 				add_state(to, text, at + 1);
 		}
 	}
@@ -152,8 +154,8 @@ struct option {
 	unsigned bit;
 };
 
-static enum rp_err take_option(struct lex *lex, const struct option *options, size_t count,
-			       unsigned *bits)
+static enum rp_err take_option(
+    struct lex *lex, const struct option *options, size_t count, unsigned *bits)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (lex_word(lex, options[i].name)) {
@@ -177,13 +179,15 @@ static enum rp_err take_selects(struct lex *lex, struct list_args *args)
 	bool more = err == RP_OK && !lex_close(lex);
 
 	while (err == RP_OK && more) {
-		err = take_option(lex, options, sizeof(options) / sizeof(options[0]), &args->selects);
+		err =
+		    take_option(lex, options, sizeof(options) / sizeof(options[0]), &args->selects);
 		if (err == RP_OK)
 			err = lex_more(lex, &more);
 	}
 	if (err != RP_OK)
 		return err;
-	/* RECURSIVEMATCH says how to match something: alone, or with REMOTE only, it says nothing. */
+	/* RECURSIVEMATCH says how to match something: alone, or with REMOTE only, it says nothing.
+	 */
 	if ((args->selects & LIST_SELECT_RECURSIVEMATCH) != 0 &&
 	    (args->selects & (LIST_SELECT_SUBSCRIBED | LIST_SELECT_SPECIAL_USE)) == 0)
 		return RP_ERR_SYNTAX;
@@ -244,8 +248,8 @@ static struct list_pattern *grow(struct list_args *args, struct arena *arena, si
 {
 	if (args->pattern_count == *room) {
 		size_t grown = *room == 0 ? 1 : *room * 4;
-		struct list_pattern *pattern = arena_grow(arena, args->pattern,
-		    *room * sizeof(*pattern), grown * sizeof(*pattern));
+		struct list_pattern *pattern = arena_grow(
+		    arena, args->pattern, *room * sizeof(*pattern), grown * sizeof(*pattern));
 
 		if (pattern == NULL)
 			return NULL;
@@ -256,8 +260,8 @@ static struct list_pattern *grow(struct list_args *args, struct arena *arena, si
 }
 
 /* list-mailbox / "(" list-mailbox *(SP list-mailbox) ")" */
-static enum rp_err take_patterns(struct lex *lex, struct arena *arena, bool utf8,
-				 struct bytes reference, struct list_args *args)
+static enum rp_err take_patterns(
+    struct lex *lex, struct arena *arena, bool utf8, struct bytes reference, struct list_args *args)
 {
 	size_t room = 0;
 	bool list = lex_peek(lex) == '(';
@@ -273,9 +277,8 @@ static enum rp_err take_patterns(struct lex *lex, struct arena *arena, bool utf8
 		struct list_pattern *pattern = err == RP_OK ? grow(args, arena, &room) : NULL;
 
 		if (err == RP_OK)
-			err = pattern == NULL
-				  ? RP_ERR_LIMIT
-				  : make_pattern(reference, text, arena, utf8, pattern);
+			err = pattern == NULL ? RP_ERR_LIMIT
+			                      : make_pattern(reference, text, arena, utf8, pattern);
 		args->delimiter_only = !list && text.n == 0;
 		more = list;
 		if (err == RP_OK && list)

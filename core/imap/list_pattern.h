@@ -5,8 +5,9 @@
 #include "core/imap/lex.h"
 
 enum {
-	LIST_PATTERN_BYTES_MAX = 1024, /* reference and pattern together: work is pattern times name */
-	LIST_PATTERNS_MAX = 100,       /* in a command */
+	LIST_PATTERN_BYTES_MAX =
+	    1024,                /* reference and pattern together: work is pattern times name */
+	LIST_PATTERNS_MAX = 100, /* in a command */
 };
 
 /* A pattern over names as mailbox_name.h has them: UTF-8, '/' between levels. */
@@ -30,16 +31,17 @@ enum list_return {
 };
 
 struct list_args {
-	unsigned selects;  /* enum list_select */
-	unsigned returns;  /* enum list_return */
-	unsigned statuses; /* enum status_att, with LIST_RETURN_STATUS */
-	bool extended;     /* it has options or a list of patterns: RFC 5258's rules hold */
+	unsigned selects;    /* enum list_select */
+	unsigned returns;    /* enum list_return */
+	unsigned statuses;   /* enum status_att, with LIST_RETURN_STATUS */
+	bool extended;       /* it has options or a list of patterns: RFC 5258's rules hold */
 	bool delimiter_only; /* LIST x "": answer with the delimiter, (\Noselect) "/" "" */
 	struct list_pattern *pattern; /* in the arena */
 	size_t pattern_count;
 };
 
-/* All arguments of LIST. utf8: names are UTF-8, not modified UTF-7. RP_ERR_LIMIT: too many patterns, too long. */
+/* All arguments of LIST. utf8: names are UTF-8, not modified UTF-7. RP_ERR_LIMIT: too many
+ * patterns, too long. */
 RP_MUST_USE enum rp_err list_args_parse(
     struct lex *lex, struct arena *arena, bool utf8, struct list_args *out);
 

@@ -7,7 +7,8 @@ enum {
 	SURROGATE_HIGH = 0xd800, /* .. 0xdbff, then 0xdc00 .. 0xdfff: 10 bits each above 0x10000 */
 	SURROGATE_LOW = 0xdc00,
 	SURROGATES_END = 0xe000,
-	UTF7_GROWTH_MAX = 6, /* UTF-8 to UTF-7: "&AOk-" for two bytes; "&AAE-" for one at worst, and some */
+	UTF7_GROWTH_MAX =
+	    6, /* UTF-8 to UTF-7: "&AOk-" for two bytes; "&AAE-" for one at worst, and some */
 };
 
 /* Modified BASE64 has ',' where BASE64 has '/'. */
@@ -180,8 +181,8 @@ enum rp_err mailbox_name_decode(
 	struct bytes name;
 	/* No name is longer on the wire than its characters all shifted one by one. */
 	enum rp_err err = wire.n > UTF7_GROWTH_MAX * MAILBOX_NAME_BYTES_MAX
-			      ? RP_ERR_CANNOT
-			      : mailbox_name_to_utf8(wire, arena, utf8, &name);
+	                      ? RP_ERR_CANNOT
+	                      : mailbox_name_to_utf8(wire, arena, utf8, &name);
 
 	if (err != RP_OK)
 		return err;

@@ -1,8 +1,8 @@
 /* mailbox_name.h -- mailbox names: as clients write them, and as the rest of the house has them.
  *
- * Inside, a name is UTF-8, its levels joined by '/', INBOX in capitals wherever it is the first level,
- * and valid: mailbox_name_check(). On the wire it is modified UTF-7 (RFC 3501, section 5.1.3), or, for a session
- * with UTF8=ACCEPT, the same UTF-8.
+ * Inside, a name is UTF-8, its levels joined by '/', INBOX in capitals wherever it is the first
+ * level, and valid: mailbox_name_check(). On the wire it is modified UTF-7 (RFC 3501,
+ * section 5.1.3), or, for a session with UTF8=ACCEPT, the same UTF-8.
  */
 #ifndef RP_CORE_IMAP_MAILBOX_NAME_H
 #define RP_CORE_IMAP_MAILBOX_NAME_H
@@ -11,9 +11,9 @@
 #include "core/imap/resp.h"
 
 enum {
-	MAILBOX_NAME_BYTES_MAX = 1000,       /* of UTF-8: a row of the catalog, a line of LIST */
-	MAILBOX_NAME_LEVEL_BYTES_MAX = 255,  /* what other stores can hold as a folder's name */
-	MAILBOX_NAME_DEPTH_MAX = 20,         /* LIST walks the levels */
+	MAILBOX_NAME_BYTES_MAX = 1000,      /* of UTF-8: a row of the catalog, a line of LIST */
+	MAILBOX_NAME_LEVEL_BYTES_MAX = 255, /* what other stores can hold as a folder's name */
+	MAILBOX_NAME_DEPTH_MAX = 20,        /* LIST walks the levels */
 	MAILBOX_NAME_DELIMITER = '/',
 };
 
@@ -27,8 +27,8 @@ RP_MUST_USE enum rp_err mailbox_name_parse(
 RP_MUST_USE enum rp_err mailbox_name_decode(
     struct bytes wire, struct arena *arena, bool utf8, struct bytes *out);
 
-/* Only the charset: modified UTF-7 to UTF-8, or (utf8) a look whether it is UTF-8. For LIST patterns,
- * whose levels may be anything. RP_ERR_CANNOT: ill-formed. RP_ERR_LIMIT. */
+/* Only the charset: modified UTF-7 to UTF-8, or (utf8) a look whether it is UTF-8. For LIST
+ * patterns, whose levels may be anything. RP_ERR_CANNOT: ill-formed. RP_ERR_LIMIT. */
 RP_MUST_USE enum rp_err mailbox_name_to_utf8(
     struct bytes wire, struct arena *arena, bool utf8, struct bytes *out);
 

@@ -5,9 +5,8 @@
 
 #define DIGIT_ROW(t) t "0" t "1" t "2" t "3" t "4" t "5" t "6" t "7" t "8" t "9"
 
-const char resp_digit_pairs[200] =
-    DIGIT_ROW("0") DIGIT_ROW("1") DIGIT_ROW("2") DIGIT_ROW("3") DIGIT_ROW("4") DIGIT_ROW("5")
-	DIGIT_ROW("6") DIGIT_ROW("7") DIGIT_ROW("8") DIGIT_ROW("9");
+const char resp_digit_pairs[200] = DIGIT_ROW("0") DIGIT_ROW("1") DIGIT_ROW("2") DIGIT_ROW("3")
+    DIGIT_ROW("4") DIGIT_ROW("5") DIGIT_ROW("6") DIGIT_ROW("7") DIGIT_ROW("8") DIGIT_ROW("9");
 
 static const char *const status_names[] = {
 	[RESP_OK] = "OK ",
@@ -178,7 +177,8 @@ void resp_nstring(struct resp *resp, struct bytes b)
 
 void resp_astring(struct resp *resp, struct bytes b)
 {
-	/* NIL would be read as nothing where an nstring may stand, and by careless clients anywhere. */
+	/* NIL would be read as nothing where an nstring may stand, and by careless clients
+	 * anywhere. */
 	if (form_of(resp, b) == FORM_ATOM && !bytes_eq_fold(b, BYTES_LIT("NIL")))
 		resp_put(resp, b);
 	else
@@ -239,7 +239,7 @@ void resp_status_end(struct resp *resp, const char *text)
 }
 
 void resp_status_put(struct resp *resp, struct bytes tag, enum resp_status status,
-		     struct bytes code, struct bytes text)
+    struct bytes code, struct bytes text)
 {
 	RP_ASSERT(text.n > 0);
 	resp_status_begin(resp, tag, status);
@@ -253,10 +253,10 @@ void resp_status_put(struct resp *resp, struct bytes tag, enum resp_status statu
 }
 
 void resp_status(struct resp *resp, struct bytes tag, enum resp_status status, const char *code,
-		 const char *text)
+    const char *text)
 {
-	resp_status_put(resp, tag, status, bytes_of_str(code != NULL ? code : ""),
-			bytes_of_str(text));
+	resp_status_put(
+	    resp, tag, status, bytes_of_str(code != NULL ? code : ""), bytes_of_str(text));
 }
 
 void resp_continuation(struct resp *resp, struct bytes b)

@@ -28,7 +28,8 @@ enum {
 
 struct resp {
 	struct rope *rope;
-	uint8_t *start; /* [start, at): written, not yet the rope's; all NULL: nothing is reserved */
+	uint8_t
+	    *start; /* [start, at): written, not yet the rope's; all NULL: nothing is reserved */
 	uint8_t *at;
 	uint8_t *end;
 	bool utf8; /* UTF8=ACCEPT: quoted strings may hold UTF-8 */
@@ -43,8 +44,8 @@ enum resp_status {
 
 void resp_init(struct resp *resp, struct rope *rope, bool utf8);
 
-/* What was written is now in the rope. Before anybody else touches the rope, and before the writer is
- * forgotten. */
+/* What was written is now in the rope. Before anybody else touches the rope, and before the writer
+ * is forgotten. */
 void resp_flush(struct resp *resp);
 
 /* rope_stamp() for what is written from now on. Costs nothing where the gate does not rise. */
@@ -53,7 +54,8 @@ void resp_stamp(struct resp *resp, uint64_t gate);
 /* n bytes by n, up to RESP_ROOM_BYTES_MAX; resp_room()'s slow half. */
 uint8_t *resp_reserve(struct resp *resp, size_t n);
 
-/* Room for n > 0 bytes to be written by the caller, and then counted with resp_commit(). NULL: failed. */
+/* Room for n > 0 bytes to be written by the caller, and then counted with resp_commit(). NULL:
+ * failed. */
 static inline uint8_t *resp_room(struct resp *resp, size_t n)
 {
 	if (RP_LIKELY((size_t)(resp->end - resp->at) >= n))
@@ -158,11 +160,11 @@ void resp_literal8_mark(struct resp *resp, uint64_t n);
 /* tag SP status SP ["[" code "]" SP] text CRLF; tag.n == 0: untagged. code may be NULL; text is not
  * empty, for strict clients stumble over a status without text. */
 void resp_status(struct resp *resp, struct bytes tag, enum resp_status status, const char *code,
-		 const char *text);
+    const char *text);
 
 /* The same with spans; code.n == 0: none. */
 void resp_status_put(struct resp *resp, struct bytes tag, enum resp_status status,
-		     struct bytes code, struct bytes text);
+    struct bytes code, struct bytes text);
 
 /* The same in pieces, for codes with arguments: tag SP status SP, then the caller's "[CODE ...] ",
  * then text CRLF. */

@@ -1,4 +1,5 @@
-/* resp_code.h -- what an rp_err is to a client: the one place where errors become IMAP (RFC 5530). */
+/* resp_code.h -- what an rp_err is to a client: the one place where errors become IMAP (RFC 5530).
+ */
 #ifndef RP_CORE_IMAP_RESP_CODE_H
 #define RP_CORE_IMAP_RESP_CODE_H
 

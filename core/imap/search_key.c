@@ -6,9 +6,9 @@
 /* What stands behind a key's name. */
 enum argument {
 	ARG_NONE,
-	ARG_FLAG,      /* nothing: the flag is in the row */
-	ARG_NOT_FLAG,  /* nothing: the row's flag, turned over */
-	ARG_NONE_ARE,  /* nothing: no message has it */
+	ARG_FLAG,     /* nothing: the flag is in the row */
+	ARG_NOT_FLAG, /* nothing: the row's flag, turned over */
+	ARG_NONE_ARE, /* nothing: no message has it */
 	ARG_KEYWORD,
 	ARG_NOT_KEYWORD,
 	ARG_TEXT,
@@ -86,7 +86,7 @@ struct reader {
 	struct search_op *op;
 	size_t op_room;
 	struct search_program program;
-	unsigned stack;      /* sets that the program has on its stack by now */
+	unsigned stack; /* sets that the program has on its stack by now */
 	unsigned keys_count;
 	struct open open[SEARCH_DEPTH_MAX + 1]; /* the first one is the command itself */
 	unsigned open_count;
@@ -148,8 +148,8 @@ static enum rp_err take_text(struct lex *lex, struct arena *arena, struct bytes 
 	return RP_OK;
 }
 
-/* search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer. One modseq serves all
- * flags of a message, so which flag is meant does not matter. */
+/* search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer. One
+ * modseq serves all flags of a message, so which flag is meant does not matter. */
 static enum rp_err take_modseq(struct lex *lex, struct arena *arena, uint64_t *out)
 {
 	struct bytes name;
@@ -186,8 +186,8 @@ static enum rp_err take_number(struct lex *lex, bool zero, struct search_op *op)
 }
 
 /* The argument behind a key's name, into op. */
-static enum rp_err take_argument(struct reader *r, struct lex *lex, enum argument argument,
-				 struct search_op *op)
+static enum rp_err take_argument(
+    struct reader *r, struct lex *lex, enum argument argument, struct search_op *op)
 {
 	enum rp_err err;
 
@@ -228,7 +228,7 @@ static enum rp_err take_operand(struct reader *r, struct lex *lex, const struct 
 	if (err == RP_OK)
 		err = emit(r, &op);
 	if (err == RP_OK && (key->argument == ARG_NOT_FLAG || key->argument == ARG_NOT_KEYWORD ||
-			     key->argument == ARG_NONE_ARE))
+	                        key->argument == ARG_NONE_ARE))
 		err = emit_kind(r, SEARCH_NOT);
 	r->program.has_modseq |= key->argument == ARG_MODSEQ;
 	r->program.has_text |= key->argument == ARG_TEXT || key->argument == ARG_HEADER;

@@ -1,7 +1,7 @@
 /* search_key.h -- search-key: what SEARCH is asked for, as a small program.
  *
- * The program is postfix: an operand pushes a set of messages, NOT turns the topmost one over, AND and
- * OR join the two topmost. What is left at the end is the answer. `NOT SEEN OR FROM x FLAGGED`:
+ * The program is postfix: an operand pushes a set of messages, NOT turns the topmost one over, AND
+ * and OR join the two topmost. What is left at the end is the answer. `NOT SEEN OR FROM x FLAGGED`:
  *
  *     SEEN  NOT  FROM x  FLAGGED  OR  AND
  *
@@ -57,10 +57,11 @@ enum search_op_kind {
 
 struct search_op {
 	enum search_op_kind kind;
-	unsigned flag;       /* SEARCH_FLAG: enum flag; \Recent, which nobody has, is SEARCH_ALL SEARCH_NOT */
-	struct bytes text;   /* what to look for */
-	struct bytes field;  /* SEARCH_HEADER: the name of the field */
-	int32_t day;         /* since 1970 */
+	unsigned
+	    flag; /* SEARCH_FLAG: enum flag; \Recent, which nobody has, is SEARCH_ALL SEARCH_NOT */
+	struct bytes text;  /* what to look for */
+	struct bytes field; /* SEARCH_HEADER: the name of the field */
+	int32_t day;        /* since 1970 */
 	uint64_t number;
 	struct seqset set;
 };
@@ -82,8 +83,8 @@ enum search_return {
 };
 
 struct search_args {
-	bool has_return;      /* answer with ESEARCH (RFC 4731) */
-	unsigned returns;     /* enum search_return; RETURN () means ALL */
+	bool has_return;  /* answer with ESEARCH (RFC 4731) */
+	unsigned returns; /* enum search_return; RETURN () means ALL */
 	struct search_program program;
 };
 

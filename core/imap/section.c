@@ -10,7 +10,8 @@ static const char *const kind_names[] = {
 };
 
 /* Numbers with dots between, up to what is no number; *dot: the last thing read was a dot. */
-static enum rp_err take_part(struct lex *lex, struct arena *arena, struct section *section, bool *dot)
+static enum rp_err take_part(
+    struct lex *lex, struct arena *arena, struct section *section, bool *dot)
 {
 	uint32_t part[SECTION_PART_DEPTH_MAX];
 	size_t n = 0;
@@ -69,7 +70,8 @@ static enum rp_err take_fields(struct lex *lex, struct arena *arena, struct sect
 		if (n == room) {
 			size_t grown = room == 0 ? 8 : room * 2;
 
-			field = arena_grow(arena, field, room * sizeof(*field), grown * sizeof(*field));
+			field =
+			    arena_grow(arena, field, room * sizeof(*field), grown * sizeof(*field));
 			if (field == NULL)
 				return RP_ERR_LIMIT;
 			room = grown;
@@ -110,8 +112,8 @@ enum rp_err section_parse(struct lex *lex, struct arena *arena, struct section *
 	/* "[]" and "[1]" have no word; "[1." needs one, and "[1HEADER" has no dot. */
 	if (lex_peek(&ahead) != ']' || (dot && section.part_count > 0))
 		err = dot ? take_kind(&ahead, &section) : RP_ERR_SYNTAX;
-	if (err == RP_OK && (section.kind == SECTION_HEADER_FIELDS ||
-			     section.kind == SECTION_HEADER_FIELDS_NOT))
+	if (err == RP_OK &&
+	    (section.kind == SECTION_HEADER_FIELDS || section.kind == SECTION_HEADER_FIELDS_NOT))
 		err = take_fields(&ahead, arena, &section);
 	if (err == RP_OK && !lex_char(&ahead, ']'))
 		err = RP_ERR_SYNTAX;

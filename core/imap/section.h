@@ -26,17 +26,20 @@ struct section {
 	enum section_kind kind;
 	const uint32_t *part; /* part_count numbers, from 1; in the arena */
 	size_t part_count;
-	const struct bytes *field; /* of HEADER_FIELDS and HEADER_FIELDS_NOT: names as the client wrote them */
+	const struct bytes
+	    *field; /* of HEADER_FIELDS and HEADER_FIELDS_NOT: names as the client wrote them */
 	size_t field_count;
 	bool has_partial;
 	uint64_t partial_offset;
-	uint64_t partial_bytes; /* > 0; offset + bytes may be more than the part has, and than 63 bits hold */
+	uint64_t partial_bytes; /* > 0; offset + bytes may be more than the part has, and than 63
+	                           bits hold */
 };
 
 /* RP_ERR_LIMIT: too deep, too many names. */
 RP_MUST_USE enum rp_err section_parse(struct lex *lex, struct arena *arena, struct section *out);
 
-/* As FETCH echoes it: "[HEADER.FIELDS (SUBJECT TO)]<0>", keywords in capitals, without the length. */
+/* As FETCH echoes it: "[HEADER.FIELDS (SUBJECT TO)]<0>", keywords in capitals, without the length.
+ */
 void section_write(struct resp *resp, const struct section *section);
 
 #endif

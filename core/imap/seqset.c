@@ -7,7 +7,8 @@ enum {
 	GATHER_RUNS_MAX = 2 * SEQSET_RUNS_MAX, /* at most so many are held before they are merged */
 };
 
-/* The set while it is read: in order of writing, merged only where a range touches the one before. */
+/* The set while it is read: in order of writing, merged only where a range touches the one before.
+ */
 struct gather {
 	struct arena *arena;
 	struct run *run;
@@ -58,8 +59,8 @@ static enum rp_err make_room(struct gather *g)
 
 	if (room > GATHER_RUNS_MAX)
 		room = GATHER_RUNS_MAX;
-	struct run *run = arena_grow(
-	    g->arena, g->run, g->room * sizeof(*g->run), room * sizeof(*g->run));
+	struct run *run =
+	    arena_grow(g->arena, g->run, g->room * sizeof(*g->run), room * sizeof(*g->run));
 
 	if (run == NULL)
 		return RP_ERR_LIMIT;

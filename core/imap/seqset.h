@@ -26,9 +26,9 @@ struct seqset {
 RP_MUST_USE enum rp_err seqset_parse(
     struct lex *lex, struct arena *arena, bool dollar, struct seqset *out);
 
-/* Into an empty *out, the caller's to runs_fini(). max: what "*" is; 0: the mailbox is empty, and "*"
- * nothing. Numbers over max stay in, for the caller to cut with what there is.
- * RP_ERR_NOMEM. Not for a saved set. */
+/* Into an empty *out, the caller's to runs_fini(). max: what "*" is; 0: the mailbox is empty, and
+ * "*" nothing. Numbers over max stay in, for the caller to cut with what there is. RP_ERR_NOMEM.
+ * Not for a saved set. */
 RP_MUST_USE enum rp_err seqset_resolve(const struct seqset *set, uint32_t max, struct runs *out);
 
 /* uid-set: "1:3,5". Nothing for an empty set, which has no syntax. */

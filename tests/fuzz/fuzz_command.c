@@ -1,5 +1,5 @@
-/* A command, and every parser of arguments on what stands behind its name. What is written back is read
- * as the same again. */
+/* A command, and every parser of arguments on what stands behind its name. What is written back is
+ * read as the same again. */
 #include "core/imap/command.h"
 #include "core/imap/date.h"
 #include "core/imap/fetch_att.h"

@@ -1,4 +1,5 @@
-/* The same bytes, cut in two ways, give the same commands; and what is dropped ends at the same place. */
+/* The same bytes, cut in two ways, give the same commands; and what is dropped ends at the same
+ * place. */
 #include "core/imap/frame.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -27,11 +28,12 @@ static void note(struct events *events, size_t at, int what)
 static struct frame start(void)
 {
 	return (struct frame){ .line_bytes_max = LINE_MAX_BYTES,
-			       .literal_bytes_max = LITERAL_MAX_BYTES,
-			       .literals_bytes_max = 2 * LITERAL_MAX_BYTES };
+		.literal_bytes_max = LITERAL_MAX_BYTES,
+		.literals_bytes_max = 2 * LITERAL_MAX_BYTES };
 }
 
-/* Drop from `at` on, in pieces; returns where the next command starts, or SIZE_MAX: the end, or lost. */
+/* Drop from `at` on, in pieces; returns where the next command starts, or SIZE_MAX: the end, or
+ * lost. */
 static size_t drop(struct frame *frame, struct bytes in, size_t at, size_t piece)
 {
 	frame_drop_start(frame, DROP_MAX_BYTES);

@@ -22,11 +22,11 @@ static bool model(struct bytes pattern, struct bytes name)
 			uint8_t want = pattern.p[i - 1];
 			uint8_t c = at > 0 ? name.p[at - 1] : 0;
 			bool fold = mailbox_name_under_inbox(name) && at <= 5 &&
-				    bytes_lower(want) == bytes_lower(c);
+			            bytes_lower(want) == bytes_lower(c);
 
 			if (want == '*' || want == '%')
 				reached[i] = reached[i - 1] ||
-					     (at > 0 && old[i] && (want == '*' || c != '/'));
+				             (at > 0 && old[i] && (want == '*' || c != '/'));
 			else
 				reached[i] = at > 0 && old[i - 1] && (want == c || fold);
 		}
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			continue;
 		for (size_t i = 0; i < args.pattern_count; i++)
 			RP_ASSERT(list_pattern_match(&args.pattern[i], name) ==
-				  (!args.pattern[i].nothing && model(args.pattern[i].text, name)));
+			          (!args.pattern[i].nothing && model(args.pattern[i].text, name)));
 	}
 	arena_fini(&arena);
 	return 0;

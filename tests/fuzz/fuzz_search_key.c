@@ -1,4 +1,5 @@
-/* A program never takes more from its stack than is there, needs no more than it says, and leaves one set. */
+/* A program never takes more from its stack than is there, needs no more than it says, and leaves
+ * one set. */
 #include "core/imap/search_key.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -5,8 +5,8 @@
 Test(base64, the_standards_examples_both_ways)
 {
 	static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-	static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=",
-		"Zm9vYmFy" };
+	static const char *const coded[] = { "", "Zg==", "Zm8=", "Zm9v",
+		"Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
 	uint8_t out[16];
 	size_t n;
 
@@ -38,14 +38,15 @@ Test(base64, every_byte_comes_back)
 
 Test(base64, what_is_not_canonical_is_refused)
 {
-	static const char *const wrong[] = { "Z", "Zg", "Zg=", "=", "==", "===", "====", "Zg==Zg==", "Zh==",
-		"Zm9=", "Z m9", "Zm9v\r\n", "Zm9-", "Zm9_", "Z===", "Zg=v", "*", "Zm\xff\xff" };
+	static const char *const wrong[] = { "Z", "Zg", "Zg=", "=",
+		"==", "===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Z m9", "Zm9v\r\n", "Zm9-", "Zm9_",
+		"Z===", "Zg=v", "*", "Zm\xff\xff" };
 	uint8_t out[16];
 	size_t n;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		cr_assert_eq(base64_decode(bytes_of_str(wrong[i]), out, sizeof(out), &n), RP_ERR_SYNTAX,
-			"%s", wrong[i]);
+		cr_assert_eq(base64_decode(bytes_of_str(wrong[i]), out, sizeof(out), &n),
+		    RP_ERR_SYNTAX, "%s", wrong[i]);
 	cr_assert_eq(base64_decode(BYTES_LIT("Zm\0v"), out, sizeof(out), &n), RP_ERR_SYNTAX);
 }
 

@@ -21,17 +21,22 @@ static void offers(struct capability_facts facts, const char *want)
 
 Test(capability, before_login_nothing_that_would_send_a_password_in_the_clear)
 {
-	offers((struct capability_facts){ .tls_on = true, .tls_available = true }, BEFORE " AUTH=PLAIN");
-	offers((struct capability_facts){ .tls_available = true }, BEFORE " STARTTLS LOGINDISABLED");
+	offers((struct capability_facts){ .tls_on = true, .tls_available = true },
+	    BEFORE " AUTH=PLAIN");
+	offers(
+	    (struct capability_facts){ .tls_available = true }, BEFORE " STARTTLS LOGINDISABLED");
 	offers((struct capability_facts){ 0 }, BEFORE " LOGINDISABLED");
 	offers((struct capability_facts){ .plaintext_allowed = true }, BEFORE " AUTH=PLAIN");
 	offers((struct capability_facts){ .plaintext_allowed = true, .tls_available = true },
-		BEFORE " STARTTLS AUTH=PLAIN");
+	    BEFORE " STARTTLS AUTH=PLAIN");
 }
 
 Test(capability, after_login_the_rest)
 {
-	offers((struct capability_facts){ .logged_in = true, .tls_available = true, .appendlimit_bytes = 67108864 },
-		BEFORE " NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE ESEARCH LIST-EXTENDED LIST-STATUS"
-		       " STATUS=SIZE CONDSTORE APPENDLIMIT=67108864");
+	offers(
+	    (struct capability_facts){
+	        .logged_in = true, .tls_available = true, .appendlimit_bytes = 67108864 },
+	    BEFORE " NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE ESEARCH LIST-EXTENDED "
+	           "LIST-STATUS"
+	           " STATUS=SIZE CONDSTORE APPENDLIMIT=67108864");
 }

@@ -47,8 +47,8 @@ Test(command, an_empty_line_is_skipped)
 
 Test(command, garbage_has_no_tag)
 {
-	static const char *const lines[] = { " a NOOP\r\n", "+ NOOP\r\n", "a+b NOOP\r\n", "(\r\n", "* OK\r\n",
-		"\xff\xfe NOOP\r\n", "\"a\" NOOP\r\n", "{3}\r\n" };
+	static const char *const lines[] = { " a NOOP\r\n", "+ NOOP\r\n", "a+b NOOP\r\n", "(\r\n",
+		"* OK\r\n", "\xff\xfe NOOP\r\n", "\"a\" NOOP\r\n", "{3}\r\n" };
 	struct command c;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -57,8 +57,8 @@ Test(command, garbage_has_no_tag)
 
 Test(command, a_tag_without_a_name_is_bad)
 {
-	static const char *const lines[] = { "a\r\n", "a \r\n", "a  NOOP\r\n", "a (NOOP)\r\n", "a NOOP(\r\n",
-		"a ABCDEFGHIJKLMNOPQRSTUVWXY\r\n" };
+	static const char *const lines[] = { "a\r\n", "a \r\n", "a  NOOP\r\n", "a (NOOP)\r\n",
+		"a NOOP(\r\n", "a ABCDEFGHIJKLMNOPQRSTUVWXY\r\n" };
 	struct command c;
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -42,9 +42,10 @@ Test(date, days_since_1970)
 
 Test(date, days_that_no_calendar_has_are_refused)
 {
-	static const char *const wrong[] = { "0-Jan-2000", "32-Jan-2000", "30-Feb-2000", "29-Feb-2001",
-		"29-Feb-1900", "31-Apr-2000", "1-Foo-2000", "1-Jan-200", "1-Jan-20000", "001-Jan-2000", "1 Jan 2000",
-		"", "\"1-Jan-2000", "1-Jan-2000\"", "-1-Jan-2000", "1-Ja", "1-Jan--200", " 1-Jan-2000" };
+	static const char *const wrong[] = { "0-Jan-2000", "32-Jan-2000", "30-Feb-2000",
+		"29-Feb-2001", "29-Feb-1900", "31-Apr-2000", "1-Foo-2000", "1-Jan-200",
+		"1-Jan-20000", "001-Jan-2000", "1 Jan 2000", "", "\"1-Jan-2000", "1-Jan-2000\"",
+		"-1-Jan-2000", "1-Ja", "1-Jan--200", " 1-Jan-2000" };
 	int32_t day = 77;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -87,8 +88,9 @@ static void writes(struct date_time t, const char *want)
 
 Test(date, a_moment_comes_back_as_it_was_given)
 {
-	static const char *const moments[] = { "\"17-Jul-1996 02:44:25 -0700\"", "\" 1-Jan-2026 00:00:00 +0000\"",
-		"\"31-Dec-1969 23:59:59 +1400\"", "\"29-Feb-2000 12:00:00 +0530\"", "\" 1-Jan-1800 00:00:01 -1159\"",
+	static const char *const moments[] = { "\"17-Jul-1996 02:44:25 -0700\"",
+		"\" 1-Jan-2026 00:00:00 +0000\"", "\"31-Dec-1969 23:59:59 +1400\"",
+		"\"29-Feb-2000 12:00:00 +0530\"", "\" 1-Jan-1800 00:00:01 -1159\"",
 		"\" 9-Sep-9999 09:09:09 +2359\"" };
 
 	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
@@ -107,7 +109,8 @@ Test(date, seconds_are_those_of_greenwich)
 	cr_assert_eq(t.seconds, 837596665);
 	cr_assert_eq(t.zone_min, -420);
 	cr_assert_eq(date_local_day(t), 837596665 / 86400);
-	cr_assert_eq(parse_time("\"1-Jan-1970 00:30:00 +0100\"", &t), RP_OK); /* one digit is tolerated */
+	cr_assert_eq(
+	    parse_time("\"1-Jan-1970 00:30:00 +0100\"", &t), RP_OK); /* one digit is tolerated */
 	cr_assert_eq(t.seconds, -1800);
 	cr_assert_eq(date_local_day(t), 0); /* the day that stands there, not Greenwich's */
 	cr_assert_eq(parse_time("\"30-Jun-2015 23:59:60 +0000\"", &t), RP_OK);
@@ -116,11 +119,14 @@ Test(date, seconds_are_those_of_greenwich)
 
 Test(date, what_is_no_moment_is_refused)
 {
-	static const char *const wrong[] = { "\"17-Jul-1996 02:44:25\"", "17-Jul-1996 02:44:25 -0700",
-		"\"17-Jul-1996 24:00:00 -0700\"", "\"17-Jul-1996 02:60:25 -0700\"", "\"17-Jul-1996 02:44:61 -0700\"",
-		"\"17-Jul-1996 02:44:25 -2400\"", "\"17-Jul-1996 02:44:25 -0760\"", "\"17-Jul-1996 02:44:25 0700\"",
-		"\"17-Jul-1996 2:44:25 +0700\"", "\"17-Jul-1996 02:44:25 +07000\"", "\"17-Jul-1996  02:44:25 +0700\"",
-		"\"  7-Jul-1996 02:44:25 +0700\"", "\"31-Jun-1996 02:44:25 +0700\"", "\"17-Jul-1996 02:44:25 +0700", "\"\"" };
+	static const char *const wrong[] = { "\"17-Jul-1996 02:44:25\"",
+		"17-Jul-1996 02:44:25 -0700", "\"17-Jul-1996 24:00:00 -0700\"",
+		"\"17-Jul-1996 02:60:25 -0700\"", "\"17-Jul-1996 02:44:61 -0700\"",
+		"\"17-Jul-1996 02:44:25 -2400\"", "\"17-Jul-1996 02:44:25 -0760\"",
+		"\"17-Jul-1996 02:44:25 0700\"", "\"17-Jul-1996 2:44:25 +0700\"",
+		"\"17-Jul-1996 02:44:25 +07000\"", "\"17-Jul-1996  02:44:25 +0700\"",
+		"\"  7-Jul-1996 02:44:25 +0700\"", "\"31-Jun-1996 02:44:25 +0700\"",
+		"\"17-Jul-1996 02:44:25 +0700", "\"\"" };
 	struct date_time t;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -53,7 +53,7 @@ Test(fetch_att, items_in_the_order_asked)
 	echoes("flags", "FLAGS");
 	echoes("(UID rfc822.size FLAGS internaldate)", "UID RFC822.SIZE FLAGS INTERNALDATE");
 	echoes("(BODY BODYSTRUCTURE BODY[] BODY.PEEK[1.MIME]<0.5> ENVELOPE MODSEQ)",
-		"BODY BODYSTRUCTURE BODY[] BODY[1.MIME]<0> ENVELOPE MODSEQ");
+	    "BODY BODYSTRUCTURE BODY[] BODY[1.MIME]<0> ENVELOPE MODSEQ");
 	echoes("(RFC822 RFC822.HEADER RFC822.TEXT)", "RFC822 RFC822.HEADER RFC822.TEXT");
 	echoes("body.peek[header.fields (from)]", "BODY[HEADER.FIELDS (from)]");
 }
@@ -74,7 +74,8 @@ Test(fetch_att, what_is_asked_twice_comes_once)
 Test(fetch_att, which_items_mark_as_read)
 {
 	static const char *const seen[] = { "RFC822", "RFC822.TEXT", "BODY[]", "(FLAGS BODY[1])" };
-	static const char *const unseen[] = { "RFC822.HEADER", "RFC822.SIZE", "BODY.PEEK[]", "BODY", "FULL" };
+	static const char *const unseen[] = { "RFC822.HEADER", "RFC822.SIZE", "BODY.PEEK[]", "BODY",
+		"FULL" };
 	struct fetch_atts atts;
 
 	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
@@ -91,9 +92,10 @@ Test(fetch_att, which_items_mark_as_read)
 
 Test(fetch_att, what_is_no_item_is_refused)
 {
-	static const char *const wrong[] = { "", "()", "(FLAGS", "(FLAGS )", "( FLAGS)", "(FAST)", "(FLAGS ALL)", "BODY.PEEK",
-		"RFC822[]", "FLAGS[]", "BODYSTRUCTURE[]", "BINARY[]", "FOO", "BODY[", "BODY []", "FLAGS UID", "(FLAGS  UID)",
-		"RFC822.PEEK", "\"FLAGS\"", "FLAGS)", "((FLAGS))" };
+	static const char *const wrong[] = { "", "()", "(FLAGS", "(FLAGS )", "( FLAGS)", "(FAST)",
+		"(FLAGS ALL)", "BODY.PEEK", "RFC822[]", "FLAGS[]", "BODYSTRUCTURE[]", "BINARY[]",
+		"FOO", "BODY[", "BODY []", "FLAGS UID", "(FLAGS  UID)", "RFC822.PEEK", "\"FLAGS\"",
+		"FLAGS)", "((FLAGS))" };
 	struct fetch_atts atts;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -134,8 +136,9 @@ Test(fetch_att, modifiers)
 	cr_assert_eq(modifiers(" (CHANGEDSINCE 9223372036854775807 VANISHED)", &mods), RP_OK);
 	cr_assert(mods.changedsince == INT64_MAX && mods.vanished);
 
-	static const char *const wrong[] = { " ()", "(CHANGEDSINCE 1)", " (CHANGEDSINCE)", " (CHANGEDSINCE -1)",
-		" (CHANGEDSINCE 9223372036854775808)", " (CHANGEDSINCE 1 CHANGEDSINCE 2)", " (CHANGEDSINCE 1", " (FOO)",
+	static const char *const wrong[] = { " ()", "(CHANGEDSINCE 1)", " (CHANGEDSINCE)",
+		" (CHANGEDSINCE -1)", " (CHANGEDSINCE 9223372036854775808)",
+		" (CHANGEDSINCE 1 CHANGEDSINCE 2)", " (CHANGEDSINCE 1", " (FOO)",
 		" (CHANGEDSINCE 1) x", " (VANISHED VANISHED)", " x" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

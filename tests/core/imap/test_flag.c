@@ -31,7 +31,9 @@ Test(flag, system_flags_in_any_case)
 {
 	struct flag_list list;
 
-	cr_assert_eq(parse(flag_list_parse, "(\\SEEN \\draft \\Answered \\Flagged \\Deleted)", &list), RP_OK);
+	cr_assert_eq(
+	    parse(flag_list_parse, "(\\SEEN \\draft \\Answered \\Flagged \\Deleted)", &list),
+	    RP_OK);
 	cr_assert_eq(list.flags, FLAG_ALL);
 	cr_assert_eq(list.keyword_count, 0);
 	cr_assert_eq(parse(flag_list_parse, "()", &list), RP_OK);
@@ -72,12 +74,13 @@ Test(flag, store_takes_flags_without_parentheses)
 
 Test(flag, what_is_no_list_is_refused)
 {
-	static const char *const wrong[] = { "", "(", "(\\Seen", "(\\Seen )", "( \\Seen)", "(\\)", "(\\ Seen)", "(\\*)",
-		"(\"a\")", "((a))", "(a)b", "\\Seen" };
+	static const char *const wrong[] = { "", "(", "(\\Seen", "(\\Seen )", "( \\Seen)", "(\\)",
+		"(\\ Seen)", "(\\*)", "(\"a\")", "((a))", "(a)b", "\\Seen" };
 	struct flag_list list;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		cr_assert_eq(parse(flag_list_parse, wrong[i], &list), RP_ERR_SYNTAX, "%s", wrong[i]);
+		cr_assert_eq(
+		    parse(flag_list_parse, wrong[i], &list), RP_ERR_SYNTAX, "%s", wrong[i]);
 }
 
 Test(flag, keywords_are_bounded_in_length_and_number)
@@ -88,7 +91,7 @@ Test(flag, keywords_are_bounded_in_length_and_number)
 	for (int n = FLAG_KEYWORD_BYTES_MAX - 1; n <= FLAG_KEYWORD_BYTES_MAX + 1; n++) {
 		snprintf(text, sizeof(text), "(%0*d)", n, 7);
 		cr_assert_eq(parse(flag_list_parse, text, &list),
-			n <= FLAG_KEYWORD_BYTES_MAX ? RP_OK : RP_ERR_LIMIT);
+		    n <= FLAG_KEYWORD_BYTES_MAX ? RP_OK : RP_ERR_LIMIT);
 	}
 	for (int count = FLAG_KEYWORDS_MAX - 1; count <= FLAG_KEYWORDS_MAX + 1; count++) {
 		size_t n = (size_t)sprintf(text, "(k0");
@@ -97,7 +100,7 @@ Test(flag, keywords_are_bounded_in_length_and_number)
 			n += (size_t)sprintf(text + n, " k%d", i);
 		strcpy(text + n, ")");
 		cr_assert_eq(parse(flag_list_parse, text, &list),
-			count <= FLAG_KEYWORDS_MAX ? RP_OK : RP_ERR_LIMIT);
+		    count <= FLAG_KEYWORDS_MAX ? RP_OK : RP_ERR_LIMIT);
 	}
 }
 

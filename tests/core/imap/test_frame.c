@@ -48,9 +48,15 @@ Test(frame, a_literal_mark_says_length_and_who_waits)
 Test(frame, a_malformed_mark_is_bad)
 {
 	static const char *const lines[] = {
-		"a X {-1}\r\n", "a X {}\r\n", "a X {+}\r\n", "a X {0x10}\r\n",
-		"a X {9223372036854775808}\r\n", "a X {18446744073709551616}\r\n",
-		"a X {000000000000000000000000000001}\r\n", "a X {1++}\r\n", "a X {+1}\r\n",
+		"a X {-1}\r\n",
+		"a X {}\r\n",
+		"a X {+}\r\n",
+		"a X {0x10}\r\n",
+		"a X {9223372036854775808}\r\n",
+		"a X {18446744073709551616}\r\n",
+		"a X {000000000000000000000000000001}\r\n",
+		"a X {1++}\r\n",
+		"a X {+1}\r\n",
 	};
 	struct frame f;
 
@@ -63,8 +69,14 @@ Test(frame, a_malformed_mark_is_bad)
 Test(frame, braces_that_are_no_mark_end_no_line)
 {
 	static const char *const lines[] = {
-		"a X foo}\r\n", "a X \"{5}\"\r\n", "a LOGIN \"a{b\" c}\r\n", "a X {5} \r\n", "}\r\n",
-		"a X {1 }\r\n", "a X (x{y) z}\r\n", "\r\n",
+		"a X foo}\r\n",
+		"a X \"{5}\"\r\n",
+		"a LOGIN \"a{b\" c}\r\n",
+		"a X {5} \r\n",
+		"}\r\n",
+		"a X {1 }\r\n",
+		"a X (x{y) z}\r\n",
+		"\r\n",
 	};
 	struct frame f;
 
@@ -149,8 +161,8 @@ Test(frame, held_literals_are_bounded_each_all_and_in_number)
 	cr_assert_eq(frame_may_hold(&f), RP_ERR_TOOBIG);
 }
 
-/* Feeds text behind `at` to frame_drop in pieces of `piece`; returns the offset of the next command,
- * or SIZE_MAX when it gave up. */
+/* Feeds text behind `at` to frame_drop in pieces of `piece`; returns the offset of the next
+ * command, or SIZE_MAX when it gave up. */
 static size_t drop_all(struct frame *f, const char *text, size_t at, size_t piece)
 {
 	size_t n = strlen(text);
@@ -173,7 +185,8 @@ static size_t drop_all(struct frame *f, const char *text, size_t at, size_t piec
 /* A long line, with literals behind it, is dropped to the same place however it is cut. */
 Test(frame, a_line_that_is_too_long_is_dropped_with_its_literals)
 {
-	static const char text[] = "a X 12345678901234567890 {4+}\r\nb\r\n\r{3+}\r\nc\r\n y\r\nz OK\r\n";
+	static const char text[] =
+	    "a X 12345678901234567890 {4+}\r\nb\r\n\r{3+}\r\nc\r\n y\r\nz OK\r\n";
 	const size_t next = sizeof(text) - 1 - strlen("z OK\r\n");
 
 	for (size_t seen = 17; seen < sizeof(text); seen++) {
@@ -182,7 +195,8 @@ Test(frame, a_line_that_is_too_long_is_dropped_with_its_literals)
 
 			cr_assert_eq(frame_find(&f, bytes_of(text, seen)), FRAME_BAD);
 			frame_drop_start(&f, 1000);
-			cr_assert_eq(drop_all(&f, text, f.end, piece), next, "%zu %zu", seen, piece);
+			cr_assert_eq(
+			    drop_all(&f, text, f.end, piece), next, "%zu %zu", seen, piece);
 		}
 	}
 }
@@ -219,6 +233,26 @@ Test(frame, dropping_has_a_bound)
 	cr_assert_eq(find(&f, BYTES_LIT("a X {9223372036854775807+}\r\n")), FRAME_LITERAL);
 	frame_drop_start(&f, FRAME_DROP_BYTES_MAX);
 	cr_assert_eq(frame_drop(&f, BYTES_LIT("x")), FRAME_BAD);
+}
+
+/* What is dropped of a long line starts at the bound, however much of it has come: so is the budget
+ * for it the same. */
+Test(frame, a_long_line_is_dropped_from_its_bound_on)
+{
+	static const char text[] = "a X 123456789012345678901234567890\r\n";
+
+	for (size_t seen = 17; seen < sizeof(text); seen++) {
+		struct frame f = { .line_bytes_max = 16 };
+
+		cr_assert_eq(frame_find(&f, bytes_of(text, seen)), FRAME_BAD);
+		cr_assert_eq(f.end, 16);
+		frame_drop_start(&f, sizeof(text) - 1 - 16);
+		cr_assert_eq(drop_all(&f, text, f.end, 5), sizeof(text) - 1);
+		f = (struct frame){ .line_bytes_max = 16 };
+		cr_assert_eq(frame_find(&f, bytes_of(text, seen)), FRAME_BAD);
+		frame_drop_start(&f, sizeof(text) - 1 - 17);
+		cr_assert_eq(drop_all(&f, text, f.end, 5), SIZE_MAX);
+	}
 }
 
 /* One byte at a time costs no more looks at each byte than one piece does: searched only rises. */

@@ -50,8 +50,9 @@ Test(id_params, nil_and_pairs)
 
 Test(id_params, what_is_no_list_is_refused)
 {
-	static const char *const wrong[] = { "", "(", "(\"a\")", "(\"a\" \"b\" \"c\")", "(NIL \"b\")", "(a \"b\")", "(\"a\" b)",
-		"(\"a\"  \"b\")", "\"a\"", "(\"a\" \"b\" )" };
+	static const char *const wrong[] = { "", "(", "(\"a\")", "(\"a\" \"b\" \"c\")",
+		"(NIL \"b\")", "(a \"b\")", "(\"a\" b)", "(\"a\"  \"b\")", "\"a\"",
+		"(\"a\" \"b\" )" };
 	struct id_params params;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

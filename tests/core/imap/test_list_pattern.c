@@ -171,12 +171,15 @@ Test(list_pattern, extended_list)
 {
 	struct list_args args;
 
-	cr_assert_eq(parse("(SUBSCRIBED RECURSIVEMATCH) \"\" (a \"b c\" %) RETURN (CHILDREN special-use SUBSCRIBED"
-			   " STATUS (MESSAGES UNSEEN))", &args), RP_OK);
+	cr_assert_eq(parse("(SUBSCRIBED RECURSIVEMATCH) \"\" (a \"b c\" %) RETURN (CHILDREN "
+	                   "special-use SUBSCRIBED"
+	                   " STATUS (MESSAGES UNSEEN))",
+	                 &args),
+	    RP_OK);
 	cr_assert(args.extended);
 	cr_assert_eq(args.selects, LIST_SELECT_SUBSCRIBED | LIST_SELECT_RECURSIVEMATCH);
-	cr_assert_eq(args.returns, LIST_RETURN_CHILDREN | LIST_RETURN_SPECIAL_USE | LIST_RETURN_SUBSCRIBED |
-			LIST_RETURN_STATUS);
+	cr_assert_eq(args.returns, LIST_RETURN_CHILDREN | LIST_RETURN_SPECIAL_USE |
+	                               LIST_RETURN_SUBSCRIBED | LIST_RETURN_STATUS);
 	cr_assert_eq(args.statuses, STATUS_MESSAGES | STATUS_UNSEEN);
 	cr_assert_eq(args.pattern_count, 3);
 	cr_assert(list_args_match(&args, BYTES_LIT("b c")));
@@ -187,9 +190,10 @@ Test(list_pattern, extended_list)
 
 Test(list_pattern, what_is_no_list_is_refused)
 {
-	static const char *const wrong[] = { "", "\"\"", "\"\" ", "\"\"  *", "(FOO) \"\" *", "(RECURSIVEMATCH) \"\" *",
-		"(REMOTE RECURSIVEMATCH) \"\" *", "\"\" ()", "\"\" (a b", "\"\" * RETURN", "\"\" * RETURN (FOO)",
-		"\"\" * RETURN (STATUS)", "\"\" * RETURN (STATUS ())", "\"\" * RETURN (STATUS MESSAGES)", "\"\" * x",
+	static const char *const wrong[] = { "", "\"\"", "\"\" ", "\"\"  *", "(FOO) \"\" *",
+		"(RECURSIVEMATCH) \"\" *", "(REMOTE RECURSIVEMATCH) \"\" *", "\"\" ()", "\"\" (a b",
+		"\"\" * RETURN", "\"\" * RETURN (FOO)", "\"\" * RETURN (STATUS)",
+		"\"\" * RETURN (STATUS ())", "\"\" * RETURN (STATUS MESSAGES)", "\"\" * x",
 		"\"\" * RETURN () x", "(SUBSCRIBED)\"\" *", "% *" };
 	struct list_args args;
 
@@ -217,7 +221,8 @@ Test(list_pattern, patterns_are_bounded_in_length_and_number)
 
 	for (int n = LIST_PATTERN_BYTES_MAX - 1; n <= LIST_PATTERN_BYTES_MAX + 1; n++) {
 		snprintf(text, sizeof(text), "ab %0*d", n - 2, 7);
-		cr_assert_eq(parse(text, &args), n <= LIST_PATTERN_BYTES_MAX ? RP_OK : RP_ERR_LIMIT);
+		cr_assert_eq(
+		    parse(text, &args), n <= LIST_PATTERN_BYTES_MAX ? RP_OK : RP_ERR_LIMIT);
 	}
 	for (unsigned count = LIST_PATTERNS_MAX - 1; count <= LIST_PATTERNS_MAX + 1; count++) {
 		size_t n = (size_t)sprintf(text, "\"\" (a");

@@ -60,11 +60,14 @@ Test(mailbox_name, the_delimiter_at_the_end_is_taken_off_once)
 
 Test(mailbox_name, modified_utf7_both_ways)
 {
-	static const char *const wire[] = { "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "Entw&APw-rfe", "a&-b", "&-", "&2D3eAA-",
-		"x&AOkA6Q-y", "&AOk-&-&AOk-", "&IKw-", "M&APw-ll&2D3eAA-." };
-	static const char *const utf8[] = { "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
-		"Entw\xc3\xbcrfe", "a&b", "&", "\xf0\x9f\x98\x80", "x\xc3\xa9\xc3\xa9y", "\xc3\xa9&\xc3\xa9", "\xe2\x82\xac",
-		"M\xc3\xbcll\xf0\x9f\x98\x80." };
+	static const char *const wire[] = { "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "Entw&APw-rfe",
+		"a&-b", "&-", "&2D3eAA-", "x&AOkA6Q-y", "&AOk-&-&AOk-", "&IKw-",
+		"M&APw-ll&2D3eAA-." };
+	static const char *const utf8[] = {
+		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+		"Entw\xc3\xbcrfe", "a&b", "&", "\xf0\x9f\x98\x80", "x\xc3\xa9\xc3\xa9y",
+		"\xc3\xa9&\xc3\xa9", "\xe2\x82\xac", "M\xc3\xbcll\xf0\x9f\x98\x80."
+	};
 
 	for (size_t i = 0; i < sizeof(wire) / sizeof(wire[0]); i++) {
 		struct bytes back;
@@ -99,9 +102,10 @@ Test(mailbox_name, every_character_survives_the_wire)
 
 Test(mailbox_name, ill_formed_utf7_cannot_be)
 {
-	static const char *const wrong[] = { "&", "a&", "&AOk", "&AO-", "&AOl-", "&A-", "&AA-", "&AOkA-", "&2D0-", "&3gA-",
-		"&3gDYPQ-", "&2D0AQQ-", "&AGE-", "&AC8-", "&AAA-", "&AOk-&AOk-", "&AO/k-", "&AOk=-", "\xc3\xa9",
-		"a\tb", "&AAo-", "&AH8-", "&AIU-", "&ICg-", "&==-" };
+	static const char *const wrong[] = { "&", "a&", "&AOk", "&AO-", "&AOl-", "&A-", "&AA-",
+		"&AOkA-", "&2D0-", "&3gA-", "&3gDYPQ-", "&2D0AQQ-", "&AGE-", "&AC8-", "&AAA-",
+		"&AOk-&AOk-", "&AO/k-", "&AOk=-", "\xc3\xa9", "a\tb", "&AAo-", "&AH8-", "&AIU-",
+		"&ICg-", "&==-" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		cannot(wrong[i], false);
@@ -143,19 +147,21 @@ Test(mailbox_name, length_and_depth_are_bounded)
 	char name[MAILBOX_NAME_BYTES_MAX + 2];
 
 	memset(name, 'x', sizeof(name));
-	for (size_t n = MAILBOX_NAME_LEVEL_BYTES_MAX - 1; n <= MAILBOX_NAME_LEVEL_BYTES_MAX + 1; n++)
+	for (size_t n = MAILBOX_NAME_LEVEL_BYTES_MAX - 1; n <= MAILBOX_NAME_LEVEL_BYTES_MAX + 1;
+	     n++)
 		cr_assert_eq(mailbox_name_check(bytes_of(name, n)) == RP_OK,
-			n <= MAILBOX_NAME_LEVEL_BYTES_MAX);
+		    n <= MAILBOX_NAME_LEVEL_BYTES_MAX);
 	for (size_t i = 200; i < sizeof(name); i += 201)
 		name[i] = '/';
 	for (size_t n = MAILBOX_NAME_BYTES_MAX - 1; n <= MAILBOX_NAME_BYTES_MAX + 1; n++)
-		cr_assert_eq(mailbox_name_check(bytes_of(name, n)) == RP_OK,
-			n <= MAILBOX_NAME_BYTES_MAX);
+		cr_assert_eq(
+		    mailbox_name_check(bytes_of(name, n)) == RP_OK, n <= MAILBOX_NAME_BYTES_MAX);
 	for (size_t i = 0; i < 100; i++)
 		name[i] = i % 2 == 0 ? 'x' : '/';
-	for (size_t depth = MAILBOX_NAME_DEPTH_MAX - 1; depth <= MAILBOX_NAME_DEPTH_MAX + 1; depth++)
+	for (size_t depth = MAILBOX_NAME_DEPTH_MAX - 1; depth <= MAILBOX_NAME_DEPTH_MAX + 1;
+	     depth++)
 		cr_assert_eq(mailbox_name_check(bytes_of(name, 2 * depth - 1)) == RP_OK,
-			depth <= MAILBOX_NAME_DEPTH_MAX);
+		    depth <= MAILBOX_NAME_DEPTH_MAX);
 }
 
 Test(mailbox_name, an_argument_is_an_astring)
@@ -181,7 +187,8 @@ static void writes(const char *name, bool utf8, struct bytes want)
 	resp_init(&resp, &rope, utf8);
 	mailbox_name_write(&resp, bytes_of_str(name));
 	resp_flush(&resp);
-	cr_assert(bytes_eq(rope_peek(&rope, 0), want), "%s: %.*s", name, BYTES_FMT(rope_peek(&rope, 0)));
+	cr_assert(
+	    bytes_eq(rope_peek(&rope, 0), want), "%s: %.*s", name, BYTES_FMT(rope_peek(&rope, 0)));
 	rope_fini(&rope);
 }
 
@@ -202,10 +209,14 @@ Test(mailbox_name, the_longest_name_has_room_on_the_wire)
 	char name[MAILBOX_NAME_BYTES_MAX + 1];
 
 	for (size_t i = 0; i + 1 < sizeof(name); i += 2)
-		memcpy(name + i, "\x01" "a", 2); /* no form is longer */
+		memcpy(name + i,
+		    "\x01"
+		    "a",
+		    2); /* no form is longer */
 	name[MAILBOX_NAME_BYTES_MAX] = '\0';
 	struct bytes wire;
 
-	cr_assert_eq(mailbox_name_to_utf7(bytes_of(name, MAILBOX_NAME_BYTES_MAX), &arena, &wire), RP_OK);
+	cr_assert_eq(
+	    mailbox_name_to_utf7(bytes_of(name, MAILBOX_NAME_BYTES_MAX), &arena, &wire), RP_OK);
 	cr_assert_eq(wire.n, MAILBOX_NAME_BYTES_MAX / 2 * 6);
 }

@@ -58,7 +58,8 @@ Test(resp, numbers_of_every_length)
 			int len = snprintf(want, sizeof(want), "%" PRIu64, n);
 			uint8_t *end = resp_at_u64(p, n);
 
-			cr_assert(bytes_eq(bytes_of(p, (size_t)(end - p)), bytes_of(want, (size_t)len)));
+			cr_assert(
+			    bytes_eq(bytes_of(p, (size_t)(end - p)), bytes_of(want, (size_t)len)));
 		}
 	}
 	for (uint64_t n = 1; n < UINT64_MAX / 10; n *= 10) {
@@ -66,7 +67,8 @@ Test(resp, numbers_of_every_length)
 			int len = snprintf(want, sizeof(want), "%" PRIu64, m);
 			uint8_t *end = resp_at_u64(p, m);
 
-			cr_assert(bytes_eq(bytes_of(p, (size_t)(end - p)), bytes_of(want, (size_t)len)));
+			cr_assert(
+			    bytes_eq(bytes_of(p, (size_t)(end - p)), bytes_of(want, (size_t)len)));
 		}
 	}
 	cr_assert_eq(resp_at_u64(p, UINT64_MAX) - p, 20);
@@ -87,7 +89,9 @@ Test(resp, a_string_is_quoted_where_it_may_be)
 Test(resp, nul_never_leaves)
 {
 	resp_string(&resp, BYTES_LIT("\0a\0\0b\0"));
-	expect("{6}\r\n\x80" "a\x80\x80" "b\x80");
+	expect("{6}\r\n\x80"
+	       "a\x80\x80"
+	       "b\x80");
 }
 
 Test(resp, utf8_is_quoted_only_where_asked_for_and_well_formed)

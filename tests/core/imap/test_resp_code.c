@@ -37,6 +37,6 @@ Test(resp_code, writes_the_line)
 	resp_code_write(&resp, BYTES_LIT(""), RP_ERR_SYNTAX);
 	resp_flush(&resp);
 	cr_assert(bytes_eq(rope_peek(&rope, 0),
-		BYTES_LIT("a NO [NONEXISTENT] No such mailbox\r\n* BAD Syntax error\r\n")));
+	    BYTES_LIT("a NO [NONEXISTENT] No such mailbox\r\n* BAD Syntax error\r\n")));
 	rope_fini(&rope);
 }

@@ -31,14 +31,33 @@ static enum rp_err parse(const char *text, struct search_args *out)
 static void show(const struct search_program *program, char *text, size_t room)
 {
 	static const char *const names[] = {
-		[SEARCH_AND] = "and", [SEARCH_OR] = "or", [SEARCH_NOT] = "not", [SEARCH_ALL] = "all",
-		[SEARCH_FLAG] = "flag", [SEARCH_KEYWORD] = "keyword", [SEARCH_BCC] = "bcc", [SEARCH_BODY] = "body",
-		[SEARCH_CC] = "cc", [SEARCH_FROM] = "from", [SEARCH_HEADER] = "header", [SEARCH_SUBJECT] = "subject",
-		[SEARCH_TEXT] = "text", [SEARCH_TO] = "to", [SEARCH_BEFORE] = "before", [SEARCH_ON] = "on",
-		[SEARCH_SINCE] = "since", [SEARCH_SENTBEFORE] = "sentbefore", [SEARCH_SENTON] = "senton",
-		[SEARCH_SENTSINCE] = "sentsince", [SEARCH_LARGER] = "larger", [SEARCH_SMALLER] = "smaller",
-		[SEARCH_OLDER] = "older", [SEARCH_YOUNGER] = "younger", [SEARCH_MODSEQ] = "modseq",
-		[SEARCH_SEQNO] = "seqno", [SEARCH_UID] = "uid",
+		[SEARCH_AND] = "and",
+		[SEARCH_OR] = "or",
+		[SEARCH_NOT] = "not",
+		[SEARCH_ALL] = "all",
+		[SEARCH_FLAG] = "flag",
+		[SEARCH_KEYWORD] = "keyword",
+		[SEARCH_BCC] = "bcc",
+		[SEARCH_BODY] = "body",
+		[SEARCH_CC] = "cc",
+		[SEARCH_FROM] = "from",
+		[SEARCH_HEADER] = "header",
+		[SEARCH_SUBJECT] = "subject",
+		[SEARCH_TEXT] = "text",
+		[SEARCH_TO] = "to",
+		[SEARCH_BEFORE] = "before",
+		[SEARCH_ON] = "on",
+		[SEARCH_SINCE] = "since",
+		[SEARCH_SENTBEFORE] = "sentbefore",
+		[SEARCH_SENTON] = "senton",
+		[SEARCH_SENTSINCE] = "sentsince",
+		[SEARCH_LARGER] = "larger",
+		[SEARCH_SMALLER] = "smaller",
+		[SEARCH_OLDER] = "older",
+		[SEARCH_YOUNGER] = "younger",
+		[SEARCH_MODSEQ] = "modseq",
+		[SEARCH_SEQNO] = "seqno",
+		[SEARCH_UID] = "uid",
 	};
 	size_t n = 0;
 
@@ -46,7 +65,8 @@ static void show(const struct search_program *program, char *text, size_t room)
 	for (size_t i = 0; i < program->op_count; i++) {
 		const struct search_op *op = &program->op[i];
 
-		n += (size_t)snprintf(text + n, room - n, "%s%s", i > 0 ? " " : "", names[op->kind]);
+		n +=
+		    (size_t)snprintf(text + n, room - n, "%s%s", i > 0 ? " " : "", names[op->kind]);
 		if (op->kind == SEARCH_FLAG)
 			n += (size_t)snprintf(text + n, room - n, ":%u", op->flag);
 		if (op->field.n > 0)
@@ -124,7 +144,8 @@ Test(search_key, every_key_of_the_grammar)
 	compiles("SINCE 3-Jan-1970", "since:2");
 	compiles("SENTBEFORE 1-Jan-1970 SENTON 1-Jan-1970", "sentbefore:0 senton:0 and");
 	compiles("SENTSINCE 1-Jan-1970", "sentsince:0");
-	compiles("LARGER 0 SMALLER 9223372036854775807", "larger:0 smaller:9223372036854775807 and");
+	compiles(
+	    "LARGER 0 SMALLER 9223372036854775807", "larger:0 smaller:9223372036854775807 and");
 	compiles("OLDER 1 YOUNGER 259200", "older:1 younger:259200 and");
 	compiles("MODSEQ 620162338", "modseq:620162338");
 	compiles("MODSEQ \"/flags/\\\\draft\" all 5", "modseq:5");
@@ -174,11 +195,13 @@ Test(search_key, charsets)
 
 Test(search_key, what_is_no_key_is_refused)
 {
-	static const char *const wrong[] = { "", " ", "FOO", "()", "(ALL", "ALL)", "( ALL)", "(ALL )", "ALL  ALL", "NOT", "NOT ",
-		"OR ALL", "OR", "OR ALL)", "(OR ALL)", "(NOT)", "FROM", "FROM ", "HEADER a", "BEFORE x", "BEFORE 31-Feb-2000",
-		"LARGER", "LARGER -1", "LARGER x", "OLDER 0", "UID", "UID 0", "UID x", "0", "1,", "1:", "$", "UID $", "KEYWORD",
-		"KEYWORD \\Seen", "MODSEQ", "MODSEQ \"/flags/x\" 5", "MODSEQ \"/x\" all 5", "MODSEQ 9223372036854775808",
-		"SEEN(ALL)", "1 2,", "NOT(ALL)", "UNSEEN UNSEEN2" };
+	static const char *const wrong[] = { "", " ", "FOO", "()", "(ALL", "ALL)", "( ALL)",
+		"(ALL )", "ALL  ALL", "NOT", "NOT ", "OR ALL", "OR", "OR ALL)", "(OR ALL)", "(NOT)",
+		"FROM", "FROM ", "HEADER a", "BEFORE x", "BEFORE 31-Feb-2000", "LARGER",
+		"LARGER -1", "LARGER x", "OLDER 0", "UID", "UID 0", "UID x", "0", "1,", "1:", "$",
+		"UID $", "KEYWORD", "KEYWORD \\Seen", "MODSEQ", "MODSEQ \"/flags/x\" 5",
+		"MODSEQ \"/x\" all 5", "MODSEQ 9223372036854775808", "SEEN(ALL)", "1 2,",
+		"NOT(ALL)", "UNSEEN UNSEEN2" };
 	struct search_args args;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -73,11 +73,12 @@ Test(section, its_parts_are_as_written)
 
 Test(section, what_is_no_section_is_refused)
 {
-	static const char *const wrong[] = { "", "[", "]", "[1", "[1.", "[1.]", "[.1]", "[0]", "[01]", "[1..2]", "[MIME]",
-		"[HEADERS]", "[1HEADER]", "[1TEXT]", "[HEADER.FIELDS]", "[HEADER.FIELDS ()]", "[HEADER.FIELDS (A)",
-		"[HEADER.FIELDS(A)]", "[HEADER.FIELDS (A )]", "[HEADER (A)]", "[TEXT.1]", "[HEADER.]", "[4294967296]",
-		"[]<", "[]<0>", "[]<0.0>", "[]<0.01>", "[]<.1>", "[]<1.>", "[]<-1.1>", "[]<0.1", "[]<0.9223372036854775808>",
-		"[] ()", "[ ]", "[1 ]" };
+	static const char *const wrong[] = { "", "[", "]", "[1", "[1.", "[1.]", "[.1]", "[0]",
+		"[01]", "[1..2]", "[MIME]", "[HEADERS]", "[1HEADER]", "[1TEXT]", "[HEADER.FIELDS]",
+		"[HEADER.FIELDS ()]", "[HEADER.FIELDS (A)", "[HEADER.FIELDS(A)]",
+		"[HEADER.FIELDS (A )]", "[HEADER (A)]", "[TEXT.1]", "[HEADER.]", "[4294967296]",
+		"[]<", "[]<0>", "[]<0.0>", "[]<0.01>", "[]<.1>", "[]<1.>", "[]<-1.1>", "[]<0.1",
+		"[]<0.9223372036854775808>", "[] ()", "[ ]", "[1 ]" };
 	struct section s;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -89,13 +90,15 @@ Test(section, depth_is_bounded)
 	char text[SECTION_PART_DEPTH_MAX * 2 + 8];
 	struct section s;
 
-	for (unsigned depth = SECTION_PART_DEPTH_MAX - 1; depth <= SECTION_PART_DEPTH_MAX + 1; depth++) {
+	for (unsigned depth = SECTION_PART_DEPTH_MAX - 1; depth <= SECTION_PART_DEPTH_MAX + 1;
+	     depth++) {
 		size_t n = (size_t)sprintf(text, "[1");
 
 		for (unsigned i = 1; i < depth; i++)
 			n += (size_t)sprintf(text + n, ".1");
 		strcpy(text + n, "]");
-		cr_assert_eq(parse(text, &s), depth <= SECTION_PART_DEPTH_MAX ? RP_OK : RP_ERR_LIMIT);
+		cr_assert_eq(
+		    parse(text, &s), depth <= SECTION_PART_DEPTH_MAX ? RP_OK : RP_ERR_LIMIT);
 	}
 }
 

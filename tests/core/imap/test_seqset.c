@@ -84,8 +84,9 @@ Test(seqset, in_an_empty_mailbox_a_star_is_nothing)
 
 Test(seqset, what_is_no_set_is_refused)
 {
-	static const char *const wrong[] = { "", "0", "1,", ",1", "1:", ":1", "1,,2", "1::2", "1:2:3", "0:5",
-		"5:0", "4294967296", "1:99999999999999999999", "-1", "a", "01", "1 ,2", "**", "*1", "$" };
+	static const char *const wrong[] = { "", "0", "1,", ",1", "1:", ":1", "1,,2", "1::2",
+		"1:2:3", "0:5", "5:0", "4294967296", "1:99999999999999999999", "-1", "a", "01",
+		"1 ,2", "**", "*1", "$" };
 	struct seqset set;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -125,8 +126,8 @@ Test(seqset, runs_are_bounded_after_merging)
 		for (unsigned count = SEQSET_RUNS_MAX - 1; count <= SEQSET_RUNS_MAX + 1; count++) {
 			char *text = gaps(count, descending);
 
-			cr_assert_eq(parse(text, &set),
-				count <= SEQSET_RUNS_MAX ? RP_OK : RP_ERR_LIMIT);
+			cr_assert_eq(
+			    parse(text, &set), count <= SEQSET_RUNS_MAX ? RP_OK : RP_ERR_LIMIT);
 			free(text);
 		}
 	}

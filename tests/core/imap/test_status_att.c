@@ -14,7 +14,9 @@ Test(status_att, every_item)
 {
 	unsigned bits;
 
-	cr_assert_eq(parse("(MESSAGES recent UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED HIGHESTMODSEQ)", &bits), RP_OK);
+	cr_assert_eq(
+	    parse("(MESSAGES recent UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED HIGHESTMODSEQ)", &bits),
+	    RP_OK);
 	cr_assert_eq(bits, STATUS_END - 1);
 	cr_assert_eq(parse("(UNSEEN UNSEEN)", &bits), RP_OK);
 	cr_assert_eq(bits, STATUS_UNSEEN);
@@ -29,8 +31,8 @@ Test(status_att, every_item)
 
 Test(status_att, what_is_no_list_is_refused)
 {
-	static const char *const wrong[] = { "", "()", "MESSAGES", "(MESSAGES", "(MESSAGES )", "(FOO)", "(MESSAGES,UNSEEN)",
-		"(MESSAGE)", "(MESSAGESS)" };
+	static const char *const wrong[] = { "", "()", "MESSAGES", "(MESSAGES", "(MESSAGES )",
+		"(FOO)", "(MESSAGES,UNSEEN)", "(MESSAGE)", "(MESSAGESS)" };
 	unsigned bits = 77;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -5,9 +5,8 @@
 #include "core/imap/lex.h"
 
 enum {
-	LIST_PATTERN_BYTES_MAX =
-	    1024,                /* reference and pattern together: work is pattern times name */
-	LIST_PATTERNS_MAX = 100, /* in a command */
+	LIST_PATTERN_BYTES_MAX = 1024, /* with its reference: work is pattern times name */
+	LIST_PATTERNS_MAX = 100,       /* in a command */
 };
 
 /* A pattern over names as mailbox_name.h has them: UTF-8, '/' between levels. */

@@ -28,9 +28,8 @@ enum {
 
 struct resp {
 	struct rope *rope;
-	uint8_t
-	    *start; /* [start, at): written, not yet the rope's; all NULL: nothing is reserved */
-	uint8_t *at;
+	uint8_t *start; /* [start, at): written, not yet the rope's */
+	uint8_t *at;    /* all three NULL: nothing is reserved */
 	uint8_t *end;
 	bool utf8; /* UTF8=ACCEPT: quoted strings may hold UTF-8 */
 };

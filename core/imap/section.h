@@ -26,8 +26,7 @@ struct section {
 	enum section_kind kind;
 	const uint32_t *part; /* part_count numbers, from 1; in the arena */
 	size_t part_count;
-	const struct bytes
-	    *field; /* of HEADER_FIELDS and HEADER_FIELDS_NOT: names as the client wrote them */
+	const struct bytes *field; /* of HEADER_FIELDS, HEADER_FIELDS_NOT: as the client wrote them */
 	size_t field_count;
 	bool has_partial;
 	uint64_t partial_offset;

@@ -299,7 +299,7 @@ static uint8_t match_line(struct mime_parser *m, bool *closes)
 	uint8_t shuts = 0;
 
 	if (line.n > 2 && line.p[line.n - 1] == '-' && line.p[line.n - 2] == '-')
-		shuts = find_open(m, bytes_slice(line, 0, line.n - 2));
+		shuts = find_open(m, without_blanks_behind(bytes_slice(line, 0, line.n - 2)));
 	*closes = shuts > opens; /* boundaries "a" and, within, "a--": the inner one has it */
 	return *closes ? shuts : opens;
 }

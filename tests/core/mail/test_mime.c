@@ -152,6 +152,8 @@ Test(mime, blanks_behind_a_boundary_do_not_matter_and_other_bytes_do)
 	static char line[4096];
 
 	check(MULTI("x") "--x \t \r\n\r\na\r\n--x--   \r\n", "multipart/mixed(text/plain)");
+	check(MULTI("x  ") "--x  \r\n\r\na\r\n--x  --\r\n\r\n--x  \r\n",
+	    "multipart/mixed(text/plain)");
 	snprintf(line, sizeof(line), MULTI("x") "--x%2000s\r\n\r\na\r\n--x\r\n\r\nb", " ");
 	check(line, "multipart/mixed(text/plain,text/plain)");
 	snprintf(line, sizeof(line), MULTI("x") "--x%2000s.\r\n\r\na\r\n--x\r\n\r\nb", " ");

@@ -349,6 +349,7 @@ static enum rp_err add_mailbox(
 	node->entry.special_use = item->special_use;
 	node->entry.uidnext = 1;
 	node->entry.highestmodseq = lsn;
+	node->created_lsn = lsn;
 	id_add(catalog, node);
 	if (catalog->sums.mailboxid_next <= item->mailboxid)
 		catalog->sums.mailboxid_next = item->mailboxid + 1;
@@ -367,6 +368,7 @@ static void remove_mailbox(struct catalog *catalog, struct catalog_node *node)
 		return;
 	}
 	node->entry = (struct catalog_entry){ .name = node->entry.name, .subscribed = true };
+	node->created_lsn = 0;
 	node->changed_lsn = 0;
 	node->index_lsn = 0;
 	node->loaded = NULL;
@@ -398,6 +400,7 @@ static enum rp_err rename_mailbox(
 	name = renamed->entry.name;
 	renamed->entry = node->entry;
 	renamed->entry.name = name;
+	renamed->created_lsn = node->created_lsn;
 	renamed->changed_lsn = node->changed_lsn;
 	renamed->index_lsn = node->index_lsn;
 	renamed->loaded = node->loaded;

@@ -21,6 +21,7 @@ struct catalog_node {
 	struct catalog_entry entry; /* what the door shows; name borrows `name` */
 	struct hash_link by_name;
 	struct list spare;      /* while it is not in use */
+	uint64_t created_lsn;   /* nothing before it is about this mailbox */
 	uint64_t changed_lsn;   /* of the last change to its messages */
 	uint64_t index_lsn;     /* of its index file; 0: none. Current when not below changed_lsn */
 	struct mailbox *loaded; /* while its messages are in memory */

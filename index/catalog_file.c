@@ -28,6 +28,7 @@ struct catalog_file_entry {
 	uint64_t mailboxid;
 	uint64_t highestmodseq;
 	uint64_t bytes;
+	uint64_t created_lsn;
 	uint64_t changed_lsn;
 	uint64_t index_lsn;
 	uint32_t uidvalidity;
@@ -41,7 +42,7 @@ struct catalog_file_entry {
 	uint32_t zero;
 };
 
-static_assert(sizeof(struct catalog_file_entry) == 72, "format");
+static_assert(sizeof(struct catalog_file_entry) == 80, "format");
 
 static size_t entry_bytes(size_t name_bytes)
 {
@@ -55,6 +56,7 @@ static void encode_entry(const struct catalog_node *node, uint8_t *p)
 		.mailboxid = entry->mailboxid,
 		.highestmodseq = entry->highestmodseq,
 		.bytes = entry->bytes,
+		.created_lsn = node->created_lsn,
 		.changed_lsn = node->changed_lsn,
 		.index_lsn = node->index_lsn,
 		.uidvalidity = entry->uidvalidity,
@@ -130,6 +132,7 @@ static void decode_facts(struct catalog_node *node, const struct catalog_file_en
 	node->entry.unseen_count = file->unseen_count;
 	node->entry.deleted_count = file->deleted_count;
 	node->entry.bytes = file->bytes;
+	node->created_lsn = file->created_lsn;
 	node->changed_lsn = file->changed_lsn;
 	node->index_lsn = file->index_lsn;
 }

@@ -12,6 +12,7 @@
 #ifndef RP_INDEX_MAILBOX_STATE_H
 #define RP_INDEX_MAILBOX_STATE_H
 
+#include "index/change.h"
 #include "index/mailbox.h"
 #include "index/table.h"
 #include "io/base/list.h"
@@ -21,6 +22,7 @@ struct cache;
 struct mailbox {
 	struct list link; /* in volume->mailboxes */
 	struct list idle; /* in store->idle_mailboxes while refs == 0, oldest first */
+	uint64_t idle_bytes;
 	struct volume *volume;
 	uint64_t mailboxid;
 	struct table *table; /* NULL: loading */
@@ -35,8 +37,43 @@ struct mailbox {
 	uint8_t *gone_name;          /* what facts.name borrows when gone */
 };
 
-/* One more user; mailbox_close() lets go. */
+/* One more user; mailbox_close() lets go. A mailbox with users holds its volume. */
 void mailbox_hold(struct mailbox *mailbox);
+
+/* Its counters as they are now, to be told as they are afterwards. */
+struct change_counters mailbox_counters(const struct mailbox *mailbox);
+
+/* Add the result of a change that was made to what the caller has; *runs is emptied. RP_ERR_UNKNOWN: it was made, but there
+ * is no memory to tell. Cannot fail when *to is empty. */
+RP_MUST_USE enum rp_err mailbox_give_runs(struct runs *to, struct runs *runs);
+
+/* Keep a message's cache entry; where that fails it is made again when it is wanted. */
+void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid, uint64_t emailid,
+    struct bytes entry);
+
+/* Take one that nobody uses out of memory: its messages are read again when they are wanted. */
+void mailbox_forget(struct mailbox *mailbox);
+
+/* By id; else as mailbox_open(). */
+RP_MUST_USE enum rp_err mailbox_open_id(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct mailbox **out);
+
+/* Read one's messages into a table of their own (mailbox_load.c): the index file if it is sound, the journal, what is not
+ * settled yet. When it returns RP_OK the table has all changes to this moment. */
+RP_MUST_USE enum rp_err mailbox_load(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table **out);
+
+/* Have a fresh table, which has all changes up to lsn, meet those that came since, and take the place of the mailbox's in
+ * one breath. On an error it is still the caller's. */
+RP_MUST_USE enum rp_err mailbox_swap(
+    struct task *task, struct mailbox *mailbox, struct table *table, uint64_t lsn);
+
+/* If the table turned out to be bad: build it from the journal again, ignoring its file. */
+RP_MUST_USE enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox);
+
+/* Have `table`, which has all changes up to lsn, meet those that came since. As above. */
+RP_MUST_USE enum rp_err mailbox_catch_up(struct task *task, struct volume *volume,
+    uint64_t mailboxid, struct table *table, uint64_t lsn);
 
 /* What view.c is told, in the breath of a change and without a task. They wake the mailbox's watches too.
  *

@@ -41,7 +41,15 @@ void store_unclaim(struct claim *claim);
 RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason);
 
-/* All is settled and synced, volumes are closed; nothing may be in use. */
+/* What earlier runs left in the commit logs goes to its place; volumes may be opened meanwhile (each is recovered first).
+ * After store_open every shard runs store_recover() in a task of the server's. When all have returned RP_OK, one shard
+ * runs store_recover_void(), and when that has, every shard store_recovered(): until then log files are not used again. */
+RP_MUST_USE enum rp_err store_recover(struct task *task, struct store *store);
+RP_MUST_USE enum rp_err store_recover_void(struct task *task, struct store *store);
+RP_MUST_USE enum rp_err store_recovered(struct task *task, struct store *store);
+
+/* All is settled and synced, volumes are closed; nothing may be in use. The store is gone, whatever is returned;
+ * RP_ERR_UNKNOWN: recovery has work at the next start. */
 RP_MUST_USE enum rp_err store_close(struct task *task, struct store *store);
 
 /* The gate: what lies before this position of this shard's log is durable. */

@@ -1,0 +1,234 @@
+#include "index/apply.h"
+
+#include <stdlib.h>
+
+#include "io/base/log.h"
+
+/* Runs are taken out of a record so many at a time. */
+enum { APPLY_RUNS = 256 };
+
+struct run_piece {
+	struct run run[APPLY_RUNS];
+	struct runs runs;
+};
+
+static bool next_piece(struct change_runs *from, struct run_piece *piece)
+{
+	size_t n = change_runs_next(from, piece->run, APPLY_RUNS);
+
+	piece->runs = (struct runs){ .run = piece->run, .count = n, .count_max = APPLY_RUNS };
+	return n > 0;
+}
+
+static struct table_row table_row_of(const struct change_row *row, uint64_t lsn)
+{
+	return (struct table_row){
+		.uid = row->uid,
+		.flags = row->flags,
+		.modseq = lsn,
+		.internaldate = row->internaldate,
+		.sent = row->sent,
+		.rfc822_size_bytes = row->rfc822_size_bytes,
+		.savedate_s = row->savedate_s,
+		.body = row->body,
+		.emailid = row->emailid,
+		.threadid = row->threadid,
+	};
+}
+
+static void put_rows(struct table *table, struct change_rows rows, uint64_t lsn)
+{
+	while (change_rows_next(&rows)) {
+		struct table_row row = table_row_of(&rows.row, lsn);
+
+		table_append(table, &row);
+	}
+}
+
+static unsigned flag_of(struct table *table, const struct change_item *item)
+{
+	if (item->flag != CHANGE_FLAG_KEYWORD)
+		return item->flag;
+	return CHANGE_FLAG_KEYWORD + (unsigned)table_keyword(table, item->name, true);
+}
+
+static void change_flags(struct mailbox *mailbox, const struct change_item *item, uint64_t lsn)
+{
+	struct change_runs rest = item->runs;
+	struct run_piece piece;
+	unsigned flag = flag_of(mailbox->table, item);
+
+	while (next_piece(&rest, &piece)) {
+		table_set_flag(mailbox->table, &piece.runs, flag, item->on);
+		table_set_modseq(mailbox->table, &piece.runs, lsn);
+		view_news_flags(mailbox, &piece.runs, lsn);
+	}
+}
+
+static void change_expunged(struct mailbox *mailbox, const struct change_item *item, uint64_t lsn)
+{
+	struct change_runs rest = item->runs;
+	struct run_piece piece;
+
+	while (next_piece(&rest, &piece)) {
+		view_news_expunge(mailbox, &piece.runs, lsn);
+		table_expunge(mailbox->table, &piece.runs, lsn);
+	}
+}
+
+/* The catalog is about to forget it: what its users may still ask is kept with them. */
+static void mark_gone(struct mailbox *mailbox, const struct catalog_entry *entry)
+{
+	mailbox->facts = *entry;
+	mailbox->gone_name = malloc(entry->name.n);
+	if (mailbox->gone_name != NULL)
+		memcpy(mailbox->gone_name, entry->name.p, entry->name.n);
+	mailbox->facts.name =
+	    bytes_of(mailbox->gone_name, mailbox->gone_name != NULL ? entry->name.n : 0);
+	mailbox->gone = true;
+	view_news_gone(mailbox);
+}
+
+static void mark_all_gone(struct volume *volume)
+{
+	LIST_FOR_EACH(link, &volume->mailboxes) {
+		struct mailbox *mailbox = RP_CONTAINER_OF(link, struct mailbox, link);
+		struct catalog_node *node = catalog_by_id(&volume->catalog, mailbox->mailboxid);
+
+		if (node != NULL)
+			mark_gone(mailbox, &node->entry);
+	}
+}
+
+static void change_mailbox(struct mailbox *mailbox, const struct change_item *item, uint64_t lsn)
+{
+	if (item->type == CHANGE_ITEM_ROWS) {
+		put_rows(mailbox->table, item->rows, lsn);
+		view_news_append(mailbox);
+	} else if (item->type == CHANGE_ITEM_FLAG) {
+		change_flags(mailbox, item, lsn);
+	} else if (item->type == CHANGE_ITEM_EXPUNGED) {
+		change_expunged(mailbox, item, lsn);
+	}
+}
+
+static void apply_item(struct volume *volume, const struct change_item *item, uint64_t lsn)
+{
+	struct catalog_node *node =
+	    item->mailboxid != 0 ? catalog_by_id(&volume->catalog, item->mailboxid) : NULL;
+	struct mailbox *mailbox = node != NULL ? node->loaded : NULL;
+	enum rp_err err;
+
+	if (mailbox != NULL && item->type == CHANGE_ITEM_GONE)
+		mark_gone(mailbox, &node->entry);
+	if (item->type == CHANGE_ITEM_DESTROYED)
+		mark_all_gone(volume);
+	/* One that is loading meets this record at the end of its replay. */
+	if (mailbox != NULL && !mailbox->loading)
+		change_mailbox(mailbox, item, lsn);
+	err = catalog_apply(&volume->catalog, item, lsn);
+	RP_ASSERT(err == RP_OK);
+}
+
+void apply_change(struct volume *volume, uint64_t lsn, struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_open(payload, &reader);
+
+	RP_ASSERT(err == RP_OK);
+	while ((err = change_next(&reader, &item)) == RP_OK)
+		apply_item(volume, &item, lsn);
+	RP_ASSERT(err == RP_ERR_END);
+	catalog_sort(&volume->catalog);
+	volume->catalog.lsn = lsn;
+	volume->generation++;
+}
+
+enum rp_err apply_to_catalog(
+    struct catalog *catalog, struct log *log, uint64_t lsn, struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_check(payload);
+
+	if (err == RP_OK)
+		err = change_open(payload, &reader);
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
+		err = catalog_apply(catalog, &item, lsn);
+		if (err == RP_ERR_CORRUPT) {
+			LOG(log, LOG_WARN, "volume.odd_record", LOG_U64("lsn", lsn),
+			    LOG_U64("item", item.type));
+			err = RP_OK;
+		}
+	}
+	catalog_sort(catalog);
+	if (err == RP_ERR_CORRUPT) {
+		LOG(log, LOG_WARN, "volume.bad_record", LOG_U64("lsn", lsn));
+		err = RP_ERR_END;
+	}
+	if (err != RP_ERR_END)
+		return err;
+	catalog->lsn = lsn;
+	return RP_OK;
+}
+
+static enum rp_err replay_rows(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
+{
+	struct table_room room = { .first_uid = item->rows.row.uid + 1,
+		.last_uid = item->rows.row.uid + item->rows.left,
+		.rows = item->rows.left,
+		.flags_on = CHANGE_FLAG_KEYWORD };
+	enum rp_err err = room.rows != 0 ? table_prepare_append(task, table, &room) : RP_OK;
+
+	if (err != RP_OK)
+		return err;
+	put_rows(table, item->rows, lsn);
+	return RP_OK;
+}
+
+static enum rp_err replay_runs(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
+{
+	struct change_runs rest = item->runs;
+	struct run_piece piece;
+
+	while (next_piece(&rest, &piece)) {
+		enum rp_err err = item->type == CHANGE_ITEM_EXPUNGED ?
+				      table_prepare_expunge(task, table, &piece.runs) :
+				      table_prepare_flags(task, table, &piece.runs, 1, 1);
+
+		if (err != RP_OK)
+			return err;
+		if (item->type == CHANGE_ITEM_EXPUNGED) {
+			table_expunge(table, &piece.runs, lsn);
+			continue;
+		}
+		table_set_flag(table, &piece.runs, flag_of(table, item), item->on);
+		table_set_modseq(table, &piece.runs, lsn);
+	}
+	return RP_OK;
+}
+
+enum rp_err apply_to_table(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
+    struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_check(payload);
+
+	if (err == RP_ERR_CORRUPT)
+		return RP_OK; /* told when the catalog was replayed */
+	if (err == RP_OK)
+		err = change_open(payload, &reader);
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
+		if (item.mailboxid != mailboxid)
+			continue;
+		if (item.type == CHANGE_ITEM_ROWS)
+			err = replay_rows(task, table, &item, lsn);
+		else if (item.type == CHANGE_ITEM_FLAG || item.type == CHANGE_ITEM_EXPUNGED)
+			err = replay_runs(task, table, &item, lsn);
+	}
+	return err == RP_ERR_END ? RP_OK : err;
+}

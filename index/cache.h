@@ -1,0 +1,38 @@
+/* cache.h -- what FETCH asks for most, ready to send: one mailbox's rendered entries, opaque here.
+ *
+ *   <mailboxid>.cache   format_header area | entry | entry | ...      each at a multiple of 8
+ *   entry               u64 emailid | u32 bytes | u32 zero | u64 xxh3 (seeded with the nonce) | bytes | zeroes to 8
+ *
+ * Derived, unflushed, append-only: an entry that is lost, or is not this message's, is made again from the body. What was
+ * added lately lies in memory until it is written.
+ */
+#ifndef RP_INDEX_CACHE_H
+#define RP_INDEX_CACHE_H
+
+#include "index/mailbox_state.h"
+
+enum {
+	CACHE_ENTRY_BYTES_MAX = 1024 * 1024, /* a larger one is made anew each time */
+	CACHE_PENDING_BYTES_MAX = 512 * 1024, /* of one mailbox in memory; beyond, entries are not kept */
+	CACHE_WRITE_BYTES = 64 * 1024, /* written when so much has gathered, or nobody uses the mailbox */
+	CACHE_WINDOW_BYTES = 64 * 1024, /* read at once: messages are fetched in order */
+};
+
+struct cache;
+
+/* Find the file's end; a file that is not ours, or not sound, is begun anew. */
+RP_MUST_USE enum rp_err cache_open(struct task *task, struct mailbox *mailbox, struct cache **out);
+void cache_close(struct cache *cache);
+
+/* Add an entry: where it will lie (in units of 8 bytes), or 0: it is not kept. No suspension. */
+uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry);
+
+/* The entry at a place. RP_ERR_NOTFOUND: none of this message is there. Borrowed from the cache or the arena, good until the
+ * next suspension. */
+RP_MUST_USE enum rp_err cache_get(struct task *task, struct cache *cache, uint32_t place,
+    uint64_t emailid, struct arena *arena, struct bytes *entry);
+
+/* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */
+void cache_write(struct mailbox *mailbox, bool all);
+
+#endif

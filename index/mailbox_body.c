@@ -1,0 +1,115 @@
+/* Bodies and cache entries of mailbox.h. */
+#include "index/cache.h"
+#include "index/mailbox_state.h"
+#include "index/volume_state.h"
+
+/* A table is replaced by a checkpoint now and then while we wait in it: a few times at most. */
+enum { ROW_TRIES_MAX = 8 };
+
+/* A message's columns, also of one that is expunged and still listed. A table that turns out to be bad is mended once. */
+static enum rp_err find_row(
+    struct task *task, struct mailbox *mailbox, uint32_t uid, struct table_row *row)
+{
+	enum rp_err err = RP_ERR_BUSY;
+	bool mended = false;
+
+	for (unsigned i = 0; i < ROW_TRIES_MAX && err == RP_ERR_BUSY; i++) {
+		err = table_row(task, mailbox->table, uid, true, row, NULL);
+		if (err == RP_ERR_CORRUPT && !mended) {
+			mended = true;
+			err = mailbox_mend(task, mailbox);
+			if (err == RP_OK)
+				err = RP_ERR_BUSY;
+		}
+	}
+	return err == RP_ERR_NOTFOUND ? RP_ERR_EXPUNGED : err;
+}
+
+enum rp_err mailbox_body_open(
+    struct task *task, struct mailbox *mailbox, uint32_t uid, struct dbox_body **out)
+{
+	struct volume *volume = mailbox->volume;
+	struct table_row row;
+	enum rp_err err = find_row(task, mailbox, uid, &row);
+
+	if (err != RP_OK)
+		return err;
+	if (row.body.file == 0)
+		return RP_ERR_EXPUNGED;
+	return dbox_body_open(
+	    task, volume->dbox, &volume->settle, row.body, row.emailid, out);
+}
+
+/* Its cache, opened at first use. NULL: it cannot be had now. */
+static struct cache *cache_of(struct task *task, struct mailbox *mailbox)
+{
+	struct cache *cache;
+
+	if (mailbox->cache != NULL || mailbox->gone)
+		return mailbox->cache;
+	if (cache_open(task, mailbox, &cache) != RP_OK)
+		return NULL;
+	if (mailbox->cache != NULL)
+		cache_close(cache); /* somebody else was quicker */
+	else
+		mailbox->cache = cache;
+	return mailbox->cache;
+}
+
+void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid, uint64_t emailid,
+    struct bytes entry)
+{
+	struct run run = { uid, uid };
+	struct runs uids = { .run = &run, .count = 1, .count_max = 1 };
+	struct cache *cache = cache_of(task, mailbox);
+	struct table *table;
+	uint32_t place;
+
+	if (cache == NULL || table_prepare_rows(task, mailbox->table, &uids) != RP_OK)
+		return;
+	table = mailbox->table;
+	if (table_prepare_rows(NULL, table, &uids) != RP_OK)
+		return;
+	place = cache_add(mailbox->cache, emailid, entry);
+	if (place == 0)
+		return;
+	table_set_cache_offset(table, uid, place);
+	cache_write(mailbox, false);
+}
+
+static enum rp_err render(struct task *task, struct mailbox *mailbox, const struct table_row *row,
+    struct arena *arena, struct bytes *entry)
+{
+	struct volume *volume = mailbox->volume;
+	struct dbox_body *body;
+	enum rp_err err;
+
+	if (row->body.file == 0)
+		return RP_ERR_EXPUNGED;
+	err = dbox_body_open(task, volume->dbox, &volume->settle, row->body, row->emailid, &body);
+	if (err != RP_OK)
+		return err;
+	err = volume->store->settings.reader->render(task, body, arena, entry);
+	dbox_body_close(body);
+	return err;
+}
+
+enum rp_err mailbox_cache(struct task *task, struct mailbox *mailbox, uint32_t uid,
+    struct arena *arena, struct bytes *entry)
+{
+	struct cache *cache;
+	struct table_row row;
+	enum rp_err err = find_row(task, mailbox, uid, &row);
+
+	if (err != RP_OK)
+		return err;
+	if (row.cache_offset != 0 && (cache = cache_of(task, mailbox)) != NULL) {
+		err = cache_get(task, cache, row.cache_offset, row.emailid, arena, entry);
+		if (err == RP_OK || err == RP_ERR_CANCELED)
+			return err;
+	}
+	err = render(task, mailbox, &row, arena, entry);
+	if (err == RP_OK)
+		mailbox_keep_entry(task, mailbox, uid, row.emailid, *entry);
+	return err;
+}

@@ -1,0 +1,291 @@
+/* mailbox_copy() and mailbox_move() of mailbox.h: rows are copied, bodies shared. */
+#include <stdlib.h>
+
+#include "index/mailbox_transfer.h"
+#include "io/base/clock.h"
+
+/* How many keywords go along, at most. */
+static size_t keywords_of(const struct transfer *transfer)
+{
+	return table_keywords_count(transfer->from->table);
+}
+
+enum rp_err transfer_prepare(struct task *task, struct transfer *transfer)
+{
+	struct mailbox *from = transfer->from;
+	struct mailbox *to = transfer->to;
+	struct runs there = RUNS_EMPTY;
+	enum rp_err err;
+
+	if (from->gone || (to != NULL && to->gone))
+		return RP_ERR_NOTFOUND;
+	err = table_having(NULL, from->table, transfer->uids, &there);
+	if (err == RP_OK && there.count != 0)
+		err = table_prepare_rows(task, from->table, &there);
+	if (err == RP_OK && there.count != 0 && transfer->moves)
+		err = table_prepare_expunge(task, from->table, &there);
+	if (err == RP_OK && there.count != 0 && to != NULL && !to->gone) {
+		uint32_t uidnext = mailbox_entry(to)->uidnext;
+		uint64_t count = runs_total(&there);
+		struct table_room room = { .first_uid = uidnext,
+			.last_uid = uidnext + (uint32_t)count - 1,
+			.rows = count,
+			.flags_on = CHANGE_FLAG_KEYWORD + keywords_of(transfer),
+			.new_keywords = keywords_of(transfer) };
+
+		err = count > UINT32_MAX - uidnext ? RP_ERR_LIMIT :
+						     table_prepare_append(task, to->table, &room);
+	}
+	if (err == RP_OK && there.count != 0)
+		err = table_prepare_rows(NULL, from->table, &there);
+	runs_fini(&there);
+	return err;
+}
+
+/* Source UIDs, all of them taken, as the UIDs that they become. Adds to out. */
+static enum rp_err map_uids(
+    const struct transfer *transfer, const struct runs *uids, struct runs *out)
+{
+	const struct runs *taken = &transfer->taken;
+	uint32_t before = transfer->first_uid; /* what the first of taken->run[at] becomes */
+	size_t at = 0;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; i < uids->count && err == RP_OK; i++) {
+		uint32_t first = uids->run[i].first;
+
+		while (err == RP_OK) {
+			const struct run *run;
+			uint32_t last;
+
+			while (taken->run[at].last < first) {
+				before += taken->run[at].last - taken->run[at].first + 1;
+				at++;
+			}
+			run = &taken->run[at];
+			last = uids->run[i].last < run->last ? uids->run[i].last : run->last;
+			err = runs_add(
+			    out, before + (first - run->first), before + (last - run->first));
+			if (last == uids->run[i].last)
+				break;
+			first = taken->run[at + 1].first; /* UIDs between are not there */
+		}
+	}
+	return err;
+}
+
+static void drop_keywords(struct transfer *transfer)
+{
+	for (size_t i = 0; i < transfer->keywords_count; i++)
+		runs_fini(&transfer->keywords[i].uids);
+	free(transfer->keywords);
+	transfer->keywords = NULL;
+	transfer->keywords_count = 0;
+}
+
+static enum rp_err look_at_keyword(struct transfer *transfer, unsigned k)
+{
+	struct table *from = transfer->from->table;
+	struct transfer_keyword *keyword = &transfer->keywords[transfer->keywords_count];
+	struct runs having = RUNS_EMPTY;
+	enum rp_err err = table_having_flag(
+	    NULL, from, &transfer->taken, CHANGE_FLAG_KEYWORD + k, true, &having);
+
+	*keyword = (struct transfer_keyword){ 0 };
+	if (err == RP_OK && having.count != 0) {
+		transfer->keywords_count++;
+		keyword->name = arena_copy(
+		    &transfer->from->volume->store->arena, table_keyword_name(from, k));
+		err = keyword->name.p == NULL ? RP_ERR_NOMEM :
+						map_uids(transfer, &having, &keyword->uids);
+	}
+	runs_fini(&having);
+	return err;
+}
+
+/* Which keywords go along. RP_ERR_LIMIT: the target would have more than it may. */
+static enum rp_err look_at_keywords(struct transfer *transfer)
+{
+	unsigned count = table_keywords_count(transfer->from->table);
+	struct table *to = transfer->to != NULL ? transfer->to->table : NULL;
+	size_t more = 0;
+	enum rp_err err = RP_OK;
+
+	drop_keywords(transfer);
+	transfer->keywords = calloc(count + 1, sizeof(*transfer->keywords));
+	if (transfer->keywords == NULL)
+		return RP_ERR_NOMEM;
+	for (unsigned k = 0; k < count && err == RP_OK; k++)
+		err = look_at_keyword(transfer, k);
+	for (size_t i = 0; i < transfer->keywords_count && err == RP_OK && to != NULL; i++)
+		more += table_keyword(to, transfer->keywords[i].name, false) == UINT16_MAX;
+	if (err == RP_OK && to != NULL && table_keywords_count(to) + more > MAILBOX_KEYWORDS_MAX)
+		return RP_ERR_LIMIT;
+	return err;
+}
+
+enum rp_err transfer_look(struct transfer *transfer)
+{
+	struct table *from = transfer->from->table;
+	enum rp_err err;
+
+	runs_fini(&transfer->taken);
+	err = table_having(NULL, from, transfer->uids, &transfer->taken);
+	if (err == RP_OK)
+		err = transfer_sum(from, &transfer->taken, &transfer->sum);
+	if (err != RP_OK)
+		return err;
+	transfer->first_uid = transfer->to != NULL ? mailbox_entry(transfer->to)->uidnext : 1;
+	if (transfer->sum.messages_count > UINT32_MAX - transfer->first_uid)
+		return RP_ERR_LIMIT;
+	return look_at_keywords(transfer);
+}
+
+void transfer_fini(struct transfer *transfer)
+{
+	runs_fini(&transfer->taken);
+	drop_keywords(transfer);
+}
+
+static struct change_row change_row_of(
+    const struct transfer *transfer, uint32_t from_uid, uint32_t to_uid)
+{
+	struct table_row row;
+	enum rp_err err = table_row(NULL, transfer->from->table, from_uid, false, &row, NULL);
+
+	RP_ASSERT(err == RP_OK); /* transfer_look() has seen it */
+	return (struct change_row){
+		.uid = to_uid,
+		.flags = row.flags,
+		.internaldate = row.internaldate,
+		.sent = row.sent,
+		.rfc822_size_bytes = row.rfc822_size_bytes,
+		.savedate_s = transfer->savedate_s,
+		.body = row.body,
+		.emailid = row.emailid,
+		.threadid = row.threadid,
+	};
+}
+
+static void write_rows(struct breath *breath, const struct transfer *transfer)
+{
+	const struct runs *taken = &transfer->taken;
+	uint32_t to_uid = transfer->first_uid;
+
+	BREATH_PUT(breath, change_rows_begin(&breath->writer, transfer->toid, to_uid));
+	for (size_t i = 0; i < taken->count; i++) {
+		uint32_t uid = taken->run[i].first;
+
+		do {
+			struct change_row row = change_row_of(transfer, uid, to_uid++);
+
+			while (!change_rows_put(&breath->writer, &row)) {
+				change_rows_end(&breath->writer);
+				breath_next(breath);
+				BREATH_PUT(breath, change_rows_begin(&breath->writer,
+						       transfer->toid, row.uid));
+			}
+		} while (uid++ < taken->run[i].last);
+	}
+	change_rows_end(&breath->writer);
+}
+
+static void write_counters(struct breath *breath, const struct transfer *transfer)
+{
+	struct change_counters out = mailbox_counters(transfer->from);
+	struct change_counters in = { .uidnext = 1 };
+	bool same = transfer->to == transfer->from;
+
+	if (transfer->to != NULL)
+		in = mailbox_counters(transfer->to);
+	transfer_in(&in, &transfer->sum);
+	in.uidnext = transfer->first_uid + transfer->sum.messages_count;
+	if (transfer->moves) {
+		transfer_out(same ? &in : &out, &transfer->sum);
+		if (!same)
+			BREATH_PUT(breath, change_put_counters(&breath->writer,
+					       transfer->from->mailboxid, &out));
+	}
+	BREATH_PUT(breath, change_put_counters(&breath->writer, transfer->toid, &in));
+}
+
+void transfer_write(struct breath *breath, struct transfer *transfer)
+{
+	size_t at = 0;
+
+	if (transfer->sum.messages_count == 0)
+		return;
+	write_rows(breath, transfer);
+	for (size_t i = 0; i < transfer->keywords_count; i++) {
+		const struct transfer_keyword *keyword = &transfer->keywords[i];
+		size_t run = 0;
+
+		BREATH_PUT(breath, change_put_flag(&breath->writer, transfer->toid,
+				       CHANGE_FLAG_KEYWORD, keyword->name, true, &keyword->uids,
+				       &run));
+	}
+	if (transfer->moves)
+		BREATH_PUT(breath, change_put_expunged(&breath->writer,
+				       transfer->from->mailboxid, &transfer->taken, &at));
+	write_counters(breath, transfer);
+}
+
+static enum rp_err prepare(struct task *task, void *arg)
+{
+	return transfer_prepare(task, arg);
+}
+
+static enum rp_err write(struct breath *breath, void *arg)
+{
+	struct transfer *transfer = arg;
+	struct change_sums sums = breath->volume->catalog.sums;
+	enum rp_err err = transfer_look(transfer);
+
+	if (err != RP_OK || transfer->sum.messages_count == 0)
+		return err;
+	transfer_write(breath, transfer);
+	if (transfer->moves)
+		return RP_OK;
+	sums.messages_count += transfer->sum.messages_count;
+	sums.bytes += transfer->sum.bytes;
+	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
+	return RP_OK;
+}
+
+static enum rp_err run(struct task *task, struct transfer *transfer, struct runs *taken,
+    uint32_t *first_uid)
+{
+	struct breath_plan plan = { .type = transfer->moves ? CHANGE_MOVE : CHANGE_COPY,
+		.prepare = prepare,
+		.write = write,
+		.arg = transfer,
+		.grows = !transfer->moves };
+	enum rp_err err;
+
+	RP_ASSERT(transfer->from->volume == transfer->to->volume);
+	transfer->toid = transfer->to->mailboxid;
+	transfer->savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
+	err = breath_run(task, transfer->from->volume, &plan);
+	if (err == RP_OK) {
+		*first_uid = transfer->first_uid;
+		err = mailbox_give_runs(taken, &transfer->taken);
+	}
+	transfer_fini(transfer);
+	return err;
+}
+
+enum rp_err mailbox_copy(struct task *task, struct mailbox *from, const struct runs *uids,
+    struct mailbox *to, struct runs *copied, uint32_t *first_uid)
+{
+	struct transfer transfer = { .from = from, .uids = uids, .to = to };
+
+	return run(task, &transfer, copied, first_uid);
+}
+
+enum rp_err mailbox_move(struct task *task, struct mailbox *from, const struct runs *uids,
+    struct mailbox *to, struct runs *moved, uint32_t *first_uid)
+{
+	struct transfer transfer = { .from = from, .uids = uids, .to = to, .moves = true };
+
+	return run(task, &transfer, moved, first_uid);
+}

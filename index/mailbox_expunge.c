@@ -1,0 +1,113 @@
+/* mailbox_expunge() of mailbox.h, and what a move shares with it. */
+#include "index/mailbox_transfer.h"
+
+#include "io/base/num.h"
+
+struct expunging {
+	struct mailbox *mailbox;
+	const struct runs *uids; /* NULL: all */
+	struct runs expunged;
+};
+
+enum rp_err transfer_sum(struct table *table, const struct runs *uids, struct transfer_sum *sum)
+{
+	*sum = (struct transfer_sum){ 0 };
+	for (size_t i = 0; i < uids->count; i++) {
+		uint32_t uid = uids->run[i].first;
+
+		do {
+			struct table_row row;
+			enum rp_err err = table_row(NULL, table, uid, false, &row, NULL);
+
+			if (err != RP_OK)
+				return err;
+			sum->messages_count++;
+			sum->unseen_count += (row.flags & MAIL_SEEN) == 0;
+			sum->deleted_count += (row.flags & MAIL_DELETED) != 0;
+			sum->bytes += row.rfc822_size_bytes;
+		} while (uid++ < uids->run[i].last);
+	}
+	return RP_OK;
+}
+
+void transfer_out(struct change_counters *counters, const struct transfer_sum *sum)
+{
+	counters->messages_count -= sum->messages_count;
+	counters->unseen_count -= sum->unseen_count;
+	counters->deleted_count -= sum->deleted_count;
+	counters->bytes -= num_min(counters->bytes, sum->bytes);
+}
+
+void transfer_in(struct change_counters *counters, const struct transfer_sum *sum)
+{
+	counters->messages_count += sum->messages_count;
+	counters->unseen_count += sum->unseen_count;
+	counters->deleted_count += sum->deleted_count;
+	counters->bytes += sum->bytes;
+}
+
+static enum rp_err expunge_prepare(struct task *task, void *arg)
+{
+	struct expunging *expunging = arg;
+	struct mailbox *mailbox = expunging->mailbox;
+	struct runs deleted = RUNS_EMPTY;
+	enum rp_err err;
+
+	if (mailbox->gone)
+		return RP_ERR_NOTFOUND;
+	err = table_having_flag(NULL, mailbox->table, expunging->uids, TRANSFER_FLAG_DELETED,
+	    true, &deleted);
+	if (err == RP_OK && deleted.count != 0) {
+		err = table_prepare_rows(task, mailbox->table, &deleted);
+		if (err == RP_OK)
+			err = table_prepare_expunge(task, mailbox->table, &deleted);
+		if (err == RP_OK)
+			err = table_prepare_rows(NULL, mailbox->table, &deleted);
+	}
+	runs_fini(&deleted);
+	return err;
+}
+
+static enum rp_err expunge_write(struct breath *breath, void *arg)
+{
+	struct expunging *expunging = arg;
+	struct mailbox *mailbox = expunging->mailbox;
+	struct change_counters counters = mailbox_counters(mailbox);
+	struct change_sums sums = breath->volume->catalog.sums;
+	struct transfer_sum sum;
+	size_t at = 0;
+	enum rp_err err;
+
+	runs_fini(&expunging->expunged);
+	err = table_having_flag(NULL, mailbox->table, expunging->uids, TRANSFER_FLAG_DELETED,
+	    true, &expunging->expunged);
+	if (err == RP_OK)
+		err = transfer_sum(mailbox->table, &expunging->expunged, &sum);
+	if (err != RP_OK || expunging->expunged.count == 0)
+		return err;
+	transfer_out(&counters, &sum);
+	sums.messages_count -= num_min(sums.messages_count, sum.messages_count);
+	sums.bytes -= num_min(sums.bytes, sum.bytes);
+	BREATH_PUT(breath, change_put_expunged(&breath->writer, mailbox->mailboxid,
+			       &expunging->expunged, &at));
+	BREATH_PUT(
+	    breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
+	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
+	return RP_OK;
+}
+
+enum rp_err mailbox_expunge(
+    struct task *task, struct mailbox *mailbox, const struct runs *uids, struct runs *expunged)
+{
+	struct expunging expunging = { .mailbox = mailbox, .uids = uids };
+	struct breath_plan plan = { .type = CHANGE_EXPUNGE,
+		.prepare = expunge_prepare,
+		.write = expunge_write,
+		.arg = &expunging };
+	enum rp_err err = breath_run(task, mailbox->volume, &plan);
+
+	if (err == RP_OK && expunged != NULL)
+		err = mailbox_give_runs(expunged, &expunging.expunged);
+	runs_fini(&expunging.expunged);
+	return err;
+}

@@ -1,0 +1,228 @@
+/* Reading a mailbox's messages: mailbox_load() of mailbox_state.h. */
+#include "index/apply.h"
+#include "index/mailbox_state.h"
+#include "index/replay.h"
+#include "index/volume_state.h"
+#include "io/base/log.h"
+
+struct loading {
+	struct table *table;
+	uint64_t mailboxid;
+};
+
+static enum rp_err replay_into_table(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct loading *loading = arg;
+	enum rp_err err =
+	    apply_to_table(task, loading->table, loading->mailboxid, header->lsn, payload);
+
+	return err == RP_OK ? task_pause(task) : err;
+}
+
+/* The oldest record after this one that is not in its place yet. */
+static struct commit_entry *unsettled_after(struct settle *settle, uint64_t lsn)
+{
+	LIST_FOR_EACH(link, &settle->entries) {
+		struct commit_entry *entry = RP_CONTAINER_OF(link, struct commit_entry, link);
+
+		if (entry->record.header.lsn > lsn)
+			return entry;
+	}
+	return NULL;
+}
+
+static enum rp_err replay_unsettled(
+    struct task *task, struct volume *volume, struct commit_entry *entry, struct replay *replay)
+{
+	enum rp_err err;
+
+	commit_entry_hold(entry);
+	err = replay_record(task, replay, &entry->record, 0, 0);
+	commit_entry_release(volume->store->commit, entry);
+	return err;
+}
+
+/* The last record that this mailbox must meet. */
+static uint64_t changed_lsn(const struct volume *volume, uint64_t mailboxid)
+{
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+
+	return node != NULL ? node->changed_lsn : 0;
+}
+
+/* Records lie in the journal, then in memory; while we read, others are made, and move from there to here. */
+static enum rp_err replay_all(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct replay *replay)
+{
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK &&
+	       (replay->lsn < changed_lsn(volume, mailboxid) || replay->part_next != 0)) {
+		struct commit_entry *entry = unsettled_after(&volume->settle, replay->lsn);
+		uint64_t before = replay->lsn;
+
+		if (entry != NULL && entry->record.header.lsn == before + 1) {
+			err = replay_unsettled(task, volume, entry, replay);
+			continue;
+		}
+		err = journal_replay(task, volume->journal, before, replay_record, replay);
+		if (err == RP_OK && replay->lsn == before) {
+			LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
+			    LOG_STR("volume", volume->dir), LOG_U64("after_lsn", before));
+			break; /* what is there is served */
+		}
+	}
+	return err;
+}
+
+enum rp_err mailbox_catch_up(struct task *task, struct volume *volume, uint64_t mailboxid,
+    struct table *table, uint64_t lsn)
+{
+	struct loading loading = { table, mailboxid };
+	struct replay replay;
+	enum rp_err err;
+
+	replay_init(&replay, loop_log(volume->store->loop), replay_into_table, &loading, lsn);
+	err = replay_all(task, volume, mailboxid, &replay);
+	replay_fini(&replay);
+	return err;
+}
+
+static bool counters_agree(const struct catalog_entry *entry, const struct table_counts *counts)
+{
+	return entry->messages_count == counts->messages && entry->unseen_count == counts->unseen &&
+	       entry->deleted_count == counts->deleted && entry->bytes == counts->bytes;
+}
+
+/* What was lost to damage may have left the counters wrong: the messages themselves are right. */
+static void check_counters(struct volume *volume, uint64_t mailboxid, const struct table *table)
+{
+	struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+	struct table_counts counts;
+
+	if (node == NULL)
+		return;
+	table_counts(table, &counts);
+	if (node->entry.uidnext <= table_last_uid(table) && table_last_uid(table) < UINT32_MAX)
+		node->entry.uidnext = table_last_uid(table) + 1;
+	if (counters_agree(&node->entry, &counts))
+		return;
+	LOG(loop_log(volume->store->loop), LOG_WARN, "mailbox.counters",
+	    LOG_STR("volume", volume->dir), LOG_U64("mailboxid", mailboxid),
+	    LOG_U64("catalog", node->entry.messages_count), LOG_U64("table", counts.messages));
+	node->entry.messages_count = counts.messages;
+	node->entry.unseen_count = counts.unseen;
+	node->entry.deleted_count = counts.deleted;
+	node->entry.bytes = counts.bytes;
+}
+
+/* The index file, or an empty table where there is none, or a bad one. *lsn: what it has. */
+static enum rp_err open_table(struct task *task, struct volume *volume, uint64_t mailboxid,
+    struct table **out, uint64_t *lsn)
+{
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+	uint64_t index_lsn = node->index_lsn;
+	uint64_t created_lsn = node->created_lsn;
+	char path[VOLUME_PATH_BYTES];
+	enum rp_err err;
+
+	if (index_lsn != 0) {
+		volume_path(volume, path, "%llu.%llu.index", (unsigned long long)mailboxid,
+		    (unsigned long long)index_lsn);
+		err = table_open(task, path, &volume->userid, mailboxid, out, lsn);
+		if (err == RP_OK && *lsn == index_lsn)
+			return RP_OK;
+		if (err == RP_OK)
+			table_free(*out);
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT)
+			return err;
+		LOG(loop_log(volume->store->loop), LOG_WARN, "mailbox.bad_index",
+		    LOG_STR("file", path), LOG_STR("reason", err_name(err)));
+	}
+	*lsn = created_lsn > 0 ? created_lsn - 1 : 0;
+	return table_new(volume->store->loop, mailboxid, out);
+}
+
+static enum rp_err load_once(struct task *task, struct volume *volume, uint64_t mailboxid,
+    struct table **out)
+{
+	struct table *table;
+	uint64_t lsn;
+	enum rp_err err = open_table(task, volume, mailboxid, &table, &lsn);
+
+	if (err != RP_OK)
+		return err;
+	err = mailbox_catch_up(task, volume, mailboxid, table, lsn);
+	if (err == RP_OK && table_is_bad(table))
+		err = RP_ERR_CORRUPT;
+	if (err != RP_OK) {
+		table_free(table);
+		return err;
+	}
+	*out = table;
+	return RP_OK;
+}
+
+enum rp_err mailbox_load(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table **out)
+{
+	enum rp_err err = load_once(task, volume, mailboxid, out);
+	struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+
+	if (err == RP_ERR_CORRUPT && node != NULL && node->index_lsn != 0) {
+		node->index_lsn = 0; /* the journal has it all */
+		err = load_once(task, volume, mailboxid, out);
+	}
+	if (err == RP_OK)
+		check_counters(volume, mailboxid, *out);
+	return err;
+}
+
+/* In one breath: table has all changes. */
+static void take_table(struct mailbox *mailbox, struct table *table)
+{
+	struct table *old = mailbox->table;
+
+	table_succeed(table, old);
+	mailbox->table = table;
+	mailbox->volume->generation++;
+	view_news_table(mailbox, old, table);
+	table_free(old);
+}
+
+enum rp_err mailbox_swap(
+    struct task *task, struct mailbox *mailbox, struct table *table, uint64_t lsn)
+{
+	enum rp_err err =
+	    mailbox_catch_up(task, mailbox->volume, mailbox->mailboxid, table, lsn);
+
+	if (err == RP_OK && table_is_bad(table))
+		err = RP_ERR_CORRUPT;
+	if (err == RP_OK && mailbox->gone)
+		err = RP_ERR_NOTFOUND;
+	if (err == RP_OK)
+		take_table(mailbox, table);
+	return err;
+}
+
+enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
+{
+	struct table *table;
+	struct catalog_node *node = catalog_by_id(&mailbox->volume->catalog, mailbox->mailboxid);
+	enum rp_err err;
+
+	if (mailbox->gone || node == NULL || !table_is_bad(mailbox->table))
+		return RP_OK;
+	LOG(loop_log(mailbox->volume->store->loop), LOG_WARN, "mailbox.mend",
+	    LOG_STR("volume", mailbox->volume->dir), LOG_U64("mailboxid", mailbox->mailboxid));
+	node->index_lsn = 0;
+	err = mailbox_load(task, mailbox->volume, mailbox->mailboxid, &table);
+	if (err != RP_OK)
+		return err;
+	if (mailbox->gone || !table_is_bad(mailbox->table))
+		table_free(table); /* somebody else was quicker */
+	else
+		take_table(mailbox, table);
+	return RP_OK;
+}

@@ -1,0 +1,54 @@
+/* mailbox_transfer.h -- messages that leave a mailbox or come into another: what expunge, copy, move and the renaming of
+ * INBOX share. */
+#ifndef RP_INDEX_MAILBOX_TRANSFER_H
+#define RP_INDEX_MAILBOX_TRANSFER_H
+
+#include "index/breath.h"
+#include "index/mailbox_state.h"
+
+enum { TRANSFER_FLAG_DELETED = 2 }; /* the number of MAIL_DELETED, as the table counts flags */
+static_assert(1 << TRANSFER_FLAG_DELETED == MAIL_DELETED, "flag numbers");
+
+/* What some messages are to the counters. */
+struct transfer_sum {
+	uint32_t messages_count;
+	uint32_t unseen_count;
+	uint32_t deleted_count;
+	uint64_t bytes;
+};
+
+/* Of live messages whose rows are loaded; uids names no others. */
+RP_MUST_USE enum rp_err transfer_sum(
+    struct table *table, const struct runs *uids, struct transfer_sum *sum);
+void transfer_out(struct change_counters *counters, const struct transfer_sum *sum);
+void transfer_in(struct change_counters *counters, const struct transfer_sum *sum);
+
+/* A keyword, and the UIDs in the target that will have it. */
+struct transfer_keyword {
+	struct bytes name; /* in the store's arena */
+	struct runs uids;
+};
+
+/* Copy or move. */
+struct transfer {
+	struct mailbox *from;
+	const struct runs *uids; /* NULL: all */
+	struct mailbox *to;      /* NULL: a mailbox that is made by this change, without messages */
+	uint64_t toid;
+	bool moves;
+	uint32_t savedate_s;
+	struct runs taken;  /* results: source UIDs, */
+	uint32_t first_uid; /* and what the first of them became */
+	struct transfer_sum sum;
+	struct transfer_keyword *keywords; /* keywords_count of them: those that any of them has */
+	size_t keywords_count;
+};
+
+/* For a breath's plan. transfer_look: decide what is taken; the errors of a plan. transfer_write: all items; cannot fail after
+ * transfer_look; nothing when nothing is taken. */
+RP_MUST_USE enum rp_err transfer_prepare(struct task *task, struct transfer *transfer);
+RP_MUST_USE enum rp_err transfer_look(struct transfer *transfer);
+void transfer_write(struct breath *breath, struct transfer *transfer);
+void transfer_fini(struct transfer *transfer);
+
+#endif

@@ -1,0 +1,219 @@
+#include "index/store.h"
+
+#include <stdlib.h>
+
+#include "index/mailbox_state.h"
+#include "index/store_state.h"
+#include "index/volume_state.h"
+#include "io/base/log.h"
+
+static void commit_changed(void *arg)
+{
+	struct store *store = arg;
+
+	if (store->settings.changed != NULL)
+		store->settings.changed(store->settings.arg);
+}
+
+static struct store *store_new(
+    struct loop *loop, const struct store_settings *settings, uint64_t epoch)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	struct hash_key key;
+
+	if (store == NULL)
+		return NULL;
+	store->payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
+	if (store->payload == NULL) {
+		free(store);
+		return NULL;
+	}
+	store->loop = loop;
+	store->settings = *settings;
+	store->epoch = epoch;
+	loop_random(loop, &key, sizeof(key));
+	hash_init(&store->volumes, key);
+	list_init(&store->idle_volumes);
+	list_init(&store->idle_mailboxes);
+	task_queue_init(&store->tasks_ended);
+	arena_init(&store->arena, STORE_ARENA_BYTES_MAX);
+	return store;
+}
+
+static void store_free(struct store *store)
+{
+	arena_fini(&store->arena);
+	hash_fini(&store->volumes);
+	free(store->payload);
+	free(store);
+}
+
+static void log_recovery(struct store *store)
+{
+	struct recover_report report;
+
+	recover_report(store->recover, &report);
+	if (report.files_read == 0)
+		return;
+	LOG(loop_log(store->loop), report.records_damaged != 0 ? LOG_WARN : LOG_INFO,
+	    "store.recovery", LOG_U64("files", report.files_read),
+	    LOG_U64("bytes", report.bytes_read), LOG_U64("records", report.records),
+	    LOG_U64("damaged", report.records_damaged), LOG_U64("users", report.users));
+}
+
+enum rp_err store_open(struct task *task, const struct store_settings *settings, uint64_t epoch,
+    struct store **out, const char **reason)
+{
+	struct store *store = store_new(task_loop(task), settings, epoch);
+	struct commit_settings commit = {
+		.file_bytes = settings->commit_file_bytes,
+		.memory_bytes_max = settings->unsettled_bytes_max,
+		.epoch = epoch,
+		.recovering = true,
+		.changed = commit_changed,
+		.arg = store,
+	};
+	enum rp_err err;
+
+	*reason = "no memory for the store";
+	if (store == NULL)
+		return RP_ERR_NOMEM;
+	*reason = "the commit logs of the last run cannot be read";
+	err = recover_open(task, settings->shards_count, epoch, &store->recover);
+	if (err != RP_OK)
+		goto free_store;
+	log_recovery(store);
+	*reason = "the commit log cannot be made";
+	err = commit_open(task, &commit, &store->commit);
+	if (err != RP_OK)
+		goto close_recover;
+	*reason = "";
+	*out = store;
+	return RP_OK;
+
+close_recover:
+	recover_close(store->recover);
+free_store:
+	store_free(store);
+	return err;
+}
+
+enum rp_err store_recover(struct task *task, struct store *store)
+{
+	struct userid userid;
+	enum rp_err err;
+
+	if (store->recover == NULL)
+		return RP_OK;
+	while (recover_next(store->recover, &userid)) {
+		err = recover_user(task, store->recover, &userid);
+		if (err == RP_OK)
+			err = task_pause(task);
+		if (err != RP_OK)
+			return err;
+	}
+	return recover_sync(task, store->recover);
+}
+
+enum rp_err store_recover_void(struct task *task, struct store *store)
+{
+	return recover_void(task, store->settings.shards_count, store->epoch);
+}
+
+enum rp_err store_recovered(struct task *task, struct store *store)
+{
+	enum rp_err err = commit_recovered(task, store->commit);
+
+	if (err != RP_OK)
+		return err;
+	recover_close(store->recover);
+	store->recover = NULL;
+	return RP_OK;
+}
+
+bool store_task_start(struct store *store, const char *name, task_fn *fn, void *arg)
+{
+	struct task *task;
+
+	if (store->closing || task_start(store->loop, fn, arg, &task) != RP_OK)
+		return false;
+	task_set_name(task, name);
+	store->tasks++;
+	return true;
+}
+
+void store_task_ended(struct store *store)
+{
+	RP_ASSERT(store->tasks > 0);
+	store->tasks--;
+	task_queue_wake_all(&store->tasks_ended);
+}
+
+/* Every volume that is in the table, idle or not. */
+static struct volume *any_volume(struct store *store)
+{
+	struct list *link = store->idle_volumes.next;
+
+	return link != &store->idle_volumes ? RP_CONTAINER_OF(link, struct volume, idle) : NULL;
+}
+
+enum rp_err store_close(struct task *task, struct store *store)
+{
+	struct volume *volume;
+	enum rp_err err;
+
+	store->closing = true;
+	task_shield(task);
+	while (store->tasks > 0)
+		if (task_queue_wait(task, &store->tasks_ended) != RP_OK)
+			break;
+	err = commit_close(task, store->commit);
+	while ((volume = any_volume(store)) != NULL)
+		volume_forget(volume);
+	RP_ASSERT(store->volumes.count == 0); /* nothing is in use */
+	recover_close(store->recover);
+	store_free(store);
+	task_unshield(task);
+	return err;
+}
+
+/* A mailbox or a volume that can go, the longest unused first. False: none. */
+static bool trim_one(struct store *store)
+{
+	struct list *link = store->idle_mailboxes.next;
+
+	if (link != &store->idle_mailboxes) {
+		mailbox_forget(RP_CONTAINER_OF(link, struct mailbox, idle));
+		return true;
+	}
+	LIST_FOR_EACH(idle, &store->idle_volumes) {
+		struct volume *volume = RP_CONTAINER_OF(idle, struct volume, idle);
+
+		if (volume_is_forgettable(volume)) {
+			volume_forget(volume);
+			return true;
+		}
+	}
+	return false;
+}
+
+void store_trim(struct store *store)
+{
+	while (store->idle_bytes > store->settings.volumes_bytes_max && trim_one(store))
+		continue;
+}
+
+uint64_t store_durable(const struct store *store)
+{
+	return commit_durable(store->commit);
+}
+
+bool store_failed(const struct store *store)
+{
+	return commit_failed(store->commit);
+}
+
+enum rp_err store_wait_durable(struct task *task, struct store *store, uint64_t position)
+{
+	return commit_wait(task, store->commit, position);
+}

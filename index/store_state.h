@@ -1,0 +1,44 @@
+/* store_state.h -- what a store is inside index: shared by store.c, volume*.c, mailbox*.c, breath.c and checkpoint.c. */
+#ifndef RP_INDEX_STORE_STATE_H
+#define RP_INDEX_STORE_STATE_H
+
+#include "index/commit.h"
+#include "index/recover.h"
+#include "index/store.h"
+#include "io/base/hash.h"
+#include "io/base/list.h"
+#include "io/loop.h"
+
+enum {
+	/* Body records and plans of one breath: 64 small bodies, or the names of a large rename. */
+	STORE_ARENA_BYTES_MAX = 32 * 1024 * 1024,
+};
+
+struct store {
+	struct loop *loop;
+	struct store_settings settings;
+	uint64_t epoch;
+	struct commit *commit;
+	struct recover *recover; /* NULL: all records of earlier runs are in their places */
+	struct hash volumes;     /* struct volume, by userid */
+	struct list idle_volumes;   /* that nobody uses, longest first */
+	struct list idle_mailboxes; /* whose messages nobody uses, longest first */
+	uint64_t idle_bytes;        /* memory of both */
+	uint8_t *payload;           /* of the record that is being made: one breath at a time */
+	struct arena arena;         /* one breath's */
+	unsigned tasks;             /* background tasks that run */
+	struct task_queue tasks_ended;
+	unsigned checkpoints; /* that run */
+	bool closing; /* no new background work */
+};
+
+/* Start a task of the store's own, which store_close() waits for. fn says store_task_ended() last. False: none can be
+ * started now. */
+RP_MUST_USE bool store_task_start(
+    struct store *store, const char *name, task_fn *fn, void *arg);
+void store_task_ended(struct store *store);
+
+/* Give memory of idle mailboxes and volumes back until the bound is kept. No task. */
+void store_trim(struct store *store);
+
+#endif

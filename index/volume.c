@@ -1,0 +1,225 @@
+#include "index/volume.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "index/checkpoint.h"
+#include "index/mailbox_state.h"
+#include "index/volume_state.h"
+
+static bool has_userid(const struct hash_link *link, const void *key)
+{
+	return userid_eq(&RP_CONTAINER_OF(link, struct volume, by_userid)->userid, key);
+}
+
+static uint64_t hash_of(const struct store *store, const struct userid *userid)
+{
+	return hash_bytes(store->volumes.key, bytes_of(userid->b, USERID_BYTES));
+}
+
+static struct volume *find(const struct store *store, const struct userid *userid)
+{
+	struct hash_link *link;
+
+	if (store->volumes.count == 0)
+		return NULL;
+	link = hash_find(&store->volumes, hash_of(store, userid), has_userid, userid);
+	return link != NULL ? RP_CONTAINER_OF(link, struct volume, by_userid) : NULL;
+}
+
+static enum rp_err write_settled(struct task *task, struct settle *settle)
+{
+	struct volume *volume = RP_CONTAINER_OF(settle, struct volume, settle);
+
+	return settle_write(
+	    task, volume->store->commit, settle, volume->journal, volume->dbox);
+}
+
+static struct volume *volume_new(struct store *store, const struct userid *userid)
+{
+	struct volume *volume = calloc(1, sizeof(*volume));
+	struct hash_key key;
+
+	if (volume == NULL)
+		return NULL;
+	volume->store = store;
+	volume->userid = *userid;
+	userid_path(userid, volume->dir);
+	list_init(&volume->idle);
+	list_init(&volume->mailboxes);
+	task_queue_init(&volume->opened);
+	settle_init(&volume->settle, write_settled);
+	loop_random(store->loop, &key, sizeof(key));
+	catalog_init(&volume->catalog, key);
+	if (!hash_add(&store->volumes, &volume->by_userid, hash_of(store, userid))) {
+		free(volume);
+		return NULL;
+	}
+	return volume;
+}
+
+void volume_path(
+    const struct volume *volume, char path[VOLUME_PATH_BYTES], const char *format, ...)
+{
+	size_t n = strlen(volume->dir);
+	va_list args;
+
+	memcpy(path, volume->dir, n);
+	path[n] = '/';
+	va_start(args, format);
+	vsnprintf(path + n + 1, VOLUME_PATH_BYTES - n - 1, format, args);
+	va_end(args);
+}
+
+void volume_hold(struct volume *volume)
+{
+	struct store *store = volume->store;
+
+	if (volume->refs++ > 0 || !list_linked(&volume->idle))
+		return;
+	list_del(&volume->idle);
+	store->idle_bytes -= volume->idle_bytes;
+}
+
+/* The last user has gone: it stays open while there is memory. */
+static void let_idle(struct volume *volume)
+{
+	struct store *store = volume->store;
+
+	volume->idle_bytes = VOLUME_IDLE_BYTES + volume->catalog.count * sizeof(struct catalog_node);
+	list_push_back(&store->idle_volumes, &volume->idle);
+	store->idle_bytes += volume->idle_bytes;
+	store_trim(store);
+}
+
+bool volume_is_forgettable(const struct volume *volume)
+{
+	return volume->refs == 0 && list_empty(&volume->settle.entries) && !volume->settle.writing;
+}
+
+void volume_forget(struct volume *volume)
+{
+	struct store *store = volume->store;
+
+	RP_ASSERT(volume_is_forgettable(volume));
+	if (list_linked(&volume->idle)) {
+		list_del(&volume->idle);
+		store->idle_bytes -= volume->idle_bytes;
+	}
+	volume_unread(volume);
+	settle_fini(&volume->settle);
+	catalog_fini(&volume->catalog);
+	hash_del(&store->volumes, &volume->by_userid);
+	free(volume);
+}
+
+/* The first who wants it reads it; all others wait for him. If he is cancelled the next one goes on. */
+static enum rp_err open_first(struct task *task, struct volume *volume)
+{
+	enum rp_err err;
+
+	volume->opening = true;
+	err = volume_read(task, volume);
+	volume->opening = false;
+	volume->open = err == RP_OK;
+	volume->open_err = err == RP_ERR_CANCELED ? RP_OK : err;
+	if (err != RP_OK)
+		volume_unread(volume);
+	task_queue_wake_all(&volume->opened);
+	return err;
+}
+
+static enum rp_err wait_open(struct task *task, struct volume *volume)
+{
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && !volume->open) {
+		if (volume->opening)
+			err = task_queue_wait(task, &volume->opened);
+		else if (volume->open_err != RP_OK)
+			err = volume->open_err;
+		else
+			err = open_first(task, volume);
+	}
+	return err;
+}
+
+enum rp_err volume_open(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out)
+{
+	struct volume *volume = find(store, userid);
+	enum rp_err err = RP_OK;
+
+	if (store->closing)
+		return RP_ERR_UNAVAILABLE;
+	if (volume == NULL)
+		volume = volume_new(store, userid);
+	if (volume == NULL)
+		return RP_ERR_NOMEM;
+	volume_hold(volume);
+	err = wait_open(task, volume);
+	if (err == RP_OK && volume->catalog.destroyed)
+		err = RP_ERR_NOTFOUND;
+	if (err != RP_OK) {
+		volume_close(volume);
+		return err;
+	}
+	*out = volume;
+	return RP_OK;
+}
+
+void volume_close(struct volume *volume)
+{
+	if (volume == NULL)
+		return;
+	RP_ASSERT(volume->refs > 0);
+	if (--volume->refs > 0)
+		return;
+	if (!volume->open) {
+		volume_forget(volume);
+		return;
+	}
+	checkpoint_consider(volume);
+	if (volume->refs == 0)
+		let_idle(volume);
+}
+
+const struct userid *volume_userid(const struct volume *volume)
+{
+	return &volume->userid;
+}
+
+struct store *volume_store(const struct volume *volume)
+{
+	return volume->store;
+}
+
+uint64_t volume_position(const struct volume *volume)
+{
+	return volume->position;
+}
+
+bool volume_may_serve(const struct volume *volume)
+{
+	(void)volume;
+	return true; /* one machine: the store's lock says so */
+}
+
+static const struct catalog_entry *entry_of(struct volume *volume, struct catalog_node *node)
+{
+	if (node == NULL)
+		return NULL;
+	node->entry.has_children = catalog_has_children(&volume->catalog, node->entry.name);
+	return &node->entry;
+}
+
+const struct catalog_entry *volume_next(struct volume *volume, struct bytes after)
+{
+	return entry_of(volume, catalog_after(&volume->catalog, after));
+}
+
+const struct catalog_entry *volume_find(struct volume *volume, struct bytes name)
+{
+	return entry_of(volume, catalog_find(&volume->catalog, name));
+}

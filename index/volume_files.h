@@ -1,0 +1,43 @@
+/* volume_files.h -- which derived files a volume's directory has, by their names.
+ *
+ *   <lsn>.catalog   <mailboxid>.<lsn>.index   <mailboxid>.cache   <anything>.tmp: being written, or left by a crash
+ */
+#ifndef RP_INDEX_VOLUME_FILES_H
+#define RP_INDEX_VOLUME_FILES_H
+
+#include "index/volume_state.h"
+
+enum volume_file_kind {
+	VOLUME_FILE_OTHER, /* a journal, a dbox, or nothing of ours */
+	VOLUME_FILE_CATALOG,
+	VOLUME_FILE_INDEX,
+	VOLUME_FILE_CACHE,
+	VOLUME_FILE_GRAMS,
+	VOLUME_FILE_TMP,
+};
+
+struct volume_file {
+	enum volume_file_kind kind;
+	uint64_t mailboxid; /* index, cache, grams */
+	uint64_t lsn;       /* catalog, index */
+};
+
+struct volume_files {
+	const struct dir_entry *entries; /* in the caller's arena */
+	size_t count;
+};
+
+/* What a name says. */
+struct volume_file volume_file_parse(struct bytes name);
+
+/* A directory that is not there has no files. */
+RP_MUST_USE enum rp_err volume_files_list(struct task *task, const struct volume *volume,
+    struct arena *arena, struct volume_files *out);
+
+/* The greatest LSN of a catalog below the bound; 0: none. */
+uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t bound);
+
+/* Tell the catalog which index files there are: the newest of each mailbox that is not ahead of the journal. */
+void volume_files_indexes(const struct volume_files *files, struct catalog *catalog);
+
+#endif

@@ -1,0 +1,247 @@
+/* Opening a volume: recover, the newest sound catalog, the journal from there on, the files of its mailboxes. */
+#include <stdlib.h>
+
+#include "index/apply.h"
+#include "index/breath.h"
+#include "index/mailbox_state.h"
+#include "index/replay.h"
+#include "index/volume_files.h"
+#include "index/volume_state.h"
+#include "io/base/log.h"
+#include "io/base/num.h"
+
+enum {
+	READ_ARENA_BYTES_MAX = 32 * 1024 * 1024, /* the names in a directory */
+	CATALOG_BYTES_MAX = 64 * 1024 * 1024,    /* 20,000 long names twice over */
+};
+
+/* The names that a new dbox file begins with, so that bodies alone tell where they belong: one line for each mailbox,
+ *     id uidvalidity special_use name */
+static enum rp_err dbox_names(void *arg, struct arena *arena, struct bytes *names)
+{
+	const struct volume *volume = arg;
+	const struct catalog *catalog = &volume->catalog;
+	size_t n = 0;
+	size_t at = 0;
+	uint8_t *p;
+
+	for (size_t i = 0; i < catalog->ids_count; i++)
+		n += catalog->by_id[i]->entry.name.n + 3 * 21 + 1;
+	p = arena_alloc(arena, n);
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	for (size_t i = 0; i < catalog->ids_count; i++) {
+		const struct catalog_entry *entry = &catalog->by_id[i]->entry;
+
+		at += num_to_dec(entry->mailboxid, p + at);
+		p[at++] = ' ';
+		at += num_to_dec(entry->uidvalidity, p + at);
+		p[at++] = ' ';
+		at += num_to_dec(entry->special_use, p + at);
+		p[at++] = ' ';
+		memcpy(p + at, entry->name.p, entry->name.n);
+		at += entry->name.n;
+		p[at++] = '\n';
+	}
+	RP_ASSERT(at <= n);
+	*names = bytes_of(p, at);
+	return RP_OK;
+}
+
+/* The whole of a file, malloc'ed. */
+static enum rp_err read_whole(
+    struct task *task, const char *path, uint64_t bytes_max, uint8_t **out, size_t *out_bytes)
+{
+	struct file *file;
+	uint64_t size;
+	uint8_t *p;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_size(task, file, &size);
+	if (err != RP_OK)
+		goto close;
+	err = RP_ERR_CORRUPT;
+	if (size > bytes_max)
+		goto close;
+	err = RP_ERR_NOMEM;
+	p = malloc(size + 1);
+	if (p == NULL)
+		goto close;
+	err = file_read(task, file, p, size, 0, out_bytes);
+	if (err == RP_OK)
+		*out = p;
+	else
+		free(p);
+close:
+	file_close(file);
+	return err;
+}
+
+static enum rp_err read_catalog(struct task *task, struct volume *volume, uint64_t lsn)
+{
+	char path[VOLUME_PATH_BYTES];
+	uint8_t *p;
+	size_t n;
+	enum rp_err err;
+
+	volume_path(volume, path, "%llu.catalog", (unsigned long long)lsn);
+	err = read_whole(task, path, CATALOG_BYTES_MAX, &p, &n);
+	if (err != RP_OK)
+		return err;
+	err = catalog_decode(&volume->catalog, bytes_of(p, n), &volume->userid);
+	free(p);
+	if (err == RP_OK && volume->catalog.lsn != lsn) {
+		catalog_fini(&volume->catalog);
+		err = RP_ERR_CORRUPT;
+	}
+	return err;
+}
+
+/* The newest catalog that is sound and not ahead of the journal, or none. */
+static enum rp_err find_catalog(
+    struct task *task, struct volume *volume, const struct volume_files *files)
+{
+	uint64_t bound = journal_last_lsn(volume->journal) + 1;
+
+	for (;;) {
+		uint64_t lsn = volume_files_catalog_below(files, bound);
+		enum rp_err err;
+
+		if (lsn == 0)
+			return RP_OK;
+		err = read_catalog(task, volume, lsn);
+		if (err == RP_OK) {
+			volume->catalog_lsn = lsn;
+			return RP_OK;
+		}
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT)
+			return err;
+		LOG(loop_log(volume->store->loop), LOG_WARN, "volume.bad_catalog",
+		    LOG_STR("volume", volume->dir), LOG_U64("lsn", lsn),
+		    LOG_STR("reason", err_name(err)));
+		bound = lsn;
+	}
+}
+
+static enum rp_err replay_into_catalog(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct volume *volume = arg;
+
+	enum rp_err err = apply_to_catalog(
+	    &volume->catalog, loop_log(volume->store->loop), header->lsn, payload);
+
+	return err == RP_OK ? task_pause(task) : err;
+}
+
+static enum rp_err replay_catalog(struct task *task, struct volume *volume)
+{
+	struct replay replay;
+	enum rp_err err;
+
+	replay_init(&replay, loop_log(volume->store->loop), replay_into_catalog, volume,
+	    volume->catalog.lsn);
+	err = journal_replay(task, volume->journal, volume->catalog.lsn, replay_record, &replay);
+	/* Void parts at the end are passed over for ever: no later record belongs to them. */
+	volume->catalog.lsn = journal_last_lsn(volume->journal);
+	replay_fini(&replay);
+	return err;
+}
+
+static enum rp_err init_prepare(struct task *task, void *arg)
+{
+	struct volume *volume = arg;
+	enum rp_err err = RP_OK;
+
+	(void)task;
+	catalog_drop_spares(&volume->catalog);
+	for (unsigned i = 0; err == RP_OK && i < volume_first_count; i++)
+		err = catalog_prepare(&volume->catalog, volume_first[i].name.n);
+	return err;
+}
+
+static enum rp_err init_write(struct breath *breath, void *arg)
+{
+	struct volume *volume = arg;
+	struct change_sums sums = volume->catalog.sums;
+
+	for (unsigned i = 0; i < volume_first_count; i++) {
+		sums.uidvalidity_last = volume_uidvalidity(volume, sums.uidvalidity_last);
+		BREATH_PUT(breath,
+		    change_put_mailbox(&breath->writer, sums.mailboxid_next,
+			sums.uidvalidity_last, volume_first[i].special_use, volume_first[i].name));
+		BREATH_PUT(breath,
+		    change_put_subscription(&breath->writer, volume_first[i].name, true));
+		sums.mailboxid_next++;
+	}
+	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
+	return RP_OK;
+}
+
+/* A volume in which nothing ever happened gets its first mailboxes. */
+static enum rp_err make_first(struct task *task, struct volume *volume)
+{
+	struct breath_plan plan = { .type = CHANGE_INIT,
+		.prepare = init_prepare,
+		.write = init_write,
+		.arg = volume,
+		.grows = true };
+
+	if (volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
+		return RP_OK;
+	return breath_run(task, volume, &plan);
+}
+
+static enum rp_err recover(struct task *task, struct volume *volume)
+{
+	struct recover *left = volume->store->recover;
+
+	if (left == NULL || !recover_has(left, &volume->userid))
+		return RP_OK;
+	return recover_user(task, left, &volume->userid);
+}
+
+enum rp_err volume_read(struct task *task, struct volume *volume)
+{
+	struct store *store = volume->store;
+	struct volume_files files;
+	struct arena arena;
+	enum rp_err err = recover(task, volume);
+
+	if (err != RP_OK)
+		return err;
+	arena_init(&arena, READ_ARENA_BYTES_MAX);
+	err = volume_files_list(task, volume, &arena, &files);
+	if (err == RP_OK)
+		err = journal_open(
+		    task, volume->dir, &volume->userid, store->epoch, &volume->journal);
+	if (err == RP_OK)
+		err = dbox_open(task, volume->dir, &volume->userid, store->epoch, dbox_names,
+		    volume, &volume->dbox);
+	if (err == RP_OK)
+		err = find_catalog(task, volume, &files);
+	if (err == RP_OK)
+		err = replay_catalog(task, volume);
+	if (err == RP_OK) {
+		volume_files_indexes(&files, &volume->catalog);
+		volume->unwritten_bytes = journal_bytes_since(
+		    volume->journal, num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog)));
+	}
+	arena_fini(&arena);
+	if (err == RP_OK)
+		err = make_first(task, volume);
+	return err;
+}
+
+void volume_unread(struct volume *volume)
+{
+	LIST_FOR_EACH_SAFE(link, &volume->mailboxes)
+		mailbox_forget(RP_CONTAINER_OF(link, struct mailbox, link));
+	dbox_close(volume->dbox);
+	journal_close(volume->journal);
+	volume->dbox = NULL;
+	volume->journal = NULL;
+	catalog_fini(&volume->catalog);
+}

@@ -1,0 +1,74 @@
+/* volume_state.h -- what an open volume is inside index: shared by volume*.c, mailbox*.c, breath.c and checkpoint.c.
+ *
+ *             first volume_open            read, replayed              nobody uses it, memory wanted
+ *   (none) ------------------> opening ------------------> open -----------------------------------> (none)
+ *                                 | cannot be read: all who wait are told
+ *                                 v
+ *                              (none)
+ */
+#ifndef RP_INDEX_VOLUME_STATE_H
+#define RP_INDEX_VOLUME_STATE_H
+
+#include "index/catalog.h"
+#include "index/dbox/dbox.h"
+#include "index/journal.h"
+#include "index/store_state.h"
+
+enum {
+	VOLUME_PATH_BYTES = USERID_PATH_BYTES + 64, /* of a file in it */
+	VOLUME_IDLE_BYTES = 16 * 1024, /* what one idle volume counts for besides its names and mailboxes */
+};
+
+struct volume {
+	struct hash_link by_userid;
+	struct list idle; /* in store->idle_volumes while refs == 0 */
+	uint64_t idle_bytes;
+	struct store *store;
+	struct userid userid;
+	char dir[USERID_PATH_BYTES];
+	unsigned refs;
+	bool open;
+	bool opening;
+	enum rp_err open_err; /* told to those who wait when it could not be opened */
+	struct task_queue opened;
+	struct journal *journal;
+	struct dbox *dbox;
+	struct settle settle;
+	struct catalog catalog;
+	struct list mailboxes; /* loaded or loading */
+	uint64_t position;     /* in the commit log, of the last change */
+	uint64_t generation;   /* grows with every change and every table that is swapped */
+	uint64_t catalog_lsn;  /* of the newest catalog file; 0: none */
+	bool checkpointing;
+	uint64_t checkpoint_after_ns; /* not tried again before */
+	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */
+	uint64_t unwritten_bytes;     /* of the journal, since the last checkpoint began */
+};
+
+/* One more user; volume_close() lets go. */
+void volume_hold(struct volume *volume);
+
+/* Forget a volume that nobody uses and that has nothing to settle. */
+void volume_forget(struct volume *volume);
+bool volume_is_forgettable(const struct volume *volume);
+
+/* Read the files, replay, and make the first mailboxes where there are none. */
+RP_MUST_USE enum rp_err volume_read(struct task *task, struct volume *volume);
+void volume_unread(struct volume *volume);
+
+/* What a new volume has (CLIENTS C-40). */
+struct volume_first {
+	struct bytes name;
+	unsigned special_use;
+};
+extern const struct volume_first volume_first[];
+extern const unsigned volume_first_count;
+
+/* The next UIDVALIDITY after the one that was given last: seconds now where that is greater. */
+uint32_t volume_uidvalidity(const struct volume *volume, uint32_t last);
+
+/* "users/.../name" */
+void volume_path(const struct volume *volume, char path[VOLUME_PATH_BYTES], const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -208,6 +208,11 @@ uint64_t store_durable(const struct store *store)
 	return commit_durable(store->commit);
 }
 
+uint64_t store_position(const struct store *store)
+{
+	return commit_position(store->commit);
+}
+
 bool store_failed(const struct store *store)
 {
 	return commit_failed(store->commit);

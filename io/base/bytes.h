@@ -38,7 +38,8 @@ static inline struct bytes bytes_of_str(const char *text)
 static inline struct bytes bytes_slice(struct bytes b, size_t from, size_t to)
 {
 	RP_ASSERT(from <= to && to <= b.n);
-	return (struct bytes){ b.p + from, to - from };
+	/* The empty span may be NULL, to which C lets nobody add even 0. */
+	return (struct bytes){ from == 0 ? b.p : b.p + from, to - from };
 }
 
 /* All from `from` on. */

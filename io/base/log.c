@@ -14,6 +14,7 @@ enum {
 	LOG_LINE_BYTES_MAX = 1024, /* one event; protects the ring and the reader's eyes */
 	LOG_VALUE_BYTES_MAX = 256, /* one value, before escaping */
 	LOG_RING_BYTES_MIN = 4096,
+	LOG_FIELD_ROOM_BYTES = 4 + 21, /* marks around a name, and the longest number */
 };
 
 /* head and tail only grow; their difference is what lies in the ring. */
@@ -69,9 +70,14 @@ void log_set_wake(struct log *log, void (*wake)(void *arg), void *arg)
 	log->wake_arg = arg;
 }
 
+static size_t room_in(const struct line *line)
+{
+	return sizeof(line->p) - 2 - line->n; /* two kept for "}\n" */
+}
+
 static void put(struct line *line, const void *p, size_t n)
 {
-	size_t room = sizeof(line->p) - 2 - line->n; /* two kept for "}\n" */
+	size_t room = room_in(line);
 
 	if (n > room)
 		n = room;
@@ -97,29 +103,33 @@ static bool is_plain(struct bytes b)
 	return true;
 }
 
+/* The value in quotes, cut where the line ends, with room for the quote behind it. */
 static void put_quoted(struct line *line, struct bytes b)
 {
 	static const char hex[] = "0123456789abcdef";
+	static const char cut_mark[] = "...\"";
 	bool cut = b.n > LOG_VALUE_BYTES_MAX;
 
 	if (cut)
 		b.n = LOG_VALUE_BYTES_MAX;
-	/* A value that would be cut in its middle by the line's end is left out whole: the quotes stay
-	 * paired. Six bytes is the longest escape. */
-	if (line->n + 6 * b.n + 8 > sizeof(line->p))
-		b.n = line->n + 8 > sizeof(line->p) ? 0 : (sizeof(line->p) - line->n - 8) / 6, cut = true;
 	put(line, "\"", 1);
 	for (size_t i = 0; i < b.n; i++) {
 		uint8_t c = b.p[i];
+		char escaped[6] = { (char)c };
+		size_t n = 1;
 
-		if (c == '"' || c == '\\')
-			put(line, (char[]){ '\\', (char)c }, 2);
-		else if (c < 0x20 || c >= 0x7f)
-			put(line, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
-		else
-			put(line, &c, 1);
+		if (c == '"' || c == '\\') {
+			memcpy(escaped, (char[]){ '\\', (char)c }, n = 2);
+		} else if (c < 0x20 || c >= 0x7f) {
+			memcpy(escaped, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, n = 6);
+		}
+		if (n + sizeof(cut_mark) - 1 > room_in(line)) {
+			cut = true;
+			break;
+		}
+		put(line, escaped, n);
 	}
-	put_str(line, cut ? "...\"" : "\"");
+	put_str(line, cut ? cut_mark : "\"");
 }
 
 static void put_u64(struct line *line, uint64_t v)
@@ -141,7 +151,8 @@ static void put_value(struct line *line, enum log_format format, const struct lo
 		put_u64(line, field->i64 < 0 ? 0 - (uint64_t)field->i64 : (uint64_t)field->i64);
 		break;
 	case LOG_FIELD_BYTES:
-		if (format == LOG_TEXT && field->bytes.n <= LOG_VALUE_BYTES_MAX && is_plain(field->bytes))
+		if (format == LOG_TEXT && field->bytes.n <= LOG_VALUE_BYTES_MAX &&
+		    field->bytes.n <= room_in(line) && is_plain(field->bytes))
 			put(line, field->bytes.p, field->bytes.n);
 		else
 			put_quoted(line, field->bytes);
@@ -151,6 +162,10 @@ static void put_value(struct line *line, enum log_format format, const struct lo
 
 static void put_field(struct line *line, enum log_format format, const struct log_field *field)
 {
+	/* With less room than its name and the shortest value need, a field is left out whole: half of
+	 * one would leave a quote open. */
+	if (strlen(field->name) + LOG_FIELD_ROOM_BYTES > room_in(line))
+		return;
 	put_str(line, format == LOG_JSON ? ",\"" : " ");
 	put_str(line, field->name);
 	put_str(line, format == LOG_JSON ? "\":" : "=");

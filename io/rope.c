@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 enum {
-	ROPE_OWNED_BYTES_MIN = 1024 - 64,      /* the first span: most answers fit */
-	ROPE_OWNED_BYTES_MAX = 16 * 1024 - 64, /* the later ones; about a TLS record */
+	ROPE_OWNED_BYTES_MIN = 1024 - 64,      /* a span at first: most answers fit */
+	ROPE_OWNED_BYTES_MAX = 16 * 1024 - 64, /* when one was filled; about a TLS record */
 	ROPE_RESERVE_BYTES_MAX = 64 * 1024,
 	ROPE_BORROW_BYTES_MIN = 512, /* below this a copy is cheaper than a span */
 };
@@ -17,6 +17,7 @@ struct rope_span {
 	rope_release_fn *release; /* borrowed spans; may be NULL */
 	void *release_arg;
 	size_t room; /* owned spans: bytes free behind p[n); 0 for borrowed ones */
+	bool is_owned;
 	uint8_t owned[];
 };
 
@@ -67,7 +68,8 @@ static struct rope_span *add_span(struct rope *rope, size_t room)
 		rope->failed = true;
 		return NULL;
 	}
-	*span = (struct rope_span){.gate = rope->gate, .p = span->owned, .room = room};
+	*span = (struct rope_span){
+	    .gate = rope->gate, .p = span->owned, .room = room, .is_owned = room > 0};
 	if (rope->last != NULL)
 		rope->last->next = span;
 	else
@@ -84,7 +86,10 @@ uint8_t *rope_reserve(struct rope *rope, size_t n)
 	if (rope->failed)
 		return NULL;
 	if (last == NULL || last->gate != rope->gate || last->room < n || last->room == 0) {
-		size_t room = last == NULL ? ROPE_OWNED_BYTES_MIN : ROPE_OWNED_BYTES_MAX;
+		/* Only who has filled a span gets a large one: answers of a few bytes, each behind
+		 * a gate or a body of its own, may be many. */
+		bool filled = last != NULL && last->is_owned && last->gate == rope->gate;
+		size_t room = filled ? ROPE_OWNED_BYTES_MAX : ROPE_OWNED_BYTES_MIN;
 
 		last = add_span(rope, room < n ? n : room);
 		if (last == NULL)
@@ -152,6 +157,10 @@ void rope_borrow(struct rope *rope, struct bytes b, rope_release_fn *release, vo
 
 void rope_append(struct rope *to, struct rope *from)
 {
+	if (to->failed) {
+		rope_fini(from);
+		return;
+	}
 	for (struct rope_span *s = from->first; s != NULL; s = s->next) {
 		rope_stamp(to, s->gate);
 		s->gate = to->gate;
@@ -169,13 +178,20 @@ void rope_append(struct rope *to, struct rope *from)
 	rope_init(from);
 }
 
+/* Room that was reserved and never used is a span without bytes. */
+static const struct rope_span *first_with_bytes(const struct rope *rope)
+{
+	const struct rope_span *span = rope->first;
+
+	while (span != NULL && span->n == 0)
+		span = span->next;
+	return span;
+}
+
 struct bytes rope_peek(const struct rope *rope, uint64_t durable)
 {
-	const struct rope_span *first = rope->first;
+	const struct rope_span *first = first_with_bytes(rope);
 
-	/* An empty span is one that was reserved but not yet written: nothing is behind it. */
-	while (first != NULL && first->n == 0)
-		first = first->next;
 	if (first == NULL || first->gate > durable)
 		return (struct bytes){NULL, 0};
 	return (struct bytes){first->p, first->n};
@@ -223,5 +239,7 @@ void rope_cut(struct rope *rope, uint64_t durable)
 
 uint64_t rope_first_gate(const struct rope *rope)
 {
-	return rope->first != NULL ? rope->first->gate : 0;
+	const struct rope_span *first = first_with_bytes(rope);
+
+	return first != NULL ? first->gate : 0;
 }

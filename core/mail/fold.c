@@ -32,26 +32,50 @@ static size_t fold_char(struct bytes in, uint8_t *out, size_t *used)
 	return n;
 }
 
+/* How much of b is ASCII, 8 bytes at a time at most. */
+static size_t ascii_bytes(struct bytes b)
+{
+	size_t n = 0;
+	uint64_t word;
+
+	while (b.n - n >= sizeof(word)) {
+		memcpy(&word, b.p + n, sizeof(word));
+		if ((word & UINT64_C(0x8080808080808080)) != 0)
+			break;
+		n += sizeof(word);
+	}
+	while (n < b.n && b.p[n] < 0x80)
+		n++;
+	return n;
+}
+
+/* A loop without branches, which compilers turn into vectors. */
+static void lower_ascii(const uint8_t *in, size_t n, uint8_t *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)(in[i] | ((uint8_t)(in[i] - 'A') < 26) << 5);
+}
+
 size_t fold_utf8(struct bytes *in, uint8_t *out, size_t room)
 {
 	size_t n = 0;
-	size_t at = 0;
 
-	while (at < in->n) {
-		if (in->p[at] < 0x80) {
-			if (n == room)
-				break;
-			out[n++] = bytes_lower(in->p[at++]);
-			continue;
-		}
-		size_t used;
+	while (in->n != 0) {
+		size_t ascii = in->n < room - n ? in->n : room - n;
 
-		if (room - n < FOLD_CHAR_BYTES_MAX)
+		ascii = ascii_bytes(bytes_slice(*in, 0, ascii));
+		lower_ascii(in->p, ascii, out + n);
+		n += ascii;
+		*in = bytes_from(*in, ascii);
+		if (in->n == 0 || room - n < FOLD_CHAR_BYTES_MAX)
 			break;
-		n += fold_char(bytes_from(*in, at), out + n, &used);
-		at += used;
+		if (in->p[0] >= 0x80) {
+			size_t used;
+
+			n += fold_char(*in, out + n, &used);
+			*in = bytes_from(*in, used);
+		}
 	}
-	*in = bytes_from(*in, at);
 	return n;
 }
 

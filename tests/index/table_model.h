@@ -19,7 +19,24 @@ struct model_row {
 	bool live;
 };
 
+/* A change as a journal would have it, to be applied again. */
+struct model_op {
+	enum { MODEL_APPEND, MODEL_EXPUNGE, MODEL_FLAG } what;
+	uint32_t first; /* MODEL_APPEND: rows [first, first + count) as they were then */
+	uint32_t count;
+	struct model_row *rows;
+	struct runs uids;
+	unsigned flag;
+	bool on;
+	uint64_t modseq;
+};
+
+enum { MODEL_OPS_MAX = 512 };
+
 struct model {
+	bool logs; /* put changes into ops */
+	uint32_t ops_count;
+	struct model_op ops[MODEL_OPS_MAX];
 	struct model_row rows[MODEL_ROWS_MAX];
 	uint32_t rows_count;
 	uint32_t uidnext;
@@ -54,13 +71,15 @@ static inline void model_free(struct model *model)
 	free(model);
 }
 
-static inline struct model_row *model_find(struct model *model, uint32_t uid)
+/* What mailbox.c has. */
+void mailbox_hold(struct mailbox *mailbox)
 {
-	for (uint32_t i = 0; i < model->rows_count; i++) {
-		if (model->rows[i].row.uid == uid)
-			return &model->rows[i];
-	}
-	return NULL;
+	mailbox->refs++;
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+	mailbox->refs--;
 }
 
 static inline const char *model_keyword(unsigned k)
@@ -68,6 +87,31 @@ static inline const char *model_keyword(unsigned k)
 	static const char *const names[MODEL_KEYWORDS] = { "$Forwarded", "$Junk", "work" };
 
 	return names[k];
+}
+
+static inline struct model_op *model_log(struct model *model, struct model_op op)
+{
+	if (!model->logs)
+		return NULL;
+	cr_assert_lt(model->ops_count, MODEL_OPS_MAX);
+	model->ops[model->ops_count] = op;
+	return &model->ops[model->ops_count++];
+}
+
+/* keywords: room for them. */
+static inline struct table_row model_row_of(
+    struct table *table, const struct model_row *at, uint16_t *keywords)
+{
+	struct table_row row = at->row;
+
+	row.keywords = keywords;
+	row.keywords_count = 0;
+	for (unsigned k = 0; k < MODEL_KEYWORDS; k++) {
+		if ((at->keyword_bits >> k) & 1)
+			keywords[row.keywords_count++] =
+			    table_keyword(table, bytes_of_str(model_keyword(k)), true);
+	}
+	return row;
 }
 
 static inline void model_append(struct model *model, uint32_t count)
@@ -82,7 +126,6 @@ static inline void model_append(struct model *model, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct model_row *at = &model->rows[model->rows_count++];
 		uint16_t keywords[MODEL_KEYWORDS];
-		size_t n = 0;
 
 		*at = (struct model_row){ .live = true };
 		at->row = (struct table_row){
@@ -100,14 +143,15 @@ static inline void model_append(struct model *model, uint32_t count)
 			.threadid = model_draw(model, 2),
 		};
 		at->keyword_bits = model_draw(model, 3) ? 0 : model_draw(model, 1 << MODEL_KEYWORDS);
-		for (unsigned k = 0; k < MODEL_KEYWORDS; k++) {
-			if ((at->keyword_bits >> k) & 1)
-				keywords[n++] = table_keyword(table, bytes_of_str(model_keyword(k)), true);
-		}
-		at->row.keywords = keywords;
-		at->row.keywords_count = n;
-		table_append(table, &at->row);
-		at->row.keywords = NULL;
+		struct table_row row = model_row_of(table, at, keywords);
+
+		table_append(table, &row);
+	}
+	struct model_op *op = model_log(model, (struct model_op){ .what = MODEL_APPEND, .count = count });
+
+	if (op != NULL) {
+		op->rows = calloc(count, sizeof(*op->rows));
+		memcpy(op->rows, &model->rows[model->rows_count - count], count * sizeof(*op->rows));
 	}
 	view_news_append(&model->mailbox);
 }
@@ -133,6 +177,10 @@ static inline void model_expunge(struct model *model, const struct runs *uids)
 	model->modseq++;
 	view_news_expunge(&model->mailbox, uids, model->modseq);
 	table_expunge(table, uids, model->modseq);
+	struct model_op *op = model_log(model, (struct model_op){ .what = MODEL_EXPUNGE, .modseq = model->modseq });
+
+	if (op != NULL)
+		cr_assert_eq(runs_copy(uids, &op->uids), RP_OK);
 	for (uint32_t i = 0; i < model->rows_count; i++) {
 		if (runs_has(uids, model->rows[i].row.uid))
 			model->rows[i].live = false;
@@ -153,6 +201,11 @@ static inline uint64_t model_flag(struct model *model, const struct runs *uids, 
 	table_set_flag(table, uids, number, on);
 	table_set_modseq(table, uids, model->modseq);
 	view_news_flags(&model->mailbox, uids, model->modseq);
+	struct model_op *op = model_log(model,
+	    (struct model_op){ .what = MODEL_FLAG, .flag = flag, .on = on, .modseq = model->modseq });
+
+	if (op != NULL)
+		cr_assert_eq(runs_copy(uids, &op->uids), RP_OK);
 	for (uint32_t i = 0; i < model->rows_count; i++) {
 		struct model_row *at = &model->rows[i];
 		unsigned *bits = flag < TABLE_SYSTEM_FLAGS ? &at->row.flags : &at->keyword_bits;
@@ -164,6 +217,52 @@ static inline uint64_t model_flag(struct model *model, const struct runs *uids, 
 		at->row.modseq = model->modseq;
 	}
 	return model->modseq;
+}
+
+/* Apply what was logged to another table, and forget it. */
+static inline void model_replay(struct model *model, struct table *table)
+{
+	for (uint32_t i = 0; i < model->ops_count; i++) {
+		struct model_op *op = &model->ops[i];
+		unsigned flag = op->flag;
+
+		switch (op->what) {
+		case MODEL_APPEND:
+			cr_assert_eq(table_prepare_append(NULL, table,
+					 &(struct table_room){ op->rows[0].row.uid, op->rows[op->count - 1].row.uid,
+					     op->count, TABLE_SYSTEM_FLAGS + MODEL_KEYWORDS, MODEL_KEYWORDS }),
+			    RP_OK);
+			for (uint32_t k = 0; k < op->count; k++) {
+				uint16_t keywords[MODEL_KEYWORDS];
+				struct table_row row = model_row_of(table, &op->rows[k], keywords);
+
+				table_append(table, &row);
+			}
+			break;
+		case MODEL_EXPUNGE:
+			cr_assert_eq(table_prepare_expunge(NULL, table, &op->uids), RP_OK);
+			table_expunge(table, &op->uids, op->modseq);
+			break;
+		case MODEL_FLAG:
+			cr_assert_eq(table_prepare_flags(NULL, table, &op->uids, 1, 1), RP_OK);
+			if (flag >= TABLE_SYSTEM_FLAGS)
+				flag = TABLE_SYSTEM_FLAGS +
+				       table_keyword(table,
+					   bytes_of_str(model_keyword(flag - TABLE_SYSTEM_FLAGS)), true);
+			table_set_flag(table, &op->uids, flag, op->on);
+			table_set_modseq(table, &op->uids, op->modseq);
+			break;
+		}
+	}
+}
+
+static inline void model_forget(struct model *model)
+{
+	for (uint32_t i = 0; i < model->ops_count; i++) {
+		free(model->ops[i].rows);
+		runs_fini(&model->ops[i].uids);
+	}
+	model->ops_count = 0;
 }
 
 /* All that the table says of live and dead rows; rows the table has closed up must be dead. */
@@ -227,6 +326,30 @@ static inline void model_compare(struct model *model, bool dead_may_lack)
 	cr_assert_eq(got.bytes, want.bytes);
 	cr_assert_eq(table_count(table), want.messages);
 	cr_assert_eq(table_last_uid(table), model->uidnext - 1);
+}
+
+/* One change of any kind. */
+static inline void model_change(struct model *model)
+{
+	struct runs uids = model_uids(model, 1 + model_draw(model, 4), 1 + model_draw(model, 60));
+
+	switch (model_draw(model, 6)) {
+	case 0:
+	case 1:
+		if (model->rows_count + 8 < MODEL_ROWS_MAX) {
+			if (model_draw(model, 10) == 0)
+				model->uidnext += model_draw(model, 500);
+			model_append(model, 1 + model_draw(model, 8));
+		}
+		break;
+	case 2:
+		if (model_draw(model, 4) == 0)
+			model_expunge(model, &uids);
+		break;
+	default:
+		(void)model_flag(model, &uids, model_draw(model, 8), model_draw(model, 2));
+	}
+	runs_fini(&uids);
 }
 
 #endif

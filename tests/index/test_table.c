@@ -2,39 +2,6 @@
 
 #include "tests/index/table_model.h"
 
-void mailbox_hold(struct mailbox *mailbox)
-{
-	mailbox->refs++;
-}
-
-void mailbox_close(struct mailbox *mailbox)
-{
-	mailbox->refs--;
-}
-
-static void random_change(struct model *model)
-{
-	struct runs uids = model_uids(model, 1 + model_draw(model, 4), 1 + model_draw(model, 60));
-
-	switch (model_draw(model, 6)) {
-	case 0:
-	case 1:
-		if (model->rows_count + 8 < MODEL_ROWS_MAX) {
-			if (model_draw(model, 10) == 0)
-				model->uidnext += model_draw(model, 500);
-			model_append(model, 1 + model_draw(model, 8));
-		}
-		break;
-	case 2:
-		if (model_draw(model, 4) == 0)
-			model_expunge(model, &uids);
-		break;
-	default:
-		(void)model_flag(model, &uids, model_draw(model, 8), model_draw(model, 2));
-	}
-	runs_fini(&uids);
-}
-
 /* What the three sets say, against the model. */
 static void compare_having(struct model *model)
 {
@@ -87,7 +54,7 @@ Test(table, agrees_with_a_plain_model_over_random_changes)
 		struct model *model = model_new(seed);
 
 		for (int step = 0; step < 2500; step++) {
-			random_change(model);
+			model_change(model);
 			if (step % 50 == 0)
 				model_compare(model, false);
 			if (step % 25 == 0)

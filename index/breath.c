@@ -119,8 +119,11 @@ static enum rp_err try_plan(
 	if (bytes > CHANGE_GROUP_BYTES_MAX)
 		return RP_ERR_LIMIT;
 	if (bytes <= *reserved) {
+		uint64_t measured = bytes;
+
 		err = bytes != 0 ? write_plan(volume, plan, false, &bytes) : RP_OK;
 		if (err == RP_OK) {
+			RP_ASSERT(bytes <= measured);
 			*reserved -= bytes;
 			checkpoint_count(volume, bytes);
 		}

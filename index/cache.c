@@ -285,6 +285,8 @@ static enum rp_err write_flight(struct task *task, struct cache *cache)
 
 	cache_path(cache, path);
 	if (cache->file == NULL)
+		err = dir_make(task, FILE_ROOT_DATA, cache->volume->dir);
+	if (err == RP_OK && cache->file == NULL)
 		err = file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE | FILE_CREATE,
 		    &cache->file);
 	if (err == RP_OK)

@@ -223,6 +223,8 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 	if (volume->catalog.destroyed)
 		return remove_destroyed(task, volume);
 	err = remove_stale(task, volume);
+	if (err == RP_OK)
+		err = dir_make(task, FILE_ROOT_DATA, volume->dir); /* nothing may be settled yet */
 	while (err == RP_OK && (mailboxid = next_behind(&volume->catalog, mailboxid)) != 0)
 		err = write_mailbox(task, volume, mailboxid);
 	if (err == RP_OK)

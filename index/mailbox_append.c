@@ -176,6 +176,9 @@ static enum rp_err place_bodies(
 		if (!body_is_inline(put))
 			continue;
 		if (breath->measuring) {
+			/* No place yet: one whose telling takes the most room. */
+			appending->ref[i] =
+			    (struct dbox_ref){ UINT32_MAX, i % 2 == 0 ? UINT32_MAX : 0 };
 			records[i].n = (size_t)dbox_format_record_bytes(put->n);
 			continue;
 		}

@@ -144,6 +144,7 @@ static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 	replay_init(&replay, loop_log(volume->store->loop), replay_into_catalog, volume,
 	    volume->catalog.lsn);
 	err = journal_replay(task, volume->journal, volume->catalog.lsn, replay_record, &replay);
+	volume->replayed_lsn = volume->catalog.lsn;
 	/* Void parts at the end are passed over for ever: no later record belongs to them. */
 	volume->catalog.lsn = journal_last_lsn(volume->journal);
 	replay_fini(&replay);

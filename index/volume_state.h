@@ -38,6 +38,7 @@ struct volume {
 	struct list mailboxes; /* loaded or loading */
 	uint64_t position;     /* in the commit log, of the last change */
 	uint64_t generation;   /* grows with every change and every table that is swapped */
+	uint64_t replayed_lsn; /* when it was opened: of the last record of a whole change */
 	uint64_t catalog_lsn;  /* of the newest catalog file; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_after_ns; /* not tried again before */

@@ -16,9 +16,17 @@
 #include "index/volume.h"
 #include "io/base/arena.h"
 
+struct charset_set;
 struct selected;
 struct session;
 struct resp;
+
+enum {
+	SESSION_TAG_BYTES_MAX = 128,          /* as in core/imap/command.h */
+	SESSION_ARENA_BYTES_MAX = 4 * 1024,   /* the login name and the selected mailbox's small state */
+	SESSION_BAD_COMMANDS_MAX_GUEST = 10,  /* in a row: a stranger who tries the parser out */
+	SESSION_BAD_COMMANDS_MAX_USER = 100,  /* in all: a client that is out of step with us */
+};
 
 enum session_state {
 	SESSION_NOT_AUTHENTICATED,
@@ -49,6 +57,7 @@ struct session_env {
 	bool tls_available;        /* a certificate is there: STARTTLS can be offered */
 	bool plaintext_login;      /* LOGIN without TLS is allowed from loopback */
 	struct store *store;       /* this shard's */
+	const struct charset_set *charsets; /* this shard's, for SEARCH (core/mail/charset.h) */
 	unsigned shards_count;
 
 	/* Ask who this is (core/auth). password is wiped by the caller. RP_OK: *userid, and the canonical login name in arena
@@ -73,16 +82,17 @@ struct session {
 	struct bytes name;    /* canonical login name, in arena */
 	struct volume *volume;
 	struct selected *selected;
+	struct selected *selected_room; /* selected.c's: memory for it, in arena, kept for the next SELECT */
 
 	unsigned bad_commands; /* in a row before login, in all after */
 
 	/* IDLE (RFC 2177): no task waits; the driver reads DONE and then answers this tag. .n == 0: not idling. */
 	struct bytes idle_tag;
-	uint8_t idle_tag_bytes[64];
+	uint8_t idle_tag_bytes[SESSION_TAG_BYTES_MAX];
 
 	/* The tag that the home shard answers (SESSION_WISH_ENTER). */
 	struct bytes enter_tag;
-	uint8_t enter_tag_bytes[64];
+	uint8_t enter_tag_bytes[SESSION_TAG_BYTES_MAX];
 
 	/* Something in the selected mailbox, or (IDLE in authenticated state) nothing, has changed: the owner looks. Set by the
 	 * connection; called outside any task. */
@@ -98,6 +108,9 @@ void session_fini(struct session *session);
 /* On the home shard after SESSION_WISH_ENTER: open the volume. RP_OK: authenticated. */
 RP_MUST_USE enum rp_err session_enter(
     struct task *task, struct session *session, const struct session_env *env);
+
+/* A command was BAD. Too many: the session wishes its connection's end. */
+void session_count_bad(struct session *session);
 
 /* The stamp of what this session may be told now: the position of the last change to its volume; 0 before login. */
 uint64_t session_position(const struct session *session);

@@ -1,0 +1,94 @@
+#include "core/session/sync.h"
+
+#include "core/session/flags_text.h"
+#include "core/session/selected.h"
+
+/* From the last to the first: so no EXPUNGE moves the number of one that follows. All in one breath: what is expunged while we
+ * wrote would be taken as told. */
+static enum rp_err tell_expunges(struct selected *selected, struct resp *resp)
+{
+	const struct runs *expunged = view_expunged(selected->view);
+
+	if (expunged->count == 0)
+		return RP_OK;
+	for (size_t i = expunged->count; i-- > 0;) {
+		uint32_t uid = expunged->run[i].last;
+
+		for (;;) {
+			uint32_t seqno = view_seqno_of(selected->view, uid);
+
+			if (seqno != 0)
+				resp_number_data(resp, seqno, "EXPUNGE");
+			if (uid == expunged->run[i].first)
+				break;
+			uid--;
+		}
+	}
+	return view_take_expunged(selected->view);
+}
+
+static void tell_exists(struct selected *selected, struct resp *resp)
+{
+	uint32_t before = view_exists(selected->view);
+	uint32_t now = view_take_exists(selected->view);
+
+	if (now == before)
+		return;
+	resp_number_data(resp, now, "EXISTS");
+	resp_number_data(resp, 0, "RECENT"); /* no message ever is \Recent here */
+}
+
+void sync_keywords(struct selected *selected, struct resp *resp)
+{
+	if (view_keywords_told(selected->view) == mailbox_keywords_count(selected->mailbox))
+		return;
+	flags_text_mailbox(resp, selected->mailbox, selected->read_only);
+	view_take_keywords(selected->view);
+}
+
+static enum rp_err tell_flags(
+    struct task *task, struct selected *selected, struct resp *resp, const struct sync *how)
+{
+	bool condstore = (selected->session->enabled & SESSION_CONDSTORE) != 0;
+	struct view_cursor cursor;
+	enum rp_err err;
+
+	view_flags_cursor(&cursor, selected->view);
+	while ((err = view_cursor_next(task, &cursor)) == RP_OK) {
+		resp_stamp(resp, session_position(selected->session));
+		sync_keywords(selected, resp); /* the step may have suspended: a new one must not slip in */
+		flags_text_fetch(resp, &cursor, how->uids || condstore, condstore);
+		if (how->flush != NULL)
+			err = how->flush(task, how->flush_arg);
+		if (err != RP_OK)
+			return err;
+	}
+	if (err != RP_ERR_END)
+		return err;
+	view_take_flags(selected->view);
+	return RP_OK;
+}
+
+enum rp_err sync_news(
+    struct task *task, struct session *session, struct resp *resp, const struct sync *how)
+{
+	struct selected *selected = session->selected;
+	enum rp_err err;
+
+	if (selected == NULL || !view_has_news(selected->view))
+		return RP_OK;
+	if (view_is_overrun(selected->view)) {
+		session->wish = SESSION_WISH_CLOSE;
+		session->bye = "Too many changes were kept back: please select the mailbox again";
+		return RP_OK;
+	}
+	resp_stamp(resp, session_position(session));
+	sync_keywords(selected, resp);
+	if (how->expunges) {
+		err = tell_expunges(selected, resp);
+		if (err != RP_OK)
+			return err;
+	}
+	tell_exists(selected, resp);
+	return tell_flags(task, selected, resp, how);
+}

@@ -71,7 +71,7 @@ struct cmd {
 	const struct cmd_io *io;
 	void *io_arg; /* the driver's */
 	struct bytes tag;
-	struct bytes args; /* behind the name and its space, without the last CRLF; literals lie inline; .n == 0: none */
+	struct bytes args; /* behind the name and its space, without the last CRLF; literals lie inline; .n == 0: none. A password in it is wiped */
 	bool uid;          /* the UID form */
 	struct arena *arena; /* emptied after the command */
 	struct resp *resp;   /* use cmd_resp() */
@@ -99,6 +99,7 @@ enum cmd_result cmd_bad(struct cmd *cmd, const char *text);
 /* Suspend while too much output is unsent; called in loops. */
 static inline RP_MUST_USE enum rp_err cmd_flush(struct task *task, struct cmd *cmd)
 {
+	resp_flush(cmd->resp);
 	return cmd->io->flush(task, cmd);
 }
 

@@ -7,6 +7,9 @@
 /* The row of a command; name in upper case, without "UID ". uid: the UID form. NULL: there is none. */
 const struct cmd_def *registry_find(struct bytes name, bool uid);
 
+/* All rows in turn; NULL: no more. */
+const struct cmd_def *registry_at(size_t index);
+
 /* Run one command in the connection's task: check the state, call its function. The tagged line is in cmd afterwards. */
 enum cmd_result registry_run(struct task *task, struct cmd *cmd);
 

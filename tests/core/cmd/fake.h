@@ -1,0 +1,59 @@
+/* fake.h -- the door of index in memory, for tests of commands: plain arrays, nothing suspends.
+ *
+ * It does what the headers of index promise, in the most obvious way, so that a command's answers can be checked
+ * without a disk, a ring or another thread.
+ */
+#ifndef RP_TESTS_CORE_CMD_FAKE_H
+#define RP_TESTS_CORE_CMD_FAKE_H
+
+#include "index/mailbox.h"
+#include "index/msgset.h"
+#include "index/view.h"
+#include "io/base/num.h"
+
+enum { FAKE_KEYWORDS_MAX = 64, FAKE_MAILBOXES_MAX = 64 };
+
+struct fake_message {
+	struct message message;
+	uint64_t keywords;
+	uint8_t *body;
+	size_t body_bytes;
+	uint8_t *cache;
+	size_t cache_bytes;
+	bool expunged;
+	bool corrupt; /* set by a test: its body cannot be read */
+};
+
+struct mailbox {
+	struct volume *volume;
+	unsigned refs;
+	bool gone;
+	struct catalog_entry entry;
+	uint8_t *name;
+	struct fake_message *messages;
+	size_t count;
+	char keywords[FAKE_KEYWORDS_MAX][MAILBOX_KEYWORD_BYTES_MAX];
+	unsigned keywords_count;
+	struct list watches;
+};
+
+struct volume {
+	struct userid userid;
+	uint64_t modseq;
+	uint64_t next_mailboxid;
+	uint32_t last_uidvalidity;
+	struct mailbox *mailboxes[FAKE_MAILBOXES_MAX]; /* sorted by name; also mere subscriptions */
+	size_t count;
+	const struct mail_reader *reader;
+	unsigned refs;
+};
+
+/* The one volume that volume_open() finds; made at need, thrown away by fake_fini(). */
+struct volume *fake_volume(const struct mail_reader *reader);
+void fake_fini(void);
+
+struct mailbox *fake_mailbox(const char *name);
+struct fake_message *fake_find(struct mailbox *mailbox, uint32_t uid);
+void fake_changed(struct mailbox *mailbox);
+
+#endif

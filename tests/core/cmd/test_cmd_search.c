@@ -1,0 +1,149 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "tests/core/cmd/cmd_fixture.h"
+#include "tests/core/cmd/fake.h"
+
+static struct cmd_fixture f;
+
+static void open_fixture(void)
+{
+	cmd_fixture_login(&f, NULL);
+	cmd_fixture_append(&f, "INBOX", "(\\Seen) \" 1-Feb-2020 23:30:00 -0500\" ",
+	    BYTES_LIT("From: Sam <sam@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+		      "Date: Fri, 31 Jan 2020 10:00:00 +0000\r\nX-Test: yes\r\n\r\nThe quick brown fox\r\n"));
+	cmd_fixture_append(&f, "INBOX", "(\\Flagged Work) \" 2-Feb-2020 10:00:00 +0000\" ",
+	    BYTES_LIT("From: Eve\r\nTo: sam@example.org\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+		      "VGhlIGxhenkgZG9n\r\n"));
+	cmd_fixture_append(&f, "INBOX", "(\\Seen) \" 3-Feb-2020 10:00:00 +0000\" ",
+	    BYTES_LIT("Subject: nothing\r\n\r\nquick\r\n"));
+	cmd_fixture_append(&f, "INBOX", "(\\Deleted) ", BYTES_LIT("Subject: x\r\n\r\ny\r\n"));
+	cmd_fixture_say(&f, "s SELECT INBOX");
+	cmd_fixture_say(&f, "s EXPUNGE");
+}
+
+static void close_fixture(void)
+{
+	cmd_fixture_close(&f);
+}
+
+TestSuite(cmd_search, .init = open_fixture, .fini = close_fixture);
+
+static void finds(const char *keys, const char *numbers)
+{
+	char command[500];
+	char wanted[500];
+
+	snprintf(command, sizeof(command), "a SEARCH %s", keys);
+	snprintf(wanted, sizeof(wanted), "* SEARCH%s\r\na OK SEARCH completed\r\n", numbers);
+	cmd_fixture_is(cmd_fixture_say(&f, command), wanted);
+}
+
+Test(cmd_search, flags_and_sets)
+{
+	finds("ALL", " 1 2 3");
+	finds("SEEN", " 1 3");
+	finds("UNSEEN", " 2");
+	finds("NOT SEEN", " 2");
+	finds("KEYWORD work", " 2");
+	finds("UNKEYWORD Work", " 1 3");
+	finds("2:*", " 2 3");
+	finds("UID 3,1", " 1 3");
+	finds("7:9", "");
+	finds("RECENT", "");
+	finds("OLD", " 1 2 3");
+	finds("OR 1 FLAGGED", " 1 2");
+	finds("SEEN NOT 1", " 3");
+	finds("(OR SEEN FLAGGED) (2:3)", " 2 3");
+}
+
+Test(cmd_search, dates_in_their_own_zone_and_sizes)
+{
+	finds("ON 1-Feb-2020", " 1");
+	finds("SINCE 2-Feb-2020", " 2 3");
+	finds("BEFORE 2-Feb-2020", " 1");
+	finds("SENTON 31-Jan-2020", " 1");
+	finds("SENTSINCE 1-Feb-2020", " 2 3");
+	finds("SMALLER 28", " 3");
+	finds("SMALLER 27", "");
+	finds("LARGER 27", " 1 2");
+	finds("LARGER 26", " 1 2 3");
+}
+
+Test(cmd_search, header_texts_are_decoded)
+{
+	finds("FROM sam", " 1");
+	finds("TO SAM@EXAMPLE", " 2");
+	finds("SUBJECT {5+}\r\ngr\xc3\xbc\xc3", "");
+	finds("CHARSET UTF-8 SUBJECT {7+}\r\nGR\xc3\x9c\xc3\x9f" "E", " 1");
+	finds("HEADER X-Test \"\"", " 1");
+	finds("HEADER X-Test no", "");
+	finds("HEADER Subject not", " 3");
+	finds("NOT FROM sam", " 2 3");
+}
+
+Test(cmd_search, bodies_are_decoded)
+{
+	finds("BODY \"lazy DOG\"", " 2");
+	finds("BODY quick", " 1 3");
+	finds("TEXT nothing", " 3");
+	finds("BODY nothing", "");
+	finds("TEXT example.org", " 1 2");
+	finds("OR BODY lazy FROM Sam", " 1 2");
+	finds("BODY quick NOT TEXT fox", " 3");
+	finds("FLAGGED BODY quick", "");
+	finds("OR SEEN BODY lazy", " 1 2 3");
+	finds("BODY \"\"", " 1 2 3");
+}
+
+Test(cmd_search, bodies_are_read_only_where_they_decide)
+{
+	for (uint32_t uid = 1; uid <= 3; uid++)
+		fake_find(fake_mailbox("INBOX"), uid)->corrupt = true;
+	finds("OR SEEN BODY lazy", " 1 3"); /* 2 cannot be read, and is found to have nothing */
+	finds("SEEN OR FROM sam BODY x", " 1");
+	finds("FROM sam SUBJECT gr", " 1");
+}
+
+Test(cmd_search, by_uid)
+{
+	cmd_fixture_say(&f, "b STORE 1 +FLAGS.SILENT \\Deleted");
+	cmd_fixture_say(&f, "b EXPUNGE");
+	cmd_fixture_is(cmd_fixture_say(&f, "a UID SEARCH ALL"),
+	    "* SEARCH 2 3\r\na OK UID SEARCH completed\r\n");
+	finds("ALL", " 1 2");
+}
+
+Test(cmd_search, esearch)
+{
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH RETURN () ALL"),
+	    "* ESEARCH (TAG \"a\") ALL 1:3\r\na OK SEARCH completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a UID SEARCH RETURN (MIN MAX COUNT) SEEN"),
+	    "* ESEARCH (TAG \"a\") UID MIN 1 MAX 3 COUNT 2\r\na OK UID SEARCH completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH RETURN (ALL) SEEN"),
+	    "* ESEARCH (TAG \"a\") ALL 1,3\r\na OK SEARCH completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH RETURN (MIN COUNT) DRAFT"),
+	    "* ESEARCH (TAG \"a\") COUNT 0\r\na OK SEARCH completed\r\n");
+}
+
+Test(cmd_search, modseq)
+{
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH MODSEQ 3"),
+	    "* SEARCH 2 3 (MODSEQ 4)\r\na OK SEARCH completed\r\n");
+	cr_assert_neq(f.session.enabled & SESSION_CONDSTORE, 0);
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH MODSEQ 30"),
+	    "* SEARCH\r\na OK SEARCH completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH RETURN (MIN) MODSEQ 2"),
+	    "* ESEARCH (TAG \"a\") MIN 1 MODSEQ 2\r\na OK SEARCH completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH RETURN (ALL) MODSEQ 2"),
+	    "* ESEARCH (TAG \"a\") ALL 1:3 MODSEQ 4\r\na OK SEARCH completed\r\n");
+}
+
+Test(cmd_search, refusals)
+{
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH CHARSET KOI8-R ALL"),
+	    "a NO [BADCHARSET (UTF-8 US-ASCII)] This charset is not known here\r\n");
+	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH"), "a BAD ");
+	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH FOO"), "a BAD ");
+	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH (ALL"), "a BAD ");
+}

@@ -86,8 +86,13 @@ static enum rp_err read_end(struct task *task, struct cmd *cmd, struct bytes *li
 	if (err == RP_OK && line->n > 0) {
 		struct lex lex = lex_of(*line);
 
-		if (!lex_end(&lex))
-			return RP_ERR_SYNTAX;
+		if (lex_end(&lex))
+			return RP_OK;
+		if (line->p[line->n - 1] == '}') { /* another literal, which nobody will read: out of step */
+			cmd->session->wish = SESSION_WISH_CLOSE;
+			cmd->session->bye = "One message at a time";
+		}
+		err = RP_ERR_SYNTAX;
 	}
 	return err;
 }

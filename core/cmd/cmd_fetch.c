@@ -104,12 +104,14 @@ static enum rp_err mark_seen(
 	struct run run = { cursor->message.uid, cursor->message.uid };
 	const struct runs uids = { &run, 1, 1 };
 	const struct mail_store store = { .mode = MAIL_STORE_ADD, .flags = MAIL_SEEN };
+	struct runs changed = RUNS_EMPTY;
 	enum rp_err err;
 
-	err = mailbox_store(task, selected->mailbox, &uids, &store, NULL, NULL);
-	if (err == RP_OK)
+	err = mailbox_store(task, selected->mailbox, &uids, &store, &changed, NULL);
+	if (err == RP_OK && changed.count > 0) /* it is told with this message */
 		err = view_told_flags(
-		    selected->view, &uids, mailbox_entry(selected->mailbox)->highestmodseq);
+		    selected->view, &changed, mailbox_entry(selected->mailbox)->highestmodseq);
+	runs_fini(&changed);
 	if (err == RP_OK)
 		err = view_message(task, selected->view, cursor->message.uid, again);
 	return err;

@@ -178,7 +178,7 @@ static enum cmd_result store(
 		cmd->session->enabled |= SESSION_CONDSTORE;
 	some_expunged = !cmd->uid && cmd_arg_some_expunged(cmd, uids);
 	err = mailbox_store(task, selected->mailbox, uids, &args->store, &changed, &modified);
-	if (err == RP_OK) /* told below, or not to be told: not news any more */
+	if (err == RP_OK && changed.count > 0) /* told below, or not to be told: not news any more */
 		err = view_told_flags(
 		    selected->view, &changed, mailbox_entry(selected->mailbox)->highestmodseq);
 	if (err == RP_OK)

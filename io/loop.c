@@ -22,7 +22,7 @@ void loop_init(
 	list_init(&loop->ready);
 	list_init(&loop->paused);
 	fiber_stacks_init(&loop->stacks);
-	pool_init(&loop->task_pool, "task", sizeof(struct task), loop->tasks_max);
+	pool_init(&loop->task_pool, "task", sizeof(struct task), loop->tasks_max + LOOP_CALLS_MAX);
 	pool_init(&loop->file_pool, "file", sizeof(struct file), LOOP_FILES_MAX);
 	pool_init(&loop->net_pool, "net", sizeof(struct net), LOOP_NETS_MAX);
 }
@@ -39,7 +39,7 @@ void loop_fini(struct loop *loop)
 
 bool loop_has_work(const struct loop *loop)
 {
-	return !list_empty(&loop->ready) || !list_empty(&loop->paused);
+	return !list_empty(&loop->ready) || !list_empty(&loop->paused) || loop->unflushed;
 }
 
 /* What becomes ready meanwhile waits for the next turn, so that the ring is looked at in between.
@@ -61,6 +61,7 @@ static void turn(struct loop *loop)
 {
 	uint64_t until_ns = 0;
 
+	shard_call_flush(loop);
 	if (!loop_has_work(loop) && !__atomic_load_n(&loop->stop, __ATOMIC_ACQUIRE))
 		until_ns = timer_wheel_next_ns(&loop->wheel);
 	loop->kind->turn(loop, until_ns);
@@ -88,8 +89,11 @@ void loop_close(struct loop *loop)
 		return;
 	RP_ASSERT(loop->running == NULL);
 	RP_ASSERT(loop->tasks_count == 0);
-	while (loop->ops_count > loop->ops_standing_count)
+	shard_call_flush(loop);
+	while (loop->ops_count > loop->ops_standing_count) {
 		loop->kind->turn(loop, UINT64_MAX);
+		shard_call_flush(loop);
+	}
 	loop->kind->close(loop);
 }
 

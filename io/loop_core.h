@@ -15,7 +15,8 @@ struct shard_port;
 
 enum {
 	LOOP_TASKS_MAX_DEFAULT =
-	    2048, /* protects memory: stacks; beyond, whole commands wait in line */
+	    2048,            /* protects memory: stacks; beyond, whole commands wait in line */
+	LOOP_CALLS_MAX = 64, /* tasks that serve other shards; beyond, calls wait in line */
 	LOOP_SLICE_NS = 500 * 1000, /* of CPU, until task_pause() lets others run */
 	/* Open files of a shard: protects the process's descriptor table; caches above close their
 	   oldest. */
@@ -26,6 +27,7 @@ enum {
 
 /* What the kernel's ring and the simulator do each in their way. */
 struct loop_kind {
+	bool listens; /* it has listening sockets */
 	void (*submit)(struct loop *loop, struct op *op);
 	void (*cancel)(struct loop *loop, struct op *op);
 	void (*recv_give)(struct loop *loop, struct op *op);
@@ -80,6 +82,7 @@ struct loop {
 	struct pool file_pool;
 	struct pool net_pool;
 	struct shard_port *port; /* shard_call; NULL: not in a group */
+	bool unflushed;          /* messages were laid down for other shards, or for this one */
 };
 
 /* The common part; kinds call it from their open and close. */
@@ -107,7 +110,26 @@ void task_run(struct task *task);
 /* The machine it runs on is gone: forget it without running it (simulator). */
 void task_vanish(struct task *task);
 
-/* A chain of messages from another shard has arrived (shard_call.c). */
+/* Lay a message before another shard's loop, or this one's own; in order. It goes with the next
+ * flush. */
+void shard_call_send(struct loop *loop, unsigned shard, struct shard_message *message);
+
+/* Send what was laid down since the last flush; kinds call it outside any task, before they wait.
+ */
+void shard_call_flush(struct loop *loop);
+
+/* A chain of messages from another shard has arrived. */
 void shard_call_arrived(struct loop *loop, struct shard_message *first);
+
+/* The machine is gone: what was laid down, or under way, never arrives (simulator). */
+void shard_call_forget(struct loop *loop);
+
+/* The loop of another shard of its group. */
+struct loop *shard_call_loop(const struct loop *loop, unsigned shard);
+
+/* As task_start(), but beyond tasks_max: for the bounded number of tasks that serve other shards'
+ * calls. */
+RP_MUST_USE enum rp_err task_start_kept(
+    struct loop *loop, task_fn *fn, void *arg, struct task **out);
 
 #endif

@@ -336,6 +336,7 @@ static void ring_close(struct loop *loop)
 }
 
 static const struct loop_kind ring_kind = {
+    .listens = true,
     .submit = ring_submit,
     .cancel = ring_cancel,
     .recv_give = ring_recv_give,

@@ -25,7 +25,8 @@ void net_address_format(const struct net_address *address, char *text, size_t si
 typedef void net_accept_fn(void *arg, struct net *net);
 
 /* Accept on a listening descriptor (a plain one, borrowed, as every shard has it) until net_listener_close().
- * When descriptors run out accepting pauses and is tried again; nothing spins. */
+ * When descriptors run out accepting pauses and is tried again; nothing spins.
+ * RP_ERR_CANNOT: a simulated machine has no listeners (sim_net_pair() makes connections there). */
 RP_MUST_USE enum rp_err net_listen(
     struct loop *loop, int fd, net_accept_fn *fn, void *arg, struct net_listener **out);
 void net_listener_close(struct net_listener *listener);

@@ -5,7 +5,19 @@
 
 #include "io/net.h"
 #include "io/op.h"
+#include "io/shard_call.h"
 #include "io/timer.h"
+
+/* A move under way; the other shard reads it, and writes `arrived`. */
+struct net_moving {
+	struct shard_message message;
+	net_moved_fn *fn;
+	void *arg;
+	unsigned to;
+	int fd;      /* over there; below 0: no descriptor was free */
+	bool copied; /* into the other shard's table: this one's is closed in any case */
+	bool arrived;
+};
 
 struct net {
 	struct loop *loop;
@@ -25,8 +37,13 @@ struct net {
 	net_sent_fn *sent_fn;
 	void *sent_arg;
 	struct bytes unsent;
-	void (*closed_fn)(void *arg);
-	void *closed_arg;
+	union {
+		struct {
+			void (*closed_fn)(void *arg);
+			void *closed_arg;
+		};
+		struct net_moving moving;
+	};
 };
 
 /* A net on a descriptor that the loop owns from now on. NULL: over the bound, or no memory. */

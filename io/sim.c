@@ -79,7 +79,10 @@ static void cancel(struct loop *loop, struct op *op)
 	struct sim_pending *pending = pending_of(world, op);
 
 	RP_ASSERT(pending != NULL);
-	if (op->kind == OP_CLOSE || sim_dice_below(&world->dice, SIM_CANCEL_CHANCE) != 0)
+	if (op->kind == OP_RECV || op->kind == OP_SEND)
+		return; /* these may wait for ever: always stopped */
+	if (op->kind == OP_CLOSE || op->kind == OP_MESSAGE || op->kind == OP_SEND_FD ||
+	    sim_dice_below(&world->dice, SIM_CANCEL_CHANCE) != 0)
 		op->cancel_asked = false;
 }
 
@@ -91,6 +94,10 @@ static void complete(struct sim_world *world, struct sim_pending *pending)
 	list_del(&pending->link);
 	free(pending);
 	op->loop->now_ns = world->now_ns;
+	if (op->kind == OP_MESSAGE) {
+		op->message.to->now_ns = world->now_ns;
+		shard_call_arrived(op->message.to, op->message.first);
+	}
 	digest(world, op->kind, (uint64_t)(uint32_t)result << 32 | op->loop->shard);
 	op_complete(op, result);
 }
@@ -100,7 +107,8 @@ static struct sim_pending *first_pending(struct sim_world *world, const struct l
 	LIST_FOR_EACH (link, &world->pending) {
 		struct sim_pending *pending = RP_CONTAINER_OF(link, struct sim_pending, link);
 
-		if (loop == NULL || pending->op->loop == loop)
+		if ((loop == NULL || pending->op->loop == loop) &&
+		    (pending->op->cancel_asked || sim_net_able(world, pending->op)))
 			return pending;
 	}
 	return NULL;
@@ -148,7 +156,7 @@ static bool slice_over(struct loop *loop, uint64_t *since_ns)
 static void recv_give(struct loop *loop, struct op *op)
 {
 	(void)loop;
-	(void)op;
+	sim_net_recv_give(op);
 }
 
 static bool map_is_bad(struct loop *loop, const void *p)
@@ -220,7 +228,7 @@ void sim_close(struct sim_world *world)
 	RP_ASSERT(list_empty(&world->pending));
 	sim_unmap_all(world);
 	for (size_t i = 0; i < world->handles_count; i++) {
-		if (world->handle[i].node != NULL)
+		if (world->handle[i].node != NULL || world->handle[i].stream != NULL)
 			sim_handle_give(world, (int)i);
 	}
 	free(world->handle);
@@ -330,6 +338,8 @@ bool sim_step(struct sim_world *world)
 	unsigned count = choices_of(world, loop, choice);
 
 	act(world, loop, choice[sim_dice_below(&world->dice, count)]);
+	for (unsigned i = 0; i < world->loops_count; i++)
+		shard_call_flush(&world->loop[i]->loop);
 	world->now_ns += sim_dice_below(&world->dice, SIM_STEP_NS_MAX);
 	return true;
 }

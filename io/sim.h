@@ -12,6 +12,7 @@
 
 #include "io/loop.h"
 
+struct net;
 struct sim_world;
 
 /* What the machine does wrong, in chances of 1 / 65,536 per operation; all 0: a machine that never
@@ -34,6 +35,10 @@ void sim_set_faults(struct sim_world *world, const struct sim_faults *faults);
  * simulated disk. */
 RP_MUST_USE enum rp_err sim_loop_open(
     struct sim_world *world, const struct loop_settings *settings, struct loop **out);
+
+/* A connection between two loops of the machine (or of one with itself), each end a net. */
+RP_MUST_USE enum rp_err sim_net_pair(
+    struct loop *a_loop, struct loop *b_loop, struct net **a, struct net **b);
 
 /* Let the machine do its next thing: one completion, timer or slice of a task on one shard. False:
  * nothing is left to do and nothing is waited for but the outside. */

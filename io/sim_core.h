@@ -26,7 +26,6 @@ struct sim_pending {
 	struct list link; /* in the world's list, the next one to complete first */
 	struct op *op;
 	uint64_t due_ns;
-	bool parked; /* a receive without bytes: waits for its stream, not for a time */
 };
 
 struct sim_mapping {
@@ -57,6 +56,12 @@ struct sim_world {
 };
 
 struct sim_world *sim_world_of(const struct loop *loop);
+
+/* Could it complete, once its time has come? A receive waits for bytes, a send for room. */
+bool sim_net_able(struct sim_world *world, const struct op *op);
+int32_t sim_net_carry_out(struct sim_world *world, struct op *op);
+void sim_net_recv_give(struct op *op);
+void sim_net_unref(struct sim_stream *stream);
 
 /* Carry out what the operation asks of the disk; its result. */
 int32_t sim_op_carry_out(struct sim_world *world, struct op *op);

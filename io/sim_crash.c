@@ -143,10 +143,12 @@ void sim_crash(struct sim_world *world)
 	crash_pending(world);
 	sim_unmap_all(world);
 	for (unsigned i = 0; i < world->loops_count; i++)
+		shard_call_forget(&world->loop[i]->loop);
+	for (unsigned i = 0; i < world->loops_count; i++)
 		vanish(world->loop[i]);
 	world->loops_count = 0;
 	for (size_t i = 0; i < world->handles_count; i++) {
-		if (world->handle[i].node != NULL)
+		if (world->handle[i].node != NULL || world->handle[i].stream != NULL)
 			sim_handle_give(world, (int)i);
 	}
 	sim_disk_crash(&world->disk);

@@ -55,6 +55,8 @@ void sim_handle_give(struct sim_world *world, int fd)
 		if (handle->node->locked_by == (void *)(uintptr_t)(fd + 1))
 			handle->node->locked_by = NULL;
 		sim_disk_unref(&world->disk, handle->node);
+	} else {
+		sim_net_unref(handle->stream);
 	}
 	*handle = (struct sim_handle){0};
 }
@@ -279,7 +281,7 @@ int32_t sim_op_carry_out(struct sim_world *world, struct op *op)
 	case OP_POPULATE:
 		return populate(world, op);
 	default:
-		return -ENOSYS;
+		return sim_net_carry_out(world, op);
 	}
 }
 

@@ -59,10 +59,8 @@ static void body(void *arg)
 	task->wait = TASK_ENDED;
 }
 
-enum rp_err task_start(struct loop *loop, task_fn *fn, void *arg, struct task **out)
+enum rp_err task_start_kept(struct loop *loop, task_fn *fn, void *arg, struct task **out)
 {
-	if (loop->tasks_count >= loop->tasks_max)
-		return RP_ERR_LIMIT;
 	struct task *task = pool_take(&loop->task_pool);
 
 	if (task == NULL)
@@ -84,6 +82,13 @@ enum rp_err task_start(struct loop *loop, task_fn *fn, void *arg, struct task **
 	if (out != NULL)
 		*out = task;
 	return RP_OK;
+}
+
+enum rp_err task_start(struct loop *loop, task_fn *fn, void *arg, struct task **out)
+{
+	if (loop->tasks_count >= loop->tasks_max)
+		return RP_ERR_LIMIT;
+	return task_start_kept(loop, fn, arg, out);
 }
 
 static void forget(struct task *task)

@@ -34,6 +34,7 @@ struct task {
 	enum rp_err woken; /* why the wait in a queue or for the timer is over */
 	unsigned shields;
 	bool canceled;
+	bool serves_call; /* of another shard: it makes no calls itself */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* file.h -- files, directories and mappings, through the ring (or the helper thread), from a task.
  *
  * Paths are relative to a root of the loop (loop.h), with '/' between parts; nothing leads out of a
- * root. All calls suspend. errno ends here: ENOSPC is RP_ERR_NOSPACE, EIO RP_ERR_IO, and so on. EINTR,
+ * root. "." is the root itself (dir_sync, dir_list). All calls suspend. errno ends here: ENOSPC is RP_ERR_NOSPACE, EIO RP_ERR_IO, and so on. EINTR,
  * EAGAIN and short transfers are carried on until all is done or failed.
  *
  * A cancelled task still waits until the kernel has let go of its memory: buffers may lie on its stack.
@@ -21,7 +21,7 @@ enum file_mode {
 	FILE_EXCLUSIVE = 1 << 3, /* with FILE_CREATE: RP_ERR_EXISTS if it is */
 	FILE_TRUNCATE = 1 << 4,
 	FILE_DIRECT = 1 << 5,   /* O_DIRECT; refused by the file system: RP_ERR_CANNOT, open it without */
-	FILE_MAPPABLE = 1 << 6, /* a plain descriptor, not a direct one: for file_map() */
+	FILE_MAPPABLE = 1 << 6, /* for file_map() */
 };
 
 /* RP_ERR_NOTFOUND, RP_ERR_EXISTS, RP_ERR_DENIED, RP_ERR_LIMIT (no descriptor free), RP_ERR_NOSPACE... */

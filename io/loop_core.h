@@ -37,8 +37,8 @@ struct loop_kind {
 	void (*wake)(struct loop *loop); /* from any thread: end a turn's wait */
 	uint64_t (*wall_ns)(const struct loop *loop);
 	void (*random)(struct loop *loop, void *p, size_t n);
-	/* Has the running task used up its slice? *since_ns is 0 on the first call of a slice. */
-	bool (*slice_over)(struct loop *loop, uint64_t *since_ns);
+	/* Has the running task used up its slice? *since is 0 on the first call of a slice, then the kind's own. */
+	bool (*slice_over)(struct loop *loop, uint64_t *since);
 	enum rp_err (*map)(struct loop *loop, int fd, size_t n, void **out);
 	void (*unmap)(struct loop *loop, void *p, size_t n);
 	bool (*map_is_bad)(struct loop *loop, const void *p);

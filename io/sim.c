@@ -147,9 +147,9 @@ static void fill_random(struct loop *loop, void *p, size_t n)
 		at[i] = (uint8_t)sim_dice(&world->dice);
 }
 
-static bool slice_over(struct loop *loop, uint64_t *since_ns)
+static bool slice_over(struct loop *loop, uint64_t *since)
 {
-	(void)since_ns;
+	(void)since;
 	return sim_dice_below(&sim_world_of(loop)->dice, SIM_SLICE_CHANCE) == 0;
 }
 

@@ -109,7 +109,7 @@ void task_run(struct task *task)
 	RP_ASSERT(loop->running == NULL);
 	RP_ASSERT(task->wait == TASK_READY || task->wait == TASK_PAUSED);
 	task->wait = TASK_RUNS;
-	task->slice_since_ns = 0;
+	task->slice_since = 0;
 	loop->running = task;
 	fiber_enter(&task->fiber);
 	loop->running = NULL;
@@ -190,7 +190,7 @@ enum rp_err task_pause(struct task *task)
 	struct loop *loop = task->loop;
 
 	RP_ASSERT(loop->running == task);
-	if (!loop->kind->slice_over(loop, &task->slice_since_ns))
+	if (!loop->kind->slice_over(loop, &task->slice_since))
 		return task_interrupted(task) ? RP_ERR_CANCELED : RP_OK;
 	return stand_in(task, &loop->paused, TASK_PAUSED);
 }

@@ -29,7 +29,7 @@ struct task {
 	const char *name;
 	struct op *op;
 	struct timer timer;
-	uint64_t slice_since_ns; /* 0: task_pause() has not been called in this slice */
+	uint64_t slice_since; /* 0: task_pause() has not been called in this slice */
 	enum task_wait wait;
 	enum rp_err woken; /* why the wait in a queue or for the timer is over */
 	unsigned shields;

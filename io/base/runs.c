@@ -44,6 +44,12 @@ size_t runs_lower(const struct runs *runs, uint32_t n)
 enum rp_err runs_add(struct runs *runs, uint32_t first, uint32_t last)
 {
 	RP_ASSERT(first <= last);
+	/* Behind all that is there, with a gap: what most callers do, without a search. */
+	if (runs->count > 0 && runs->count < runs->count_max && first > runs->run[runs->count - 1].last &&
+	    first - runs->run[runs->count - 1].last > 1) {
+		runs->run[runs->count++] = (struct run){first, last};
+		return RP_OK;
+	}
 	/* [from, to): the runs that the new one overlaps or touches. */
 	size_t from = runs_lower(runs, first == 0 ? 0 : first - 1);
 	size_t to = from;

@@ -31,7 +31,7 @@ enum index_extra {
 	INDEX_EXTRA_FILE_BYTES,
 };
 
-static_assert(INDEX_EXTRA_FILE_BYTES < FORMAT_EXTRA_COUNT, "format");
+static_assert((int)INDEX_EXTRA_FILE_BYTES < (int)FORMAT_EXTRA_COUNT, "format");
 
 enum index_section {
 	INDEX_COLUMN = 1, /* number: enum column_kind; group */

@@ -303,7 +303,7 @@ static void summarise(struct writer *writer, uint32_t group, enum column_kind ki
 	struct summary *summary = &writer->summary[group];
 	uint64_t live[GROUP_ROWS_MAX / 64];
 
-	if (kind >= COLUMN_RANGED)
+	if ((int)kind >= (int)COLUMN_RANGED)
 		return;
 	summary->summary.bounds[kind].least = INT64_MAX;
 	summary->summary.bounds[kind].greatest = INT64_MIN;
@@ -582,7 +582,7 @@ enum rp_err table_write(struct task *task, struct table *table, const char *path
 			err = RP_ERR_CORRUPT;
 		if (err != RP_OK) {
 			task_shield(task);
-			(void)file_remove(task, FILE_ROOT_DATA, path); /* else the volume finds it without a use */
+			(void)!file_remove(task, FILE_ROOT_DATA, path); /* else the volume finds it without a use */
 			task_unshield(task);
 		}
 	}

@@ -8,7 +8,7 @@ enum {
 	END_ROW = 1 << 30, /* behind all rows there can be */
 };
 
-static_assert(END_ROW > TABLE_ROWS_MAX, "behind all rows");
+static_assert((int)END_ROW > (int)TABLE_ROWS_MAX, "behind all rows");
 
 static unsigned columns_of(const struct view_cursor *cursor)
 {

@@ -324,7 +324,7 @@ Test(authd, garbage_is_ignored_and_the_next_request_served)
 /* One thread, two that may wait: of ten at once, some are refused, none is called wrong. */
 Test(authd, beyond_its_queue_it_says_unavailable_at_once)
 {
-	char slow[PASSWORD_HASH_BYTES_MAX + 1], users[600];
+	char slow[PASSWORD_HASH_BYTES_MAX + 1], users[1000];
 	struct password_work *work = password_work_open();
 	unsigned ok = 0, unavailable = 0;
 
@@ -386,7 +386,7 @@ Test(authd, an_unknown_name_costs_what_a_wrong_password_costs)
 {
 	enum { NAMES = 5, ROUNDS_MIN = 3, ROUNDS_MAX = 60 };
 	static const char *const names[NAMES] = {"demo", "nobody", "locked", "no body", "x@y.z"};
-	char hash[PASSWORD_HASH_BYTES_MAX + 1], users[600];
+	char hash[PASSWORD_HASH_BYTES_MAX + 1], users[1000];
 	uint64_t least[NAMES];
 	struct password_work *work = password_work_open();
 	bool agree = false;

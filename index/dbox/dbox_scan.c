@@ -1,0 +1,238 @@
+#include "index/dbox/dbox_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/dbox/dbox_core.h"
+#include "io/base/num.h"
+
+enum { WINDOW_BYTES = 256 * 1024 };
+
+static_assert(WINDOW_BYTES >= DBOX_BLOCK_BYTES + DBOX_HEADER_BYTES, "a block must fit");
+
+struct walk {
+	struct task *task;
+	struct dbox_file *file;
+	uint64_t size_bytes;
+	uint8_t *window;
+	uint64_t from; /* what part of the file the window shows */
+	size_t bytes;
+};
+
+/* Show [at, at + n) of the file, as far as it is there; good until the next call. */
+static enum rp_err show(struct walk *walk, uint64_t at, size_t n, struct bytes *out)
+{
+	RP_ASSERT(n <= WINDOW_BYTES);
+	if (at >= walk->from && at + n <= walk->from + walk->bytes) {
+		*out = bytes_of(walk->window + (at - walk->from), n);
+		return RP_OK;
+	}
+
+	size_t got;
+	enum rp_err err =
+	    file_read(walk->task, walk->file->file, walk->window, WINDOW_BYTES, at, &got);
+
+	if (err != RP_OK)
+		return err;
+	walk->from = at;
+	walk->bytes = got;
+	*out = bytes_of(walk->window, num_min(n, got));
+	return RP_OK;
+}
+
+/* The checksums of all blocks, computed; RP_ERR_CORRUPT: the body is cut short. */
+static enum rp_err sum_blocks(
+    struct walk *walk, const struct dbox_record_header *header, uint64_t *sums)
+{
+	uint64_t blocks = dbox_format_blocks(header->stored_bytes);
+	uint64_t at = header->offset + DBOX_HEADER_BYTES;
+	uint64_t rest = header->stored_bytes;
+
+	for (uint64_t i = 0; i < blocks; i++) {
+		size_t n = (size_t)num_min(rest, DBOX_BLOCK_BYTES);
+		struct bytes block = bytes_of(walk->window, 0);
+		enum rp_err err = n != 0 ? show(walk, at, n, &block) : RP_OK;
+
+		if (err != RP_OK)
+			return err;
+		if (block.n != n)
+			return RP_ERR_CORRUPT;
+		sums[i] = dbox_format_xxh3(block, header->nonce);
+		at += n;
+		rest -= n;
+		err = task_pause(walk->task);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+/* Is the array in the file the one that was computed? */
+static enum rp_err compare_sums(
+    struct walk *walk, const struct dbox_record_header *header, const uint64_t *sums, size_t count)
+{
+	uint64_t at = header->offset + dbox_format_sums_offset(header->stored_bytes);
+	const uint8_t *p = (const uint8_t *)sums;
+	size_t n = count * sizeof(uint64_t);
+
+	while (n > 0) {
+		size_t part = num_min(n, WINDOW_BYTES);
+		struct bytes in;
+		enum rp_err err = show(walk, at, part, &in);
+
+		if (err != RP_OK)
+			return err;
+		if (!bytes_eq(in, bytes_of(p, part)))
+			return RP_ERR_CORRUPT;
+		p += part;
+		at += part;
+		n -= part;
+	}
+	return RP_OK;
+}
+
+static enum rp_err check_body(struct walk *walk, const struct dbox_record_header *header)
+{
+	size_t count = (size_t)dbox_format_blocks(header->stored_bytes);
+
+	if (dbox_format_record_bytes(header->stored_bytes) > walk->size_bytes - header->offset)
+		return RP_ERR_CORRUPT;
+
+	uint64_t *sums = malloc(count * sizeof(uint64_t));
+
+	if (sums == NULL)
+		return RP_ERR_NOMEM;
+
+	enum rp_err err = sum_blocks(walk, header, sums);
+	uint64_t all = sums[0];
+
+	if (err == RP_OK && count > 1) {
+		all = dbox_format_xxh3(bytes_of(sums, count * sizeof(uint64_t)), header->nonce);
+		err = compare_sums(walk, header, sums, count);
+	}
+	if (err == RP_OK && all != header->sums_xxh3)
+		err = RP_ERR_CORRUPT;
+	free(sums);
+	return err;
+}
+
+/* The header at `at`, or the next sound one behind it. RP_ERR_END: none. */
+static enum rp_err next_header(
+    struct walk *walk, uint64_t *at, struct dbox_record_header *header)
+{
+	while (*at + DBOX_HEADER_BYTES <= walk->size_bytes) {
+		struct bytes in;
+		enum rp_err err = show(walk, *at, DBOX_HEADER_BYTES, &in);
+
+		if (err != RP_OK)
+			return err;
+		if (dbox_format_check(in, &walk->file->dbox->userid, walk->file->nonce, *at,
+			header) == RP_OK)
+			return RP_OK;
+		*at += DBOX_RECORD_ALIGN;
+		err = task_pause(walk->task);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_ERR_END;
+}
+
+static enum rp_err walk_records(struct walk *walk, uint64_t at, dbox_scan_fn *fn, void *arg,
+    struct dbox_scan_report *report)
+{
+	for (;;) {
+		struct dbox_record_header header;
+		uint64_t from = at;
+		enum rp_err err = next_header(walk, &at, &header);
+
+		report->passed_bytes += num_min(at, walk->size_bytes) - from;
+		if (err == RP_ERR_END)
+			return RP_OK;
+		if (err != RP_OK)
+			return err;
+		err = check_body(walk, &header);
+		if (err != RP_OK && err != RP_ERR_CORRUPT)
+			return err;
+
+		struct dbox_found found = {
+			.ref = { walk->file->number, (uint32_t)(at / DBOX_RECORD_ALIGN) },
+			.body_bytes = header.body_bytes,
+			.record_bytes = dbox_format_record_bytes(header.stored_bytes),
+			.sound = err == RP_OK,
+		};
+
+		dbox_format_message(&header, &found.message);
+		report->records++;
+		if (!found.sound)
+			report->damaged++;
+		err = fn != NULL ? fn(walk->task, arg, &found) : RP_OK;
+		if (err != RP_OK)
+			return err;
+		/* The length stands in a sound header, but what follows a bad body is looked at from its begin. */
+		at += found.sound ? found.record_bytes : DBOX_RECORD_ALIGN;
+	}
+}
+
+static enum rp_err read_names(
+    struct walk *walk, struct arena *arena, struct bytes *names, uint64_t *first)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header;
+	size_t got;
+	enum rp_err err = file_read(walk->task, walk->file->file, area, sizeof(area), 0, &got);
+
+	if (err == RP_OK)
+		err = format_check_area(
+		    bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header);
+	if (err != RP_OK)
+		return err;
+	*names = bytes_of(NULL, 0);
+	*first = FORMAT_AREA_BYTES;
+
+	uint64_t n = header.extra[DBOX_EXTRA_NAMES_BYTES];
+
+	if (n == 0 || n > DBOX_NAMES_BYTES_MAX)
+		return RP_OK;
+	*first = num_round_up(FORMAT_AREA_BYTES + n, DBOX_RECORD_ALIGN);
+
+	uint8_t *p = arena_alloc(arena, (size_t)n);
+
+	if (p == NULL)
+		return RP_ERR_LIMIT;
+	err = file_read(walk->task, walk->file->file, p, (size_t)n, FORMAT_AREA_BYTES, &got);
+	if (err != RP_OK)
+		return err;
+	if (got == n && dbox_format_xxh3(bytes_of(p, got), header.nonce) ==
+		header.extra[DBOX_EXTRA_NAMES_XXH3])
+		*names = bytes_of(p, got);
+	return RP_OK;
+}
+
+enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena,
+    struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+	struct walk walk = { .task = task, .file = file };
+	uint64_t first;
+
+	*report = (struct dbox_scan_report){ 0 };
+	if (file == NULL)
+		return RP_ERR_NOTFOUND;
+
+	enum rp_err err = dbox_core_use(task, file);
+
+	if (err != RP_OK)
+		return err;
+	walk.window = malloc(WINDOW_BYTES);
+	if (walk.window == NULL)
+		err = RP_ERR_NOMEM;
+	if (err == RP_OK)
+		err = file_size(task, file->file, &walk.size_bytes);
+	if (err == RP_OK)
+		err = read_names(&walk, arena, names, &first);
+	if (err == RP_OK)
+		err = walk_records(&walk, first, fn, arg, report);
+	free(walk.window);
+	dbox_core_release(file);
+	return err;
+}

@@ -32,7 +32,7 @@ RP_MUST_USE enum rp_err journal_open_for_recovery(struct task *task, const char 
 void journal_close(struct journal *journal);
 
 /* The LSN of the newest record, 0 when empty; the oldest that is there, 0 likewise; and how many bytes lie behind a given
- * LSN, give or take a few KiB (for checkpoint decisions). */
+ * LSN, by estimate (for checkpoint decisions). */
 uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
@@ -41,6 +41,9 @@ uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
  * bytes: record_journal_bytes(). */
 void journal_number(
     struct journal *journal, uint64_t bytes, uint64_t *lsn, struct record_place *place);
+
+/* LSNs up to this one are taken, whatever the journal says (a catalog may have seen what a damaged journal has lost). */
+void journal_number_from(struct journal *journal, uint64_t lsn);
 
 /* The next record that is numbered begins a file of its own: all before can then be removed (a destroyed user's). */
 void journal_cut(struct journal *journal);

@@ -1,0 +1,354 @@
+#include "index/journal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/journal_core.h"
+#include "io/base/arena.h"
+#include "io/base/num.h"
+
+enum { LIST_BYTES_MAX = 16 * 1024 * 1024 }; /* of the names in one user's directory */
+
+size_t journal_core_lower(const struct journal *journal, uint64_t first)
+{
+	size_t from = 0;
+	size_t to = journal->files_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (journal->files[middle].first < first)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+struct journal_file *journal_core_find(const struct journal *journal, uint64_t first)
+{
+	size_t at = journal_core_lower(journal, first);
+
+	if (at == journal->files_count || journal->files[at].first != first)
+		return NULL;
+	return &journal->files[at];
+}
+
+enum rp_err journal_core_add(struct journal *journal, const struct journal_file *file)
+{
+	size_t at = journal_core_lower(journal, file->first);
+
+	RP_ASSERT(at == journal->files_count || journal->files[at].first != file->first);
+	if (journal->files_count == JOURNAL_FILES_MAX)
+		return RP_ERR_LIMIT;
+	if (journal->files_count == journal->files_max) {
+		size_t room = journal->files_max == 0 ? 4 : 2 * journal->files_max;
+		struct journal_file *files = realloc(journal->files, room * sizeof(*files));
+
+		if (files == NULL)
+			return RP_ERR_NOMEM;
+		journal->files = files;
+		journal->files_max = room;
+	}
+	memmove(journal->files + at + 1, journal->files + at,
+	    (journal->files_count - at) * sizeof(*file));
+	journal->files[at] = *file;
+	journal->files_count++;
+	return RP_OK;
+}
+
+void journal_core_drop(struct journal *journal, uint64_t first)
+{
+	size_t at = journal_core_lower(journal, first);
+
+	if (at == journal->files_count || journal->files[at].first != first)
+		return;
+	memmove(journal->files + at, journal->files + at + 1,
+	    (journal->files_count - at - 1) * sizeof(struct journal_file));
+	journal->files_count--;
+}
+
+uint64_t journal_core_last(const struct journal *journal, size_t at)
+{
+	if (journal->files[at].last != 0)
+		return journal->files[at].last;
+	if (at + 1 < journal->files_count)
+		return journal->files[at + 1].first - 1;
+	return 0;
+}
+
+void journal_core_path(const struct journal *journal, uint64_t first, uint64_t last,
+    char path[JOURNAL_CORE_PATH_BYTES])
+{
+	if (last == 0)
+		snprintf(path, JOURNAL_CORE_PATH_BYTES, "%s/%" PRIu64 "-.journal", journal->dir,
+		    first);
+	else
+		snprintf(path, JOURNAL_CORE_PATH_BYTES, "%s/%" PRIu64 "-%" PRIu64 ".journal",
+		    journal->dir, first, last);
+}
+
+/* <first>-.journal or <first>-<last>.journal. */
+static bool parse_name(struct bytes name, struct journal_file *file)
+{
+	static const char suffix[] = ".journal";
+	size_t n = sizeof(suffix) - 1;
+
+	*file = (struct journal_file){ 0 };
+	if (name.n <= n || memcmp(name.p + name.n - n, suffix, n) != 0)
+		return false;
+	name = bytes_slice(name, 0, name.n - n);
+
+	size_t dash = bytes_find(name, 0, '-');
+
+	if (dash == name.n || name.p[0] == '0')
+		return false;
+	if (!bytes_to_u64(bytes_slice(name, 0, dash), UINT64_MAX - 1, &file->first))
+		return false;
+	name = bytes_from(name, dash + 1);
+	if (name.n == 0)
+		return true;
+	return name.p[0] != '0' && bytes_to_u64(name, UINT64_MAX - 1, &file->last) &&
+	    file->last >= file->first;
+}
+
+/* A file whose LSNs all lie in another's range is what a merge has left behind: it is void. */
+static void drop_covered(struct journal *journal)
+{
+	uint64_t covered = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < journal->files_count; i++) {
+		const struct journal_file file = journal->files[i];
+		uint64_t last = journal_core_last(journal, i);
+
+		if (last != 0 && last <= covered)
+			continue;
+		if (last > covered)
+			covered = last;
+		journal->files[kept++] = file;
+	}
+	journal->files_count = kept;
+}
+
+static enum rp_err list_files(struct task *task, struct journal *journal)
+{
+	struct arena arena;
+	struct dir_entry *names;
+	size_t count;
+
+	arena_init(&arena, LIST_BYTES_MAX);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_DATA, journal->dir, &arena, &names, &count);
+
+	if (err == RP_ERR_NOTFOUND) {
+		err = RP_OK;
+		count = 0;
+	}
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		struct journal_file file;
+
+		if (names[i].is_dir || !parse_name(names[i].name, &file))
+			continue;
+
+		struct journal_file *same = journal_core_find(journal, file.first);
+
+		if (same == NULL)
+			err = journal_core_add(journal, &file);
+		else if (file.last > same->last)
+			same->last = file.last; /* the longer one covers the shorter */
+	}
+	arena_fini(&arena);
+	if (err == RP_OK)
+		drop_covered(journal);
+	return err;
+}
+
+enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
+    struct file *file, uint64_t first, uint64_t *nonce)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header;
+	size_t got;
+	enum rp_err err = file_read(task, file, area, sizeof(area), 0, &got);
+
+	if (err != RP_OK)
+		return err;
+	err = format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION, &header);
+	if (err == RP_ERR_END)
+		return RP_ERR_CORRUPT;
+	if (err != RP_OK)
+		return err;
+	if (header.lsn != first || !userid_eq(&header.userid, &journal->userid))
+		return RP_ERR_CORRUPT;
+	*nonce = header.nonce;
+	return RP_OK;
+}
+
+static enum rp_err make(struct task *task, const char *dir, const struct userid *userid,
+    uint64_t epoch, bool recovering, struct journal **out)
+{
+	struct journal *journal = calloc(1, sizeof(*journal));
+
+	if (journal == NULL)
+		return RP_ERR_NOMEM;
+	RP_ASSERT(strlen(dir) < sizeof(journal->dir));
+	strcpy(journal->dir, dir);
+	journal->userid = *userid;
+	journal->epoch = epoch;
+	journal->loop = task_loop(task);
+	journal->recovering = recovering;
+
+	enum rp_err err = list_files(task, journal);
+
+	if (err != RP_OK) {
+		journal_close(journal);
+		return err;
+	}
+	*out = journal;
+	return RP_OK;
+}
+
+enum rp_err journal_open_for_recovery(struct task *task, const char *dir,
+    const struct userid *userid, uint64_t epoch, struct journal **out)
+{
+	return make(task, dir, userid, epoch, true, out);
+}
+
+/* The newest file: where it ends, and with which LSN. */
+static enum rp_err find_end(struct task *task, struct journal *journal)
+{
+	if (journal->files_count == 0)
+		return RP_OK;
+
+	size_t at = journal->files_count - 1;
+	uint64_t first = journal->files[at].first;
+	struct journal_walk walk;
+	struct record record;
+
+	if (journal->files[at].last != 0) {
+		journal->last_lsn = journal->files[at].last;
+		return RP_OK;
+	}
+
+	enum rp_err err = journal_core_walk_begin(task, &walk, journal, first);
+
+	if (err == RP_ERR_CORRUPT) { /* reported; a new file, with an LSN above the one that this one had at least */
+		journal->files[at].lost = true;
+		journal->last_lsn = first;
+		return RP_OK;
+	}
+	if (err != RP_OK)
+		return err;
+	journal->last_lsn = first - 1;
+	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK)
+		if (record.header.lsn > journal->last_lsn)
+			journal->last_lsn = record.header.lsn;
+	if (err == RP_ERR_END) {
+		err = RP_OK;
+		journal->files[at].nonce = walk.nonce;
+		journal->files[at].written = walk.limit;
+		journal->number_first = first;
+		journal->number_end = num_round_up(walk.limit, RECORD_ALIGN);
+	}
+	journal_core_walk_end(&walk);
+	return err;
+}
+
+enum rp_err journal_open(struct task *task, const char *dir, const struct userid *userid,
+    uint64_t epoch, struct journal **out)
+{
+	struct journal *journal;
+	enum rp_err err = make(task, dir, userid, epoch, false, &journal);
+
+	if (err != RP_OK)
+		return err;
+	err = find_end(task, journal);
+	if (err != RP_OK) {
+		journal_close(journal);
+		return err;
+	}
+	*out = journal;
+	return RP_OK;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (journal == NULL)
+		return;
+	file_close(journal->file);
+	free(journal->files);
+	free(journal);
+}
+
+uint64_t journal_last_lsn(const struct journal *journal)
+{
+	return journal->last_lsn;
+}
+
+uint64_t journal_first_lsn(const struct journal *journal)
+{
+	if (journal->files_count != 0)
+		return journal->files[0].first;
+	return journal->number_first;
+}
+
+uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn)
+{
+	uint64_t total = 0;
+
+	if (lsn >= journal->last_lsn)
+		return 0;
+	for (size_t i = 0; i < journal->files_count; i++) {
+		uint64_t first = journal->files[i].first;
+		uint64_t last = journal_core_last(journal, i);
+		uint64_t bytes = last != 0 ? JOURNAL_FILE_BYTES_MAX : journal->number_end;
+
+		if (first == journal->number_first)
+			bytes = journal->number_end;
+		if (last == 0 || last > journal->last_lsn)
+			last = journal->last_lsn;
+		if (last <= lsn || last < first)
+			continue;
+
+		uint64_t behind = last - (lsn >= first ? lsn : first - 1);
+		double share = (double)behind / (double)(last - first + 1);
+
+		total += (uint64_t)((double)bytes * share);
+	}
+	/* A file that is numbered but not made yet. */
+	if (journal->number_first != 0 && journal_core_find(journal, journal->number_first) == NULL)
+		total += journal->number_end;
+	return total;
+}
+
+void journal_number(
+    struct journal *journal, uint64_t bytes, uint64_t *lsn, struct record_place *place)
+{
+	RP_ASSERT(!journal->recovering);
+	RP_ASSERT(bytes % RECORD_ALIGN == 0 && bytes <= RECORD_BYTES_MAX);
+	journal->last_lsn++;
+	if (journal->number_first == 0 ||
+	    journal->number_end + bytes > JOURNAL_FILE_BYTES_MAX) {
+		journal->number_first = journal->last_lsn;
+		journal->number_end = FORMAT_AREA_BYTES;
+	}
+	*lsn = journal->last_lsn;
+	place->journal = journal->number_first;
+	place->journal_offset = journal->number_end;
+	journal->number_end += bytes;
+}
+
+void journal_number_from(struct journal *journal, uint64_t lsn)
+{
+	if (journal->last_lsn < lsn)
+		journal->last_lsn = lsn;
+}
+
+void journal_cut(struct journal *journal)
+{
+	journal->number_first = 0;
+	journal->number_end = 0;
+}

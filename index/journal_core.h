@@ -1,0 +1,79 @@
+/* journal_core.h -- the files of one journal. For journal*.c alone. */
+#ifndef RP_INDEX_JOURNAL_CORE_H
+#define RP_INDEX_JOURNAL_CORE_H
+
+#include "index/format.h"
+#include "index/journal.h"
+
+enum {
+	JOURNAL_CORE_DIR_BYTES = 256,
+	JOURNAL_CORE_PATH_BYTES = JOURNAL_CORE_DIR_BYTES + 64,
+};
+
+/* Values, not objects: the array moves, so a file is found again by its first LSN after a suspension. */
+struct journal_file {
+	uint64_t first;
+	uint64_t last;    /* by its name; 0: the name has none yet */
+	uint64_t nonce;   /* 0: its header is not read */
+	uint64_t written; /* all that is in it lies before this offset; 0: not known */
+	bool lost;        /* its header is damaged: nothing in it can be read, nothing is written to it */
+};
+
+struct journal {
+	char dir[JOURNAL_CORE_DIR_BYTES];
+	struct userid userid;
+	uint64_t epoch;
+	struct loop *loop;
+	struct journal_file *files; /* by first */
+	size_t files_count;
+	size_t files_max;
+	uint64_t last_lsn;     /* numbered */
+	uint64_t number_first; /* the file that the next record goes to, and where; 0: a new one */
+	uint64_t number_end;
+	struct file *file; /* open for writing; NULL: none */
+	uint64_t file_first;
+	bool recovering;
+};
+
+/* The first file whose first LSN is >= `first`; files_count: none. */
+size_t journal_core_lower(const struct journal *journal, uint64_t first);
+
+/* NULL: no such file. Good until the next suspension. */
+struct journal_file *journal_core_find(const struct journal *journal, uint64_t first);
+
+RP_MUST_USE enum rp_err journal_core_add(
+    struct journal *journal, const struct journal_file *file);
+void journal_core_drop(struct journal *journal, uint64_t first);
+
+/* The greatest LSN that can be in this file; 0: it is the newest and not sealed. */
+uint64_t journal_core_last(const struct journal *journal, size_t at);
+
+void journal_core_path(const struct journal *journal, uint64_t first, uint64_t last,
+    char path[JOURNAL_CORE_PATH_BYTES]);
+
+/* Read the header: RP_OK and its nonce; RP_ERR_CORRUPT: not sound, or another's; RP_ERR_CANNOT: newer. */
+RP_MUST_USE enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
+    struct file *file, uint64_t first, uint64_t *nonce);
+
+/* Walk the records of one file. */
+struct journal_walk {
+	const struct journal *journal;
+	struct file *file;
+	uint64_t first; /* the file's */
+	uint64_t nonce;
+	uint64_t at;    /* where the next record may begin */
+	uint64_t limit; /* and where nothing is any more */
+	uint8_t *window;
+	uint64_t from; /* the window shows [from, from + bytes) of the file */
+	size_t bytes;
+	uint64_t damaged; /* places where a record should have been */
+};
+
+RP_MUST_USE enum rp_err journal_core_walk_begin(
+    struct task *task, struct journal_walk *walk, const struct journal *journal, uint64_t first);
+/* The next sound record, good until the next call; RP_ERR_END: no more. */
+RP_MUST_USE enum rp_err journal_core_walk_next(
+    struct task *task, struct journal_walk *walk, struct record *record);
+void journal_core_walk_end(struct journal_walk *walk);
+
+#endif

@@ -1,0 +1,199 @@
+/* Reading a journal: record after record, on behind damage. */
+#include <stdlib.h>
+
+#include "index/journal.h"
+#include "index/journal_core.h"
+#include "io/base/num.h"
+
+enum { WINDOW_BYTES = 2 * RECORD_BYTES_MAX };
+
+static void report(const struct journal *journal, const char *event, uint64_t first, uint64_t offset)
+{
+	LOG(loop_log(journal->loop), LOG_ERROR, event, LOG_STR("dir", journal->dir),
+	    LOG_U64("first", first), LOG_U64("offset", offset));
+}
+
+enum rp_err journal_core_walk_begin(
+    struct task *task, struct journal_walk *walk, const struct journal *journal, uint64_t first)
+{
+	const struct journal_file *at = journal_core_find(journal, first);
+	char path[JOURNAL_CORE_PATH_BYTES];
+
+	RP_ASSERT(at != NULL);
+
+	uint64_t written = at->written;
+
+	*walk = (struct journal_walk){ .journal = journal, .first = first, .at = FORMAT_AREA_BYTES };
+	journal_core_path(journal, first, at->last, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &walk->file);
+
+	if (err == RP_ERR_NOTFOUND && (at = journal_core_find(journal, first)) != NULL) {
+		journal_core_path(journal, first, at->last, path); /* sealed meanwhile */
+		err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &walk->file);
+	}
+	if (err != RP_OK)
+		return err;
+	err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
+	if (err == RP_ERR_CORRUPT)
+		report(journal, "journal.header_lost", first, 0);
+	if (err == RP_OK)
+		err = file_size(task, walk->file, &walk->limit);
+	if (err == RP_OK) {
+		walk->window = malloc(WINDOW_BYTES);
+		if (walk->window == NULL)
+			err = RP_ERR_NOMEM;
+	}
+	if (err != RP_OK) {
+		file_close(walk->file);
+		return err;
+	}
+	/* What is being written just now is not looked at. */
+	if (written != 0 && written < walk->limit)
+		walk->limit = written;
+	return RP_OK;
+}
+
+void journal_core_walk_end(struct journal_walk *walk)
+{
+	free(walk->window);
+	file_close(walk->file);
+}
+
+/* Show all from walk->at on that a record could take. */
+static enum rp_err show(struct task *task, struct journal_walk *walk, struct bytes *out)
+{
+	uint64_t end = walk->from + walk->bytes;
+	uint64_t want = num_min(walk->limit - walk->at, RECORD_BYTES_MAX);
+
+	if (walk->at < walk->from || walk->at + want > end) {
+		size_t got;
+		size_t n = (size_t)num_min(walk->limit - walk->at, WINDOW_BYTES);
+		enum rp_err err =
+		    file_read(task, walk->file, walk->window, n, walk->at, &got);
+
+		if (err != RP_OK)
+			return err;
+		walk->from = walk->at;
+		walk->bytes = got;
+		if (got < n) /* cut short under us */
+			walk->limit = walk->at + got;
+	}
+	*out = bytes_from(bytes_of(walk->window, walk->bytes), (size_t)(walk->at - walk->from));
+	return RP_OK;
+}
+
+/* No sound record begins at walk->at: go to the next one. */
+static void pass_damage(struct journal_walk *walk, struct bytes in, uint64_t skip)
+{
+	walk->damaged++;
+	if (skip == 0)
+		skip = record_find(in, RECORD_ALIGN, walk->nonce);
+	if (skip == in.n && in.n > sizeof(struct record_header) &&
+	    walk->at + in.n < walk->limit) /* a header may begin in the last few bytes */
+		skip = in.n - sizeof(struct record_header) + 1;
+	walk->at += num_round_up(num_max(skip, RECORD_ALIGN), RECORD_ALIGN);
+}
+
+enum rp_err journal_core_walk_next(
+    struct task *task, struct journal_walk *walk, struct record *record)
+{
+	while (walk->at + sizeof(struct record_header) <= walk->limit) {
+		struct bytes in;
+		uint64_t skip;
+		enum rp_err err = show(task, walk, &in);
+
+		if (err != RP_OK)
+			return err;
+		err = record_read(in, walk->nonce, false, record, &skip);
+		if (err == RP_OK && !userid_eq(&record->header.userid, &walk->journal->userid)) {
+			skip = record_journal_bytes(&record->header);
+			err = RP_ERR_CORRUPT;
+		}
+		if (err == RP_OK) {
+			walk->at += record_journal_bytes(&record->header);
+			return RP_OK;
+		}
+		report(walk->journal, "journal.damaged", walk->first, walk->at);
+		pass_damage(walk, in, skip);
+		err = task_pause(task);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_ERR_END;
+}
+
+/* Where a replay stands. */
+struct replay {
+	struct journal *journal;
+	uint64_t done; /* up to this LSN all was told, or told missing */
+	journal_replay_fn *fn;
+	void *arg;
+};
+
+static enum rp_err tell(struct task *task, struct replay *replay, const struct record *record)
+{
+	uint64_t lsn = record->header.lsn;
+	bool fresh = (record->header.flags & RECORD_DESTROYS) != 0; /* nothing before it is missed */
+
+	if (lsn <= replay->done)
+		return RP_OK;
+	if (lsn > replay->done + 1 && !fresh) {
+		enum rp_err err = replay->fn(task, replay->arg, NULL, replay->done + 1, lsn - 1);
+
+		if (err != RP_OK)
+			return err;
+	}
+
+	enum rp_err err = replay->fn(task, replay->arg, record, 0, 0);
+
+	if (err == RP_OK)
+		replay->done = lsn;
+	return err;
+}
+
+static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_t first)
+{
+	struct journal_walk walk;
+	struct record record;
+	enum rp_err err = journal_core_walk_begin(task, &walk, replay->journal, first);
+
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND)
+		return RP_OK; /* reported; the next file's first record tells what is missing */
+	if (err != RP_OK)
+		return err;
+	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK) {
+		err = tell(task, replay, &record);
+		if (err == RP_OK)
+			err = task_pause(task);
+		if (err != RP_OK)
+			break;
+	}
+	journal_core_walk_end(&walk);
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
+enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
+    journal_replay_fn *fn, void *arg)
+{
+	struct replay replay = { .journal = journal, .done = since, .fn = fn, .arg = arg };
+	uint64_t first = 0;
+
+	for (;;) {
+		size_t at = journal_core_lower(journal, first + 1);
+
+		if (at == journal->files_count)
+			return RP_OK;
+		first = journal->files[at].first;
+
+		uint64_t last = journal_core_last(journal, at);
+
+		if (last != 0 && last <= replay.done)
+			continue;
+
+		enum rp_err err = replay_file(task, &replay, first);
+
+		if (err != RP_OK)
+			return err;
+	}
+}

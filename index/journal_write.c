@@ -1,0 +1,239 @@
+/* Writing a journal: settled records at the places that were given to them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/journal.h"
+#include "index/journal_core.h"
+#include "io/base/num.h"
+
+enum { GATHER_BYTES = 256 * 1024 }; /* adjacent records in one write */
+
+/* The one before gets the name of a sealed file: its last LSN is known now. A crash before loses nothing, the next file's
+ * name says the same. */
+static enum rp_err seal_before(struct task *task, struct journal *journal, uint64_t first)
+{
+	size_t at = journal_core_lower(journal, first);
+
+	if (at == 0 || journal->files[at - 1].last != 0 || journal->files[at - 1].lost)
+		return RP_OK;
+
+	uint64_t before = journal->files[at - 1].first;
+	char from[JOURNAL_CORE_PATH_BYTES];
+	char to[JOURNAL_CORE_PATH_BYTES];
+
+	journal_core_path(journal, before, 0, from);
+	journal_core_path(journal, before, first - 1, to);
+
+	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
+	struct journal_file *file = journal_core_find(journal, before);
+
+	if (err == RP_OK && file != NULL)
+		file->last = first - 1;
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
+}
+
+static enum rp_err write_header(
+    struct task *task, struct journal *journal, struct file *file, uint64_t first, uint64_t *nonce)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header = {
+		.userid = journal->userid,
+		.epoch = journal->epoch,
+		.lsn = first,
+	};
+
+	while (header.nonce == 0)
+		loop_random(journal->loop, &header.nonce, sizeof(header.nonce));
+	format_sign(&header, FORMAT_JOURNAL, JOURNAL_VERSION);
+	format_put_area(&header, area);
+
+	enum rp_err err = file_write(task, file, area, sizeof(area), 0, false);
+
+	if (err == RP_OK)
+		*nonce = header.nonce;
+	return err;
+}
+
+static enum rp_err make_file(
+    struct task *task, struct journal *journal, uint64_t first, struct file **out)
+{
+	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE;
+	struct journal_file made = { .first = first, .written = FORMAT_AREA_BYTES };
+	char path[JOURNAL_CORE_PATH_BYTES];
+	struct file *file;
+
+	journal_core_path(journal, first, 0, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, mode, &file);
+
+	if (err == RP_ERR_NOTFOUND) {
+		err = dir_make(task, FILE_ROOT_DATA, journal->dir);
+		if (err == RP_OK)
+			err = file_open(task, FILE_ROOT_DATA, path, mode, &file);
+	}
+	if (err != RP_OK)
+		return err;
+	err = write_header(task, journal, file, first, &made.nonce);
+	if (err == RP_OK)
+		err = journal_core_add(journal, &made);
+	if (err != RP_OK) {
+		file_close(file);
+		return err;
+	}
+	*out = file;
+	return seal_before(task, journal, first);
+}
+
+static enum rp_err open_file(
+    struct task *task, struct journal *journal, uint64_t first, struct file **out)
+{
+	const struct journal_file *at = journal_core_find(journal, first);
+	char path[JOURNAL_CORE_PATH_BYTES];
+	uint64_t nonce = at->nonce;
+	struct file *file;
+
+	journal_core_path(journal, first, at->last, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file);
+
+	if (err != RP_OK)
+		return err;
+	if (nonce == 0)
+		err = journal_core_read_header(task, journal, file, first, &nonce);
+	/* Made in the last run and not synced: the log still has every record of it. */
+	if (err == RP_ERR_CORRUPT && journal->recovering)
+		err = write_header(task, journal, file, first, &nonce);
+	if (err != RP_OK) {
+		file_close(file);
+		return err;
+	}
+	journal_core_find(journal, first)->nonce = nonce;
+	*out = file;
+	return RP_OK;
+}
+
+/* Recovery: these records are in a file that a merge has made; it was synced before the old ones went. */
+static bool is_covered(const struct journal *journal, const struct record *record)
+{
+	size_t at = journal_core_lower(journal, record->header.lsn + 1);
+
+	if (!journal->recovering || at == 0)
+		return false;
+
+	const struct journal_file *file = &journal->files[at - 1];
+
+	return file->first != record->header.place.journal && file->last >= record->header.lsn;
+}
+
+static enum rp_err have_file(struct task *task, struct journal *journal, uint64_t first)
+{
+	struct file *file = NULL;
+
+	if (journal->file != NULL && journal->file_first == first)
+		return RP_OK;
+
+	enum rp_err err = journal_core_find(journal, first) != NULL
+	    ? open_file(task, journal, first, &file)
+	    : make_file(task, journal, first, &file);
+
+	if (err != RP_OK && file == NULL)
+		return err;
+	file_close(journal->file);
+	journal->file = file;
+	journal->file_first = first;
+	return err;
+}
+
+/* How many records from the first on lie side by side in one file and fit into one write. */
+static size_t adjacent(const struct record *const *records, size_t count, uint64_t *bytes)
+{
+	const struct record_place *place = &records[0]->header.place;
+	size_t n = 1;
+
+	*bytes = record_journal_bytes(&records[0]->header);
+	for (; n < count; n++) {
+		const struct record_place *next = &records[n]->header.place;
+		uint64_t more = record_journal_bytes(&records[n]->header);
+
+		if (next->journal != place->journal ||
+		    next->journal_offset != place->journal_offset + *bytes ||
+		    *bytes + more > GATHER_BYTES)
+			break;
+		*bytes += more;
+	}
+	return n;
+}
+
+static enum rp_err write_adjacent(struct task *task, struct journal *journal,
+    const struct record *const *records, size_t count, uint64_t bytes)
+{
+	const struct record_place place = records[0]->header.place;
+	uint8_t *p = malloc(bytes);
+	size_t used = 0;
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+
+	const struct journal_file *file = journal_core_find(journal, place.journal);
+
+	RP_ASSERT(file != NULL && file->nonce != 0);
+	for (size_t i = 0; i < count; i++)
+		used += record_put(p + used, records[i], file->nonce);
+	RP_ASSERT(used == bytes);
+
+	enum rp_err err =
+	    file_write(task, journal->file, p, bytes, place.journal_offset, false);
+	struct journal_file *written = journal_core_find(journal, place.journal);
+
+	free(p);
+	if (err == RP_OK && written != NULL && written->written < place.journal_offset + bytes)
+		written->written = place.journal_offset + bytes;
+	return err;
+}
+
+enum rp_err journal_write(
+    struct task *task, struct journal *journal, const struct record *const *records, size_t count)
+{
+	for (size_t done = 0; done < count;) {
+		if (is_covered(journal, records[done])) {
+			done++;
+			continue;
+		}
+
+		uint64_t bytes;
+		size_t n = adjacent(records + done, count - done, &bytes);
+		enum rp_err err =
+		    have_file(task, journal, records[done]->header.place.journal);
+
+		if (err == RP_OK)
+			err = write_adjacent(task, journal, records + done, n, bytes);
+		if (err != RP_OK)
+			return err;
+		done += n;
+	}
+	return RP_OK;
+}
+
+enum rp_err journal_remove_below(struct task *task, struct journal *journal, uint64_t lsn)
+{
+	while (journal->files_count > 1) {
+		uint64_t first = journal->files[0].first;
+		uint64_t last = journal_core_last(journal, 0);
+		char path[JOURNAL_CORE_PATH_BYTES];
+
+		if (last == 0 || last >= lsn)
+			return RP_OK;
+		journal_core_path(journal, first, journal->files[0].last, path);
+
+		enum rp_err err = file_remove(task, FILE_ROOT_DATA, path);
+
+		if (err != RP_OK)
+			return err;
+		if (journal->file_first == first) {
+			file_close(journal->file);
+			journal->file = NULL;
+		}
+		journal_core_drop(journal, first);
+	}
+	return RP_OK;
+}

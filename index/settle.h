@@ -46,6 +46,8 @@ struct settle {
 	uint64_t bytes;      /* of the durable ones */
 	uint64_t oldest_ns;  /* when the oldest became durable; 0: none */
 	struct list link;    /* in the commit log's list of those with something to do */
+	uint64_t retry_ns;   /* not before: it failed */
+	unsigned failures;
 	bool urgent;
 	bool writing;
 	enum rp_err (*write)(struct task *task, struct settle *settle);

@@ -1,0 +1,232 @@
+#include "index/claim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/base/num.h"
+#include "io/file.h"
+
+enum {
+	COPY_BYTES = 4096, /* each copy in a block of its own, written one after the other */
+	COPIES = 2,
+};
+
+static const char store_path[] = "store";
+static const char reserve_path[] = "reserve";
+
+struct claim {
+	struct file *file; /* holds the lock */
+};
+
+const char *claim_network_fs(uint64_t type)
+{
+	static const struct {
+		uint32_t type;
+		const char *name;
+	} known[] = {
+		{ 0x6969, "NFS" },
+		{ 0x517b, "SMB" },
+		{ 0xff534d42, "CIFS" },
+		{ 0xfe534d42, "SMB2" },
+		{ 0x564c, "NCP" },
+		{ 0x5346414f, "AFS" },
+		{ 0x6b414653, "AFS" },
+		{ 0x73757245, "Coda" },
+		{ 0x00c36400, "Ceph" },
+		{ 0x01021997, "9P" },
+		{ 0x0bd00bd0, "Lustre" },
+		{ 0x47504653, "GPFS" },
+		{ 0x01161970, "GFS2" },
+		{ 0x7461636f, "OCFS2" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].type == type)
+			return known[i].name;
+	return NULL;
+}
+
+/* The newer sound copy. found: 0 or 1, which one; RP_ERR_NOTFOUND: the file is new. */
+static enum rp_err read_copies(
+    struct task *task, struct file *file, struct format_header *header, unsigned *found)
+{
+	uint8_t area[COPIES][FORMAT_HEADER_BYTES];
+	enum rp_err read[COPIES];
+	struct format_header copy[COPIES];
+	uint64_t size_bytes;
+	enum rp_err err = file_size(task, file, &size_bytes);
+
+	for (unsigned i = 0; err == RP_OK && i < COPIES; i++) {
+		size_t got;
+
+		err = file_read(task, file, area[i], sizeof(area[i]), (uint64_t)i * COPY_BYTES, &got);
+		if (err == RP_OK)
+			read[i] = format_check(
+			    bytes_of(area[i], got), FORMAT_STORE, CLAIM_VERSION, &copy[i]);
+	}
+	if (err != RP_OK)
+		return err;
+	if (read[0] == RP_ERR_CANNOT || read[1] == RP_ERR_CANNOT)
+		return RP_ERR_CANNOT;
+	if (read[0] != RP_OK && read[1] != RP_OK)
+		/* The first start may have been cut short: then nothing but zeroes, or half of the first copy, is there. */
+		return read[1] == RP_ERR_END ? RP_ERR_NOTFOUND : RP_ERR_CORRUPT;
+	*found = read[0] != RP_OK || (read[1] == RP_OK && copy[1].epoch > copy[0].epoch);
+	*header = copy[*found];
+	return RP_OK;
+}
+
+static enum rp_err write_copy(
+    struct task *task, struct file *file, const struct format_header *header, unsigned which)
+{
+	uint8_t *block = calloc(1, COPY_BYTES);
+
+	if (block == NULL)
+		return RP_ERR_NOMEM;
+	memcpy(block, header, sizeof(*header));
+
+	enum rp_err err =
+	    file_write(task, file, block, COPY_BYTES, (uint64_t)which * COPY_BYTES, true);
+
+	free(block);
+	return err;
+}
+
+/* The older copy first, so that one is whole at any time. */
+static enum rp_err raise_epoch(struct task *task, struct file *file, unsigned shards_count,
+    struct format_header *header, unsigned newer)
+{
+	header->epoch++;
+	while (header->nonce == 0)
+		loop_random(task_loop(task), &header->nonce, sizeof(header->nonce));
+	if (header->extra[CLAIM_EXTRA_SHARDS] < shards_count)
+		header->extra[CLAIM_EXTRA_SHARDS] = shards_count;
+	format_sign(header, FORMAT_STORE, CLAIM_VERSION);
+
+	enum rp_err err = write_copy(task, file, header, 1 - newer);
+
+	return err == RP_OK ? write_copy(task, file, header, newer) : err;
+}
+
+/* A new store is one without logs and users: otherwise DATA/store was lost, and with it the epoch. */
+static enum rp_err is_new(struct task *task, struct arena *arena)
+{
+	static const struct {
+		enum file_root root;
+		const char *path;
+	} places[] = { { FILE_ROOT_DATA, "users" }, { FILE_ROOT_COMMIT, "0" } };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct dir_entry *entries;
+		size_t count;
+		enum rp_err err =
+		    dir_list(task, places[i].root, places[i].path, arena, &entries, &count);
+
+		if (err == RP_OK && count > 0)
+			return RP_ERR_CORRUPT;
+		if (err != RP_OK && err != RP_ERR_NOTFOUND)
+			return err;
+	}
+	return RP_OK;
+}
+
+static const char *reason_of(enum rp_err err)
+{
+	switch (err) {
+	case RP_ERR_BUSY:
+		return "another server is using this data directory";
+	case RP_ERR_CANNOT:
+		return "the data directory was written by a newer version of ringpost";
+	case RP_ERR_CORRUPT:
+		return "the file \"store\" of the data directory is damaged or missing: run ringpost repair";
+	case RP_ERR_NOSPACE:
+		return "no room is left for the file \"store\" of the data directory";
+	case RP_ERR_DENIED:
+		return "the data directory may not be written by this user";
+	default:
+		return "the file \"store\" of the data directory cannot be read or written";
+	}
+}
+
+static enum rp_err claim_file(struct task *task, struct arena *arena, struct file *file,
+    unsigned shards_count, uint64_t *epoch)
+{
+	struct format_header header;
+	unsigned newer = 0;
+	enum rp_err err = file_lock(task, file);
+
+	if (err != RP_OK)
+		return err;
+	err = read_copies(task, file, &header, &newer);
+	if (err == RP_ERR_NOTFOUND) {
+		err = is_new(task, arena);
+		header = (struct format_header){ 0 };
+		newer = 1; /* the first copy is written first */
+	}
+	if (err == RP_OK)
+		err = raise_epoch(task, file, shards_count, &header, newer);
+	if (err == RP_OK)
+		err = dir_sync(task, FILE_ROOT_DATA, ".");
+	if (err == RP_OK)
+		*epoch = header.epoch;
+	return err;
+}
+
+enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
+    struct claim **out, uint64_t *epoch, const char **reason)
+{
+	struct claim *claim = calloc(1, sizeof(*claim));
+	enum rp_err err = RP_ERR_NOMEM;
+
+	if (claim == NULL)
+		goto fail;
+	err = file_open(task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE | FILE_CREATE,
+	    &claim->file);
+	if (err == RP_OK)
+		err = claim_file(task, arena, claim->file, shards_count, epoch);
+	if (err == RP_OK) {
+		*out = claim;
+		return RP_OK;
+	}
+	store_unclaim(claim);
+fail:
+	*reason = reason_of(err);
+	return err;
+}
+
+void store_unclaim(struct claim *claim)
+{
+	if (claim == NULL)
+		return;
+	file_close(claim->file);
+	free(claim);
+}
+
+enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
+{
+	struct file *file;
+	uint64_t size_bytes;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, reserve_path,
+	    FILE_READ | FILE_WRITE | FILE_CREATE, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_size(task, file, &size_bytes);
+	if (err == RP_OK && size_bytes < bytes)
+		err = file_allocate(task, file, 0, bytes);
+	file_close(file);
+	if (err != RP_OK)
+		(void)file_remove(task, FILE_ROOT_DATA, reserve_path); /* half of it helps nobody */
+	return err;
+}
+
+enum rp_err claim_reserve_give_up(struct task *task)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, reserve_path, FILE_WRITE, &file);
+
+	if (err != RP_OK)
+		return err;
+	file_close(file);
+	return file_remove(task, FILE_ROOT_DATA, reserve_path);
+}

@@ -1,0 +1,27 @@
+/* claim.h -- who owns DATA: the lock, the epoch, and the room that is given up when the disk is full.
+ *
+ * DATA/store has two checksummed copies of one block; the lock on it goes with the process.
+ */
+#ifndef RP_INDEX_CLAIM_H
+#define RP_INDEX_CLAIM_H
+
+#include "index/format.h"
+#include "index/store.h"
+
+enum { CLAIM_VERSION = 1 };
+
+/* extra[] of DATA/store's format_header. */
+enum claim_extra {
+	CLAIM_EXTRA_SHARDS, /* the greatest number of shards there ever was */
+};
+
+/* Is this file system (statfs f_type) on another machine? Then its name; NULL: no. Its locks and its order of writes cannot be
+ * relied on, so DATA may not lie there. The server asks before it opens anything. */
+const char *claim_network_fs(uint64_t type);
+
+/* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */
+RP_MUST_USE enum rp_err claim_reserve_make(struct task *task, uint64_t bytes);
+/* Give its room to what was promised. RP_ERR_NOTFOUND: it has been given already. */
+RP_MUST_USE enum rp_err claim_reserve_give_up(struct task *task);
+
+#endif

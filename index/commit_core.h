@@ -1,0 +1,143 @@
+/* commit_core.h -- the inside of one shard's commit log. For commit*.c and settle.c alone.
+ *
+ * Memory is chunks. From a chunk's front grow the writes as they go to the disk (segments, each from a fresh block);
+ * from its end grow the small objects that belong to them. So appending a record allocates nothing, and a chunk is
+ * given back whole, when its last record is in its place.
+ *
+ * A log file goes round:
+ *
+ *   (made) --> free --> current --> full --------------------> free
+ *      header written     room used up     all settled, syncfs, new header
+ *
+ * Files become full, and free again, in one order: so what is missing before the oldest is settled (recover.c).
+ */
+#ifndef RP_INDEX_COMMIT_CORE_H
+#define RP_INDEX_COMMIT_CORE_H
+
+#include "index/commit.h"
+#include "index/logfile.h"
+
+enum {
+	COMMIT_GATHER_BYTES = 256 * 1024,
+	COMMIT_CHUNK_BYTES = 1024 * 1024,
+	COMMIT_CHUNKS_SPARE = 2,  /* kept for the next */
+	COMMIT_SETTLE_TRIES = 10, /* one a second; then the log fails, and recovery tries */
+};
+#define COMMIT_GATHER_NS (200 * UINT64_C(1000))
+
+struct commit_chunk {
+	struct list link; /* in commit->chunks or commit->spares */
+	uint8_t *p;       /* aligned to a block */
+	size_t front;     /* free is [front, back) */
+	size_t back;
+	unsigned refs; /* segments in it; one more while it is the newest */
+};
+
+struct commit_file {
+	struct list link; /* in commit->free or commit->full */
+	uint64_t number;
+	struct file *file;
+	uint64_t at;    /* where the next write goes */
+	uint64_t nonce;
+	uint64_t unsettled; /* entries in it that are not in their places */
+};
+
+struct commit_segment {
+	struct list link;  /* in commit->unsent, then commit->sent */
+	struct list alive; /* in commit->segments */
+	struct commit_chunk *chunk;
+	struct commit_file *file; /* once it is sent */
+	uint8_t *p;
+	size_t used;
+	unsigned records;
+	unsigned refs; /* entries; one more until it is durable */
+	uint64_t number;
+	uint64_t end_position;
+	uint64_t first_ns; /* when its first record came */
+	struct commit_entry *entries;
+	struct commit_entry **entries_end;
+	bool done;
+	bool waited_for; /* a writer has set itself a time for it */
+};
+
+struct commit {
+	struct loop *loop;
+	struct commit_settings settings;
+	struct file *sync; /* on DATA, held since the start: no error of a flush is missed */
+	size_t chunk_bytes;
+	size_t segment_bytes_max;
+
+	struct list chunks; /* the newest last */
+	struct list spares;
+	size_t chunks_count;
+	size_t spares_count;
+	uint64_t live_bytes;     /* of segments, in blocks */
+	uint64_t unsettled;      /* entries that are not in their places */
+	uint64_t reserved_bytes; /* promised to tasks */
+	struct task_queue room;  /* who waits in commit_reserve */
+
+	uint64_t position;
+	uint64_t durable;
+	struct task_queue durable_wait;
+	struct list segments; /* all alive */
+	struct list unsent;   /* the last one may be open */
+	struct commit_segment *open;
+	struct list sent;
+	unsigned writing;
+	bool choosing; /* a writer is at the file question: the order of writes is that of segments */
+	uint64_t number;         /* of the last write that was sent */
+	uint64_t durable_number;
+	struct task_queue writers;
+
+	struct commit_file *current;
+	struct list free;
+	struct list full; /* the oldest first */
+	unsigned files_count;
+	uint64_t files_number; /* the highest name */
+	uint64_t use;
+	bool wants_file;               /* a writer waits for one */
+	struct task_queue file_wait;
+	struct task_queue recycle_wait;
+	struct task_queue make_wait;
+
+	struct list dirty; /* of struct settle: something durable waits, the oldest first */
+	struct list urgent;
+	unsigned settling; /* write functions under way */
+	bool hurry;        /* settle now: a log file is needed */
+	bool draining;     /* settle all: the end */
+	struct task_queue settlers;
+	struct task_queue settled_wait;
+	uint64_t room_checked_ns;
+	bool disk_full;
+	bool reserve_given;
+	bool settle_stuck;
+
+	bool direct;
+	bool failed;
+	bool stopping;
+	unsigned tasks_count;
+	struct task_queue ended;
+	struct commit_stats stats;
+};
+
+void commit_core_fail(struct commit *commit, const char *what, enum rp_err err);
+void commit_core_unref_segment(struct commit *commit, struct commit_segment *segment);
+
+/* settle.c: this entry is durable now; a task for commit->settlers. */
+void settle_core_durable(struct commit *commit, struct commit_entry *entry);
+void settle_core_task(struct task *task, void *arg);
+
+/* commit_file.c: this shard's files. */
+RP_MUST_USE enum rp_err commit_core_open_files(struct task *task, struct commit *commit);
+RP_MUST_USE enum rp_err commit_core_adopt(struct task *task, struct commit *commit);
+RP_MUST_USE enum rp_err commit_core_free_all(struct task *task, struct commit *commit);
+void commit_core_close_files(struct commit *commit);
+void commit_core_recycle_task(struct task *task, void *arg);
+void commit_core_make_task(struct task *task, void *arg);
+void commit_core_wake_recycler(struct commit *commit);
+
+/* commit_write.c */
+void commit_core_write_task(struct task *task, void *arg);
+void commit_core_wake_writer(struct commit *commit);
+
+#endif

@@ -1,0 +1,409 @@
+/* This shard's log files: made, taken over, used again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/claim.h"
+#include "index/commit_core.h"
+#include "io/base/arena.h"
+#include "io/base/clock.h"
+#include "io/base/num.h"
+
+enum {
+	ZERO_BYTES = 256 * 1024,      /* written at a time when a file is made */
+	LIST_BYTES_MAX = 1024 * 1024, /* of the names in a shard's folder */
+};
+
+static unsigned shard_of(const struct commit *commit)
+{
+	return loop_shard(commit->loop);
+}
+
+/* O_DIRECT where the file system has it. */
+static enum rp_err open_log(
+    struct task *task, struct commit *commit, const char *path, unsigned mode, struct file **out)
+{
+	enum rp_err err = RP_ERR_CANNOT;
+
+	mode |= FILE_READ | FILE_WRITE;
+	if (commit->direct)
+		err = file_open(task, FILE_ROOT_COMMIT, path, mode | FILE_DIRECT, out);
+	if (err != RP_ERR_CANNOT)
+		return err;
+	err = file_open(task, FILE_ROOT_COMMIT, path, mode, out);
+	if (err == RP_OK && commit->direct) {
+		LOG(loop_log(commit->loop), LOG_WARN, "commit.not_direct", LOG_STR("path", path));
+		commit->direct = false;
+	}
+	return err;
+}
+
+static struct commit_file *add_file(struct commit *commit, uint64_t number, struct file *file)
+{
+	struct commit_file *added = calloc(1, sizeof(*added));
+
+	if (added == NULL)
+		return NULL;
+	list_init(&added->link);
+	added->number = number;
+	added->file = file;
+	commit->files_count++;
+	if (commit->files_number < number)
+		commit->files_number = number;
+	return added;
+}
+
+static void drop_file(struct commit *commit, struct commit_file *file)
+{
+	commit->files_count--;
+	file_close(file->file);
+	free(file);
+}
+
+static enum rp_err write_header(
+    struct task *task, struct commit *commit, struct commit_file *file, enum logfile_state state)
+{
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+	struct format_header header = { .epoch = commit->settings.epoch, .number = file->number };
+
+	if (block == NULL)
+		return RP_ERR_NOMEM;
+	while (header.nonce == 0)
+		loop_random(commit->loop, &header.nonce, sizeof(header.nonce));
+	header.extra[LOGFILE_EXTRA_SHARD] = shard_of(commit);
+	header.extra[LOGFILE_EXTRA_USE] = ++commit->use;
+	header.extra[LOGFILE_EXTRA_STATE] = state;
+	header.extra[LOGFILE_EXTRA_DURABLE] = commit->durable_number;
+	header.extra[LOGFILE_EXTRA_BYTES] = commit->settings.file_bytes;
+
+	enum rp_err err = logfile_write_header(task, file->file, &header, block);
+
+	free(block);
+	if (err == RP_OK) {
+		file->nonce = header.nonce;
+		file->at = LOGFILE_FIRST_OFFSET;
+	}
+	return err;
+}
+
+/* Ready for use: its header has a new nonce. */
+static enum rp_err ready(struct task *task, struct commit *commit, struct commit_file *file)
+{
+	enum rp_err err = write_header(task, commit, file, LOGFILE_USED);
+
+	if (err != RP_OK)
+		return err;
+	list_push_back(&commit->free, &file->link);
+	task_queue_wake_all(&commit->file_wait);
+	return RP_OK;
+}
+
+/* Room that is there and written: a commit then changes neither size nor block map. */
+static enum rp_err fill_with_zeroes(
+    struct task *task, struct file *file, uint64_t file_bytes)
+{
+	uint8_t *zero = aligned_alloc(LOGFILE_BLOCK_BYTES, ZERO_BYTES);
+
+	if (zero == NULL)
+		return RP_ERR_NOMEM;
+	memset(zero, 0, ZERO_BYTES);
+
+	enum rp_err err = file_allocate(task, file, 0, file_bytes);
+
+	for (uint64_t at = 0; err == RP_OK && at < file_bytes; at += ZERO_BYTES)
+		err = file_write(task, file, zero,
+		    (size_t)num_min(ZERO_BYTES, file_bytes - at), at, false);
+	if (err == RP_OK)
+		err = file_sync(task, file);
+	free(zero);
+	return err;
+}
+
+static enum rp_err sync_folder(struct task *task, struct commit *commit)
+{
+	char path[LOGFILE_PATH_BYTES];
+
+	logfile_path(shard_of(commit), 1, path);
+	*strchr(path, '/') = '\0';
+
+	enum rp_err err = dir_sync(task, FILE_ROOT_COMMIT, path);
+
+	return err != RP_OK ? err : dir_sync(task, FILE_ROOT_COMMIT, ".");
+}
+
+/* A log file of ours with this name is made, or made anew over one that holds nothing. */
+static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct file *file;
+
+	logfile_path(shard_of(commit), number, path);
+
+	enum rp_err err = open_log(task, commit, path, FILE_CREATE | FILE_TRUNCATE, &file);
+
+	if (err != RP_OK)
+		return err;
+
+	struct commit_file *made = add_file(commit, number, file);
+
+	if (made == NULL) {
+		file_close(file);
+		return RP_ERR_NOMEM;
+	}
+	err = fill_with_zeroes(task, file, commit->settings.file_bytes);
+	if (err == RP_OK)
+		err = sync_folder(task, commit);
+	if (err == RP_OK)
+		err = ready(task, commit, made);
+	if (err != RP_OK) {
+		drop_file(commit, made);
+		(void)file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
+	}
+	return err;
+}
+
+/* Is this file there and free? Takes it over, or makes it anew when its size is not what is set now. */
+static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct file *file;
+
+	if (commit->files_number < number)
+		commit->files_number = number;
+	logfile_path(shard_of(commit), number, path);
+
+	enum rp_err err = open_log(task, commit, path, 0, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = logfile_read_header(task, file, &header);
+
+	bool blank = err == RP_ERR_END; /* a crash came while it was made */
+	bool is_free = err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
+	bool fits = is_free && header.extra[LOGFILE_EXTRA_BYTES] == commit->settings.file_bytes;
+	struct commit_file *added = fits ? add_file(commit, number, file) : NULL;
+
+	if (added == NULL)
+		file_close(file);
+	if (fits)
+		return added == NULL ? RP_ERR_NOMEM : ready(task, commit, added);
+	if (blank || is_free)
+		return make_file(task, commit, number);
+	return err == RP_ERR_CORRUPT ? RP_OK : err; /* in use by the last run, or damaged: it stays */
+}
+
+static bool have(const struct commit *commit, uint64_t number)
+{
+	const struct list *lists[] = { &commit->free, &commit->full };
+
+	for (int i = 0; i < 2; i++)
+		LIST_FOR_EACH(link, lists[i])
+			if (RP_CONTAINER_OF(link, struct commit_file, link)->number == number)
+				return true;
+	return commit->current != NULL && commit->current->number == number;
+}
+
+/* Take over what is free, up to a count. */
+static enum rp_err take_free(struct task *task, struct commit *commit, unsigned files_max)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct arena arena;
+	struct dir_entry *names = NULL;
+	size_t count = 0;
+
+	logfile_path(shard_of(commit), 1, path);
+	*strchr(path, '/') = '\0';
+
+	enum rp_err err = dir_make(task, FILE_ROOT_COMMIT, path);
+
+	arena_init(&arena, LIST_BYTES_MAX);
+	if (err == RP_OK)
+		err = dir_list(task, FILE_ROOT_COMMIT, path, &arena, &names, &count);
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t number;
+
+		if (names[i].is_dir || !logfile_parse_name(names[i].name, &number) ||
+		    have(commit, number))
+			continue;
+		if (commit->files_count < files_max) {
+			err = take_over(task, commit, number);
+		} else if (commit->files_number < number) {
+			commit->files_number = number;
+		}
+	}
+	arena_fini(&arena);
+	return err;
+}
+
+/* One is enough to begin with; commit_core_make_task makes the others. */
+enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
+{
+	enum rp_err err = take_free(task, commit, commit->settings.files_max);
+
+	if (err != RP_OK || commit->files_count > 0)
+		return err;
+	err = make_file(task, commit, ++commit->files_number);
+	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK) {
+		commit->reserve_given = true;
+		err = make_file(task, commit, commit->files_number);
+	}
+	return err;
+}
+
+enum rp_err commit_core_adopt(struct task *task, struct commit *commit)
+{
+	return take_free(task, commit, commit->settings.files_max);
+}
+
+static enum rp_err free_list(struct task *task, struct commit *commit, struct list *files)
+{
+	LIST_FOR_EACH(link, files) {
+		struct commit_file *file = RP_CONTAINER_OF(link, struct commit_file, link);
+		enum rp_err err = write_header(task, commit, file, LOGFILE_FREE);
+
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+/* At a clean end, oldest first: nothing is in them. */
+enum rp_err commit_core_free_all(struct task *task, struct commit *commit)
+{
+	enum rp_err err = free_list(task, commit, &commit->full);
+
+	if (err == RP_OK && commit->current != NULL)
+		err = write_header(task, commit, commit->current, LOGFILE_FREE);
+	return err == RP_OK ? free_list(task, commit, &commit->free) : err;
+}
+
+void commit_core_close_files(struct commit *commit)
+{
+	for (struct list *link; (link = list_pop_front(&commit->full)) != NULL;)
+		drop_file(commit, RP_CONTAINER_OF(link, struct commit_file, link));
+	for (struct list *link; (link = list_pop_front(&commit->free)) != NULL;)
+		drop_file(commit, RP_CONTAINER_OF(link, struct commit_file, link));
+	if (commit->current != NULL)
+		drop_file(commit, commit->current);
+}
+
+/* ---- used again ---- */
+
+/* How much of the last file there is has been used, in quarters. */
+static bool is_short(const struct commit *commit, unsigned quarters)
+{
+	if (!list_empty(&commit->free))
+		return false;
+	if (commit->wants_file || commit->current == NULL)
+		return true;
+	return commit->current->at >= commit->settings.file_bytes / 4 * quarters;
+}
+
+static bool may_recycle(const struct commit *commit)
+{
+	return !commit->settings.recovering && !list_empty(&commit->full) && is_short(commit, 2);
+}
+
+static bool may_make(const struct commit *commit)
+{
+	if (commit->files_count >= commit->settings.files_max)
+		return false;
+	return commit->files_count < COMMIT_FILES_START || is_short(commit, 3);
+}
+
+void commit_core_wake_recycler(struct commit *commit)
+{
+	if (may_recycle(commit))
+		task_queue_wake(&commit->recycle_wait);
+	if (may_make(commit))
+		task_queue_wake(&commit->make_wait);
+}
+
+static struct commit_file *oldest_full(const struct commit *commit)
+{
+	return RP_CONTAINER_OF(commit->full.next, struct commit_file, link);
+}
+
+/* All records of the oldest file are in their places. */
+static bool settle_oldest(struct task *task, struct commit *commit)
+{
+	while (!commit->failed && !commit->stopping && oldest_full(commit)->unsettled > 0) {
+		commit->hurry = true;
+		task_queue_wake_all(&commit->settlers);
+		(void)task_queue_wait(task, &commit->settled_wait);
+	}
+	commit->hurry = false;
+	return !commit->failed && !commit->stopping;
+}
+
+static enum rp_err recycle(struct task *task, struct commit *commit)
+{
+	struct list settled;
+
+	list_init(&settled);
+	if (!settle_oldest(task, commit))
+		return RP_OK;
+	while (!list_empty(&commit->full) && oldest_full(commit)->unsettled == 0)
+		list_push_back(&settled, list_pop_front(&commit->full));
+
+	enum rp_err err = file_syncfs(task, commit->sync);
+
+	while (err == RP_OK && !list_empty(&settled)) {
+		struct commit_file *file =
+		    RP_CONTAINER_OF(settled.next, struct commit_file, link);
+
+		list_del(&file->link);
+		err = ready(task, commit, file);
+		if (err != RP_OK)
+			list_push_front(&settled, &file->link);
+		else
+			commit->stats.files_reused++;
+	}
+	list_splice_back(&settled, &commit->full); /* what is left stays the oldest */
+	list_splice_back(&commit->full, &settled);
+	return err;
+}
+
+void commit_core_recycle_task(struct task *task, void *arg)
+{
+	struct commit *commit = arg;
+
+	task_set_name(task, "commit.recycle");
+	while (!commit->failed && !commit->stopping) {
+		if (!may_recycle(commit)) {
+			(void)task_queue_wait(task, &commit->recycle_wait);
+			continue;
+		}
+
+		enum rp_err err = recycle(task, commit);
+
+		if (err != RP_OK)
+			commit_core_fail(commit, "sync", err);
+	}
+	commit->tasks_count--;
+	task_queue_wake_all(&commit->ended);
+}
+
+void commit_core_make_task(struct task *task, void *arg)
+{
+	struct commit *commit = arg;
+
+	task_set_name(task, "commit.make");
+	while (!commit->failed && !commit->stopping) {
+		if (!may_make(commit)) {
+			(void)task_queue_wait(task, &commit->make_wait);
+			continue;
+		}
+
+		enum rp_err err = make_file(task, commit, ++commit->files_number);
+
+		if (err == RP_OK)
+			continue;
+		LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",
+		    LOG_STR("error", err_name(err)));
+		/* The ones there are go round; perhaps there is room later. */
+		(void)task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
+	}
+	commit->tasks_count--;
+	task_queue_wake_all(&commit->ended);
+}

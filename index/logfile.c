@@ -1,0 +1,130 @@
+#include "index/logfile.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "io/base/num.h"
+
+static uint64_t header_checksum(const struct logfile_write *write)
+{
+	return XXH3_64bits_withSeed(
+	    write, offsetof(struct logfile_write, header_xxh3), write->nonce);
+}
+
+void logfile_put_write(
+    uint8_t *p, uint32_t bytes, uint32_t records, uint64_t number, uint64_t durable, uint64_t nonce)
+{
+	struct logfile_write write = {
+		.magic = LOGFILE_WRITE_MAGIC,
+		.version = LOGFILE_VERSION,
+		.header_bytes = sizeof(write),
+		.bytes = bytes,
+		.records = records,
+		.number = number,
+		.durable = durable,
+		.nonce = nonce,
+	};
+
+	RP_ASSERT(bytes > sizeof(write) && bytes <= LOGFILE_WRITE_BYTES_MAX);
+	RP_ASSERT(records > 0 && number > durable);
+	write.payload_xxh3 = XXH3_64bits_withSeed(p + sizeof(write), bytes - sizeof(write), nonce);
+	write.header_xxh3 = header_checksum(&write);
+	memcpy(p, &write, sizeof(write));
+}
+
+enum rp_err logfile_check_write(struct bytes in, uint64_t nonce, struct logfile_write *out)
+{
+	struct logfile_write write;
+
+	if (in.n < sizeof(write))
+		return RP_ERR_END;
+	if (num_get_u32(in.p) != LOGFILE_WRITE_MAGIC)
+		return num_get_u32(in.p) == 0 ? RP_ERR_END : RP_ERR_CORRUPT;
+	memcpy(&write, in.p, sizeof(write));
+	if (write.nonce != nonce || write.header_xxh3 != header_checksum(&write))
+		return RP_ERR_CORRUPT;
+	if (write.version != LOGFILE_VERSION || write.header_bytes != sizeof(write) ||
+	    write.bytes <= sizeof(write) || write.bytes > LOGFILE_WRITE_BYTES_MAX ||
+	    write.records == 0 || write.number <= write.durable)
+		return RP_ERR_CORRUPT;
+	*out = write;
+	return RP_OK;
+}
+
+bool logfile_write_is_whole(struct bytes in, const struct logfile_write *write)
+{
+	if (in.n < write->bytes)
+		return false;
+	return XXH3_64bits_withSeed(in.p + sizeof(*write), write->bytes - sizeof(*write),
+		   write->nonce) == write->payload_xxh3;
+}
+
+void logfile_path(unsigned shard, uint64_t number, char path[LOGFILE_PATH_BYTES])
+{
+	snprintf(path, LOGFILE_PATH_BYTES, "%u/%" PRIu64 ".log", shard, number);
+}
+
+bool logfile_parse_name(struct bytes name, uint64_t *number)
+{
+	static const char suffix[] = ".log";
+	size_t n = sizeof(suffix) - 1;
+
+	if (name.n <= n || memcmp(name.p + name.n - n, suffix, n) != 0 || name.p[0] == '0')
+		return false;
+	return bytes_to_u64(bytes_slice(name, 0, name.n - n), UINT64_MAX - 1, number);
+}
+
+enum rp_err logfile_read_header(
+    struct task *task, struct file *file, struct format_header *out)
+{
+	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_FIRST_OFFSET);
+	struct format_header header[2];
+	enum rp_err read[2];
+	size_t got;
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+
+	enum rp_err err = file_read(task, file, p, LOGFILE_FIRST_OFFSET, 0, &got);
+
+	for (int i = 0; err == RP_OK && i < 2; i++) {
+		size_t at = num_min(got, (size_t)i * LOGFILE_BLOCK_BYTES);
+
+		read[i] = format_check(
+		    bytes_from(bytes_of(p, got), at), FORMAT_LOG, LOGFILE_VERSION, &header[i]);
+	}
+	free(p);
+	if (err != RP_OK)
+		return err;
+	if (read[0] == RP_ERR_CANNOT || read[1] == RP_ERR_CANNOT)
+		return RP_ERR_CANNOT;
+	if (read[0] != RP_OK && read[1] != RP_OK)
+		return read[0] == RP_ERR_END ? read[1] : read[0];
+
+	bool second = read[0] != RP_OK;
+
+	if (read[0] == RP_OK && read[1] == RP_OK)
+		second = header[1].epoch > header[0].epoch ||
+		    (header[1].epoch == header[0].epoch &&
+			header[1].extra[LOGFILE_EXTRA_USE] > header[0].extra[LOGFILE_EXTRA_USE]);
+	*out = header[second];
+	return RP_OK;
+}
+
+enum rp_err logfile_write_header(
+    struct task *task, struct file *file, struct format_header *header, uint8_t *block)
+{
+	format_sign(header, FORMAT_LOG, LOGFILE_VERSION);
+	memset(block, 0, LOGFILE_BLOCK_BYTES);
+	memcpy(block, header, sizeof(*header));
+
+	enum rp_err err = file_write(task, file, block, LOGFILE_BLOCK_BYTES, 0, true);
+
+	if (err == RP_OK)
+		err = file_write(
+		    task, file, block, LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES, true);
+	return err;
+}

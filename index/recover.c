@@ -1,0 +1,405 @@
+#include "index/recover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/dbox/dbox.h"
+#include "index/journal.h"
+#include "index/recover_core.h"
+#include "io/base/num.h"
+
+enum {
+	BATCH_RECORDS = 64,           /* placed in one go */
+	BATCH_BYTES = 1024 * 1024,    /* of the log's records in memory meanwhile */
+};
+
+static bool same_userid(const struct hash_link *link, const void *key)
+{
+	return userid_eq(&RP_CONTAINER_OF(link, struct recover_user, hash)->userid, key);
+}
+
+static struct recover_user *find(const struct recover *recover, const struct userid *userid)
+{
+	uint64_t h = hash_bytes(recover->by_userid.key, bytes_of(userid->b, USERID_BYTES));
+	struct hash_link *link = hash_find(&recover->by_userid, h, same_userid, userid);
+
+	return link != NULL ? RP_CONTAINER_OF(link, struct recover_user, hash) : NULL;
+}
+
+static struct recover_user *add_user(struct recover *recover, const struct userid *userid)
+{
+	struct recover_user *user = calloc(1, sizeof(*user));
+	uint64_t h = hash_bytes(recover->by_userid.key, bytes_of(userid->b, USERID_BYTES));
+
+	if (user == NULL)
+		return NULL;
+	user->userid = *userid;
+	if (!hash_add(&recover->by_userid, &user->hash, h)) {
+		free(user);
+		return NULL;
+	}
+	list_push_back(&recover->users, &user->link);
+	return user;
+}
+
+static void drop_user(struct recover *recover, struct recover_user *user)
+{
+	hash_del(&recover->by_userid, &user->hash);
+	list_del(&user->link);
+	free(user->items);
+	free(user);
+}
+
+enum rp_err recover_core_keep(struct recover *recover, const struct record *record, uint32_t file,
+    uint64_t offset, uint64_t write)
+{
+	const struct record_header *header = &record->header;
+	struct recover_user *user;
+
+	if (userid_shard(&header->userid, recover->shards_count) != loop_shard(recover->loop))
+		return RP_OK;
+	user = find(recover, &header->userid);
+	if (user == NULL)
+		user = add_user(recover, &header->userid);
+	if (user == NULL)
+		return RP_ERR_NOMEM;
+	if (user->count == user->count_max) {
+		size_t room = user->count_max == 0 ? 8 : 2 * user->count_max;
+		struct recover_item *items = realloc(user->items, room * sizeof(*items));
+
+		if (items == NULL)
+			return RP_ERR_NOMEM;
+		user->items = items;
+		user->count_max = room;
+	}
+	user->items[user->count++] = (struct recover_item){
+		.epoch = header->epoch,
+		.lsn = header->lsn,
+		.write = write,
+		.offset = offset,
+		.bytes = (uint32_t)record_bytes(header),
+		.file = file,
+		.dbox = (uint32_t)header->place.dbox,
+		.flags = header->flags,
+	};
+	return RP_OK;
+}
+
+void recover_core_end_group(struct recover *recover, uint64_t cut)
+{
+	LIST_FOR_EACH_SAFE(link, &recover->users) {
+		struct recover_user *user = RP_CONTAINER_OF(link, struct recover_user, link);
+		size_t kept = user->group;
+
+		for (size_t i = user->group; i < user->count; i++)
+			if (user->items[i].write < cut)
+				user->items[kept++] = user->items[i];
+		user->count = kept;
+		user->group = kept;
+		if (kept == 0)
+			drop_user(recover, user);
+	}
+}
+
+/* By LSN; of two with the same the later epoch's first: the earlier one's was cut before the later was given out. */
+static int by_lsn(const void *a, const void *b)
+{
+	const struct recover_item *x = a;
+	const struct recover_item *y = b;
+
+	if (x->lsn != y->lsn)
+		return x->lsn < y->lsn ? -1 : 1;
+	if (x->epoch != y->epoch)
+		return x->epoch > y->epoch ? -1 : 1;
+	return 0;
+}
+
+/* Void is what a later epoch has given out anew (with all behind it), what is there twice, and all before the user was
+ * destroyed. */
+static void drop_void(struct recover *recover, struct recover_user *user)
+{
+	uint64_t epoch = 0;
+	size_t kept = 0;
+
+	qsort(user->items, user->count, sizeof(struct recover_item), by_lsn);
+	for (size_t i = 0; i < user->count; i++) {
+		const struct recover_item item = user->items[i];
+		bool twice = kept > 0 && user->items[kept - 1].lsn == item.lsn;
+
+		if (twice || item.epoch < epoch)
+			continue;
+		epoch = item.epoch;
+		if ((item.flags & RECORD_DESTROYS) != 0)
+			kept = 0;
+		user->items[kept++] = item;
+	}
+	recover->report.records_void += user->count - kept;
+	user->count = kept;
+}
+
+/* Bodies that a later record's dropped file would have held. */
+static void drop_bodies(struct recover_user *user)
+{
+	for (size_t i = 0; i < user->count; i++) {
+		if ((user->items[i].flags & RECORD_DROPS_DBOX) == 0)
+			continue;
+		for (size_t j = 0; j < i; j++)
+			if (user->items[j].dbox == user->items[i].dbox)
+				user->items[j].no_body = true;
+	}
+}
+
+static enum rp_err read_all(struct task *task, struct recover *recover)
+{
+	unsigned shards_max;
+	enum rp_err err = recover_core_list(task, recover->epoch, false, &recover->files,
+	    &recover->files_count, &shards_max);
+	size_t to;
+
+	for (size_t from = 0; err == RP_OK && from < recover->files_count; from = to) {
+		const struct recover_file *first = &recover->files[from];
+
+		for (to = from + 1; to < recover->files_count; to++)
+			if (recover->files[to].shard != first->shard ||
+			    recover->files[to].epoch != first->epoch)
+				break;
+		err = recover_core_read(task, recover, from, to);
+	}
+	return err;
+}
+
+enum rp_err recover_open(
+    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out)
+{
+	struct recover *recover = calloc(1, sizeof(*recover));
+	struct hash_key key;
+
+	if (recover == NULL)
+		return RP_ERR_NOMEM;
+	recover->loop = task_loop(task);
+	recover->shards_count = shards_count;
+	recover->epoch = epoch;
+	loop_random(recover->loop, &key, sizeof(key));
+	hash_init(&recover->by_userid, key);
+	list_init(&recover->users);
+	task_queue_init(&recover->placed);
+
+	enum rp_err err = file_open(
+	    task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE | FILE_CREATE, &recover->sync);
+
+	if (err == RP_OK)
+		err = read_all(task, recover);
+	if (err != RP_OK) {
+		recover_close(recover);
+		return err;
+	}
+	LIST_FOR_EACH(link, &recover->users) {
+		struct recover_user *user = RP_CONTAINER_OF(link, struct recover_user, link);
+
+		drop_void(recover, user);
+		drop_bodies(user);
+		recover->report.users++;
+		recover->report.records += user->count;
+	}
+	*out = recover;
+	return RP_OK;
+}
+
+void recover_close(struct recover *recover)
+{
+	if (recover == NULL)
+		return;
+	LIST_FOR_EACH_SAFE(link, &recover->users)
+		drop_user(recover, RP_CONTAINER_OF(link, struct recover_user, link));
+	hash_fini(&recover->by_userid);
+	file_close(recover->sync);
+	free(recover->files);
+	free(recover);
+}
+
+bool recover_has(const struct recover *recover, const struct userid *userid)
+{
+	return find(recover, userid) != NULL;
+}
+
+bool recover_next(const struct recover *recover, struct userid *userid)
+{
+	if (list_empty(&recover->users))
+		return false;
+	*userid = RP_CONTAINER_OF(recover->users.next, struct recover_user, link)->userid;
+	return true;
+}
+
+void recover_report(const struct recover *recover, struct recover_report *out)
+{
+	*out = recover->report;
+}
+
+enum rp_err recover_sync(struct task *task, struct recover *recover)
+{
+	RP_ASSERT(list_empty(&recover->users));
+	return file_syncfs(task, recover->sync);
+}
+
+/* ---- placing one user's records ---- */
+
+struct placer {
+	struct recover *recover;
+	struct journal *journal;
+	struct dbox *dbox;
+	struct file *file; /* the log file that is open */
+	uint32_t index;
+	uint8_t *buffer; /* BATCH_BYTES */
+	size_t used;
+	struct record records[BATCH_RECORDS];
+	bool no_body[BATCH_RECORDS];
+	size_t count;
+};
+
+static enum rp_err open_log(struct task *task, struct placer *placer, uint32_t index)
+{
+	const struct recover_file *log = &placer->recover->files[index];
+	char path[LOGFILE_PATH_BYTES];
+
+	if (placer->file != NULL && placer->index == index)
+		return RP_OK;
+	file_close(placer->file);
+	placer->file = NULL;
+	placer->index = index;
+	logfile_path(log->shard, log->number, path);
+	return file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &placer->file);
+}
+
+static enum rp_err read_item(
+    struct task *task, struct placer *placer, const struct recover_item *item)
+{
+	uint8_t *p = placer->buffer + placer->used;
+	struct record *record = &placer->records[placer->count];
+	uint64_t skip;
+	size_t got;
+	enum rp_err err = open_log(task, placer, item->file);
+
+	if (err == RP_OK)
+		err = file_read(task, placer->file, p, item->bytes, item->offset, &got);
+	if (err == RP_OK)
+		err = record_read(bytes_of(p, got), placer->recover->files[item->file].nonce, true,
+		    record, &skip);
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO) {
+		/* It was sound when the log was read. It costs this record. */
+		LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.record_lost",
+		    LOG_U64("lsn", item->lsn));
+		placer->recover->report.records_damaged++;
+		return RP_OK;
+	}
+	if (err != RP_OK)
+		return err;
+	placer->no_body[placer->count] = item->no_body;
+	placer->used += item->bytes;
+	placer->count++;
+	return RP_OK;
+}
+
+static enum rp_err place_batch(struct task *task, struct placer *placer)
+{
+	const struct record *records[BATCH_RECORDS];
+
+	for (size_t i = 0; i < placer->count; i++) {
+		const struct record *record = &placer->records[i];
+		const struct record_place *place = &record->header.place;
+
+		records[i] = record;
+		if (record->body.n == 0 || placer->no_body[i])
+			continue;
+
+		enum rp_err err = dbox_write_settled(
+		    task, placer->dbox, place->dbox, place->dbox_offset, record->body);
+
+		if (err == RP_ERR_CORRUPT) /* not a body at all: the record is kept, its message will read as damaged */
+			LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.body_lost",
+			    LOG_U64("lsn", record->header.lsn));
+		else if (err != RP_OK)
+			return err;
+	}
+
+	enum rp_err err = journal_write(task, placer->journal, records, placer->count);
+
+	placer->count = 0;
+	placer->used = 0;
+	return err;
+}
+
+static enum rp_err place_items(
+    struct task *task, struct placer *placer, const struct recover_user *user)
+{
+	for (size_t i = 0; i < user->count; i++) {
+		const struct recover_item *item = &user->items[i];
+		enum rp_err err = RP_OK;
+
+		if (placer->count == BATCH_RECORDS || placer->used + item->bytes > BATCH_BYTES)
+			err = place_batch(task, placer);
+		if (err == RP_OK)
+			err = read_item(task, placer, item);
+		if (err == RP_OK)
+			err = task_pause(task);
+		if (err != RP_OK)
+			return err;
+	}
+	return place_batch(task, placer);
+}
+
+static enum rp_err place_user(
+    struct task *task, struct recover *recover, const struct recover_user *user)
+{
+	struct placer *placer = calloc(1, sizeof(*placer));
+	char dir[USERID_PATH_BYTES];
+	enum rp_err err = RP_ERR_NOMEM;
+
+	if (placer == NULL)
+		return err;
+	placer->recover = recover;
+	placer->buffer = malloc(BATCH_BYTES);
+	userid_path(&user->userid, dir);
+	if (placer->buffer != NULL)
+		err = journal_open_for_recovery(
+		    task, dir, &user->userid, recover->epoch, &placer->journal);
+	if (err == RP_OK)
+		err = dbox_open(
+		    task, dir, &user->userid, recover->epoch, NULL, NULL, &placer->dbox);
+	if (err == RP_OK)
+		err = place_items(task, placer, user);
+	dbox_close(placer->dbox);
+	journal_close(placer->journal);
+	file_close(placer->file);
+	free(placer->buffer);
+	free(placer);
+	return err;
+}
+
+enum rp_err recover_user(
+    struct task *task, struct recover *recover, const struct userid *userid)
+{
+	struct recover_user *user;
+
+	while ((user = find(recover, userid)) != NULL && user->placing) {
+		enum rp_err err = task_queue_wait(task, &recover->placed);
+
+		if (err != RP_OK)
+			return err;
+	}
+	if (user == NULL)
+		return RP_OK;
+	user->placing = true;
+	task_shield(task);
+
+	enum rp_err err = place_user(task, recover, user);
+
+	task_unshield(task);
+	user->placing = false;
+	if (err == RP_OK)
+		drop_user(recover, user);
+	else
+		LOG(loop_log(recover->loop), LOG_ERROR, "recover.not_placed",
+		    LOG_STR("error", err_name(err)));
+	task_queue_wake_all(&recover->placed);
+	return err;
+}

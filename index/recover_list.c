@@ -1,0 +1,234 @@
+/* Which log files there are: at start, and when all is placed and they are made void. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/recover_core.h"
+#include "io/base/arena.h"
+
+enum {
+	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
+	SHARD_MAX = 4096,                 /* more cores than this nobody has */
+	FILES_MAX = 1024 * 1024,
+};
+
+struct lister {
+	uint64_t epoch;
+	bool lost_too;
+	struct recover_file *files;
+	size_t count;
+	size_t count_max;
+};
+
+static enum rp_err add(struct lister *lister, const struct recover_file *file)
+{
+	if (lister->count == lister->count_max) {
+		size_t room = lister->count_max == 0 ? 16 : 2 * lister->count_max;
+		struct recover_file *files =
+		    realloc(lister->files, room * sizeof(struct recover_file));
+
+		if (files == NULL || room > FILES_MAX)
+			return RP_ERR_NOMEM;
+		lister->files = files;
+		lister->count_max = room;
+	}
+	lister->files[lister->count++] = *file;
+	return RP_OK;
+}
+
+static enum rp_err look_at(
+    struct task *task, struct lister *lister, unsigned shard, uint64_t number)
+{
+	struct recover_file found = { .shard = shard, .number = number };
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct file *file;
+
+	logfile_path(shard, number, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+
+	if (err == RP_ERR_NOTFOUND)
+		return RP_OK;
+	if (err != RP_OK)
+		return err;
+	err = logfile_read_header(task, file, &header);
+	if (err == RP_OK || err == RP_ERR_CORRUPT) {
+		enum rp_err size_err = file_size(task, file, &found.bytes);
+
+		if (size_err != RP_OK)
+			err = size_err;
+	}
+	file_close(file);
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_IO) {
+		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_lost",
+		    LOG_STR("path", path));
+		return lister->lost_too ? add(lister, &found) : RP_OK;
+	}
+	if (err != RP_OK)
+		return err == RP_ERR_END ? RP_OK : err;
+	if (header.extra[LOGFILE_EXTRA_STATE] != LOGFILE_USED || header.epoch >= lister->epoch)
+		return RP_OK;
+	found.epoch = header.epoch;
+	found.use = header.extra[LOGFILE_EXTRA_USE];
+	found.nonce = header.nonce;
+	found.durable = header.extra[LOGFILE_EXTRA_DURABLE];
+	return add(lister, &found);
+}
+
+static enum rp_err look_in_folder(
+    struct task *task, struct lister *lister, struct arena *arena, unsigned shard)
+{
+	struct dir_entry *names;
+	size_t count;
+	char path[LOGFILE_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%u", shard);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, path, arena, &names, &count);
+
+	if (err == RP_ERR_NOTFOUND)
+		return RP_OK;
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t number;
+
+		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number))
+			err = look_at(task, lister, shard, number);
+	}
+	return err;
+}
+
+/* By shard, then in the order in which they were used. */
+static int compare(const void *a, const void *b)
+{
+	const struct recover_file *x = a;
+	const struct recover_file *y = b;
+
+	if (x->shard != y->shard)
+		return x->shard < y->shard ? -1 : 1;
+	if (x->epoch != y->epoch)
+		return x->epoch < y->epoch ? -1 : 1;
+	if (x->use != y->use)
+		return x->use < y->use ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+enum rp_err recover_core_list(struct task *task, uint64_t epoch, bool lost_too,
+    struct recover_file **files, size_t *files_count, unsigned *shards_max)
+{
+	struct lister lister = { .epoch = epoch, .lost_too = lost_too };
+	struct dir_entry *names;
+	struct arena arena;
+	size_t count;
+
+	*shards_max = 0;
+	arena_init(&arena, LIST_BYTES_MAX);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
+
+	if (err == RP_ERR_NOTFOUND) {
+		err = RP_OK;
+		count = 0;
+	}
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t shard;
+
+		if (!names[i].is_dir || !bytes_to_u64(names[i].name, SHARD_MAX, &shard))
+			continue;
+		err = look_in_folder(task, &lister, &arena, (unsigned)shard);
+		if (*shards_max <= shard)
+			*shards_max = (unsigned)shard + 1;
+	}
+	arena_fini(&arena);
+	if (err != RP_OK) {
+		free(lister.files);
+		return err;
+	}
+	if (lister.count > 1)
+		qsort(lister.files, lister.count, sizeof(struct recover_file), compare);
+	*files = lister.files;
+	*files_count = lister.count;
+	return RP_OK;
+}
+
+/* ---- void ---- */
+
+static enum rp_err make_void(
+    struct task *task, const struct recover_file *old, uint64_t epoch, uint8_t *block)
+{
+	struct format_header header = { .epoch = epoch, .number = old->number };
+	char path[LOGFILE_PATH_BYTES];
+	struct file *file;
+
+	while (header.nonce == 0)
+		loop_random(task_loop(task), &header.nonce, sizeof(header.nonce));
+	header.extra[LOGFILE_EXTRA_SHARD] = old->shard;
+	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_FREE;
+	header.extra[LOGFILE_EXTRA_BYTES] = old->bytes;
+	logfile_path(old->shard, old->number, path);
+
+	enum rp_err err =
+	    file_open(task, FILE_ROOT_COMMIT, path, FILE_READ | FILE_WRITE, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = logfile_write_header(task, file, &header, block);
+	file_close(file);
+	return err;
+}
+
+static enum rp_err remove_folder(struct task *task, unsigned shard)
+{
+	struct dir_entry *names;
+	struct arena arena;
+	size_t count;
+	char path[LOGFILE_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%u", shard);
+	arena_init(&arena, LIST_BYTES_MAX);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, path, &arena, &names, &count);
+
+	if (err == RP_ERR_NOTFOUND) {
+		arena_fini(&arena);
+		return RP_OK;
+	}
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		char name[LOGFILE_PATH_BYTES];
+		uint64_t number;
+
+		if (!logfile_parse_name(names[i].name, &number))
+			continue;
+		logfile_path(shard, number, name);
+		err = file_remove(task, FILE_ROOT_COMMIT, name);
+	}
+	arena_fini(&arena);
+	/* Not empty: somebody has put something there; it stays. */
+	if (err == RP_OK)
+		(void)dir_remove(task, FILE_ROOT_COMMIT, path);
+	return err;
+}
+
+enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoch)
+{
+	struct recover_file *files = NULL;
+	size_t count = 0;
+	unsigned shards_max;
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+
+	if (block == NULL)
+		return RP_ERR_NOMEM;
+	task_shield(task);
+
+	enum rp_err err = recover_core_list(task, epoch, true, &files, &count, &shards_max);
+
+	/* Oldest first: what is missing before a log's first write is taken for settled. */
+	for (size_t i = 0; err == RP_OK && i < count; i++)
+		err = make_void(task, &files[i], epoch, block);
+	for (unsigned shard = shards_count; err == RP_OK && shard < shards_max; shard++)
+		err = remove_folder(task, shard);
+	task_unshield(task);
+	free(files);
+	free(block);
+	return err;
+}

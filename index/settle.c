@@ -1,0 +1,362 @@
+#include "index/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/claim.h"
+#include "index/commit_core.h"
+#include "index/dbox/dbox.h"
+#include "index/journal.h"
+#include "io/base/clock.h"
+#include "io/base/num.h"
+
+enum {
+	BATCH_RECORDS = 64,          /* written in one go: their pointers lie on a task's stack */
+	BATCH_BYTES = 256 * 1024,    /* adjacent bodies in one write */
+	FAILED_LOOKED_MAX = 64,      /* users whose files cannot be written, passed over in search of one that can */
+};
+
+void settle_init(struct settle *settle, enum rp_err (*write)(struct task *, struct settle *))
+{
+	*settle = (struct settle){ .write = write };
+	list_init(&settle->entries);
+	list_init(&settle->link);
+}
+
+void settle_fini(struct settle *settle)
+{
+	RP_ASSERT(list_empty(&settle->entries));
+	RP_ASSERT(!settle->writing);
+	list_del(&settle->link);
+}
+
+static struct commit_entry *entry_of(struct list *link)
+{
+	return RP_CONTAINER_OF(link, struct commit_entry, link);
+}
+
+static bool is_durable(const struct commit *commit, const struct commit_entry *entry)
+{
+	return entry->position <= commit->durable;
+}
+
+static bool has_durable(const struct commit *commit, const struct settle *settle)
+{
+	return !list_empty(&settle->entries) && is_durable(commit, entry_of(settle->entries.next));
+}
+
+/* ---- which user is next ---- */
+
+static void enlist(struct commit *commit, struct settle *settle)
+{
+	bool failed = settle->retry_ns > loop_now_ns(commit->loop);
+
+	if (settle->writing)
+		return; /* looked at again when that is done */
+	if (settle->bytes >= SETTLE_GATHER_BYTES && !settle->urgent && !failed) {
+		settle->urgent = true;
+		list_del(&settle->link);
+		list_push_back(&commit->urgent, &settle->link);
+		task_queue_wake(&commit->settlers);
+		return;
+	}
+	if (list_linked(&settle->link))
+		return;
+	if (list_empty(&commit->dirty))
+		task_queue_wake(&commit->settlers); /* somebody must set a time for it */
+	list_push_back(&commit->dirty, &settle->link);
+}
+
+void settle_core_durable(struct commit *commit, struct commit_entry *entry)
+{
+	struct settle *settle = entry->settle;
+
+	settle->bytes += record_bytes(&entry->record.header);
+	if (settle->oldest_ns == 0)
+		settle->oldest_ns = loop_now_ns(commit->loop);
+	enlist(commit, settle);
+}
+
+static bool in_hurry(const struct commit *commit)
+{
+	return commit->hurry || commit->draining ||
+	    commit->live_bytes > commit->settings.memory_bytes_max / 2;
+}
+
+/* So long this user's records can still wait; 0: they are to be written now. */
+static uint64_t due_in_ns(const struct commit *commit, const struct settle *settle)
+{
+	uint64_t now_ns = loop_now_ns(commit->loop);
+	uint64_t due_ns = settle->oldest_ns + SETTLE_GATHER_NS;
+
+	if (settle->retry_ns > now_ns) /* it failed a while ago: not even in a hurry */
+		return settle->retry_ns - now_ns;
+	if (in_hurry(commit) || now_ns >= due_ns)
+		return 0;
+	return due_ns - now_ns;
+}
+
+/* The next user to write for. NULL: nobody yet; *ns: when to look again, 0: when woken. The list is in the order of time but
+ * for those that failed; who stands behind a few of them need not wait for them. */
+static struct settle *next_settle(struct commit *commit, uint64_t *ns)
+{
+	unsigned looked = 0;
+
+	*ns = 0;
+	if (!list_empty(&commit->urgent))
+		return RP_CONTAINER_OF(commit->urgent.next, struct settle, link);
+	LIST_FOR_EACH(link, &commit->dirty) {
+		struct settle *settle = RP_CONTAINER_OF(link, struct settle, link);
+		uint64_t in_ns = due_in_ns(commit, settle);
+
+		if (in_ns == 0)
+			return settle;
+		if (*ns == 0 || in_ns < *ns)
+			*ns = in_ns;
+		if (settle->retry_ns == 0 || ++looked == FAILED_LOOKED_MAX)
+			break;
+	}
+	return NULL;
+}
+
+/* ---- one user ---- */
+
+/* The disk is full: what was promised gets the room that was kept for it, and new mail is refused. */
+static bool give_reserve(struct task *task, struct commit *commit)
+{
+	commit->disk_full = true;
+	if (commit->reserve_given)
+		return false;
+	commit->reserve_given = true;
+	LOG(loop_log(commit->loop), LOG_ERROR, "disk.full", LOG_STR("answer", "reserve given up"));
+	return claim_reserve_give_up(task) == RP_OK;
+}
+
+static void note_failure(struct commit *commit, struct settle *settle, enum rp_err err)
+{
+	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("error", err_name(err)),
+	    LOG_U64("tries", settle->failures + 1));
+	settle->retry_ns = loop_now_ns(commit->loop) + CLOCK_NS_PER_S;
+	if (err == RP_ERR_NOSPACE) {
+		commit->settle_stuck = true;
+		task_queue_wake_all(&commit->room);
+		return;
+	}
+	if (++settle->failures >= COMMIT_SETTLE_TRIES)
+		commit_core_fail(commit, "settle", err);
+}
+
+/* Call its write function, once. It is in no list meanwhile. */
+static enum rp_err write_one(struct task *task, struct commit *commit, struct settle *settle)
+{
+	list_del(&settle->link);
+	settle->urgent = false;
+	settle->writing = true;
+	settle->oldest_ns = 0;
+	commit->settling++;
+	commit->stats.settles++;
+	task_shield(task);
+
+	enum rp_err err = settle->write(task, settle);
+
+	if (err == RP_ERR_NOSPACE && give_reserve(task, commit))
+		err = settle->write(task, settle);
+	task_unshield(task);
+	commit->settling--;
+	settle->writing = false;
+	if (err != RP_OK) {
+		note_failure(commit, settle, err);
+	} else {
+		settle->failures = 0;
+		settle->retry_ns = 0;
+		commit->settle_stuck = false;
+	}
+	if (has_durable(commit, settle)) {
+		if (settle->oldest_ns == 0)
+			settle->oldest_ns = loop_now_ns(commit->loop);
+		enlist(commit, settle);
+	}
+	task_queue_wake_all(&commit->settled_wait);
+	return err;
+}
+
+/* Is there room again? Looked at once a second while there is work. */
+static void check_room(struct task *task, struct commit *commit)
+{
+	uint64_t now_ns = loop_now_ns(commit->loop);
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+
+	if (now_ns - commit->room_checked_ns < CLOCK_NS_PER_S && commit->room_checked_ns != 0)
+		return;
+	commit->room_checked_ns = now_ns;
+	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK)
+		commit->disk_full = free_bytes < commit->settings.memory_bytes_max;
+}
+
+void settle_core_task(struct task *task, void *arg)
+{
+	struct commit *commit = arg;
+
+	task_set_name(task, "commit.settle");
+	while (!commit->failed && !commit->stopping) {
+		uint64_t ns;
+		struct settle *settle = next_settle(commit, &ns);
+
+		if (settle != NULL) {
+			if (write_one(task, commit, settle) == RP_OK)
+				check_room(task, commit);
+			continue;
+		}
+		if (ns != 0)
+			(void)task_queue_wait_ns(task, &commit->settlers, ns);
+		else
+			(void)task_queue_wait(task, &commit->settlers);
+	}
+	commit->tasks_count--;
+	task_queue_wake_all(&commit->ended);
+}
+
+enum rp_err settle_flush(struct task *task, struct commit *commit, struct settle *settle)
+{
+	while (has_durable(commit, settle)) {
+		enum rp_err err;
+
+		if (commit->failed)
+			return RP_ERR_UNKNOWN;
+		if (settle->writing)
+			err = task_queue_wait(task, &commit->settled_wait);
+		else
+			err = write_one(task, commit, settle);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+void settle_done(struct commit *commit, struct commit_entry *entry)
+{
+	struct settle *settle = entry->settle;
+	uint64_t bytes = record_bytes(&entry->record.header);
+
+	RP_ASSERT(settle != NULL && settle->bytes >= bytes && is_durable(commit, entry));
+	list_del(&entry->link);
+	settle->bytes -= bytes;
+	entry->settle = NULL;
+	entry->segment->file->unsettled--;
+	commit->unsettled--;
+	commit_entry_release(commit, entry);
+}
+
+/* ---- the whole of a write function ---- */
+
+struct batch {
+	struct commit_entry *entries[BATCH_RECORDS];
+	size_t count;
+};
+
+static void gather(const struct commit *commit, struct settle *settle, struct batch *batch)
+{
+	batch->count = 0;
+	LIST_FOR_EACH(link, &settle->entries) {
+		struct commit_entry *entry = entry_of(link);
+
+		if (batch->count == BATCH_RECORDS || !is_durable(commit, entry))
+			return;
+		batch->entries[batch->count++] = entry;
+	}
+}
+
+static bool follows(const struct record *record, const struct record_place *first, uint64_t bytes)
+{
+	const struct record_place *place = &record->header.place;
+
+	return record->body.n != 0 && place->dbox == first->dbox &&
+	    place->dbox_offset == first->dbox_offset + bytes && bytes + record->body.n <= BATCH_BYTES;
+}
+
+/* Bodies from entries[at] on that lie side by side, in one write. Returns how many entries that dealt with. */
+static enum rp_err write_bodies(
+    struct task *task, struct dbox *dbox, const struct batch *batch, size_t at, size_t *count)
+{
+	const struct record *first = &batch->entries[at]->record;
+	const struct record_place place = first->header.place;
+	uint64_t bytes = first->body.n;
+	size_t n = 1;
+
+	*count = 1;
+	if (first->body.n == 0)
+		return RP_OK;
+	for (; at + n < batch->count && follows(&batch->entries[at + n]->record, &place, bytes); n++)
+		bytes += batch->entries[at + n]->record.body.n;
+	*count = n;
+	if (n == 1)
+		return dbox_write_settled(task, dbox, place.dbox, place.dbox_offset, first->body);
+
+	uint8_t *p = malloc(bytes);
+	size_t used = 0;
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	for (size_t i = at; i < at + n; i++) {
+		struct bytes body = batch->entries[i]->record.body;
+
+		memcpy(p + used, body.p, body.n);
+		used += body.n;
+	}
+
+	enum rp_err err = dbox_write_settled(
+	    task, dbox, place.dbox, place.dbox_offset, bytes_of(p, used));
+
+	free(p);
+	return err;
+}
+
+static enum rp_err write_batch(
+    struct task *task, struct journal *journal, struct dbox *dbox, const struct batch *batch)
+{
+	const struct record *records[BATCH_RECORDS];
+	size_t dealt;
+
+	for (size_t at = 0; at < batch->count; at += dealt) {
+		enum rp_err err = write_bodies(task, dbox, batch, at, &dealt);
+
+		if (err != RP_OK)
+			return err;
+	}
+	for (size_t i = 0; i < batch->count; i++)
+		records[i] = &batch->entries[i]->record;
+	return journal_write(task, journal, records, batch->count);
+}
+
+enum rp_err settle_write(struct task *task, struct commit *commit, struct settle *settle,
+    struct journal *journal, struct dbox *dbox)
+{
+	struct batch batch;
+
+	for (gather(commit, settle, &batch); batch.count > 0; gather(commit, settle, &batch)) {
+		enum rp_err err = write_batch(task, journal, dbox, &batch);
+
+		if (err != RP_OK)
+			return err;
+		for (size_t i = 0; i < batch.count; i++)
+			settle_done(commit, batch.entries[i]);
+	}
+	return RP_OK;
+}
+
+struct bytes settle_find_body(const struct settle *settle, uint64_t dbox, uint64_t dbox_offset)
+{
+	for (const struct list *link = settle->entries.prev; link != &settle->entries;
+	     link = link->prev) {
+		const struct record *record =
+		    &RP_CONTAINER_OF(link, struct commit_entry, link)->record;
+		const struct record_place *place = &record->header.place;
+
+		if (record->body.n == 0 || place->dbox != dbox || dbox_offset < place->dbox_offset ||
+		    dbox_offset - place->dbox_offset >= record->body.n)
+			continue;
+		return bytes_from(record->body, (size_t)(dbox_offset - place->dbox_offset));
+	}
+	return bytes_of(NULL, 0);
+}

@@ -1,0 +1,101 @@
+#include "index/claim.h"
+#include "tests/io/io_fixture.h"
+
+struct claimed {
+	struct arena arena;
+	struct claim *claim;
+	uint64_t epoch;
+	const char *reason;
+};
+
+static enum rp_err claim_it(struct task *task, struct claimed *claimed, unsigned shards_count)
+{
+	arena_init(&claimed->arena, 1024 * 1024);
+
+	enum rp_err err = store_claim(task, &claimed->arena, shards_count, &claimed->claim,
+	    &claimed->epoch, &claimed->reason);
+
+	arena_fini(&claimed->arena);
+	return err;
+}
+
+static void damage(struct task *task, uint64_t offset)
+{
+	struct file *file;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, "damage", 6, offset + 40, false), RP_OK);
+	file_close(file);
+}
+
+IO_TASK_TEST(claim, the_epoch_rises_at_each_start_and_one_copy_is_enough)
+{
+	(void)arg;
+	for (unsigned i = 1; i <= 6; i++) {
+		struct claimed claimed = { .epoch = 0 };
+
+		cr_assert_eq(claim_it(task, &claimed, 2), RP_OK);
+		cr_assert_eq(claimed.epoch, i);
+		store_unclaim(claimed.claim);
+		damage(task, i % 2 == 0 ? 0 : 4096);
+	}
+}
+
+IO_TASK_TEST(claim, two_owners_are_one_too_many)
+{
+	struct claimed first = { 0 };
+	struct claimed second = { .epoch = 77 };
+
+	(void)arg;
+	cr_assert_eq(claim_it(task, &first, 1), RP_OK);
+	cr_assert_eq(claim_it(task, &second, 1), RP_ERR_BUSY);
+	cr_assert_eq(second.epoch, 77);
+	cr_assert_not_null(strstr(second.reason, "another server"));
+	store_unclaim(first.claim);
+	store_unclaim(NULL);
+}
+
+IO_TASK_TEST(claim, a_newer_format_and_a_lost_store_are_refused_with_a_reason)
+{
+	struct claimed claimed = { 0 };
+	struct format_header header = { .epoch = 9, .nonce = 1 };
+	struct file *file;
+
+	(void)arg;
+	format_sign(&header, FORMAT_STORE, CLAIM_VERSION + 1);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store",
+	                 FILE_READ | FILE_WRITE | FILE_CREATE, &file),
+	    RP_OK);
+	cr_assert_eq(file_write(task, file, &header, sizeof(header), 4096, false), RP_OK);
+	cr_assert_eq(claim_it(task, &claimed, 1), RP_ERR_CANNOT);
+	cr_assert_not_null(strstr(claimed.reason, "newer version"));
+	cr_assert_eq(file_truncate(task, file, 0), RP_OK);
+	file_close(file);
+	cr_assert_eq(dir_make(task, FILE_ROOT_DATA, "users/0001"), RP_OK);
+	cr_assert_eq(claim_it(task, &claimed, 1), RP_ERR_CORRUPT);
+	cr_assert_not_null(strstr(claimed.reason, "repair"));
+}
+
+IO_TASK_TEST(claim, the_reserve_is_made_and_given_up_once)
+{
+	struct file *file;
+	uint64_t size_bytes;
+
+	(void)arg;
+	cr_assert_eq(claim_reserve_give_up(task), RP_ERR_NOTFOUND);
+	cr_assert_eq(claim_reserve_make(task, 1024 * 1024), RP_OK);
+	cr_assert_eq(claim_reserve_make(task, 1024 * 1024), RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve", FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &size_bytes), RP_OK);
+	cr_assert_eq(size_bytes, 1024 * 1024);
+	file_close(file);
+	cr_assert_eq(claim_reserve_give_up(task), RP_OK);
+	cr_assert_eq(claim_reserve_give_up(task), RP_ERR_NOTFOUND);
+}
+
+Test(claim, network_file_systems_are_known_by_their_number)
+{
+	cr_assert_str_eq(claim_network_fs(0x6969), "NFS");
+	cr_assert_str_eq(claim_network_fs(0xff534d42), "CIFS");
+	cr_assert_null(claim_network_fs(0xef53), "ext4");
+}

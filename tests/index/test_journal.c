@@ -1,0 +1,252 @@
+#include "index/journal.h"
+
+#include <stdlib.h>
+
+#include "tests/index/log_user.h"
+#include "tests/io/io_fixture.h"
+
+enum { PAYLOAD_BYTES = 100 * 1024 }; /* so that few records fill a file */
+
+static const char dir[] = "users/0001/u";
+
+static struct journal *open_it(struct task *task)
+{
+	struct userid userid = log_user_id(1);
+	struct journal *journal = NULL;
+
+	cr_assert_eq(journal_open(task, dir, &userid, 3, &journal), RP_OK);
+	return journal;
+}
+
+/* Number and write one record whose payload is n bytes that follow from its LSN. */
+static void put(struct task *task, struct journal *journal, size_t n)
+{
+	static uint8_t payload[RECORD_BYTES_MAX];
+	struct record record = { .header = { .type = 1, .userid = log_user_id(1) } };
+	const struct record *records[] = { &record };
+	struct record_header sizes = { .payload_bytes = (uint32_t)n };
+
+	journal_number(
+	    journal, record_journal_bytes(&sizes), &record.header.lsn, &record.header.place);
+	memset(payload, (int)record.header.lsn, n);
+	record.payload = bytes_of(payload, n);
+	record_fill(&record.header, record.payload, record.body);
+	cr_assert_eq(journal_write(task, journal, records, 1), RP_OK);
+}
+
+struct seen {
+	uint64_t next;
+	uint64_t missing;
+	uint64_t stop_at;
+};
+
+static enum rp_err see(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct seen *seen = arg;
+
+	(void)task;
+	if (record == NULL) {
+		cr_assert_eq(missing_first, seen->next);
+		seen->missing += missing_last - missing_first + 1;
+		seen->next = missing_last + 1;
+		return RP_OK;
+	}
+	cr_assert_eq(record->header.lsn, seen->next);
+	if (record->payload.n != 0) {
+		cr_assert_eq(record->payload.p[0], (uint8_t)seen->next);
+		cr_assert_eq(record->payload.p[record->payload.n - 1], (uint8_t)seen->next);
+	}
+	if (seen->next++ == seen->stop_at)
+		return RP_ERR_LIMIT;
+	return RP_OK;
+}
+
+static void assert_replay(struct task *task, struct journal *journal, uint64_t since,
+    uint64_t last, uint64_t missing)
+{
+	struct seen seen = { .next = since + 1 };
+
+	cr_assert_eq(journal_replay(task, journal, since, see, &seen), RP_OK);
+	cr_assert_eq(seen.next, last + 1);
+	cr_assert_eq(seen.missing, missing);
+}
+
+IO_TASK_TEST(journal, an_empty_one_is_no_directory_at_all)
+{
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	cr_assert_eq(journal_last_lsn(journal), 0);
+	cr_assert_eq(journal_first_lsn(journal), 0);
+	cr_assert_eq(journal_bytes_since(journal, 0), 0);
+	assert_replay(task, journal, 0, 0, 0);
+	journal_close(journal);
+}
+
+IO_TASK_TEST(journal, goes_on_where_it_ended)
+{
+	(void)arg;
+	for (unsigned run = 0; run < 4; run++) {
+		struct journal *journal = open_it(task);
+
+		cr_assert_eq(journal_last_lsn(journal), run * 5);
+		for (unsigned i = 0; i < 5; i++)
+			put(task, journal, run * 100 + i);
+		assert_replay(task, journal, 0, run * 5 + 5, 0);
+		assert_replay(task, journal, run * 5 + 2, run * 5 + 5, 0);
+		journal_close(journal);
+	}
+}
+
+IO_TASK_TEST(journal, files_are_sealed_and_named_by_their_lsns)
+{
+	enum { COUNT = 200 };
+	struct journal *journal = open_it(task);
+	struct dir_entry *names;
+	struct arena arena;
+	size_t count;
+
+	(void)arg;
+	for (unsigned i = 0; i < COUNT; i++)
+		put(task, journal, PAYLOAD_BYTES);
+	assert_replay(task, journal, 0, COUNT, 0);
+	arena_init(&arena, 65536);
+	cr_assert_eq(dir_list(task, FILE_ROOT_DATA, dir, &arena, &names, &count), RP_OK);
+	cr_assert_eq(count, 3);
+	cr_assert(bytes_eq(names[0].name, BYTES_LIT("1-81.journal")), "%.*s",
+	    BYTES_FMT(names[0].name));
+	cr_assert(bytes_eq(names[1].name, BYTES_LIT("163-.journal")));
+	cr_assert(bytes_eq(names[2].name, BYTES_LIT("82-162.journal")));
+	arena_fini(&arena);
+
+	uint64_t all = journal_bytes_since(journal, 0);
+	uint64_t half = journal_bytes_since(journal, COUNT / 2);
+
+	cr_assert_gt(all, (uint64_t)COUNT * PAYLOAD_BYTES * 9 / 10);
+	cr_assert_lt(half, all * 6 / 10);
+	cr_assert_gt(half, all * 4 / 10);
+	journal_close(journal);
+	journal = open_it(task);
+	cr_assert_eq(journal_last_lsn(journal), COUNT);
+	assert_replay(task, journal, 100, COUNT, 0);
+	cr_assert_eq(journal_remove_below(task, journal, 163), RP_OK);
+	cr_assert_eq(journal_first_lsn(journal), 163);
+	assert_replay(task, journal, 162, COUNT, 0);
+	assert_replay(task, journal, 0, COUNT, 162);
+	journal_close(journal);
+}
+
+IO_TASK_TEST(journal, a_cut_begins_a_new_file)
+{
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	put(task, journal, 10);
+	put(task, journal, 10);
+	journal_cut(journal);
+	put(task, journal, 10);
+	cr_assert_eq(journal_remove_below(task, journal, 3), RP_OK);
+	cr_assert_eq(journal_first_lsn(journal), 3);
+	journal_close(journal);
+	journal = open_it(task);
+	cr_assert_eq(journal_first_lsn(journal), 3);
+	cr_assert_eq(journal_last_lsn(journal), 3);
+	journal_number_from(journal, 9);
+	put(task, journal, 10);
+	cr_assert_eq(journal_last_lsn(journal), 10);
+	journal_close(journal);
+}
+
+IO_TASK_TEST(journal, an_error_of_the_callee_ends_the_replay)
+{
+	struct journal *journal = open_it(task);
+	struct seen seen = { .next = 1, .stop_at = 3 };
+
+	(void)arg;
+	for (unsigned i = 0; i < 5; i++)
+		put(task, journal, 10);
+	cr_assert_eq(journal_replay(task, journal, 0, see, &seen), RP_ERR_LIMIT);
+	cr_assert_eq(seen.next, 4);
+	journal_close(journal);
+}
+
+static void flip(struct task *task, uint64_t offset)
+{
+	struct file *file;
+	uint8_t byte;
+	size_t got;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "users/0001/u/1-.journal",
+	                 FILE_READ | FILE_WRITE, &file),
+	    RP_OK);
+	cr_assert_eq(file_read(task, file, &byte, 1, offset, &got), RP_OK);
+	cr_assert_eq(got, 1);
+	byte ^= 0x10;
+	cr_assert_eq(file_write(task, file, &byte, 1, offset, false), RP_OK);
+	file_close(file);
+}
+
+/* Flip one byte at a time, anywhere: at most the record that it lies in is missing, and is said to be. */
+IO_TASK_TEST(journal, damage_costs_one_record_and_is_told)
+{
+	enum { COUNT = 10, PAYLOAD = 120, RECORD = 96 + PAYLOAD };
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	for (unsigned i = 0; i < COUNT; i++)
+		put(task, journal, PAYLOAD);
+	journal_close(journal);
+	for (uint64_t offset = 0; offset < 1024 + COUNT * RECORD; offset += 7) {
+		flip(task, offset);
+		journal = open_it(task);
+		if (offset < 1024) { /* one of two copies of the header */
+			assert_replay(task, journal, 0, COUNT, 0);
+		} else if (offset < 1024 + (COUNT - 1) * RECORD) {
+			cr_assert_eq(journal_last_lsn(journal), COUNT);
+			assert_replay(task, journal, 0, COUNT, 1);
+		} else { /* nothing says that there was one more: only the log or the catalog does */
+			assert_replay(task, journal, 0, COUNT - 1, 0);
+		}
+		journal_close(journal);
+		flip(task, offset);
+	}
+	journal = open_it(task);
+	assert_replay(task, journal, 0, COUNT, 0);
+	journal_close(journal);
+}
+
+IO_TASK_TEST(journal, a_lost_header_loses_the_file_but_not_the_numbers)
+{
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	for (unsigned i = 0; i < 3; i++)
+		put(task, journal, 50);
+	journal_close(journal);
+	flip(task, 100);
+	flip(task, 600);
+	journal = open_it(task);
+	journal_number_from(journal, 3);
+	put(task, journal, 50);
+	cr_assert_eq(journal_last_lsn(journal), 4);
+	assert_replay(task, journal, 0, 4, 3);
+	journal_close(journal);
+}
+
+IO_TASK_TEST(journal, of_another_user_is_not_read)
+{
+	struct journal *journal = open_it(task);
+	struct userid other = log_user_id(2);
+
+	(void)arg;
+	put(task, journal, 50);
+	journal_close(journal);
+	cr_assert_eq(journal_open(task, dir, &other, 3, &journal), RP_OK);
+
+	struct seen seen = { .next = 1 };
+
+	cr_assert_eq(journal_replay(task, journal, 0, see, &seen), RP_OK);
+	cr_assert_eq(seen.next, 1);
+	journal_close(journal);
+}

@@ -37,6 +37,7 @@ IO_TASK_TEST(claim, the_epoch_rises_at_each_start_and_one_copy_is_enough)
 		cr_assert_eq(claim_it(task, &claimed, 2), RP_OK);
 		cr_assert_eq(claimed.epoch, i);
 		store_unclaim(claimed.claim);
+		cr_assert_eq(task_sleep(task, 10000000), RP_OK); /* closing is not waited for */
 		damage(task, i % 2 == 0 ? 0 : 4096);
 	}
 }

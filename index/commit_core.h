@@ -94,6 +94,7 @@ struct commit {
 	struct list full; /* the oldest first */
 	unsigned files_count;
 	uint64_t files_number; /* the highest name */
+	uint64_t files_before; /* the highest that earlier runs left */
 	uint64_t use;
 	bool wants_file;               /* a writer waits for one */
 	struct task_queue file_wait;

@@ -168,8 +168,6 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	struct format_header header;
 	struct file *file;
 
-	if (commit->files_number < number)
-		commit->files_number = number;
 	logfile_path(shard_of(commit), number, path);
 
 	enum rp_err err = open_log(task, commit, path, 0, &file);
@@ -203,8 +201,9 @@ static bool have(const struct commit *commit, uint64_t number)
 	return commit->current != NULL && commit->current->number == number;
 }
 
-/* Take over what is free, up to a count. */
-static enum rp_err take_free(struct task *task, struct commit *commit, unsigned files_max)
+/* Take over what is free of the files with numbers up to `last`: those that this run makes have higher ones, and are
+ * perhaps being made just now. */
+static enum rp_err take_free(struct task *task, struct commit *commit, uint64_t last)
 {
 	char path[LOGFILE_PATH_BYTES];
 	struct arena arena;
@@ -223,13 +222,12 @@ static enum rp_err take_free(struct task *task, struct commit *commit, unsigned 
 		uint64_t number;
 
 		if (names[i].is_dir || !logfile_parse_name(names[i].name, &number) ||
-		    have(commit, number))
+		    number > last || have(commit, number))
 			continue;
-		if (commit->files_count < files_max) {
-			err = take_over(task, commit, number);
-		} else if (commit->files_number < number) {
+		if (commit->files_number < number)
 			commit->files_number = number;
-		}
+		if (commit->files_count < commit->settings.files_max)
+			err = take_over(task, commit, number);
 	}
 	arena_fini(&arena);
 	return err;
@@ -238,8 +236,9 @@ static enum rp_err take_free(struct task *task, struct commit *commit, unsigned 
 /* One is enough to begin with; commit_core_make_task makes the others. */
 enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 {
-	enum rp_err err = take_free(task, commit, commit->settings.files_max);
+	enum rp_err err = take_free(task, commit, UINT64_MAX);
 
+	commit->files_before = commit->files_number;
 	if (err != RP_OK || commit->files_count > 0)
 		return err;
 	err = make_file(task, commit, ++commit->files_number);
@@ -252,7 +251,7 @@ enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 
 enum rp_err commit_core_adopt(struct task *task, struct commit *commit)
 {
-	return take_free(task, commit, commit->settings.files_max);
+	return take_free(task, commit, commit->files_before);
 }
 
 static enum rp_err free_list(struct task *task, struct commit *commit, struct list *files)

@@ -436,7 +436,9 @@ static enum rp_err find_end(struct task *task, struct dbox_file *file)
 	if (err != RP_OK)
 		return err;
 	if (file->tail && !file->streaming) {
+		file->streaming = true; /* nobody else has its end, or trims it too, meanwhile */
 		err = file_truncate(task, file->file, file->end);
+		file->streaming = false;
 		if (err == RP_OK)
 			file->tail = false;
 	} else if (file->end == 0) {
@@ -542,8 +544,9 @@ enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t number)
 	struct dbox_file *file = dbox_core_find(dbox, number);
 	char path[PATH_BYTES];
 
+	if (file != NULL && file->streaming)
+		return RP_ERR_BUSY;
 	if (file != NULL) {
-		RP_ASSERT(!file->streaming);
 		file->removed = true;
 		if (dbox->open == file)
 			dbox->open = NULL;

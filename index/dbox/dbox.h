@@ -85,7 +85,8 @@ RP_MUST_USE enum rp_err dbox_body_read(
 void dbox_body_close(struct dbox_body *body);
 
 /* Files. The newest number there ever was (here or told), 0: none; all files from `first` on are new from now on
- * (a destroyed user's next life: see RECORD_DROPS_DBOX); a file that is void is removed, open bodies live on. */
+ * (a destroyed user's next life: see RECORD_DROPS_DBOX); a file that is void is removed, open bodies live on (RP_ERR_BUSY: a stream is
+ * writing to it). */
 uint32_t dbox_last_file(const struct dbox *dbox);
 void dbox_number_from(struct dbox *dbox, uint32_t first);
 RP_MUST_USE enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t file);

@@ -23,7 +23,7 @@ struct dbox_file {
 	uint32_t number;
 	uint64_t nonce;    /* 0: its header has not been read */
 	uint64_t end;      /* where the next record goes; 0: not known */
-	bool streaming;    /* a stream has its end */
+	bool streaming;    /* somebody has its end for himself */
 	bool tail;         /* an aborted stream has left bytes behind `end` */
 	bool full;
 	bool removed;

@@ -216,7 +216,7 @@ enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
 		err = file_allocate(task, file, 0, bytes);
 	file_close(file);
 	if (err != RP_OK)
-		(void)file_remove(task, FILE_ROOT_DATA, reserve_path); /* half of it helps nobody */
+		(void)!file_remove(task, FILE_ROOT_DATA, reserve_path); /* half of it helps nobody */
 	return err;
 }
 

@@ -213,7 +213,7 @@ static void stop_tasks(struct task *task, struct commit *commit)
 	commit->stopping = true;
 	wake_all(commit);
 	while (commit->tasks_count > 0)
-		(void)task_queue_wait(task, &commit->ended);
+		(void)!task_queue_wait(task, &commit->ended);
 }
 
 /* The tasks are gone. What was not settled leaves its users' lists. */
@@ -282,12 +282,12 @@ static void drain(struct task *task, struct commit *commit)
 	commit->draining = true;
 	while (!commit->failed && commit->durable < commit->position) {
 		task_queue_wake_all(&commit->writers);
-		(void)task_queue_wait(task, &commit->durable_wait);
+		(void)!task_queue_wait(task, &commit->durable_wait);
 	}
 	while (!commit->failed && !commit->settle_stuck &&
 	    (commit->unsettled > 0 || commit->settling > 0)) {
 		task_queue_wake_all(&commit->settlers);
-		(void)task_queue_wait(task, &commit->settled_wait);
+		(void)!task_queue_wait(task, &commit->settled_wait);
 	}
 }
 

@@ -156,7 +156,7 @@ static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t 
 		err = ready(task, commit, made);
 	if (err != RP_OK) {
 		drop_file(commit, made);
-		(void)file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
+		(void)!file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
 	}
 	return err;
 }
@@ -329,7 +329,7 @@ static bool settle_oldest(struct task *task, struct commit *commit)
 	while (!commit->failed && !commit->stopping && oldest_full(commit)->unsettled > 0) {
 		commit->hurry = true;
 		task_queue_wake_all(&commit->settlers);
-		(void)task_queue_wait(task, &commit->settled_wait);
+		(void)!task_queue_wait(task, &commit->settled_wait);
 	}
 	commit->hurry = false;
 	return !commit->failed && !commit->stopping;
@@ -370,7 +370,7 @@ void commit_core_recycle_task(struct task *task, void *arg)
 	task_set_name(task, "commit.recycle");
 	while (!commit->failed && !commit->stopping) {
 		if (!may_recycle(commit)) {
-			(void)task_queue_wait(task, &commit->recycle_wait);
+			(void)!task_queue_wait(task, &commit->recycle_wait);
 			continue;
 		}
 
@@ -390,7 +390,7 @@ void commit_core_make_task(struct task *task, void *arg)
 	task_set_name(task, "commit.make");
 	while (!commit->failed && !commit->stopping) {
 		if (!may_make(commit)) {
-			(void)task_queue_wait(task, &commit->make_wait);
+			(void)!task_queue_wait(task, &commit->make_wait);
 			continue;
 		}
 
@@ -401,7 +401,7 @@ void commit_core_make_task(struct task *task, void *arg)
 		LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",
 		    LOG_STR("error", err_name(err)));
 		/* The ones there are go round; perhaps there is room later. */
-		(void)task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
+		(void)!task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
 	}
 	commit->tasks_count--;
 	task_queue_wake_all(&commit->ended);

@@ -48,7 +48,7 @@ static struct commit_segment *next_segment(struct task *task, struct commit *com
 			return NULL;
 		if (segment == NULL || commit->choosing ||
 		    commit->writing == COMMIT_WRITES_MAX) {
-			(void)task_queue_wait(task, &commit->writers);
+			(void)!task_queue_wait(task, &commit->writers);
 			continue;
 		}
 
@@ -59,7 +59,7 @@ static struct commit_segment *next_segment(struct task *task, struct commit *com
 			return segment;
 		}
 		segment->waited_for = true;
-		(void)task_queue_wait_ns(task, &commit->writers, ns);
+		(void)!task_queue_wait_ns(task, &commit->writers, ns);
 	}
 }
 
@@ -85,7 +85,7 @@ static bool choose_file(
 		if (link == NULL) {
 			commit->wants_file = true;
 			commit_core_wake_recycler(commit);
-			(void)task_queue_wait(task, &commit->file_wait);
+			(void)!task_queue_wait(task, &commit->file_wait);
 			continue;
 		}
 		if (commit->current != NULL)

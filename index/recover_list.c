@@ -205,7 +205,7 @@ static enum rp_err remove_folder(struct task *task, unsigned shard)
 	arena_fini(&arena);
 	/* Not empty: somebody has put something there; it stays. */
 	if (err == RP_OK)
-		(void)dir_remove(task, FILE_ROOT_COMMIT, path);
+		(void)!dir_remove(task, FILE_ROOT_COMMIT, path);
 	return err;
 }
 

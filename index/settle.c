@@ -209,9 +209,9 @@ void settle_core_task(struct task *task, void *arg)
 			continue;
 		}
 		if (ns != 0)
-			(void)task_queue_wait_ns(task, &commit->settlers, ns);
+			(void)!task_queue_wait_ns(task, &commit->settlers, ns);
 		else
-			(void)task_queue_wait(task, &commit->settlers);
+			(void)!task_queue_wait(task, &commit->settlers);
 	}
 	commit->tasks_count--;
 	task_queue_wake_all(&commit->ended);

@@ -49,7 +49,7 @@ enum rp_err log_user_close(struct task *task, struct log_user *user)
 	if (err != RP_OK)
 		return err;
 	while (user->settle.writing)
-		(void)task_yield(task);
+		(void)!task_yield(task);
 	settle_fini(&user->settle);
 	journal_close(user->journal);
 	dbox_close(user->dbox);

@@ -350,11 +350,11 @@ static void worker_task(struct task *task, void *arg)
 			machine->model[u].busy--;
 		}
 		if (draw(machine, 8) == 0)
-			(void)task_sleep(task, draw(machine, 2000) * 1000);
+			(void)!task_sleep(task, draw(machine, 2000) * 1000);
 		else if (draw(machine, 500) == 0)
-			(void)task_sleep(task, 1200 * UINT64_C(1000000));
+			(void)!task_sleep(task, 1200 * UINT64_C(1000000));
 		else
-			(void)task_yield(task);
+			(void)!task_yield(task);
 		if (draw(machine, 10) == 0)
 			read_some_body(task, shard, u);
 	}
@@ -372,7 +372,7 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 
 	model->destroying = true;
 	while (model->busy > 0)
-		(void)task_sleep(task, 100000);
+		(void)!task_sleep(task, 100000);
 	if (commit_reserve(task, shard->commit, bytes) != RP_OK)
 		return;
 
@@ -396,9 +396,9 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 	        header.lsn)
 		if (settle_flush(task, shard->commit, &user->settle) != RP_OK)
 			return;
-	(void)journal_remove_below(task, user->journal, header.lsn);
+	(void)!journal_remove_below(task, user->journal, header.lsn);
 	for (uint32_t file = 1; file < first_dbox; file++)
-		(void)dbox_remove(task, user->dbox, file);
+		(void)!dbox_remove(task, user->dbox, file);
 	machine->tally->destroyed++;
 	model->destroying = false;
 }
@@ -447,14 +447,14 @@ static void finish_recovery(struct task *task, struct shard *shard)
 	shard->placed = true;
 	for (unsigned i = 0; i < machine->shards_count; i++)
 		while (!machine->shards[i].placed)
-			(void)task_sleep(task, 100000);
+			(void)!task_sleep(task, 100000);
 	if (shard->number == 0) {
 		err = recover_void(task, machine->shards_count, machine->epoch);
 		CHECK(machine, err == RP_OK, "void: %s", err_name(err));
 		machine->voided = true;
 	}
 	while (!machine->voided)
-		(void)task_sleep(task, 100000);
+		(void)!task_sleep(task, 100000);
 	err = commit_recovered(task, shard->commit);
 	CHECK(machine, err == RP_OK, "recovered: %s", err_name(err));
 	recover_close(shard->recover);
@@ -480,7 +480,7 @@ static void start_shard(struct task *task, struct shard *shard)
 		machine->claimed = true;
 	}
 	while (!machine->claimed)
-		(void)task_sleep(task, 100000);
+		(void)!task_sleep(task, 100000);
 
 	enum rp_err err =
 	    recover_open(task, machine->shards_count, machine->epoch, &shard->recover);
@@ -516,7 +516,7 @@ static void end_shard(struct task *task, struct shard *shard)
 	struct commit_stats stats;
 
 	while (shard->workers > 0)
-		(void)task_sleep(task, 1000000);
+		(void)!task_sleep(task, 1000000);
 	for (unsigned u = 0; u < USERS; u++) {
 		if (!shard->open[u])
 			continue;
@@ -536,7 +536,7 @@ static void end_shard(struct task *task, struct shard *shard)
 	shard->ended = true;
 	for (unsigned i = 0; i < machine->shards_count; i++)
 		while (!machine->shards[i].ended)
-			(void)task_sleep(task, 100000);
+			(void)!task_sleep(task, 100000);
 	if (shard->number == 0)
 		store_unclaim(machine->claim);
 }
@@ -558,7 +558,7 @@ static void shard_task(struct task *task, void *arg)
 
 		if (u < USERS && is_usable(shard, u) && machine->model[u].appended < RECORDS_MAX - 5)
 			destroy_user(task, shard, u);
-		(void)task_sleep(task, 3000000);
+		(void)!task_sleep(task, 3000000);
 	}
 	end_shard(task, shard);
 }

@@ -6,7 +6,7 @@
 
 A suspended task's registers lie on its own stack, where jump_fcontext of Boost.Context saved them
 (x86-64: MXCSR and x87 control word, then r12, r13, r14, r15, rbx, rbp, the return address). Loops are found
-through the running threads' frames of loop_run().
+through the running threads' frames.
 """
 import gdb
 
@@ -18,25 +18,41 @@ def word(address):
     return int(gdb.parse_and_eval("*(unsigned long *)%d" % address))
 
 
+def offset_of(type_name, member):
+    fields = gdb.lookup_type("struct " + type_name).fields()
+    return next(f.bitpos // 8 for f in fields if f.name == member)
+
+
+def loop_of(frame):
+    """A thread inside a task is on the task's stack: the task's first frames know the way home."""
+    try:
+        if frame.name() in ("loop_run", "loop_close"):
+            return int(frame.read_var("loop"))
+        if frame.name() == "first":
+            return int(frame.read_var("fiber")["home"]) - offset_of("loop", "home")
+        if frame.name() == "body":
+            return int(frame.read_var("task")["loop"])
+    except (ValueError, gdb.error):
+        pass
+    return 0
+
+
 def loops():
     found = {}
     for thread in gdb.selected_inferior().threads():
         thread.switch()
         frame = gdb.newest_frame()
         while frame is not None:
-            if frame.name() in ("loop_run", "loop_close"):
-                try:
-                    loop = frame.read_var("loop")
-                    found[int(loop)] = thread.num
-                except (ValueError, gdb.error):
-                    pass
+            loop = loop_of(frame)
+            if loop != 0:
+                found[loop] = thread.num
             frame = frame.older()
     return found
 
 
 def members(head, type_name, member):
     kind = gdb.lookup_type("struct " + type_name)
-    offset = next(f.bitpos // 8 for f in kind.fields() if f.name == member)
+    offset = offset_of(type_name, member)
     link = head["next"]
     while int(link) != int(head.address):
         yield gdb.Value(int(link) - offset).cast(kind.pointer())

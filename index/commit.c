@@ -59,8 +59,8 @@ static void unref_chunk(struct commit *commit, struct commit_chunk *chunk)
 		return;
 	list_del(&chunk->link);
 	commit->chunks_count--;
-	if (commit->spares_count < COMMIT_CHUNKS_SPARE) {
-		list_push_back(&commit->spares, &chunk->link);
+	if (commit->spares_count < COMMIT_CHUNKS_KEPT) {
+		list_push_front(&commit->spares, &chunk->link);
 		commit->spares_count++;
 		return;
 	}

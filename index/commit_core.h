@@ -20,7 +20,8 @@
 enum {
 	COMMIT_GATHER_BYTES = 256 * 1024,
 	COMMIT_CHUNK_BYTES = 1024 * 1024,
-	COMMIT_CHUNKS_SPARE = 2,  /* kept for the next */
+	COMMIT_CHUNKS_SPARE = 2,  /* made before they are needed */
+	COMMIT_CHUNKS_KEPT = 8,   /* for the next: memory that was never touched costs a fault per page */
 	COMMIT_SETTLE_TRIES = 10, /* one a second; then the log fails, and recovery tries */
 };
 #define COMMIT_GATHER_NS (200 * UINT64_C(1000))

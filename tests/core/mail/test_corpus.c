@@ -184,7 +184,7 @@ static bool same_part(const json_t *parts, size_t theirs, const struct mime *mim
 
 static bool same_as_stalwart(const char *folder, const char *name)
 {
-	char path[4096];
+	char path[4608];
 	json_error_t error;
 	const bool crlf = strstr(name, ".crlf.") != NULL;
 

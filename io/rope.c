@@ -95,6 +95,7 @@ uint8_t *rope_reserve(struct rope *rope, size_t n)
 		if (last == NULL)
 			return NULL;
 	}
+	rope->reserved = true;
 	return (uint8_t *)last->p + last->n;
 }
 
@@ -105,6 +106,7 @@ void rope_advance(struct rope *rope, size_t n)
 	if (rope->failed)
 		return;
 	RP_ASSERT(last != NULL && n <= last->room);
+	rope->reserved = false;
 	last->n += n;
 	last->room -= n;
 	rope->bytes += n;
@@ -203,7 +205,7 @@ void rope_consume(struct rope *rope, size_t n)
 	while (n > 0) {
 		struct rope_span *first = rope->first;
 
-		if (n < first->n) {
+		if (n < first->n || (first == rope->last && rope->reserved)) {
 			first->p += n;
 			first->n -= n;
 			rope->bytes -= n;
@@ -212,6 +214,16 @@ void rope_consume(struct rope *rope, size_t n)
 		n -= first->n;
 		drop_first(rope);
 	}
+}
+
+/* Hang one span behind `last`, or (NULL) make it the only one. */
+static void keep_last(struct rope *rope, struct rope_span *last, struct rope_span *span)
+{
+	if (last != NULL)
+		last->next = span;
+	else
+		rope->first = span;
+	rope->last = span;
 }
 
 void rope_cut(struct rope *rope, uint64_t durable)
@@ -232,7 +244,13 @@ void rope_cut(struct rope *rope, uint64_t durable)
 		struct rope_span *next = span->next;
 
 		rope->bytes -= span->n;
-		free_span(span);
+		if (next == NULL && rope->reserved) {
+			/* Its room is being written in: it stays, empty. */
+			span->n = 0;
+			keep_last(rope, last, span);
+		} else {
+			free_span(span);
+		}
 		span = next;
 	}
 }

@@ -22,6 +22,7 @@ struct rope {
 	struct rope_span *last;
 	size_t bytes;  /* not consumed yet */
 	uint64_t gate; /* what is put next carries this */
+	bool reserved; /* the last span has room that a writer may be holding: it is not given back */
 	bool failed;   /* memory ran out: what was put since is lost, end the connection */
 };
 
@@ -35,8 +36,8 @@ void rope_fini(struct rope *rope);
  * no effect. */
 void rope_stamp(struct rope *rope, uint64_t gate);
 
-/* Room for n contiguous bytes, to be written and then counted with rope_advance(); good until the
- * next call on the rope. NULL: failed. n is at most 64 KiB. */
+/* Room for n contiguous bytes, to be written and then counted with rope_advance(). Good until the next call that
+ * puts something in; what is consumed or cut meanwhile leaves it alone. NULL: failed. n is at most 64 KiB. */
 uint8_t *rope_reserve(struct rope *rope, size_t n);
 
 /* The first n bytes of what rope_reserve() gave are now output. */

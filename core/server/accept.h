@@ -1,0 +1,11 @@
+/* accept.h -- new connections: from a listening socket to a connection with its driver. */
+#ifndef RP_CORE_SERVER_ACCEPT_H
+#define RP_CORE_SERVER_ACCEPT_H
+
+#include "core/server/shard.h"
+
+/* Accept on all listening sockets (fds in the order of config->listen, borrowed). */
+RP_MUST_USE enum rp_err accept_start(struct shard *shard, const int *fds);
+void accept_stop(struct shard *shard);
+
+#endif

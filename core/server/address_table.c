@@ -1,0 +1,120 @@
+#include "core/server/address_table.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/auth/auth_delay.h"
+
+struct address_entry {
+	struct hash_link link;
+	uint8_t ip[16];
+	uint64_t count;
+};
+
+struct address_table {
+	struct hash hash;
+	uint64_t connections_max;
+	struct auth_delay delay;
+};
+
+struct address_table *address_table_open(struct hash_key key, uint64_t connections_max)
+{
+	struct address_table *table = calloc(1, sizeof(*table));
+
+	if (table == NULL)
+		return NULL;
+	hash_init(&table->hash, key);
+	auth_delay_init(&table->delay, key);
+	table->connections_max = connections_max;
+	return table;
+}
+
+void address_table_close(struct address_table *table)
+{
+	if (table == NULL)
+		return;
+	for (size_t i = 0; i < table->hash.slots_count; i++) {
+		for (struct hash_link *l = table->hash.slots[i], *next; l != NULL; l = next) {
+			next = l->next;
+			free(RP_CONTAINER_OF(l, struct address_entry, link));
+		}
+	}
+	hash_fini(&table->hash);
+	auth_delay_fini(&table->delay);
+	free(table);
+}
+
+/* IPv6 by /64, which is what one customer has; IPv4 whole. */
+static void network_of(const struct net_address *address, uint8_t ip[16])
+{
+	static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(ip, address->ip, 16);
+	if (memcmp(ip, v4_prefix, sizeof(v4_prefix)) != 0)
+		memset(ip + 8, 0, 8);
+}
+
+unsigned address_table_shard(const struct net_address *address, unsigned shards_count)
+{
+	uint8_t ip[16];
+
+	network_of(address, ip);
+	return (unsigned)(XXH3_64bits(ip, sizeof(ip)) % shards_count);
+}
+
+static bool match(const struct hash_link *link, const void *key)
+{
+	return memcmp(RP_CONTAINER_OF(link, const struct address_entry, link)->ip, key, 16) == 0;
+}
+
+static struct address_entry *find(struct address_table *table, const uint8_t ip[16], uint64_t *h)
+{
+	*h = hash_bytes(table->hash.key, bytes_of(ip, 16));
+	struct hash_link *link = hash_find(&table->hash, *h, match, ip);
+
+	return link != NULL ? RP_CONTAINER_OF(link, struct address_entry, link) : NULL;
+}
+
+enum rp_err address_table_join(struct address_table *table, const struct net_address *address)
+{
+	uint8_t ip[16];
+	uint64_t h;
+
+	network_of(address, ip);
+	struct address_entry *entry = find(table, ip, &h);
+
+	if (entry == NULL) {
+		entry = calloc(1, sizeof(*entry));
+		if (entry == NULL || !hash_add(&table->hash, &entry->link, h)) {
+			free(entry);
+			return RP_ERR_NOMEM;
+		}
+		memcpy(entry->ip, ip, sizeof(ip));
+	}
+	if (entry->count >= table->connections_max)
+		return RP_ERR_LIMIT;
+	entry->count++;
+	return RP_OK;
+}
+
+void address_table_leave(struct address_table *table, const struct net_address *address)
+{
+	uint8_t ip[16];
+	uint64_t h;
+
+	network_of(address, ip);
+	struct address_entry *entry = find(table, ip, &h);
+
+	RP_ASSERT(entry != NULL);
+	if (--entry->count == 0) {
+		hash_del(&table->hash, &entry->link);
+		free(entry);
+	}
+}
+
+uint64_t address_table_delay_ns(
+    struct address_table *table, const struct net_address *address, uint64_t now_ns, bool failed)
+{
+	return failed ? auth_delay_fail_ns(&table->delay, address->ip, now_ns)
+		      : auth_delay_get_ns(&table->delay, address->ip, now_ns);
+}

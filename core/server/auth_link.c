@@ -1,0 +1,320 @@
+#include "core/server/auth_link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "core/auth/auth.h"
+#include "core/server/admission.h"
+#include "core/server/calls.h"
+#include "core/server/drive.h"
+#include "io/base/clock.h"
+#include "io/timer.h"
+
+enum { AUTH_LINK_TICK_MS = 500 };
+
+/* A message on its way out. */
+struct auth_message {
+	struct list link;
+	size_t n;
+	uint8_t p[];
+};
+
+struct auth_link {
+	struct shard *shard;
+	struct net *net; /* NULL: the auth process is away */
+	struct auth auth;
+	struct list unsent; /* struct auth_message; the first one is in flight */
+	struct timer timer;
+};
+
+/* A task that waits for an answer; lies on its stack. */
+struct auth_waiter {
+	struct task_queue queue;
+	bool answered;
+	enum rp_err err;
+	struct auth_wire_answer answer;
+	uint8_t *name;
+};
+
+static void on_recv(void *arg, enum rp_err err, struct bytes in);
+
+static void wake(struct auth_waiter *waiter, enum rp_err err)
+{
+	waiter->answered = true;
+	waiter->err = err;
+	task_queue_wake_all(&waiter->queue);
+}
+
+static void drop_unsent(struct auth_link *link)
+{
+	struct list *l;
+
+	while ((l = list_pop_front(&link->unsent)) != NULL) {
+		struct auth_message *message = RP_CONTAINER_OF(l, struct auth_message, link);
+
+		bytes_wipe(message->p, message->n);
+		free(message);
+	}
+}
+
+/* The socket has ended: nobody will answer. The supervisor sends a new pair. */
+static void on_net_closed(void *arg)
+{
+	drop_unsent(arg);
+}
+
+static void lose(struct auth_link *link)
+{
+	struct net *net = link->net;
+	struct auth_waiter *waiter;
+
+	link->net = NULL;
+	while ((waiter = auth_next_lost(&link->auth)) != NULL)
+		wake(waiter, RP_ERR_UNAVAILABLE);
+	if (net != NULL) {
+		LOG(link->shard->log, LOG_WARN, "auth.lost");
+		net_close(net, on_net_closed, link);
+	}
+}
+
+static void on_sent(void *arg, enum rp_err err);
+
+static void send_next(struct auth_link *link)
+{
+	if (link->net == NULL || list_empty(&link->unsent) || net_send_armed(link->net))
+		return;
+	struct auth_message *message = RP_CONTAINER_OF(link->unsent.next, struct auth_message, link);
+
+	net_send(link->net, bytes_of(message->p, message->n), on_sent, link);
+}
+
+static void on_sent(void *arg, enum rp_err err)
+{
+	struct auth_link *link = arg;
+	struct list *l = list_pop_front(&link->unsent);
+	struct auth_message *message = RP_CONTAINER_OF(l, struct auth_message, link);
+
+	bytes_wipe(message->p, message->n);
+	free(message);
+	if (err != RP_OK)
+		lose(link);
+	else
+		send_next(link);
+}
+
+static void on_recv(void *arg, enum rp_err err, struct bytes in)
+{
+	struct auth_link *link = arg;
+	struct auth_wire_answer answer;
+	void *found;
+
+	if (err != RP_OK || in.n == 0) {
+		lose(link);
+		return;
+	}
+	if (auth_answer(&link->auth, in, loop_now_ns(link->shard->loop), &found, &answer) == RP_OK) {
+		struct auth_waiter *waiter = found;
+
+		memcpy(waiter->name, answer.name.p, answer.name.n);
+		waiter->answer = answer;
+		waiter->answer.name = bytes_of(waiter->name, answer.name.n);
+		wake(waiter, RP_OK);
+	}
+	net_recv(link->net, on_recv, link);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct auth_link *link = RP_CONTAINER_OF(timer, struct auth_link, timer);
+	struct auth_waiter *waiter;
+
+	while ((waiter = auth_next_late(&link->auth, loop_now_ns(link->shard->loop))) != NULL)
+		wake(waiter, RP_ERR_UNAVAILABLE);
+	timer_set(link->shard->loop, timer, AUTH_LINK_TICK_MS * CLOCK_NS_PER_MS);
+}
+
+static void connect_fd(struct auth_link *link, int fd)
+{
+	if (net_adopt(link->shard->loop, fd, &link->net) != RP_OK) {
+		link->net = NULL;
+		LOG(link->shard->log, LOG_ERROR, "auth.adopt_failed");
+		return;
+	}
+	net_recv(link->net, on_recv, link);
+}
+
+enum rp_err auth_link_open(struct shard *shard, int fd, uint64_t keep_ms, struct auth_link **out)
+{
+	struct auth_link *link = calloc(1, sizeof(*link));
+	struct hash_key key[2];
+
+	if (link == NULL)
+		return RP_ERR_NOMEM;
+	link->shard = shard;
+	list_init(&link->unsent);
+	loop_random(shard->loop, key, sizeof(key));
+	auth_init(&link->auth, key, keep_ms * CLOCK_NS_PER_MS);
+	timer_init(&link->timer, on_timer);
+	timer_set(shard->loop, &link->timer, AUTH_LINK_TICK_MS * CLOCK_NS_PER_MS);
+	connect_fd(link, fd);
+	*out = link;
+	return RP_OK;
+}
+
+static void on_last_closed(void *arg)
+{
+	struct auth_link *link = arg;
+
+	drop_unsent(link);
+	auth_fini(&link->auth);
+	free(link);
+}
+
+void auth_link_close(struct auth_link *link)
+{
+	if (link == NULL)
+		return;
+	struct net *net = link->net;
+	struct auth_waiter *waiter;
+
+	timer_clear(&link->timer);
+	link->net = NULL;
+	while ((waiter = auth_next_lost(&link->auth)) != NULL)
+		wake(waiter, RP_ERR_UNAVAILABLE);
+	if (net != NULL)
+		net_close(net, on_last_closed, link);
+	else
+		on_last_closed(link);
+}
+
+void auth_link_renew(struct auth_link *link, int fd)
+{
+	lose(link);
+	auth_changed(&link->auth);
+	connect_fd(link, fd);
+}
+
+void auth_link_changed(struct auth_link *link)
+{
+	auth_changed(&link->auth);
+}
+
+static enum rp_err queue_message(struct auth_link *link, const uint8_t *p, size_t n)
+{
+	struct auth_message *message = malloc(sizeof(*message) + n);
+
+	if (message == NULL)
+		return RP_ERR_NOMEM;
+	message->n = n;
+	memcpy(message->p, p, n);
+	list_push_back(&link->unsent, &message->link);
+	send_next(link);
+	return RP_OK;
+}
+
+enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
+    const struct auth_wire_request *request, struct auth_wire_answer *answer, uint8_t name[AUTH_WIRE_NAME_BYTES_MAX])
+{
+	struct auth_waiter waiter = { .name = name };
+	uint8_t message[AUTH_WIRE_REQUEST_BYTES_MAX];
+	size_t n = 0;
+	uint64_t id = 0;
+	struct auth_wire_answer known;
+
+	if (link->net == NULL)
+		return RP_ERR_UNAVAILABLE;
+	task_queue_init(&waiter.queue);
+	switch (auth_ask(&link->auth, request, loop_now_ns(link->shard->loop), &waiter, message, &n, &id, &known)) {
+	case AUTH_ASK_KNOWN:
+		memcpy(name, known.name.p, known.name.n);
+		*answer = known;
+		answer->name = bytes_of(name, known.name.n);
+		return RP_OK;
+	case AUTH_ASK_FULL:
+		return RP_ERR_UNAVAILABLE;
+	case AUTH_ASK_SEND:
+		break;
+	}
+	enum rp_err err = queue_message(link, message, n);
+
+	bytes_wipe(message, sizeof(message));
+	while (err == RP_OK && !waiter.answered)
+		err = task_queue_wait(task, &waiter.queue);
+	if (err != RP_OK) {
+		auth_forget(&link->auth, id);
+		return err;
+	}
+	if (waiter.err == RP_OK)
+		*answer = waiter.answer;
+	return waiter.err;
+}
+
+/* ---- what sessions ask ---- */
+
+/* The shard whose cache may know this login. */
+static unsigned cache_shard(const struct shard *shard, struct bytes name)
+{
+	return (unsigned)(XXH3_64bits(name.p, name.n) % shard->count);
+}
+
+static enum rp_err err_of_result(enum auth_wire_result result)
+{
+	switch (result) {
+	case AUTH_WIRE_OK:
+		return RP_OK;
+	case AUTH_WIRE_UNAVAILABLE:
+		return RP_ERR_UNAVAILABLE;
+	default:
+		return RP_ERR_DENIED;
+	}
+}
+
+enum rp_err auth_link_authenticate(struct task *task, struct session *session, struct bytes authzid,
+    struct bytes name, struct bytes password, struct userid *userid, struct bytes *canonical)
+{
+	struct conn *conn = RP_CONTAINER_OF(session, struct drive, session)->conn;
+	struct shard *shard = conn->shard;
+	struct auth_wire_request request = {
+		.kind = AUTH_WIRE_VERIFY,
+		.name = name,
+		.authzid = authzid,
+		.password = password,
+		.service = BYTES_LIT("imap"),
+	};
+	struct call_auth_out out = { 0 };
+	uint64_t delay_ns = 0;
+	char peer[48];
+	bool possible = name.n > 0 && name.n <= AUTH_WIRE_NAME_BYTES_MAX && authzid.n <= AUTH_WIRE_NAME_BYTES_MAX &&
+			password.n <= AUTH_WIRE_PASSWORD_BYTES_MAX && bytes_find(password, 0, 0) == password.n;
+	enum rp_err err = admission_delay(task, shard, &conn->peer, false, &delay_ns);
+
+	if (err == RP_OK && delay_ns > 0)
+		err = task_sleep(task, delay_ns);
+	if (err != RP_OK)
+		return err;
+	memcpy(request.peer, conn->peer.ip, sizeof(request.peer));
+	if (possible) {
+		err = shard_call(task, cache_shard(shard, name), CALL_AUTH, &request, &out);
+		if (err == RP_OK)
+			err = err_of_result(out.answer.result);
+	} else {
+		err = RP_ERR_DENIED;
+	}
+	if (err == RP_ERR_DENIED) {
+		stat_add(&shard->stats.logins_failed, 1);
+		LOG(shard->log, LOG_WARN, "auth.fail", LOG_BYTES("user", name),
+			LOG_BYTES("src_ip", conn_peer_text(conn, peer)), LOG_STR("reason", "credentials"));
+		enum rp_err slow = admission_delay(task, shard, &conn->peer, true, &delay_ns);
+
+		if (slow == RP_OK && delay_ns > 0)
+			slow = task_sleep(task, delay_ns);
+		return slow == RP_OK ? RP_ERR_DENIED : slow;
+	}
+	if (err != RP_OK)
+		return err;
+	static_assert(sizeof(userid->b) == sizeof(out.answer.userid.p), "the same id");
+	memcpy(userid->b, out.answer.userid.p, sizeof(userid->b));
+	*canonical = arena_copy(&session->arena, bytes_of(out.name, out.answer.name.n));
+	return canonical->p != NULL ? RP_OK : RP_ERR_NOMEM;
+}

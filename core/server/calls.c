@@ -1,0 +1,90 @@
+#include "core/server/calls.h"
+
+#include "core/server/address_table.h"
+#include "core/server/auth_link.h"
+#include "io/base/clock.h"
+
+static enum rp_err call_address_join(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+
+	(void)task;
+	(void)out;
+	return address_table_join(shard->addresses, in);
+}
+
+static enum rp_err call_address_delay(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct call_delay_in *delay = in;
+	uint64_t *ns = out;
+
+	(void)task;
+	*ns = address_table_delay_ns(shard->addresses, &delay->address, loop_now_ns(shard->loop), delay->failed);
+	return RP_OK;
+}
+
+static enum rp_err call_auth(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	struct call_auth_out *answer = out;
+
+	return auth_link_ask(task, shard->auth, in, &answer->answer, answer->name);
+}
+
+static enum rp_err call_auth_changed(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+
+	(void)task;
+	(void)in;
+	(void)out;
+	auth_link_changed(shard->auth);
+	return RP_OK;
+}
+
+static enum rp_err call_deliver(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct deliver_in *mail = in;
+	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
+
+	if (shared_poisoned_s(shard->shared, &mail->userid, now_s) > 0)
+		return RP_ERR_UNAVAILABLE;
+	shared_note(shard->shared, shard->number, &mail->userid);
+	enum rp_err err = deliver_run(task, shard->store, in, out);
+
+	shared_note(shard->shared, shard->number, NULL);
+	if (err == RP_OK)
+		stat_add(&shard->stats.deliveries, 1);
+	return err;
+}
+
+static enum rp_err call_stats(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+
+	(void)task;
+	(void)in;
+	*(struct shard_stats *)out = shard->stats;
+	return RP_OK;
+}
+
+const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
+	[CALL_ADDRESS_JOIN] = { "address.join", call_address_join },
+	[CALL_ADDRESS_DELAY] = { "address.delay", call_address_delay },
+	[CALL_AUTH] = { "auth", call_auth },
+	[CALL_AUTH_CHANGED] = { "auth.changed", call_auth_changed },
+	[CALL_DELIVER] = { "deliver", call_deliver },
+	[CALL_STATS] = { "stats", call_stats },
+	[CALLS_COUNT] = { NULL, NULL },
+};
+
+enum rp_err calls_hold_answer(struct task *task, void *world)
+{
+	struct shard *shard = world;
+
+	if (shard->store == NULL)
+		return RP_OK;
+	return store_wait_durable(task, shard->store, store_position(shard->store));
+}

@@ -1,0 +1,35 @@
+/* calls.h -- what shards ask of each other: the one table of calls, and their flat arguments. */
+#ifndef RP_CORE_SERVER_CALLS_H
+#define RP_CORE_SERVER_CALLS_H
+
+#include "core/auth/auth_wire.h"
+#include "core/lmtp/deliver.h"
+#include "core/server/shard.h"
+#include "io/net.h"
+
+enum calls {
+	CALL_ADDRESS_JOIN,  /* in: struct net_address */
+	CALL_ADDRESS_DELAY, /* in: struct call_delay_in; out: uint64_t, ns */
+	CALL_AUTH,          /* in: struct auth_wire_request, its texts lent; out: struct call_auth_out */
+	CALL_AUTH_CHANGED,  /* the user database has changed: forget what is cached */
+	CALL_DELIVER,       /* in: struct deliver_in, its message lent; out: struct deliver_out */
+	CALL_STATS,         /* out: struct shard_stats */
+	CALLS_COUNT
+};
+
+struct call_delay_in {
+	struct net_address address;
+	bool failed;
+};
+
+struct call_auth_out {
+	struct auth_wire_answer answer; /* .name points to name */
+	uint8_t name[AUTH_WIRE_NAME_BYTES_MAX];
+};
+
+extern const struct shard_call_row calls_table[CALLS_COUNT + 1];
+
+/* shard_group_settings.hold_answer: wait until all that this shard has told is durable. */
+enum rp_err calls_hold_answer(struct task *task, void *world);
+
+#endif

@@ -1,0 +1,631 @@
+#include "core/server/conn.h"
+
+#include <stdlib.h>
+
+#include "core/server/admission.h"
+#include "core/server/proxy.h"
+#include "io/base/clock.h"
+#include "io/base/num.h"
+#include "tls/tls_conn.h"
+#include "tls/tls_ctx.h"
+
+enum {
+	CONN_IN_ROOM_MIN = 1024,
+	CONN_LINGER_MS = 1000,    /* how long a closed connection's input is still thrown away */
+	CONN_RETRY_TASK_MS = 50,  /* no task was free: look again at the latest after this */
+};
+
+static void on_recv(void *arg, enum rp_err err, struct bytes in);
+static void on_sent(void *arg, enum rp_err err);
+static void on_timer(struct timer *timer);
+
+/* ---- birth and death ---- */
+
+enum rp_err conn_open(struct shard *shard, struct net *net, const struct config_listen *listen,
+    const struct conn_driver *driver, void *protocol_state, struct conn **out)
+{
+	struct conn *conn = NULL;
+
+	if (shard->conns_count < shard->config->connections_max)
+		conn = calloc(1, sizeof(*conn));
+	if (conn == NULL) {
+		net_close(net, NULL, NULL);
+		return RP_ERR_LIMIT;
+	}
+	conn->driver = driver;
+	conn->protocol_state = protocol_state;
+	conn->listen = listen;
+	conn->peer = *net_peer(net);
+	conn->proxy_awaited = listen->proxy_protocol;
+	conn->in_bytes_max = CONN_IN_BYTES_GUEST;
+	rope_init(&conn->out);
+	rope_init(&conn->wire);
+	task_queue_init(&conn->input_queue);
+	task_queue_init(&conn->drained_queue);
+	timer_init(&conn->timer, on_timer);
+	conn_attach(conn, shard, net);
+	conn->accepted_ns = loop_now_ns(shard->loop);
+	conn->heard_ns = conn->accepted_ns;
+	conn->progress_ns = conn->accepted_ns;
+	stat_add(&shard->stats.connections_total, 1);
+	*(struct conn **)protocol_state = conn;
+	*out = conn;
+	return RP_OK;
+}
+
+void conn_attach(struct conn *conn, struct shard *shard, struct net *net)
+{
+	conn->shard = shard;
+	conn->net = net;
+	conn->moving = false;
+	list_init(&conn->gated);
+	list_init(&conn->waiting);
+	list_push_back(&shard->conns, &conn->link);
+	shard->conns_count++;
+	stat_add(&shard->stats.connections, 1);
+}
+
+void conn_detach(struct conn *conn)
+{
+	list_del(&conn->link);
+	list_del(&conn->gated);
+	list_del(&conn->waiting);
+	timer_clear(&conn->timer);
+	conn->shard->conns_count--;
+	stat_sub(&conn->shard->stats.connections, 1);
+}
+
+static void on_closed(void *arg)
+{
+	struct conn *conn = arg;
+
+	conn->driver->fini(conn);
+	tls_conn_close(conn->tls);
+	rope_fini(&conn->out);
+	rope_fini(&conn->wire);
+	if (conn->in != NULL)
+		bytes_wipe(conn->in, conn->in_room); /* perhaps a password */
+	free(conn->in);
+	free(conn);
+}
+
+/* The last step, when neither task nor protocol needs it any more. */
+static void bury(struct conn *conn)
+{
+	struct net *net = conn->net;
+
+	RP_ASSERT(conn->task == NULL);
+	conn->state = CONN_CLOSING;
+	conn_uncount(conn);
+	conn_detach(conn);
+	conn->net = NULL;
+	net_close(net, on_closed, conn);
+}
+
+void conn_lost(struct conn *conn)
+{
+	RP_ASSERT(conn->net == NULL && conn->task == NULL);
+	conn_uncount(conn);
+	conn_detach(conn);
+	on_closed(conn);
+}
+
+void conn_uncount(struct conn *conn)
+{
+	admission_forget(conn);
+	if (conn->counted)
+		admission_leave(conn->shard, &conn->peer);
+	conn->counted = false;
+}
+
+void conn_drop(struct conn *conn, const char *reason)
+{
+	char peer[48];
+
+	if (conn->state == CONN_CLOSING || conn->moving)
+		return;
+	if (!conn->dropped) {
+		conn->dropped = true;
+		LOG(conn->shard->log, LOG_DEBUG, "conn.drop", LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
+			LOG_STR("reason", reason));
+	}
+	conn->in_ended = true;
+	if (conn->task != NULL) {
+		task_cancel(conn->task);
+		return;
+	}
+	bury(conn);
+}
+
+void conn_end(struct conn *conn)
+{
+	if (conn->state != CONN_OPEN)
+		return;
+	conn->state = CONN_ENDING;
+	conn->in_ended = true;
+	conn_pump(conn);
+}
+
+struct bytes conn_peer_text(const struct conn *conn, char text[48])
+{
+	net_address_format(&conn->peer, text, 48);
+	return bytes_of_str(text);
+}
+
+/* ---- input ---- */
+
+struct bytes conn_input(const struct conn *conn)
+{
+	return conn->in == NULL ? bytes_of(NULL, 0) : bytes_of(conn->in + conn->in_from, conn->in_to - conn->in_from);
+}
+
+static bool input_reserve(struct conn *conn, size_t n)
+{
+	size_t used = conn->in_to - conn->in_from;
+
+	if (conn->in_room - conn->in_to >= n)
+		return true;
+	if (conn->in_from > 0) {
+		memmove(conn->in, conn->in + conn->in_from, used);
+		conn->in_from = 0;
+		conn->in_to = used;
+	}
+	if (conn->in_room - conn->in_to >= n)
+		return true;
+	size_t room = conn->in_room == 0 ? CONN_IN_ROOM_MIN : conn->in_room * 2;
+
+	while (room - used < n)
+		room *= 2;
+	uint8_t *in = malloc(room);
+
+	if (in == NULL)
+		return false;
+	if (used > 0)
+		memcpy(in, conn->in, used);
+	if (conn->in != NULL)
+		bytes_wipe(conn->in, conn->in_room);
+	free(conn->in);
+	conn->in = in;
+	conn->in_room = room;
+	return true;
+}
+
+static bool input_put(struct conn *conn, struct bytes b)
+{
+	if (b.n == 0)
+		return true;
+	if (!input_reserve(conn, b.n))
+		return false;
+	memcpy(conn->in + conn->in_to, b.p, b.n);
+	conn->in_to += b.n;
+	return true;
+}
+
+static void arm_recv(struct conn *conn)
+{
+	bool full = conn->in_to - conn->in_from >= conn->in_bytes_max || conn->out.bytes > CONN_OUT_BYTES_MAX;
+
+	if (conn->in_ended && conn->state != CONN_LINGERING)
+		return;
+	if (conn->moving || conn->net == NULL || net_recv_armed(conn->net))
+		return;
+	if (full && conn->state == CONN_OPEN)
+		return;
+	net_recv(conn->net, on_recv, conn);
+}
+
+void conn_take(struct conn *conn, size_t n)
+{
+	RP_ASSERT(n <= conn->in_to - conn->in_from);
+	if (n == 0)
+		return;
+	bytes_wipe(conn->in + conn->in_from, n);
+	conn->in_from += n;
+	if (conn->in_from == conn->in_to) {
+		/* An idle connection has no buffer. */
+		free(conn->in);
+		conn->in = NULL;
+		conn->in_from = conn->in_to = conn->in_room = 0;
+	}
+	arm_recv(conn);
+}
+
+enum rp_err conn_wait_input(struct task *task, struct conn *conn, size_t had)
+{
+	while (conn->in_to - conn->in_from <= had) {
+		if (conn->dropped)
+			return RP_ERR_CANCELED;
+		if (conn->in_ended)
+			return RP_ERR_END;
+		arm_recv(conn);
+		conn_pump(conn);
+		enum rp_err err = task_queue_wait(task, &conn->input_queue);
+
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+/* The handshake has just been done: count it, and speak first if the protocol does. */
+static void tls_opened(struct conn *conn)
+{
+	struct tls_conn_facts facts = tls_conn_facts(conn->tls);
+
+	stat_add(&conn->shard->stats.tls_handshakes, 1);
+	if (facts.resumed)
+		stat_add(&conn->shard->stats.tls_resumed, 1);
+	if (!conn->greeted) {
+		conn->greeted = true;
+		conn->driver->greet(conn);
+	}
+}
+
+/* False: the connection is being dropped. */
+static bool take_ciphertext(struct conn *conn, struct bytes in)
+{
+	enum tls_conn_verdict verdict;
+	bool was_open = tls_conn_is_open(conn->tls);
+	char peer[48];
+
+	do {
+		size_t n = 0;
+
+		verdict = tls_conn_read(conn->tls, &in, conn->shard->read_scratch, TLS_CONN_RECORD_BYTES, &n, &conn->wire);
+		if (!input_put(conn, bytes_of(conn->shard->read_scratch, n)))
+			return false;
+		if (!was_open && tls_conn_is_open(conn->tls)) {
+			was_open = true;
+			tls_opened(conn);
+		}
+	} while (verdict == TLS_CONN_FULL);
+	if (verdict == TLS_CONN_CLOSED) {
+		conn->in_ended = true;
+	} else if (verdict == TLS_CONN_FAILED) {
+		stat_add(&conn->shard->stats.tls_failed, 1);
+		LOG(conn->shard->log, LOG_INFO, "tls.fail", LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
+			LOG_STR("reason", tls_conn_reason(conn->tls)));
+		/* The alert goes out, then the connection ends; what was still to be sealed is lost. */
+		conn->out_dead = true;
+		conn_end(conn);
+		if (conn->task != NULL)
+			task_cancel(conn->task);
+	}
+	return true;
+}
+
+/* The PROXY header, if one is awaited, is taken off the front of what came. False: drop the connection. */
+static bool take_plain(struct conn *conn, struct bytes in)
+{
+	if (!conn->proxy_awaited)
+		return conn->tls != NULL ? take_ciphertext(conn, in) : input_put(conn, in);
+	if (!input_put(conn, in))
+		return false;
+
+	struct bytes all = conn_input(conn);
+	size_t used = 0;
+	enum rp_err err = proxy_parse(all, &conn->peer, &used);
+
+	if (err == RP_ERR_END)
+		return true; /* not all of it is here */
+	if (err != RP_OK)
+		return false;
+	conn->proxy_awaited = false;
+	/* What is behind the header is the client's own: ciphertext, or its first command. */
+	size_t rest_n = all.n - used;
+	uint8_t *rest = malloc(rest_n + 1);
+
+	if (rest == NULL)
+		return false;
+	memcpy(rest, all.p + used, rest_n);
+	conn_take(conn, all.n);
+	conn_begin(conn);
+	bool taken = conn->tls != NULL ? take_ciphertext(conn, bytes_of(rest, rest_n))
+				       : input_put(conn, bytes_of(rest, rest_n));
+
+	free(rest);
+	return taken;
+}
+
+static void on_recv(void *arg, enum rp_err err, struct bytes in)
+{
+	struct conn *conn = arg;
+
+	if (conn->state == CONN_CLOSING)
+		return;
+	if (conn->state == CONN_LINGERING) {
+		if (err != RP_OK || in.n == 0)
+			conn_drop(conn, "closed");
+		else
+			arm_recv(conn);
+		return;
+	}
+	if (err == RP_ERR_CANCELED) {
+		/* Being handed over; bytes that were already taken come with RP_OK. */
+		task_queue_wake_all(&conn->input_queue);
+		return;
+	}
+	if (err != RP_OK) {
+		conn_drop(conn, err_name(err));
+		return;
+	}
+	conn->heard_ns = loop_now_ns(conn->shard->loop);
+	if (in.n == 0)
+		conn->in_ended = true;
+	else if (conn->state == CONN_OPEN && !take_plain(conn, in)) {
+		conn_drop(conn, "input");
+		return;
+	}
+	if (conn->moving)
+		return;
+	arm_recv(conn);
+	if (conn->task != NULL)
+		task_queue_wake_all(&conn->input_queue);
+	else
+		conn_run(conn);
+	conn_pump(conn);
+}
+
+/* ---- the task ---- */
+
+static void run_task(struct task *task, void *arg)
+{
+	struct conn *conn = arg;
+	struct shard *shard = conn->shard;
+
+	task_set_name(task, conn->driver->name);
+	if (!conn->dropped)
+		conn->driver->run(task, conn);
+	if (conn->moving) {
+		/* The driver has handed it over: it is not ours any more. */
+		shard_task_ended(shard);
+		return;
+	}
+	conn->task = NULL;
+	shared_note(shard->shared, shard->number, NULL);
+	if (conn->dropped) {
+		bury(conn);
+	} else {
+		if (conn->in_ended && conn->state == CONN_OPEN)
+			conn_end(conn);
+		arm_recv(conn);
+		conn_pump(conn);
+	}
+	shard_task_ended(shard);
+}
+
+void conn_run(struct conn *conn)
+{
+	bool something = conn->in_to > conn->in_from || conn->in_ended || conn->news;
+
+	if (conn->task != NULL || conn->state != CONN_OPEN || conn->moving || !something)
+		return;
+	if (conn->proxy_awaited || (conn->tls != NULL && !tls_conn_is_open(conn->tls))) {
+		if (conn->in_ended)
+			conn_end(conn);
+		return;
+	}
+	/* Whoever does not listen is not worked for, until he has taken what there is. */
+	if (conn->out.bytes > CONN_OUT_BYTES_HIGH)
+		return;
+	if (task_start(conn->shard->loop, run_task, conn, &conn->task) == RP_OK) {
+		list_del(&conn->waiting);
+		return;
+	}
+	conn->task = NULL;
+	if (!list_linked(&conn->waiting))
+		list_push_back(&conn->shard->waiting, &conn->waiting);
+}
+
+/* ---- output ---- */
+
+static uint64_t durable_of(const struct conn *conn)
+{
+	return conn->shard->store != NULL ? store_durable(conn->shard->store) : 0;
+}
+
+/* Seal what may leave, up to a bound. False: the connection has failed. */
+static bool seal(struct conn *conn)
+{
+	size_t n = 1;
+
+	if (conn->tls == NULL || conn->out_dead || !tls_conn_is_open(conn->tls))
+		return true;
+	while (n > 0 && conn->wire.bytes < CONN_WIRE_BYTES_MAX)
+		if (tls_conn_seal(conn->tls, &conn->out, durable_of(conn), conn->shard->seal_scratch,
+			    &conn->wire, &n) != RP_OK)
+			return false;
+	return true;
+}
+
+/* All that could be sent is sent and the connection is to end: say so to the peer, once. */
+static void finish(struct conn *conn)
+{
+	if (conn->tls != NULL) {
+		tls_conn_shutdown(conn->tls, &conn->wire);
+		if (conn->wire.bytes > 0 && conn->state == CONN_ENDING) {
+			conn->state = CONN_LINGERING;
+			conn_pump(conn);
+			return;
+		}
+	}
+	conn->state = CONN_LINGERING;
+	net_shutdown(conn->net);
+	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);
+	arm_recv(conn);
+}
+
+void conn_pump(struct conn *conn)
+{
+	uint64_t durable = durable_of(conn);
+
+	if (conn->net == NULL || conn->dropped || conn->state == CONN_CLOSING || net_send_armed(conn->net))
+		return;
+	if (conn->out.failed || conn->wire.failed || !seal(conn)) {
+		conn_drop(conn, "output");
+		return;
+	}
+	struct bytes b = rope_peek(&conn->wire, UINT64_MAX);
+
+	conn->sending_wire = b.n > 0;
+	if (b.n == 0 && conn->tls == NULL)
+		b = rope_peek(&conn->out, durable);
+	if (b.n > 0) {
+		conn->sending_bytes = b.n;
+		net_send(conn->net, b, on_sent, conn);
+		return;
+	}
+	if (conn->out.bytes > 0 && !conn->out_dead) {
+		bool gate = conn->tls == NULL || tls_conn_is_open(conn->tls);
+
+		if (gate && !list_linked(&conn->gated))
+			list_push_back(&conn->shard->gated, &conn->gated);
+		return;
+	}
+	if (conn->task == NULL && conn->state == CONN_ENDING)
+		finish(conn);
+	else if (conn->state == CONN_LINGERING && conn->tls != NULL && !timer_is_set(&conn->timer))
+		finish(conn);
+}
+
+static void on_sent(void *arg, enum rp_err err)
+{
+	struct conn *conn = arg;
+
+	if (conn->state == CONN_CLOSING)
+		return;
+	if (err != RP_OK) {
+		conn_drop(conn, "reset");
+		return;
+	}
+	rope_consume(conn->sending_wire ? &conn->wire : &conn->out, conn->sending_bytes);
+	conn->sending_bytes = 0;
+	conn->progress_ns = loop_now_ns(conn->shard->loop);
+	conn_pump(conn);
+	if (conn->state == CONN_CLOSING || conn->dropped)
+		return;
+	if (!task_queue_empty(&conn->drained_queue)) {
+		task_queue_wake_all(&conn->drained_queue);
+	} else if (conn->task == NULL && conn->state == CONN_OPEN) {
+		arm_recv(conn);
+		conn_run(conn);
+	}
+}
+
+enum rp_err conn_flush(struct task *task, struct conn *conn, size_t bytes_max)
+{
+	for (;;) {
+		conn_pump(conn);
+		if (conn->dropped || conn->out.failed)
+			return RP_ERR_CANCELED;
+		if (conn->out.bytes + conn->wire.bytes <= bytes_max)
+			return task_canceled(task) ? RP_ERR_CANCELED : RP_OK;
+		enum rp_err err = task_queue_wait(task, &conn->drained_queue);
+
+		if (err != RP_OK)
+			return err;
+	}
+}
+
+void conn_log_failed(struct conn *conn)
+{
+	rope_cut(&conn->out, store_durable(conn->shard->store));
+	conn->out.gate = 0; /* what follows reveals nothing */
+	conn->driver->stop(conn);
+	conn_end(conn);
+}
+
+/* ---- beginning, TLS, moving ---- */
+
+void conn_begin(struct conn *conn)
+{
+	struct shard *shard = conn->shard;
+
+	if (conn->proxy_awaited) {
+		arm_recv(conn);
+		conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);
+		return;
+	}
+	admission_begin(conn);
+	if (conn->state != CONN_OPEN)
+		return;
+	if (conn->listen->protocol == CONFIG_IMAPS && conn->tls == NULL) {
+		conn->tls = shard->tls_ctx != NULL ? tls_conn_open(shard->tls_ctx) : NULL;
+		if (conn->tls == NULL) {
+			conn_drop(conn, "no certificate");
+			return;
+		}
+		arm_recv(conn);
+	} else if (!conn->greeted) {
+		conn->greeted = true;
+		conn->driver->greet(conn);
+		arm_recv(conn);
+		conn_pump(conn);
+	}
+	conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);
+}
+
+enum rp_err conn_start_tls(struct conn *conn)
+{
+	RP_ASSERT(conn->tls == NULL && conn->out.bytes == 0);
+	struct tls_conn *tls = conn->shard->tls_ctx != NULL ? tls_conn_open(conn->shard->tls_ctx) : NULL;
+
+	if (tls == NULL)
+		return RP_ERR_UNAVAILABLE;
+	if (conn->in_to > conn->in_from)
+		conn_take(conn, conn->in_to - conn->in_from);
+	conn->tls = tls;
+	return RP_OK;
+}
+
+enum rp_err conn_quiesce(struct task *task, struct conn *conn)
+{
+	enum rp_err err = conn_flush(task, conn, 0);
+
+	if (err != RP_OK)
+		return err;
+	conn->moving = true;
+	while (net_recv_armed(conn->net) || net_send_armed(conn->net)) {
+		net_recv_cancel(conn->net);
+		err = task_queue_wait(task, &conn->input_queue);
+		if (err != RP_OK || conn->dropped) {
+			conn->moving = false;
+			return RP_ERR_CANCELED;
+		}
+	}
+	return RP_OK;
+}
+
+/* ---- time ---- */
+
+void conn_tick_soon(struct conn *conn, uint64_t ns)
+{
+	timer_set(conn->shard->loop, &conn->timer, ns);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct conn *conn = RP_CONTAINER_OF(timer, struct conn, timer);
+	const struct config *config = conn->shard->config;
+	uint64_t now_ns = loop_now_ns(conn->shard->loop);
+	uint64_t stalled_ns = config->stalled_ms * CLOCK_NS_PER_MS;
+	bool unsent = conn->out.bytes + conn->wire.bytes > 0;
+
+	if (conn->state == CONN_LINGERING) {
+		conn_drop(conn, "linger");
+		return;
+	}
+	if (!conn->greeted && now_ns - conn->accepted_ns >= config->handshake_ms * CLOCK_NS_PER_MS) {
+		conn_drop(conn, "handshake timeout");
+		return;
+	}
+	if (unsent && net_send_armed(conn->net) && now_ns - conn->progress_ns >= stalled_ns) {
+		conn_drop(conn, "stalled");
+		return;
+	}
+	uint64_t next_ns = conn->greeted ? conn->driver->tick(conn, now_ns) : stalled_ns;
+
+	if (next_ns == 0)
+		return;
+	conn_tick_soon(conn, unsent ? num_min(next_ns, stalled_ns) : next_ns);
+}

@@ -1,0 +1,131 @@
+#include "core/server/handoff.h"
+
+#include "core/cmd/registry.h"
+#include "core/server/user_table.h"
+#include "io/base/clock.h"
+#include "tls/tls_conn.h"
+
+/* The last step, on the home shard: who it is is known; may he come in, and is his mail there? */
+static enum rp_err enter(struct task *task, struct drive *drive)
+{
+	struct conn *conn = drive->conn;
+	struct shard *shard = conn->shard;
+	struct session *session = &drive->session;
+	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
+	char peer[48];
+	struct resp resp;
+	enum rp_err err = RP_OK;
+
+	if (shared_poisoned_s(shard->shared, &session->userid, now_s) > 0) {
+		LOG(shard->log, LOG_WARN, "user.shut_out", LOG_BYTES("user", session->name));
+		err = RP_ERR_UNAVAILABLE;
+	}
+	if (err == RP_OK)
+		err = user_table_join(shard->users, &session->userid, &conn->peer,
+			shard->config->connections_per_user_address_max);
+	if (err == RP_OK) {
+		drive->user_counted = true;
+		shared_note(shard->shared, shard->number, &session->userid);
+		err = session_enter(task, session, &shard->env);
+	}
+	if (err == RP_ERR_CANCELED)
+		return err;
+	if (err == RP_OK) {
+		stat_add(&shard->stats.logins, 1);
+		conn->in_bytes_max = CONN_IN_BYTES_USER;
+		frame_init(&drive->frame, true);
+		conn_tick_soon(conn, CLOCK_NS_PER_S);
+	} else if (drive->user_counted) {
+		user_table_leave(shard->users, &session->userid, &conn->peer);
+		drive->user_counted = false;
+	}
+	LOG(shard->log, err == RP_OK ? LOG_INFO : LOG_WARN, err == RP_OK ? "login.ok" : "login.fail",
+		LOG_BYTES("user", session->name), LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
+		LOG_STR("tls", conn->tls != NULL ? tls_conn_facts(conn->tls).protocol : "none"),
+		LOG_STR("result", err_name(err)));
+	resp_init(&resp, &conn->out, false);
+	registry_entered(session, &resp, err);
+	resp_flush(&resp);
+	return RP_OK;
+}
+
+/* The connection's task on its new shard: enter, then go on as ever. */
+static void run_entering(struct task *task, struct conn *conn)
+{
+	struct drive *drive = drive_of(conn);
+
+	conn->driver = &drive_imap;
+	if (enter(task, drive) == RP_OK)
+		conn->driver->run(task, conn);
+}
+
+static void entering_greet(struct conn *conn)
+{
+	(void)conn; /* it was greeted long ago */
+}
+
+static uint64_t entering_tick(struct conn *conn, uint64_t now_ns)
+{
+	return drive_imap.tick(conn, now_ns);
+}
+
+static void entering_stop(struct conn *conn)
+{
+	drive_imap.stop(conn);
+}
+
+static void entering_fini(struct conn *conn)
+{
+	drive_imap.fini(conn);
+}
+
+/* The driver of a connection that has just arrived. */
+static const struct conn_driver drive_entering = {
+	.name = "imap entering",
+	.run = run_entering,
+	.greet = entering_greet,
+	.tick = entering_tick,
+	.stop = entering_stop,
+	.fini = entering_fini,
+};
+
+/* On the home shard, outside any task. */
+static void on_moved(void *world, struct net *net, void *arg)
+{
+	struct shard *shard = world;
+	struct conn *conn = arg;
+
+	stat_add(&shard->stats.handoffs, 1);
+	conn_attach(conn, shard, net);
+	if (net == NULL) {
+		LOG(shard->log, LOG_ERROR, "handoff.fail", LOG_STR("reason", "no descriptor is free"));
+		conn_lost(conn);
+		return;
+	}
+	conn->driver = &drive_entering;
+	conn->news = true; /* there is something to do, whatever was received */
+	conn_tick_soon(conn, CLOCK_NS_PER_S);
+	conn_run(conn);
+}
+
+enum rp_err handoff_enter(struct task *task, struct drive *drive)
+{
+	struct conn *conn = drive->conn;
+	struct shard *shard = conn->shard;
+	unsigned home = userid_shard(&drive->session.userid, shard->count);
+
+	conn_uncount(conn); /* it has logged in: no stranger any more */
+	if (home == shard->number)
+		return enter(task, drive);
+	enum rp_err err = conn_quiesce(task, conn);
+
+	if (err != RP_OK)
+		return err;
+	struct net *net = conn->net;
+
+	conn_detach(conn);
+	conn->task = NULL;
+	conn->net = NULL;
+	net_move(net, home, on_moved, conn);
+	return RP_OK;
+}

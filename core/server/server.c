@@ -1,0 +1,478 @@
+#include "core/server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/mail/charset.h"
+#include "core/server/calls.h"
+#include "core/server/child.h"
+#include "core/server/config.h"
+#include "core/server/order.h"
+#include "core/server/sandbox.h"
+#include "core/server/shard_thread.h"
+#include "core/server/version.h"
+#include "io/base/clock.h"
+#include "tls/tls_ctx.h"
+
+enum {
+	SERVER_LOG_RING_BYTES = 256 * 1024, /* of each shard; a burst of a few thousand lines */
+};
+
+struct server {
+	struct config *config;
+	struct shared *shared;
+	struct shard_group *group;
+	struct log *log; /* the main thread's own */
+	int supervisor;  /* CHILD_FD */
+	int log_wake;    /* eventfd: some shard has logged */
+	unsigned count;
+	struct shard_thread_settings *shard; /* count of them */
+	struct log **shard_log;
+	int *boss; /* our ends */
+	pthread_t *thread;
+	struct charset_set *charsets; /* one each: converters have a state */
+	int listen_fds[CONFIG_LISTEN_MAX];
+	unsigned answered; /* to the order that is under way, by so many shards */
+	unsigned stopped;  /* so many shards have */
+	bool failed;
+	bool stopping;
+};
+
+/* There is one; what the shards' threads call when they cannot start needs it. */
+static struct server *the_server;
+
+static void flush_logs(struct server *server)
+{
+	uint64_t woken;
+
+	(void)!read(server->log_wake, &woken, sizeof(woken));
+	log_flush_fd(server->log, STDERR_FILENO);
+	for (unsigned i = 0; i < server->count; i++)
+		if (server->shard_log[i] != NULL)
+			log_flush_fd(server->shard_log[i], STDERR_FILENO);
+}
+
+static void say(struct server *server, const char *text)
+{
+	(void)!child_send(server->supervisor, bytes_of_str(text), NULL, 0);
+}
+
+static _Noreturn void refuse(struct server *server, const char *reason)
+{
+	char text[CHILD_TEXT_BYTES_MAX];
+
+	snprintf(text, sizeof(text), "failed %s", reason);
+	say(server, text);
+	flush_logs(server);
+	_exit(SERVER_EXIT_REFUSED);
+}
+
+static void cannot_start(const struct shard_thread_settings *settings, const char *reason)
+{
+	(void)settings;
+	refuse(the_server, reason);
+}
+
+static void wake_logger(void *arg)
+{
+	struct server *server = arg;
+	uint64_t one = 1;
+
+	(void)!write(server->log_wake, &one, sizeof(one));
+}
+
+static void order(struct server *server, unsigned shard, enum order_kind kind, uint64_t number, const void *pointer)
+{
+	struct order o = { .kind = kind, .number = number, .pointer = pointer };
+
+	RP_ASSERT(send(server->boss[shard], &o, sizeof(o), MSG_NOSIGNAL) == sizeof(o) || server->failed);
+}
+
+static void order_all(struct server *server, enum order_kind kind, uint64_t number)
+{
+	server->answered = 0;
+	for (unsigned i = 0; i < server->count; i++)
+		order(server, i, kind, number, NULL);
+}
+
+/* ---- starting ---- */
+
+static struct tls_ctx *make_tls(struct server *server, const struct config *config, char text[TLS_CTX_TEXT_BYTES])
+{
+	struct tls_ctx_cert *certs = calloc(config->tls_count + 1, sizeof(*certs));
+	struct tls_ctx *ctx = NULL;
+
+	text[0] = '\0';
+	if (certs == NULL)
+		return NULL;
+	for (size_t i = 0; i < config->tls_count; i++)
+		certs[i] = (struct tls_ctx_cert){
+			.name = config->tls[i].cert_path,
+			.chain_pem = bytes_of_str(config->tls[i].cert_pem),
+			.key_pem = bytes_of_str(config->tls[i].key_pem),
+		};
+	if (tls_ctx_open(certs, config->tls_count, clock_wall_ns() / CLOCK_NS_PER_S, &ctx, text) == RP_OK) {
+		tls_ctx_set_ticket_keys(ctx, &server->shared->tickets);
+		if (text[0] != '\0')
+			LOG(server->log, LOG_WARN, "tls.certificate", LOG_STR("warning", text));
+	}
+	free(certs);
+	return ctx;
+}
+
+static void read_settings(struct server *server, int fd, struct config **out)
+{
+	char *text;
+	size_t n;
+
+	if (child_read_memfd(fd, &text, &n) != RP_OK)
+		refuse(server, "the settings cannot be read");
+	enum rp_err err = config_of_json(bytes_of(text, n), out);
+
+	bytes_wipe(text, n);
+	free(text);
+	close(fd);
+	if (err != RP_OK)
+		refuse(server, "the settings cannot be read");
+}
+
+static unsigned cores(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static int open_dir(struct server *server, const char *path)
+{
+	char reason[512];
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		snprintf(reason, sizeof(reason), "%s: %s; it must be a directory of the server's user", path,
+			strerror(errno));
+		refuse(server, reason);
+	}
+	return fd;
+}
+
+/* As many descriptors as we may have: connections are direct descriptors under the same bound. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)!setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void make_shards(struct server *server, const struct child_message *start, const char *commit_dir)
+{
+	const struct config *config = server->config;
+	const int *auth_fds = start->fd + 3 + config->listen_count;
+	int data_fd = open_dir(server, config->data);
+	int commit_fd = open_dir(server, commit_dir);
+	char tls_text[TLS_CTX_TEXT_BYTES];
+
+	server->shard = calloc(server->count, sizeof(*server->shard));
+	server->shard_log = calloc(server->count, sizeof(*server->shard_log));
+	server->boss = calloc(server->count, sizeof(*server->boss));
+	server->thread = calloc(server->count, sizeof(*server->thread));
+	server->charsets = calloc(server->count, sizeof(*server->charsets));
+	if (server->charsets == NULL || server->shard == NULL || server->shard_log == NULL || server->boss == NULL || server->thread == NULL)
+		refuse(server, "out of memory");
+	for (unsigned i = 0; i < server->count; i++) {
+		int pair[2];
+		const char *charset = "";
+		struct tls_ctx *tls = config->tls_count > 0 ? make_tls(server, config, tls_text) : NULL;
+
+		if (config->tls_count > 0 && tls == NULL)
+			refuse(server, tls_text);
+		if (charset_init(&server->charsets[i], &charset) != RP_OK) {
+			snprintf(tls_text, sizeof(tls_text), "this machine cannot convert %s: install libc-bin, or the package with "
+				"the C library's gconv modules", charset);
+			refuse(server, tls_text);
+		}
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+			refuse(server, "no descriptor is free");
+		server->shard_log[i] = log_open("shard", i, SERVER_LOG_RING_BYTES);
+		if (server->shard_log[i] == NULL)
+			refuse(server, "out of memory");
+		log_set_wake(server->shard_log[i], wake_logger, server);
+		server->boss[i] = pair[0];
+		server->shard[i] = (struct shard_thread_settings){
+			.number = i,
+			.count = server->count,
+			.version = RP_VERSION,
+			.config = config,
+			.shared = server->shared,
+			.group = server->group,
+			.log = server->shard_log[i],
+			.tls_ctx = tls,
+			.charsets = &server->charsets[i],
+			.boss_fd = pair[1],
+			.auth_fd = auth_fds[i],
+			.data_fd = data_fd,
+			.commit_fd = commit_fd,
+			.control_fd = start->fd[2],
+			.listen_fds = server->listen_fds,
+			.cannot_start = cannot_start,
+		};
+	}
+}
+
+static void set_log(struct server *server)
+{
+	static const char *const levels[] = { "debug", "info", "warn", "error" };
+	enum log_level level = LOG_INFO;
+	enum log_format format = strcmp(server->config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT;
+
+	for (unsigned i = 0; i < 4; i++)
+		if (strcmp(server->config->log_level, levels[i]) == 0)
+			level = (enum log_level)i;
+	log_set(server->log, level, format);
+	for (unsigned i = 0; i < server->count; i++)
+		log_set(server->shard_log[i], level, format);
+}
+
+static void start_threads(struct server *server)
+{
+	cpu_set_t allowed;
+	unsigned cpu = 0;
+	bool pin = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && (unsigned)CPU_COUNT(&allowed) >= server->count;
+
+	for (unsigned i = 0; i < server->count; i++) {
+		pthread_attr_t attr;
+		cpu_set_t one;
+
+		pthread_attr_init(&attr);
+		if (pin) {
+			while (!CPU_ISSET(cpu, &allowed))
+				cpu++;
+			CPU_ZERO(&one);
+			CPU_SET(cpu++, &one);
+			pthread_attr_setaffinity_np(&attr, sizeof(one), &one);
+		}
+		if (pthread_create(&server->thread[i], &attr, shard_thread_run, &server->shard[i]) != 0)
+			refuse(server, "no thread can be started");
+		pthread_attr_destroy(&attr);
+	}
+}
+
+/* The first message has all that the server needs; it is taken before anything is given up. */
+static void start(struct server *server)
+{
+	static struct child_message message;
+	char commit_dir[CONFIG_TEXT_BYTES_MAX + 16];
+	struct sandbox_settings sandbox = { 0 };
+	const char *reason = "";
+
+	if (child_recv(server->supervisor, &message) != RP_OK || strcmp(message.text, "start") != 0 ||
+	    message.fds_count < 3)
+		refuse(server, "no start message");
+	read_settings(server, message.fd[0], &server->config);
+	if (shared_map(message.fd[1], &server->shared) != RP_OK)
+		refuse(server, "the shared memory cannot be mapped");
+	server->count = server->config->shards != 0 ? (unsigned)server->config->shards : cores();
+	if (message.fds_count != 3 + server->config->listen_count + server->count)
+		refuse(server, "the start message does not fit the settings");
+	memcpy(server->listen_fds, message.fd + 3, server->config->listen_count * sizeof(int));
+	snprintf(commit_dir, sizeof(commit_dir), "%s%s",
+		server->config->commit_dir[0] != '\0' ? server->config->commit_dir : server->config->data,
+		server->config->commit_dir[0] != '\0' ? "" : "/commit");
+	if (mkdir(commit_dir, 0700) != 0 && errno != EEXIST) {
+		char text[CONFIG_TEXT_BYTES_MAX + 64];
+
+		snprintf(text, sizeof(text), "%s: cannot be made: %s", commit_dir, strerror(errno));
+		refuse(server, text);
+	}
+	struct shard_group_settings group = {
+		.shards_count = server->count,
+		.calls = calls_table,
+		.hold_answer = calls_hold_answer,
+	};
+
+	if (shard_group_open(&group, &server->group) != RP_OK)
+		refuse(server, "out of memory");
+	make_shards(server, &message, commit_dir);
+	set_log(server);
+	sandbox.data = server->config->data;
+	sandbox.commit = commit_dir;
+	if (sandbox_enter(&sandbox, &reason) != RP_OK)
+		refuse(server, reason);
+	if (reason[0] != '\0')
+		LOG(server->log, LOG_WARN, "sandbox", LOG_STR("reason", reason));
+	start_threads(server);
+	order(server, 0, ORDER_CLAIM, 0, NULL);
+}
+
+/* ---- running ---- */
+
+static void stop(struct server *server)
+{
+	if (server->stopping)
+		return;
+	server->stopping = true;
+	for (unsigned i = 0; i < server->count; i++)
+		order(server, i, ORDER_STOP, 0, NULL);
+}
+
+static void on_answer(struct server *server, const struct order *answer)
+{
+	switch (answer->kind) {
+	case ORDER_CLAIMED:
+		order_all(server, ORDER_OPEN, answer->number);
+		break;
+	case ORDER_READY:
+		if (++server->answered == server->count)
+			order_all(server, ORDER_LISTEN, 0);
+		break;
+	case ORDER_LISTENING:
+		if (++server->answered == server->count) {
+			atomic_fetch_add(&server->shared->starts, 1);
+			say(server, "ready");
+			order_all(server, ORDER_RECOVER, 0);
+		}
+		break;
+	case ORDER_RECOVERED:
+		if (++server->answered == server->count && !server->stopping)
+			order(server, 0, ORDER_VOID, 0, NULL);
+		break;
+	case ORDER_VOIDED:
+		if (!server->stopping)
+			order_all(server, ORDER_REUSE, 0);
+		break;
+	case ORDER_FAILED:
+		if (!server->failed)
+			LOG(server->log, LOG_ERROR, "server.failed", LOG_STR("reason", answer->pointer));
+		server->failed = true;
+		if (atomic_load(&server->shared->starts) == 0)
+			refuse(server, answer->pointer);
+		/* It ran: the commit log has failed. What is promised is in it; recovery is the way on. */
+		flush_logs(server);
+		_exit(EXIT_FAILURE);
+	case ORDER_STOPPED:
+		server->stopped++;
+		break;
+	default:
+		assert_panic("a shard answers %llu, which is no answer", (unsigned long long)answer->kind);
+	}
+}
+
+static void on_reload(struct server *server, int fd)
+{
+	struct config *config;
+	char text[TLS_CTX_TEXT_BYTES];
+
+	read_settings(server, fd, &config);
+	for (unsigned i = 0; i < server->count; i++) {
+		struct tls_ctx *tls = config->tls_count > 0 ? make_tls(server, config, text) : NULL;
+
+		if (tls == NULL) {
+			LOG(server->log, LOG_ERROR, "tls.reload_failed", LOG_STR("reason", text));
+			break;
+		}
+		order(server, i, ORDER_TLS, 0, tls);
+	}
+	config_free(config);
+	LOG(server->log, LOG_INFO, "server.reloaded");
+}
+
+static void on_message(struct server *server)
+{
+	static struct child_message message;
+	enum rp_err err = child_recv(server->supervisor, &message);
+
+	if (err != RP_OK || strcmp(message.text, "stop") == 0) {
+		stop(server);
+	} else if (strcmp(message.text, "reload") == 0 && message.fds_count == 1) {
+		on_reload(server, message.fd[0]);
+	} else if (strcmp(message.text, "auth") == 0 && message.fds_count == server->count) {
+		for (unsigned i = 0; i < server->count; i++)
+			order(server, i, ORDER_AUTH, (uint64_t)message.fd[i], NULL);
+	}
+}
+
+/* One turn: orders, answers, logs. */
+static void look(struct server *server)
+{
+	struct pollfd fds[2 + SHARED_SHARDS_MAX];
+	nfds_t n = 0;
+
+	fds[n++] = (struct pollfd){ .fd = server->log_wake, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = server->stopping ? -1 : server->supervisor, .events = POLLIN };
+	for (unsigned i = 0; i < server->count; i++)
+		fds[n++] = (struct pollfd){ .fd = server->boss[i], .events = POLLIN };
+	if (poll(fds, n, -1) < 0)
+		return;
+	if (fds[0].revents != 0)
+		flush_logs(server);
+	if (fds[1].revents != 0)
+		on_message(server);
+	for (unsigned i = 0; i < server->count; i++) {
+		struct order answer;
+
+		if (fds[2 + i].revents != 0 && recv(server->boss[i], &answer, sizeof(answer), 0) == sizeof(answer))
+			on_answer(server, &answer);
+	}
+}
+
+static void finish(struct server *server)
+{
+	for (unsigned i = 0; i < server->count; i++)
+		close(server->boss[i]); /* the end of the pair ends the shard's loop */
+	for (unsigned i = 0; i < server->count; i++)
+		pthread_join(server->thread[i], NULL);
+	flush_logs(server);
+	for (unsigned i = 0; i < server->count; i++) {
+		log_close(server->shard_log[i]);
+		charset_fini(&server->charsets[i]);
+	}
+	shard_group_close(server->group);
+	log_close(server->log);
+	config_free(server->config);
+	free(server->shard);
+	free(server->shard_log);
+	free(server->boss);
+	free(server->thread);
+	free(server->charsets);
+}
+
+int server_run(void)
+{
+	struct server server = { .supervisor = CHILD_FD };
+	sigset_t none;
+
+	/* Ctrl-C reaches the whole foreground group; the supervisor alone decides what it means. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	the_server = &server;
+	raise_limits();
+	server.log_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server.log = log_open(NULL, 0, SERVER_LOG_RING_BYTES);
+	if (server.log_wake < 0 || server.log == NULL)
+		refuse(&server, "out of memory or descriptors");
+	log_set_wake(server.log, wake_logger, &server);
+	start(&server);
+	while (!server.stopping || server.stopped < server.count)
+		look(&server);
+	say(&server, "stopped");
+	finish(&server);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,78 @@
+/* shard.h -- one core's world: its loop, its store, its connections.
+ *
+ * One thread. Only core/server sees a shard whole; everybody below gets the smallest thing that he needs.
+ */
+#ifndef RP_CORE_SERVER_SHARD_H
+#define RP_CORE_SERVER_SHARD_H
+
+#include "core/server/config.h"
+#include "core/server/shared.h"
+#include "core/session/session.h"
+#include "io/base/hash.h"
+#include "io/base/stat.h"
+#include "io/loop.h"
+#include "io/shard_call.h"
+
+struct auth_link;
+struct user_table;
+struct acceptor;
+struct address_table;
+struct admin;
+struct net_listener;
+struct tls_ctx;
+
+/* What `ringpost stats` shows of a shard. */
+struct shard_stats {
+	struct stat_counter connections; /* now */
+	struct stat_counter connections_total;
+	struct stat_counter tls_handshakes;
+	struct stat_counter tls_resumed;
+	struct stat_counter tls_failed;
+	struct stat_counter logins;
+	struct stat_counter logins_failed;
+	struct stat_counter handoffs;
+	struct stat_counter commands;
+	struct stat_counter deliveries;
+	struct stat_hist command_ns;
+};
+
+struct shard {
+	unsigned number;
+	unsigned count;
+	const struct config *config; /* read-only */
+	struct shared *shared;       /* the memory that the supervisor keeps */
+	struct loop *loop;
+	struct log *log;
+	struct shard_group *group;
+	struct tls_ctx *tls_ctx; /* NULL: no certificate; replaced at a reload */
+	struct store *store;
+	struct session_env env;
+	struct auth_link *auth;
+	struct address_table *addresses;
+	struct user_table *users;
+
+	struct list conns;   /* all connections */
+	struct list gated;   /* those whose output waits for the log */
+	struct list waiting; /* those whose command waits for a free task */
+	size_t conns_count;
+	uint8_t *seal_scratch; /* TLS_CONN_RECORD_BYTES */
+	uint8_t *read_scratch; /* likewise, for plaintext that comes in */
+
+	struct net_listener *listeners[CONFIG_LISTEN_MAX];
+	struct acceptor *acceptors; /* one for each */
+	struct admin *admin;        /* the control socket; shard 0 only */
+	bool stopping;
+	bool log_failed;
+	struct shard_stats stats;
+};
+
+/* A connection has gone, or a task has ended: somebody who waits may start. */
+void shard_task_ended(struct shard *shard);
+
+/* The log has moved (or failed): what waits at the gate may leave. The store's `changed`. */
+void shard_log_changed(void *arg);
+
+/* Tell the main thread (order.h). */
+void shard_answer(struct shard *shard, unsigned kind, uint64_t number, const char *reason);
+
+#endif

@@ -1,0 +1,56 @@
+/* shared.h -- the memory that the supervisor makes and every server process maps.
+ *
+ * It outlives the server: each shard notes here whose mail it is working on, so that the supervisor knows who ended it,
+ * and shuts that user out for a while when it has happened twice. The keys of TLS session tickets lie here too.
+ */
+#ifndef RP_CORE_SERVER_SHARED_H
+#define RP_CORE_SERVER_SHARED_H
+
+#include <stdatomic.h>
+
+#include "io/base/err.h"
+#include "io/base/userid.h"
+#include "tls/tls_ticket.h"
+
+enum {
+	SHARED_SHARDS_MAX = 128,
+	SHARED_POISON_MAX = 64, /* users who are shut out at once; the oldest is forgotten */
+};
+
+struct shared_shard {
+	_Atomic uint64_t high; /* the user whose mail this shard is working on; both 0: none */
+	_Atomic uint64_t low;
+	uint64_t reserved[6]; /* a cache line each */
+};
+
+/* Written by the supervisor while no server runs; read by shards. */
+struct shared_poison {
+	struct userid userid;
+	uint64_t ends_count;  /* how often work for this user has ended the server */
+	uint64_t until_s;     /* wall time; refused till then */
+};
+
+struct shared {
+	struct tls_ticket_keys tickets;
+	struct shared_shard shard[SHARED_SHARDS_MAX];
+	struct shared_poison poison[SHARED_POISON_MAX];
+	_Atomic uint64_t starts; /* of the server, so far */
+};
+
+/* Make the memory: its descriptor (close-on-exec) for children to inherit. */
+RP_MUST_USE enum rp_err shared_make(struct shared **out, int *fd);
+
+/* Map what the supervisor made. */
+RP_MUST_USE enum rp_err shared_map(int fd, struct shared **out);
+
+/* The shard works for this user from now on; NULL: for none. */
+void shared_note(struct shared *shared, unsigned shard, const struct userid *userid);
+
+/* Is this user shut out? Seconds that it will last; 0: no. */
+uint64_t shared_poisoned_s(const struct shared *shared, const struct userid *userid, uint64_t now_s);
+
+/* The supervisor, after a crash: count against the users whose mail was worked on; the notes are cleared. now_s: wall time.
+ * blamed gets up to SHARED_SHARDS_MAX ids; returns how many. */
+size_t shared_blame(struct shared *shared, uint64_t now_s, struct userid *blamed);
+
+#endif

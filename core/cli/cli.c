@@ -1,0 +1,52 @@
+#include "core/cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cli/exit_code.h"
+#include "core/server/version.h"
+
+static const struct cli_command commands[] = {
+	{ "config", cli_config, "explain | check [-c FILE]", "every setting with its default; or check a config" },
+	{ "deliver", cli_deliver, "--user U [--mailbox M] [-c FILE] < MESSAGE", "one message from standard input" },
+	{ "import", cli_import, "--user U [--mailbox M] [--json] [-c FILE] PATH...",
+	    "mail from mbox files, Maildirs, .eml files or folders of them" },
+	{ "quickstart", cli_quickstart,
+	    "[--dir DIR] [--imap PORT] [--imaps PORT] [--lmtp PORT] [--shards N] [--no-sample] [--plaintext-login]",
+	    "everything to try it: config, certificate, demo user, sample mail; then serves" },
+	{ "serve", cli_serve, "[-c FILE]", "run the server" },
+	{ "serve-child", cli_serve_child, "", NULL },
+	{ "stats", cli_stats, "[--json] [-c FILE]", "counters of the running server" },
+	{ "user", cli_user, "add|passwd|del|info NAME | list [--json]  [-c FILE]",
+	    "users; passwords come on standard input" },
+};
+
+static void help(FILE *to)
+{
+	fprintf(to, "ringpost %s, an IMAP server\n\nusage:\n", RP_VERSION);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (commands[i].help != NULL)
+			fprintf(to, "  ringpost %s %s\n        %s\n", commands[i].name, commands[i].usage,
+				commands[i].help);
+}
+
+int cli_run(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_CODE_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		help(stdout);
+		return EXIT_CODE_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("ringpost %s\n", RP_VERSION);
+		return EXIT_CODE_OK;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].fn(argc - 1, argv + 1);
+	fprintf(stderr, "ringpost: there is no command \"%s\"; `ringpost help` lists them\n", argv[1]);
+	return EXIT_CODE_USAGE;
+}

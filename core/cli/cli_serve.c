@@ -1,0 +1,40 @@
+/* serve: the server in the foreground. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "core/cli/cli.h"
+#include "core/cli/cli_config.h"
+#include "core/cli/exit_code.h"
+#include "core/server/server.h"
+#include "core/server/supervisor.h"
+
+static void say_ready(void *arg)
+{
+	(void)arg;
+	puts("ready");
+	fflush(stdout);
+}
+
+int cli_serve(int argc, char **argv)
+{
+	const char *path = CLI_CONFIG_PATH;
+	int option;
+
+	while ((option = getopt(argc, argv, "c:")) != -1) {
+		if (option != 'c')
+			return EXIT_CODE_USAGE;
+		path = optarg;
+	}
+	if (optind != argc) {
+		fprintf(stderr, "ringpost serve: takes no arguments but -c FILE\n");
+		return EXIT_CODE_USAGE;
+	}
+	return supervisor_run(path, say_ready, NULL);
+}
+
+/* What the supervisor starts; not for people. */
+int cli_serve_child(int argc, char **argv)
+{
+	(void)argv;
+	return argc == 1 ? server_run() : EXIT_CODE_USAGE;
+}

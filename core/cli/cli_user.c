@@ -1,0 +1,210 @@
+/* user: add, change, delete, list users of the passwd-file; a running server knows at once. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/auth/password.h"
+#include "core/auth/userdb.h"
+#include "core/auth/userfile.h"
+#include "core/cli/cli.h"
+#include "core/cli/cli_config.h"
+#include "core/cli/cli_user.h"
+#include "core/cli/control.h"
+#include "core/cli/exit_code.h"
+
+/* All of standard input, without one line end at its end. */
+static enum rp_err read_password(char *out, size_t size, size_t *n)
+{
+	*n = fread(out, 1, size, stdin);
+	if (*n == size)
+		return RP_ERR_LIMIT;
+	if (*n > 0 && out[*n - 1] == '\n')
+		--*n;
+	if (*n > 0 && out[*n - 1] == '\r')
+		--*n;
+	return *n > 0 && memchr(out, '\0', *n) == NULL ? RP_OK : RP_ERR_SYNTAX;
+}
+
+static enum rp_err make_hash(struct bytes password, char hash[PASSWORD_HASH_BYTES_MAX + 1])
+{
+	struct password_work *work = password_work_open();
+	enum rp_err err = work != NULL ? password_make(work, password, 0, hash) : RP_ERR_NOMEM;
+
+	password_work_close(work);
+	return err;
+}
+
+/* The file belongs to whom its folder belongs to: the auth process runs as that user, or can read all. */
+static int explain(const struct config *config, const char *name, enum rp_err err, const struct userdb_fault *fault)
+{
+	switch (err) {
+	case RP_OK:
+		return EXIT_CODE_OK;
+	case RP_ERR_EXISTS:
+		fprintf(stderr, "ringpost: %s is there already; `ringpost user passwd` changes the password\n", name);
+		return EXIT_CODE_EXISTS;
+	case RP_ERR_NOTFOUND:
+		fprintf(stderr, "ringpost: there is no user %s in %s\n", name, config->passwd);
+		return EXIT_CODE_NO_USER;
+	case RP_ERR_CORRUPT:
+		fprintf(stderr, "ringpost: %s:%zu: %s; nothing was changed\n", config->passwd, fault->line, fault->what);
+		return EXIT_CODE_CONFIG;
+	default:
+		fprintf(stderr, "ringpost: %s: %s; nothing was changed\n", config->passwd, err_name(err));
+		return exit_code_of(err);
+	}
+}
+
+/* Tell a running server, and wait until all of it knows. */
+static int tell_server(const struct config *config)
+{
+	struct control *control;
+	json_t *answer;
+	enum rp_err err = control_open(config, &control);
+
+	if (err == RP_ERR_NOTFOUND)
+		return EXIT_CODE_OK; /* none runs: it will read the file when it starts */
+	if (err == RP_OK)
+		err = control_ask(control, json_pack("{s:s}", "cmd", "users_changed"), bytes_of(NULL, 0), NULL, NULL, &answer);
+	else
+		control = NULL;
+	control_close(control);
+	if (err != RP_OK) {
+		fprintf(stderr, "ringpost: the file is changed, but the running server could not be told: %s\n", err_name(err));
+		return EXIT_CODE_UNAVAILABLE;
+	}
+	int code = control_code(answer);
+
+	json_decref(answer);
+	return code;
+}
+
+int cli_user_change(const struct config *config, enum userfile_change change, const char *name, struct bytes password)
+{
+	char hash[PASSWORD_HASH_BYTES_MAX + 1] = "";
+	uint8_t room[AUTH_NAME_BYTES_MAX];
+	struct bytes folded;
+	struct auth_wire_userid userid = { 0 };
+	struct userdb_fault fault = { 0 };
+	enum rp_err err = RP_OK;
+
+	if (auth_name_fold(bytes_of_str(name), room, &folded) != RP_OK) {
+		fprintf(stderr, "ringpost: %s cannot be a login name\n", name);
+		return EXIT_CODE_USAGE;
+	}
+	if (change != USERFILE_DEL)
+		err = make_hash(password, hash);
+	if (err == RP_OK && change == USERFILE_ADD)
+		err = userdb_id_draw(&userid);
+	if (err == RP_OK)
+		err = userfile_change(config->passwd, change, folded, bytes_of_str(hash), &userid, &fault);
+	bytes_wipe(hash, sizeof(hash));
+	if (err != RP_OK)
+		return explain(config, name, err, &fault);
+	return tell_server(config);
+}
+
+static int change_with_password(const struct config *config, enum userfile_change change, const char *name)
+{
+	char password[PASSWORD_BYTES_MAX + 3];
+	size_t n = 0;
+
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "Password (it will be seen): ");
+	if (read_password(password, sizeof(password), &n) != RP_OK || n > PASSWORD_BYTES_MAX) {
+		fprintf(stderr, "ringpost: a password is 1 to %d bytes on standard input, none of them NUL\n",
+			PASSWORD_BYTES_MAX);
+		return EXIT_CODE_USAGE;
+	}
+	int code = cli_user_change(config, change, name, bytes_of(password, n));
+
+	bytes_wipe(password, sizeof(password));
+	return code;
+}
+
+/* Every line of the file that is a user, or (name) that one. */
+static int list_users(const struct config *config, const char *name, bool json)
+{
+	struct userfile file;
+	enum rp_err err = userfile_read(config->passwd, &file);
+	bool found = name == NULL;
+	struct bytes rest;
+
+	if (err != RP_OK) {
+		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, err_name(err));
+		return err == RP_ERR_NOTFOUND ? EXIT_CODE_CONFIG : exit_code_of(err);
+	}
+	rest = bytes_of(file.p, file.n);
+	while (rest.n > 0) {
+		size_t lf = bytes_find(rest, 0, '\n');
+		struct userdb_user user;
+		const char *what;
+		char id[USERDB_ID_DIGITS + 1];
+
+		if (userdb_parse_line(bytes_slice(rest, 0, lf), &user, &what) == RP_OK &&
+		    (name == NULL || bytes_eq_fold(user.name, bytes_of_str(name)))) {
+			bool locked = password_scheme_of(user.hash) == PASSWORD_LOCKED;
+
+			found = true;
+			userdb_id_text(&user.userid, id);
+			printf(json ? "{\"name\":\"%.*s\",\"userid\":\"%s\",\"locked\":%s}\n" : "%.*s  %s%s\n",
+				BYTES_FMT(user.name), id, json ? (locked ? "true" : "false") : (locked ? "  locked" : ""));
+		}
+		rest = bytes_from(rest, lf < rest.n ? lf + 1 : lf);
+	}
+	userfile_free(&file);
+	if (!found)
+		fprintf(stderr, "ringpost: there is no user %s in %s\n", name, config->passwd);
+	return found ? EXIT_CODE_OK : EXIT_CODE_NO_USER;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: ringpost user add|passwd|del|info NAME [-c FILE]    passwords come on standard input\n"
+			"       ringpost user list [--json] [-c FILE]\n");
+	return EXIT_CODE_USAGE;
+}
+
+int cli_user(int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	const char *path = CLI_CONFIG_PATH;
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (option == 'c')
+			path = optarg;
+		else if (option == 'j')
+			json = true;
+		else
+			return usage();
+	}
+	const char *verb = optind < argc ? argv[optind] : "";
+	const char *name = optind + 1 < argc ? argv[optind + 1] : NULL;
+	bool is_list = strcmp(verb, "list") == 0;
+
+	if (optind + (is_list ? 1 : 2) != argc)
+		return usage();
+	struct config *config = cli_config_load(path);
+
+	if (config == NULL)
+		return EXIT_CODE_CONFIG;
+	int code;
+
+	if (is_list || strcmp(verb, "info") == 0)
+		code = list_users(config, name, json);
+	else if (strcmp(verb, "add") == 0)
+		code = change_with_password(config, USERFILE_ADD, name);
+	else if (strcmp(verb, "passwd") == 0)
+		code = change_with_password(config, USERFILE_SET, name);
+	else if (strcmp(verb, "del") == 0)
+		code = cli_user_change(config, USERFILE_DEL, name, bytes_of("", 0));
+	else
+		code = usage();
+	config_free(config);
+	return code;
+}

@@ -1,0 +1,174 @@
+#include "core/cli/offline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/auth/userdb.h"
+#include "core/auth/userfile.h"
+#include "core/cli/exit_code.h"
+#include "core/lmtp/spool.h"
+#include "core/session/message_reader.h"
+#include "io/base/userid.h"
+#include "io/loop.h"
+#include "io/shard_call.h"
+
+struct offline {
+	const struct config *config;
+	offline_fn *fn;
+	void *arg;
+	int code;
+};
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static const char *open_all(
+    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+{
+	const char *reason = "the store cannot be opened";
+	const struct store_settings settings = {
+		.shards_count = 1,
+		.commit_file_bytes = config->commit_file_bytes,
+		.unsettled_bytes_max = config->unsettled_bytes_max,
+		.volumes_bytes_max = config->volumes_bytes_max,
+		.reader = &message_reader,
+		.changed = nothing,
+	};
+	uint64_t epoch;
+	enum rp_err err = store_claim(task, arena, 1, claim, &epoch, &reason);
+
+	if (err == RP_OK)
+		err = store_open(task, &settings, epoch, store, &reason);
+	if (err != RP_OK)
+		return reason;
+	err = store_recover(task, *store);
+	if (err == RP_OK)
+		err = store_recover_void(task, *store);
+	if (err == RP_OK)
+		err = store_recovered(task, *store);
+	if (err == RP_OK)
+		err = spool_clean(task);
+	return err == RP_OK ? NULL : "what an earlier run left in the commit logs cannot be put in its place";
+}
+
+static void run(struct task *task, void *arg)
+{
+	struct offline *offline = arg;
+	struct arena arena;
+	struct claim *claim = NULL;
+	struct store *store = NULL;
+
+	arena_init(&arena, 64 * 1024);
+	const char *reason = open_all(task, offline->config, &arena, &claim, &store);
+
+	if (reason == NULL)
+		offline->code = offline->fn(task, store, offline->arg);
+	else
+		fprintf(stderr, "ringpost: %s: %s\n", offline->config->data, reason);
+	if (store != NULL && store_close(task, store) != RP_OK) {
+		fprintf(stderr, "ringpost: %s: the store could not be closed in order; what was answered is safe\n",
+			offline->config->data);
+		offline->code = EXIT_CODE_FAILED;
+	}
+	store_unclaim(claim);
+	arena_fini(&arena);
+	loop_stop(task_loop(task));
+}
+
+/* The files that we make are the server's: be who it will be. */
+static void become_owner(const char *path)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(path, &st) != 0 || st.st_uid == 0)
+		return;
+	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)
+		fprintf(stderr, "ringpost: cannot become the owner of %s: %s\n", path, strerror(errno));
+}
+
+int offline_run(const struct config *config, offline_fn *fn, void *arg)
+{
+	struct offline offline = { .config = config, .fn = fn, .arg = arg, .code = EXIT_CODE_FAILED };
+	struct loop_settings settings = { .log = log_open(NULL, 0, 64 * 1024) };
+	struct shard_group_settings group_settings = { .shards_count = 1, .calls = NULL };
+	struct shard_group *group = NULL;
+	struct loop *loop = NULL;
+	const char *reason = "out of memory";
+	char commit[CONFIG_TEXT_BYTES_MAX + 16];
+
+	snprintf(commit, sizeof(commit), "%s%s", config->commit_dir[0] != '\0' ? config->commit_dir : config->data,
+		config->commit_dir[0] != '\0' ? "" : "/commit");
+	become_owner(config->data);
+	(void)!mkdir(commit, 0700);
+	settings.root_fd[FILE_ROOT_DATA] = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	settings.root_fd[FILE_ROOT_COMMIT] = open(commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (settings.root_fd[FILE_ROOT_DATA] < 0 || settings.root_fd[FILE_ROOT_COMMIT] < 0)
+		fprintf(stderr, "ringpost: %s: %s\n", config->data, strerror(errno));
+	else if (loop_open(&settings, &loop, &reason) != RP_OK)
+		fprintf(stderr, "ringpost: %s\n", reason);
+	else if (shard_group_open(&group_settings, &group) != RP_OK)
+		fprintf(stderr, "ringpost: out of memory\n");
+	if (group != NULL) {
+		shard_group_join(group, loop);
+		if (task_start(loop, run, &offline, NULL) == RP_OK)
+			loop_run(loop);
+	}
+	loop_close(loop);
+	shard_group_close(group);
+	log_flush_fd(settings.log, STDERR_FILENO);
+	log_close(settings.log);
+	return offline.code;
+}
+
+static bool is_ours(const void *arg, struct bytes domain)
+{
+	const struct config *config = arg;
+
+	for (size_t i = 0; i < config->domains.count; i++)
+		if (bytes_eq_fold(domain, bytes_of_str(config->domains.word[i])))
+			return true;
+	return config->domains.count == 0;
+}
+
+enum rp_err offline_user(const struct config *config, const char *name, struct userid *userid)
+{
+	struct userfile file;
+	struct userdb *db;
+	struct userdb_fault fault;
+	struct hash_key key;
+	uint8_t room[AUTH_NAME_BYTES_MAX];
+	struct bytes folded;
+	bool without_detail;
+	enum rp_err err = userfile_read(config->passwd, &file);
+
+	if (err != RP_OK) {
+		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, err_name(err));
+		return err == RP_ERR_NOTFOUND ? RP_ERR_UNAVAILABLE : err;
+	}
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		key = (struct hash_key){ 0 };
+	err = userdb_open(bytes_of(file.p, file.n), key, &db, &fault);
+	userfile_free(&file);
+	if (err != RP_OK) {
+		fprintf(stderr, "ringpost: %s:%zu: %s\n", config->passwd, fault.line, fault.what);
+		return err;
+	}
+	err = RP_ERR_NOTFOUND;
+	if (auth_name_fold(bytes_of_str(name), room, &folded) == RP_OK) {
+		const struct userdb_user *user = userdb_resolve(db, folded, is_ours, config, &without_detail);
+
+		if (user != NULL) {
+			memcpy(userid->b, user->userid.p, sizeof(userid->b));
+			err = RP_OK;
+		}
+	}
+	userdb_close(db);
+	return err;
+}

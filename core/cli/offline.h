@@ -1,0 +1,17 @@
+/* offline.h -- work on DATA when no server runs: under the same lock, with one shard in this process. */
+#ifndef RP_CORE_CLI_OFFLINE_H
+#define RP_CORE_CLI_OFFLINE_H
+
+#include "core/server/config.h"
+#include "index/store.h"
+
+typedef int offline_fn(struct task *task, struct store *store, void *arg);
+
+/* Open DATA, run fn in a task, close DATA in order. Returns fn's exit code, or another with a line on standard error. */
+int offline_run(const struct config *config, offline_fn *fn, void *arg);
+
+/* The user's id, from the passwd-file. RP_ERR_NOTFOUND, or what keeps it from being read (told on standard error). */
+struct userid;
+RP_MUST_USE enum rp_err offline_user(const struct config *config, const char *name, struct userid *userid);
+
+#endif

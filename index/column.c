@@ -30,12 +30,13 @@ int64_t column_pack_date(struct mail_date date)
 struct mail_date column_unpack_date(int64_t packed)
 {
 	return (struct mail_date){
-		.seconds = packed >> ZONE_BITS,
-		.zone_min = (int16_t)((packed & ((1 << ZONE_BITS) - 1)) - ZONE_BIAS),
+	    .seconds = packed >> ZONE_BITS,
+	    .zone_min = (int16_t)((packed & ((1 << ZONE_BITS) - 1)) - ZONE_BIAS),
 	};
 }
 
-/* 64 bytes of 0 or 1 to 64 bits: a multiplication gathers the lowest bits of eight bytes in the highest byte. */
+/* 64 bytes of 0 or 1 to 64 bits: a multiplication gathers the lowest bits of eight bytes in the
+ * highest byte. */
 static uint64_t pack(const uint8_t hit[64])
 {
 	uint64_t word = 0;
@@ -49,8 +50,8 @@ static uint64_t pack(const uint8_t hit[64])
 	return word;
 }
 
-/* The body of a scan: `value` is an expression of p[i], `low` and `high` its bounds. Whole words first, in a loop that the
- * compiler makes a vector of. */
+/* The body of a scan: `value` is an expression of p[i], `low` and `high` its bounds. Whole words
+ * first, in a loop that the compiler makes a vector of. */
 #define SCAN(value, low, high)                                                                     \
 	uint8_t hit[64];                                                                           \
 	size_t at = 0;                                                                             \
@@ -81,10 +82,8 @@ void column_scan_local(const int64_t *p, size_t n, int64_t least, int64_t greate
 	SCAN(column_local_seconds(p[i]), least, greatest)
 }
 
-void column_scan_moment(const int64_t *p, size_t n, int64_t least, int64_t greatest, uint64_t *bits)
-{
-	SCAN(p[i] >> ZONE_BITS, least, greatest)
-}
+void column_scan_moment(const int64_t *p, size_t n, int64_t least, int64_t greatest,
+    uint64_t *bits){SCAN(p[i] >> ZONE_BITS, least, greatest)}
 
 size_t column_gather(
     void *out, const uint8_t *p, size_t width, const uint64_t *keep, size_t from, size_t to)
@@ -94,7 +93,7 @@ size_t column_gather(
 	for (size_t word = from / 64; word * 64 < to; word++) {
 		size_t base = word * 64;
 		uint64_t bits = keep[word] & rank_mask(from > base ? (unsigned)(from - base) : 0,
-					  to - base < 64 ? (unsigned)(to - base) : 64);
+		                                 to - base < 64 ? (unsigned)(to - base) : 64);
 
 		if (bits == UINT64_MAX) {
 			memcpy(at, p + base * width, 64 * width);

@@ -1,7 +1,7 @@
 /* flagmap.h -- one flag's bits in one group, and the algebra of bitmaps.
  *
- * Most flags are on for nobody or for all: then there are no bits, only the state. Loops here are plain ones over words,
- * which the compiler turns into as wide operations as the machine has.
+ * Most flags are on for nobody or for all: then there are no bits, only the state. Loops here are
+ * plain ones over words, which the compiler turns into as wide operations as the machine has.
  */
 #ifndef RP_INDEX_FLAGMAP_H
 #define RP_INDEX_FLAGMAP_H

@@ -23,7 +23,7 @@ struct group *group_new(uint32_t rows_max)
 		return NULL;
 	}
 	for (int kind = 0; kind < COLUMN_RANGED; kind++)
-		group->bounds[kind] = (struct group_bounds){ INT64_MAX, INT64_MIN };
+		group->bounds[kind] = (struct group_bounds){INT64_MAX, INT64_MIN};
 	return group;
 }
 
@@ -63,14 +63,14 @@ size_t group_bytes(const struct group *group)
 {
 	size_t bitmap_bytes = group_words(group) * sizeof(uint64_t);
 	size_t bytes = sizeof(*group) + group->flags_max * sizeof(*group->flag) +
-		       group_blocks(group->rows_max) * sizeof(*group->modseq_max) +
-		       group->spares_count * bitmap_bytes;
+	               group_blocks(group->rows_max) * sizeof(*group->modseq_max) +
+	               group->spares_count * bitmap_bytes;
 
 	for (int kind = 0; kind < COLUMN_COUNT; kind++) {
 		const struct column *column = &group->column[kind];
 
 		bytes += column->owned ? group->rows_max * column_width(kind)
-				       : dirty_pages(column) * COLUMN_PAGE_BYTES;
+		                       : dirty_pages(column) * COLUMN_PAGE_BYTES;
 	}
 	for (uint32_t flag = 0; flag < group->flags_count; flag++)
 		bytes += group->flag[flag].bits != NULL ? bitmap_bytes : 0;
@@ -87,8 +87,7 @@ static void *regrown(void *p, size_t old_n, size_t new_n)
 	return q;
 }
 
-static enum rp_err grow_column(
-    struct group *group, enum column_kind kind, uint32_t rows_max)
+static enum rp_err grow_column(struct group *group, enum column_kind kind, uint32_t rows_max)
 {
 	struct column *column = &group->column[kind];
 	size_t width = column_width(kind);
@@ -102,11 +101,12 @@ static enum rp_err grow_column(
 		return RP_ERR_NOMEM;
 	if (!column->owned && column->p != NULL)
 		memcpy(p, column->p, group->rows * width);
-	*column = (struct column){ .p = p, .owned = true, .checked = true };
+	*column = (struct column){.p = p, .owned = true, .checked = true};
 	return RP_OK;
 }
 
-/* The bits of one flag in a larger room. A flag that is set everywhere gets bits: the next row may not have it. */
+/* The bits of one flag in a larger room. A flag that is set everywhere gets bits: the next row may
+ * not have it. */
 static enum rp_err grow_flag(struct group *group, struct flagmap *flag, uint32_t rows_max)
 {
 	size_t old_words = group_words(group);
@@ -114,7 +114,8 @@ static enum rp_err grow_flag(struct group *group, struct flagmap *flag, uint32_t
 
 	if (flag->state == FLAGMAP_CLEAR)
 		return RP_OK;
-	uint64_t *bits = regrown(flag->bits, flag->state == FLAGMAP_BITS ? old_words * 8 : 0, new_words * 8);
+	uint64_t *bits =
+	    regrown(flag->bits, flag->state == FLAGMAP_BITS ? old_words * 8 : 0, new_words * 8);
 
 	if (bits == NULL)
 		return RP_ERR_NOMEM;
@@ -140,8 +141,8 @@ enum rp_err group_reserve(struct group *group, uint32_t rows)
 	uint32_t rows_max = rows > group->rows_max ? room_for(rows) : group->rows_max;
 
 	RP_ASSERT(rows <= GROUP_ROWS_MAX);
-	/* realloc may leave larger arrays behind when a later one fails; rows_max says what all have, and
-	 * an array that is grown twice is only copied twice. */
+	/* realloc may leave larger arrays behind when a later one fails; rows_max says what all
+	 * have, and an array that is grown twice is only copied twice. */
 	for (int kind = 0; kind < COLUMN_COUNT && err == RP_OK; kind++) {
 		if (!group->column[kind].owned || rows_max > group->rows_max)
 			err = grow_column(group, kind, rows_max);
@@ -152,9 +153,9 @@ enum rp_err group_reserve(struct group *group, uint32_t rows)
 	}
 	if (err != RP_OK || rows_max == group->rows_max)
 		return err;
-	uint64_t *modseq_max = regrown(group->modseq_max,
-	    group_blocks(group->rows_max) * sizeof(*modseq_max),
-	    group_blocks(rows_max) * sizeof(*modseq_max));
+	uint64_t *modseq_max =
+	    regrown(group->modseq_max, group_blocks(group->rows_max) * sizeof(*modseq_max),
+	        group_blocks(rows_max) * sizeof(*modseq_max));
 
 	if (modseq_max == NULL)
 		return RP_ERR_NOMEM;
@@ -176,7 +177,7 @@ static enum rp_err reserve_maps(struct group *group, uint32_t flags)
 		group->flags_max = flags_max;
 	}
 	while (group->flags_count < flags)
-		group->flag[group->flags_count++] = (struct flagmap){ 0 };
+		group->flag[group->flags_count++] = (struct flagmap){0};
 	return RP_OK;
 }
 
@@ -272,7 +273,7 @@ bool group_set_flag(
 		new = on ? old | mask : old & ~mask;
 	}
 	map->bits[word] = new;
-	map->live_ones += (uint32_t)__builtin_popcountll(new & live);
+	map->live_ones += (uint32_t)__builtin_popcountll(new &live);
 	map->live_ones -= (uint32_t)__builtin_popcountll(old & live);
 	return true;
 }
@@ -343,7 +344,8 @@ void group_put(struct group *group, enum column_kind kind, uint32_t row, uint64_
 	else
 		num_put_u64(p, value);
 	if (!column->owned) {
-		size_t page = (uintptr_t)p / COLUMN_PAGE_BYTES - (uintptr_t)column->p / COLUMN_PAGE_BYTES;
+		size_t page =
+		    (uintptr_t)p / COLUMN_PAGE_BYTES - (uintptr_t)column->p / COLUMN_PAGE_BYTES;
 
 		column->dirty[page / 64] |= UINT64_C(1) << (page % 64);
 	}
@@ -360,8 +362,7 @@ void group_put_row(struct group *group, uint32_t row, const struct table_row *va
 	group_put(group, COLUMN_SENT, row, (uint64_t)sent);
 	group_put(group, COLUMN_SIZE, row, values->rfc822_size_bytes);
 	group_put(group, COLUMN_SAVEDATE, row, values->savedate_s);
-	group_put(group, COLUMN_BODY, row,
-	    (uint64_t)values->body.offset << 32 | values->body.file);
+	group_put(group, COLUMN_BODY, row, (uint64_t)values->body.offset << 32 | values->body.file);
 	group_put(group, COLUMN_CACHE, row, values->cache_offset);
 	group_put(group, COLUMN_EMAILID, row, values->emailid);
 	group_put(group, COLUMN_THREADID, row, values->threadid);
@@ -379,11 +380,12 @@ void group_get_row(const struct group *group, uint32_t row, struct table_row *va
 	uint64_t body = group_get(group, COLUMN_BODY, row);
 
 	values->modseq = group_get(group, COLUMN_MODSEQ, row);
-	values->internaldate = column_unpack_date((int64_t)group_get(group, COLUMN_INTERNALDATE, row));
+	values->internaldate =
+	    column_unpack_date((int64_t)group_get(group, COLUMN_INTERNALDATE, row));
 	values->sent = column_unpack_date((int64_t)group_get(group, COLUMN_SENT, row));
 	values->rfc822_size_bytes = (uint32_t)group_get(group, COLUMN_SIZE, row);
 	values->savedate_s = (uint32_t)group_get(group, COLUMN_SAVEDATE, row);
-	values->body = (struct dbox_ref){ .file = (uint32_t)body, .offset = (uint32_t)(body >> 32) };
+	values->body = (struct dbox_ref){.file = (uint32_t)body, .offset = (uint32_t)(body >> 32)};
 	values->cache_offset = (uint32_t)group_get(group, COLUMN_CACHE, row);
 	values->emailid = group_get(group, COLUMN_EMAILID, row);
 	values->threadid = group_get(group, COLUMN_THREADID, row);
@@ -396,7 +398,8 @@ void group_put_modseq(struct group *group, uint32_t word, uint64_t mask, uint64_
 	if (mask == 0)
 		return;
 	for (uint64_t left = mask; left != 0; left &= left - 1)
-		group_put(group, COLUMN_MODSEQ, word * 64 + (uint32_t)__builtin_ctzll(left), modseq);
+		group_put(
+		    group, COLUMN_MODSEQ, word * 64 + (uint32_t)__builtin_ctzll(left), modseq);
 	widen(&group->bounds[COLUMN_MODSEQ], (int64_t)modseq);
 	if (modseq > group->modseq_max[block])
 		group->modseq_max[block] = modseq;

@@ -1,8 +1,9 @@
 /* group.h -- up to 64 Ki rows of a mailbox: columns, flag bitmaps, summary.
  *
- * All groups of a table but the last are full; the last one grows by doubling, so a small mailbox has a small group.
- * What needs memory (a flag that was clear everywhere gets bits) takes it from spares that were laid in before, so
- * that changes cannot fail. Which rows are live the table knows; its live bits are handed in where they count.
+ * All groups of a table but the last are full; the last one grows by doubling, so a small mailbox
+ * has a small group. What needs memory (a flag that was clear everywhere gets bits) takes it from
+ * spares that were laid in before, so that changes cannot fail. Which rows are live the table
+ * knows; its live bits are handed in where they count.
  */
 #ifndef RP_INDEX_GROUP_H
 #define RP_INDEX_GROUP_H
@@ -18,7 +19,8 @@ enum {
 	GROUP_KEYWORD_WORDS = (MAILBOX_KEYWORDS_MAX + 63) / 64,
 };
 
-/* Bounds of a column over all rows that ever were; expunged ones too, so a range may look wider than it is. */
+/* Bounds of a column over all rows that ever were; expunged ones too, so a range may look wider
+ * than it is. */
 struct group_bounds {
 	int64_t least; /* greater than greatest: no rows */
 	int64_t greatest;
@@ -33,7 +35,7 @@ struct group {
 	struct group_bounds bounds[COLUMN_RANGED]; /* dates by local seconds */
 	uint64_t *modseq_max;                      /* per GROUP_BLOCK_ROWS rows */
 	uint64_t bytes;                            /* sum of sizes of live rows */
-	struct flagmap *flag; /* by flag number; beyond flags_count: clear */
+	struct flagmap *flag;                      /* by flag number; beyond flags_count: clear */
 	uint32_t flags_count;
 	uint32_t flags_max;
 	uint64_t keyword_used[GROUP_KEYWORD_WORDS]; /* keywords that are not FLAGMAP_CLEAR */
@@ -61,11 +63,12 @@ static inline uint64_t group_flag_word(const struct group *group, uint32_t flag,
 	return flag < group->flags_count ? flagmap_word(&group->flag[flag], word) : 0;
 }
 
-/* Room for rows in all, and every column in memory of its own; what lies in the file has been loaded. RP_ERR_NOMEM: the
- * group is as before, though maybe in more memory. */
+/* Room for rows in all, and every column in memory of its own; what lies in the file has been
+ * loaded. RP_ERR_NOMEM: the group is as before, though maybe in more memory. */
 RP_MUST_USE enum rp_err group_reserve(struct group *group, uint32_t rows);
 
-/* Flags up to this number may be turned on: `on` different ones at most, or turned off. RP_ERR_NOMEM. */
+/* Flags up to this number may be turned on: `on` different ones at most, or turned off.
+ * RP_ERR_NOMEM. */
 RP_MUST_USE enum rp_err group_reserve_flags(struct group *group, uint32_t flags, size_t on);
 
 /* A column that is all 0 may be written: give it memory. RP_ERR_NOMEM. */
@@ -74,7 +77,8 @@ RP_MUST_USE enum rp_err group_reserve_column(struct group *group, enum column_ki
 /* Give back spares but for `keep`. */
 void group_trim(struct group *group, uint32_t keep);
 
-/* Turn a flag on or off for the rows of mask in one word; live: which of the word's rows are live. True: a bit changed. */
+/* Turn a flag on or off for the rows of mask in one word; live: which of the word's rows are live.
+ * True: a bit changed. */
 bool group_set_flag(
     struct group *group, uint32_t flag, uint32_t word, uint64_t mask, uint64_t live, bool on);
 
@@ -84,7 +88,8 @@ void group_settle_flag(struct group *group, uint32_t flag, uint32_t live_rows);
 /* Count the flag's live rows anew. live: the group's live bits. */
 void group_count_flag(struct group *group, uint32_t flag, const uint64_t *live);
 
-/* Rows of mask in one word, live until now, are no longer; or (sign +1) are again. Sums and counts follow. */
+/* Rows of mask in one word, live until now, are no longer; or (sign +1) are again. Sums and counts
+ * follow. */
 void group_account(struct group *group, uint32_t word, uint64_t mask, int sign);
 
 /* Write one value; the column has memory, and its pages are there. */

@@ -1,10 +1,12 @@
 /* index_format.h -- the .index file, byte by byte; FORMATS.md says it for a person.
  *
- *     header area | columns, group by group ... | tail: summaries, flags, live bits, UIDs, keywords, history | directory
+ *     header area | columns, group by group ... | tail: summaries, flags, live bits, UIDs,
+ * keywords, history | directory
  *
- * The tail is what a table has in memory at all times; it is read in one go. Sections begin at multiples of
- * INDEX_ALIGN; each has an entry in the directory, with a checksum seeded with the file's nonce. What is absent is all
- * zero (a column), all clear (a flag), all live (live bits), none (keywords, history).
+ * The tail is what a table has in memory at all times; it is read in one go. Sections begin at
+ * multiples of INDEX_ALIGN; each has an entry in the directory, with a checksum seeded with the
+ * file's nonce. What is absent is all zero (a column), all clear (a flag), all live (live bits),
+ * none (keywords, history).
  */
 #ifndef RP_INDEX_INDEX_FORMAT_H
 #define RP_INDEX_INDEX_FORMAT_H

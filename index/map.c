@@ -17,7 +17,7 @@ static enum rp_err read_whole(struct task *task, struct file *file, size_t n, st
 		free(p);
 		return err;
 	}
-	*out = (struct map){ .loop = task_loop(task), .p = p, .n = n };
+	*out = (struct map){.loop = task_loop(task), .p = p, .n = n};
 	return RP_OK;
 }
 
@@ -28,7 +28,7 @@ static enum rp_err map_whole(struct task *task, struct file *file, size_t n, str
 
 	if (err != RP_OK)
 		return err;
-	*out = (struct map){ .loop = task_loop(task), .p = p, .n = n, .mapped = true };
+	*out = (struct map){.loop = task_loop(task), .p = p, .n = n, .mapped = true};
 	return RP_OK;
 }
 
@@ -43,7 +43,7 @@ enum rp_err map_open(struct task *task, const char *path, struct map *out)
 	err = file_size(task, file, &n);
 	if (err == RP_OK)
 		err = n <= MAP_READ_BYTES_MAX ? read_whole(task, file, (size_t)n, out)
-					      : map_whole(task, file, (size_t)n, out);
+		                              : map_whole(task, file, (size_t)n, out);
 	file_close(file);
 	return err;
 }
@@ -54,7 +54,7 @@ void map_close(struct map *map)
 		file_unmap(map->loop, map->p, map->n);
 	else
 		free(map->p);
-	*map = (struct map){ 0 };
+	*map = (struct map){0};
 }
 
 enum rp_err map_load(struct task *task, const struct map *map, size_t offset, size_t n)

@@ -11,8 +11,8 @@ enum {
 	ZONE_SECONDS_MAX = 2 * DAY_SECONDS, /* more than a zone moves a clock */
 };
 
-/* Bits over the rows of one table. The table is held: should a checkpoint replace it, its UIDs still tell what the bits
- * mean, and bits over other rows are translated by UID. */
+/* Bits over the rows of one table. The table is held: should a checkpoint replace it, its UIDs
+ * still tell what the bits mean, and bits over other rows are translated by UID. */
 struct msgset {
 	struct view *view;
 	struct table *table;
@@ -74,8 +74,9 @@ static enum rp_err of_flag(struct task *task, struct view *view, uint32_t flag, 
 	enum rp_err err = msgset_all(task, view, out);
 
 	for (uint32_t word = 0; err == RP_OK && word < (*out)->words; word++)
-		(*out)->bits[word] &= group_flag_word((*out)->table->group[word * 64 / GROUP_ROWS_MAX],
-		    flag, word % (GROUP_ROWS_MAX / 64));
+		(*out)->bits[word] &=
+		    group_flag_word((*out)->table->group[word * 64 / GROUP_ROWS_MAX], flag,
+		        word % (GROUP_ROWS_MAX / 64));
 	return err;
 }
 
@@ -133,20 +134,21 @@ static int64_t clamp(int64_t value, int64_t least, int64_t greatest)
 static struct range range_of(enum msgset_column column, int64_t least, int64_t greatest)
 {
 	static const enum column_kind kinds[] = {
-		[MSGSET_INTERNALDATE] = COLUMN_INTERNALDATE,
-		[MSGSET_SENT] = COLUMN_SENT,
-		[MSGSET_SIZE] = COLUMN_SIZE,
-		[MSGSET_MODSEQ] = COLUMN_MODSEQ,
-		[MSGSET_SAVEDATE] = COLUMN_SAVEDATE,
-		[MSGSET_INTERNALDATE_SECONDS] = COLUMN_INTERNALDATE,
+	    [MSGSET_INTERNALDATE] = COLUMN_INTERNALDATE,
+	    [MSGSET_SENT] = COLUMN_SENT,
+	    [MSGSET_SIZE] = COLUMN_SIZE,
+	    [MSGSET_MODSEQ] = COLUMN_MODSEQ,
+	    [MSGSET_SAVEDATE] = COLUMN_SAVEDATE,
+	    [MSGSET_INTERNALDATE_SECONDS] = COLUMN_INTERNALDATE,
 	};
 	const int64_t days_max = INT64_MAX / DAY_SECONDS - 1;
-	struct range range = { .kind = kinds[column], .least = least, .greatest = greatest };
+	struct range range = {.kind = kinds[column], .least = least, .greatest = greatest};
 
 	range.moment = column == MSGSET_INTERNALDATE_SECONDS;
 	if (column == MSGSET_INTERNALDATE || column == MSGSET_SENT) {
 		range.least = clamp(least, -days_max, days_max) * DAY_SECONDS;
-		range.greatest = clamp(greatest, -days_max, days_max) * DAY_SECONDS + DAY_SECONDS - 1;
+		range.greatest =
+		    clamp(greatest, -days_max, days_max) * DAY_SECONDS + DAY_SECONDS - 1;
 	}
 	return range;
 }
@@ -162,12 +164,13 @@ static enum fits group_fits(const struct group *group, const struct range *range
 		return FITS_NONE;
 	if (range->moment) {
 		bounds.least = clamp(bounds.least, INT64_MIN / 2, INT64_MAX / 2) - ZONE_SECONDS_MAX;
-		bounds.greatest = clamp(bounds.greatest, INT64_MIN / 2, INT64_MAX / 2) + ZONE_SECONDS_MAX;
+		bounds.greatest =
+		    clamp(bounds.greatest, INT64_MIN / 2, INT64_MAX / 2) + ZONE_SECONDS_MAX;
 	}
 	if (bounds.greatest < range->least || bounds.least > range->greatest)
 		return FITS_NONE;
 	return bounds.least >= range->least && bounds.greatest <= range->greatest ? FITS_ALL
-										 : FITS_SOME;
+	                                                                          : FITS_SOME;
 }
 
 /* Bits of a group's first n rows whose value lies in the range; the column is loaded. */
@@ -226,7 +229,8 @@ static enum rp_err add_range(struct task *task, struct msgset *set, const struct
 		case FITS_SOME:
 			break;
 		}
-		err = table_load(task, set->table, base / GROUP_ROWS_MAX, 1U << range->kind, &suspended);
+		err = table_load(
+		    task, set->table, base / GROUP_ROWS_MAX, 1U << range->kind, &suspended);
 		if (err != RP_OK)
 			return err;
 		scan(group, range, n, bits);
@@ -362,13 +366,13 @@ static enum rp_err add_seqno(struct runs *seqnos, struct run *run, uint32_t seqn
 	}
 	if (run->first != 0)
 		err = runs_add(seqnos, run->first, run->last);
-	*run = (struct run){ seqno, seqno };
+	*run = (struct run){seqno, seqno};
 	return err;
 }
 
 enum rp_err msgset_seqnos_of(const struct msgset *set, struct runs *seqnos)
 {
-	struct run run = { 0, 0 };
+	struct run run = {0, 0};
 	uint32_t leaf = UIDMAP_NO_LEAF;
 	enum rp_err err = RP_OK;
 
@@ -377,15 +381,16 @@ enum rp_err msgset_seqnos_of(const struct msgset *set, struct runs *seqnos)
 			continue;
 		bool listed;
 		uint64_t shown = view_word(set->view, set->table, word, set->rows, &listed);
-		uint32_t first = uidmap_walk(
-		    &set->table->uids, &leaf, word * 64 + (uint32_t)__builtin_ctzll(set->bits[word]));
+		uint32_t first = uidmap_walk(&set->table->uids, &leaf,
+		    word * 64 + (uint32_t)__builtin_ctzll(set->bits[word]));
 		uint32_t base = view_seqno_of(set->view, first);
 		uint64_t from = rank_mask((unsigned)__builtin_ctzll(set->bits[word]), 64);
 
-		for (uint64_t left = set->bits[word] & shown; left != 0 && err == RP_OK; left &= left - 1) {
+		for (uint64_t left = set->bits[word] & shown; left != 0 && err == RP_OK;
+		     left &= left - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(left);
-			uint32_t seqno = base + (uint32_t)__builtin_popcountll(
-						    shown & from & rank_mask(0, bit));
+			uint32_t seqno =
+			    base + (uint32_t)__builtin_popcountll(shown & from & rank_mask(0, bit));
 
 			if (listed)
 				seqno = view_seqno_of(set->view,
@@ -432,7 +437,8 @@ enum rp_err msgset_highest_modseq(struct task *task, const struct msgset *set, u
 			if (cursor.message.modseq <= highest)
 				continue;
 			highest = cursor.message.modseq;
-			cursor.modseq_since = highest; /* whole blocks without a greater one are skipped */
+			cursor.modseq_since =
+			    highest; /* whole blocks without a greater one are skipped */
 		}
 	}
 	runs_fini(&uids);

@@ -1,8 +1,9 @@
 /* msgset.h -- a set of messages of one view, as bitmaps: what every SEARCH key yields.
  *
- * A set stays right after any change: it names the messages that it had when it was made, and sets made at different times
- * can be combined. New messages are let in by view_take_exists() alone, so the sets of one command are over the same
- * messages; flags may have changed between two keys, as in any SEARCH.
+ * A set stays right after any change: it names the messages that it had when it was made, and sets
+ * made at different times can be combined. New messages are let in by view_take_exists() alone, so
+ * the sets of one command are over the same messages; flags may have changed between two keys, as
+ * in any SEARCH.
  */
 #ifndef RP_INDEX_MSGSET_H
 #define RP_INDEX_MSGSET_H
@@ -16,7 +17,7 @@ enum msgset_column {
 	MSGSET_SENT,         /* likewise */
 	MSGSET_SIZE,
 	MSGSET_MODSEQ,
-	MSGSET_SAVEDATE, /* seconds */
+	MSGSET_SAVEDATE,             /* seconds */
 	MSGSET_INTERNALDATE_SECONDS, /* the moment itself, for OLDER and YOUNGER */
 };
 
@@ -31,8 +32,8 @@ RP_MUST_USE enum rp_err msgset_uids(
     struct task *task, struct view *view, const struct runs *uids, struct msgset **out);
 
 /* Messages whose column lies in [least, greatest]. */
-RP_MUST_USE enum rp_err msgset_range(struct task *task, struct view *view, enum msgset_column column,
-    int64_t least, int64_t greatest, struct msgset **out);
+RP_MUST_USE enum rp_err msgset_range(struct task *task, struct view *view,
+    enum msgset_column column, int64_t least, int64_t greatest, struct msgset **out);
 
 /* a becomes the result; b is unchanged, and of the same view. Not: of all that is in the view. */
 void msgset_and(struct msgset *a, const struct msgset *b);
@@ -51,6 +52,7 @@ RP_MUST_USE enum rp_err msgset_seqnos_of(const struct msgset *set, struct runs *
 /* Least and greatest UID; 0: empty. The greatest MODSEQ of its messages. */
 uint32_t msgset_first(const struct msgset *set);
 uint32_t msgset_last(const struct msgset *set);
-RP_MUST_USE enum rp_err msgset_highest_modseq(struct task *task, const struct msgset *set, uint64_t *modseq);
+RP_MUST_USE enum rp_err msgset_highest_modseq(
+    struct task *task, const struct msgset *set, uint64_t *modseq);
 
 #endif

@@ -52,12 +52,13 @@ enum rp_err rank_reserve(struct rank *rank, uint32_t bits)
 	uint32_t old = rank->bits_max;
 	uint32_t new = (uint32_t)wanted;
 
-	/* An array that has grown when the next one cannot is no harm: bits_max says what all have. */
+	/* An array that has grown when the next one cannot is no harm: bits_max says what all have.
+	 */
 	if (!grow((void **)&rank->words, old / 8, new / 8) ||
 	    !grow((void **)&rank->block, old / RANK_BLOCK_BITS * sizeof(uint16_t),
-		new / RANK_BLOCK_BITS * sizeof(uint16_t)) ||
+	        new / RANK_BLOCK_BITS * sizeof(uint16_t)) ||
 	    !grow((void **)&rank->group, groups_of(old) * sizeof(uint32_t),
-		groups_of(new) * sizeof(uint32_t)))
+	        groups_of(new) * sizeof(uint32_t)))
 		return RP_ERR_NOMEM;
 	rank->bits_max = new;
 	return RP_OK;
@@ -106,12 +107,14 @@ enum rp_err rank_fill(struct rank *rank, const uint64_t *words, uint32_t bits)
 	return RP_OK;
 }
 
-/* The directories behind a word whose number of ones has changed. Unsigned arithmetic wraps, so `by` may be negative. */
+/* The directories behind a word whose number of ones has changed. Unsigned arithmetic wraps, so
+ * `by` may be negative. */
 static void shift(struct rank *rank, uint32_t word, uint32_t by)
 {
 	uint32_t block = word / WORDS_PER_BLOCK;
 	uint32_t group = block / BLOCKS_PER_GROUP;
-	uint32_t blocks = (uint32_t)(((uint64_t)rank->bits + RANK_BLOCK_BITS - 1) / RANK_BLOCK_BITS);
+	uint32_t blocks =
+	    (uint32_t)(((uint64_t)rank->bits + RANK_BLOCK_BITS - 1) / RANK_BLOCK_BITS);
 	uint32_t end = (group + 1) * BLOCKS_PER_GROUP;
 
 	if (end > blocks)
@@ -149,7 +152,7 @@ uint32_t rank_before(const struct rank *rank, uint32_t bit)
 	for (uint32_t w = block * WORDS_PER_BLOCK; w < word; w++)
 		ones += (uint32_t)__builtin_popcountll(rank->words[w]);
 	return ones + (uint32_t)__builtin_popcountll(
-			  rank->words[word] & rank_mask(0, bit % RANK_WORD_BITS));
+	                  rank->words[word] & rank_mask(0, bit % RANK_WORD_BITS));
 }
 
 unsigned rank_select_word(uint64_t word, unsigned k)

@@ -1,11 +1,13 @@
-/* rank.h -- a bitmap that knows how many ones lie before any bit, and where the k-th one is: seqno <-> row.
+/* rank.h -- a bitmap that knows how many ones lie before any bit, and where the k-th one is: seqno
+ * <-> row.
  *
  *     words   one bit per row, 64 to a word
  *     block   per 512 bits: ones before it in its group (16 bits)
  *     group   per 64 Ki bits: ones before it
  *
- * Rank and select are O(1) but for the number of groups (16 in a million rows), and so is a change: taking bits out of a
- * word lowers the directory entries behind it in its group, 128 at most, eight at a time.
+ * Rank and select are O(1) but for the number of groups (16 in a million rows), and so is a change:
+ * taking bits out of a word lowers the directory entries behind it in its group, 128 at most, eight
+ * at a time.
  */
 #ifndef RP_INDEX_RANK_H
 #define RP_INDEX_RANK_H
@@ -23,12 +25,12 @@ struct rank {
 	uint64_t *words;
 	uint16_t *block;
 	uint32_t *group;
-	uint32_t bits; /* in the bitmap; those of the last word beyond them are 0 */
+	uint32_t bits;     /* in the bitmap; those of the last word beyond them are 0 */
 	uint32_t bits_max; /* room; a multiple of RANK_BLOCK_BITS */
 	uint32_t ones;
 };
 
-#define RANK_EMPTY ((struct rank){ 0 })
+#define RANK_EMPTY ((struct rank){0})
 
 void rank_fini(struct rank *rank);
 size_t rank_bytes(const struct rank *rank);
@@ -42,7 +44,8 @@ void rank_push(struct rank *rank, bool one);
 /* All bits at once, from words (beyond `bits` they are ignored). RP_ERR_NOMEM: as it was. */
 RP_MUST_USE enum rp_err rank_fill(struct rank *rank, const uint64_t *words, uint32_t bits);
 
-/* Change bits of one word: those of mask, which all are ones (clear), or zeroes within the bitmap (set). */
+/* Change bits of one word: those of mask, which all are ones (clear), or zeroes within the bitmap
+ * (set). */
 void rank_clear(struct rank *rank, uint32_t word, uint64_t mask);
 void rank_set(struct rank *rank, uint32_t word, uint64_t mask);
 

@@ -4,8 +4,8 @@
 
 #include "index/table_state.h"
 #include "io/base/num.h"
-#include "io/task.h"
 #include "io/loop.h"
+#include "io/task.h"
 
 enum rp_err table_new(struct loop *loop, uint64_t mailboxid, struct table **out)
 {
@@ -71,11 +71,11 @@ void table_succeed(struct table *fresh, struct table *old)
 
 size_t table_bytes(const struct table *table)
 {
-	size_t bytes = sizeof(*table) + uidmap_bytes(&table->uids) + rank_bytes(&table->live) +
-		       table->groups_max * sizeof(*table->group) +
-		       table->keywords_max * (sizeof(*table->keyword) + sizeof(*table->row_keywords)) +
-		       table->history_max * sizeof(*table->history) +
-		       (table->map.mapped ? 0 : table->map.n);
+	size_t bytes =
+	    sizeof(*table) + uidmap_bytes(&table->uids) + rank_bytes(&table->live) +
+	    table->groups_max * sizeof(*table->group) +
+	    table->keywords_max * (sizeof(*table->keyword) + sizeof(*table->row_keywords)) +
+	    table->history_max * sizeof(*table->history) + (table->map.mapped ? 0 : table->map.n);
 
 	for (uint32_t i = 0; i < table->groups_count; i++)
 		bytes += group_bytes(table->group[i]);
@@ -169,14 +169,16 @@ void table_set_modseq(struct table *table, const struct runs *uids, uint64_t mod
 	table->version++;
 }
 
-/* Make room for one more entry by forgetting the older half: the answer for older MODSEQs is "not known". */
+/* Make room for one more entry by forgetting the older half: the answer for older MODSEQs is "not
+ * known". */
 static void history_shorten(struct table *table)
 {
 	uint32_t drop = (table->history_count + 1) / 2;
 
 	table->history_low = table->history[drop - 1].modseq;
 	table->history_count -= drop;
-	memmove(table->history, table->history + drop, table->history_count * sizeof(*table->history));
+	memmove(
+	    table->history, table->history + drop, table->history_count * sizeof(*table->history));
 }
 
 static void history_add(struct table *table, uint64_t modseq, uint32_t first, uint32_t last)
@@ -188,7 +190,7 @@ static void history_add(struct table *table, uint64_t modseq, uint32_t first, ui
 		modseq = newest->modseq; /* later is later, whatever a damaged record says */
 	if (newest != NULL && newest->modseq == modseq && newest->last < first &&
 	    rank_before(&table->live, uidmap_lower(&table->uids, newest->last)) ==
-		rank_before(&table->live, uidmap_lower(&table->uids, first))) {
+	        rank_before(&table->live, uidmap_lower(&table->uids, first))) {
 		newest->last = last; /* nothing that is there lies between */
 		return;
 	}
@@ -196,7 +198,7 @@ static void history_add(struct table *table, uint64_t modseq, uint32_t first, ui
 	if (table->history_count == table->history_max)
 		history_shorten(table);
 	table->history[table->history_count++] =
-	    (struct table_expunge){ .modseq = modseq, .first = first, .last = last };
+	    (struct table_expunge){.modseq = modseq, .first = first, .last = last};
 }
 
 void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq)

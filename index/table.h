@@ -1,19 +1,22 @@
 /* table.h -- one mailbox's messages in memory: rows in UID order, in groups of columns and bitmaps.
  *
- * The base is an .index file (read small, mapped large, checked per column at first touch); what was appended or changed
- * since lies in memory or in copied pages until the next checkpoint. UIDs, live bits and flags are always in memory;
- * only columns may be cold.
+ * The base is an .index file (read small, mapped large, checked per column at first touch); what
+ * was appended or changed since lies in memory or in copied pages until the next checkpoint. UIDs,
+ * live bits and flags are always in memory; only columns may be cold.
  *
- *     prepare (may suspend: loads columns, reserves memory)  ->  look, decide, apply (one breath, cannot fail)
+ *     prepare (may suspend: loads columns, reserves memory)  ->  look, decide, apply (one breath,
+ * cannot fail)
  *
- * What was prepared holds until the next suspension. Who prepares two things (two tables, an append and flags) asks
- * again with task == NULL, which never suspends: RP_ERR_BUSY: it is not prepared any more, start over. Replay uses the
- * same calls.
+ * What was prepared holds until the next suspension. Who prepares two things (two tables, an append
+ * and flags) asks again with task == NULL, which never suspends: RP_ERR_BUSY: it is not prepared
+ * any more, start over. Replay uses the same calls.
  *
- * A table can be freed while a task is suspended in it (checkpoint): it then lives until that task leaves, and the call
- * says RP_ERR_BUSY: take mailbox->table again. After any suspension the table is asked of the mailbox anew.
+ * A table can be freed while a task is suspended in it (checkpoint): it then lives until that task
+ * leaves, and the call says RP_ERR_BUSY: take mailbox->table again. After any suspension the table
+ * is asked of the mailbox anew.
  *
- * A row that is expunged keeps its columns and flags until the next checkpoint, or longer while a view lists it.
+ * A row that is expunged keeps its columns and flags until the next checkpoint, or longer while a
+ * view lists it.
  */
 #ifndef RP_INDEX_TABLE_H
 #define RP_INDEX_TABLE_H
@@ -24,16 +27,19 @@
 struct table;
 
 enum {
-	TABLE_SYSTEM_FLAGS = 5,      /* flag numbers 0..4: 1 << flag is of enum mail_flag; 5 + k: keyword k */
-	TABLE_HISTORY_MAX = 16384,   /* entries of the expunge history, 16 bytes each: memory of a mailbox */
-	TABLE_ROWS_MAX = 1 << 28,    /* row arithmetic in 32 bits; a file that says more is corrupt */
+	TABLE_SYSTEM_FLAGS =
+	    5, /* flag numbers 0..4: 1 << flag is of enum mail_flag; 5 + k: keyword k */
+	TABLE_HISTORY_MAX =
+	    16384, /* entries of the expunge history, 16 bytes each: memory of a mailbox */
+	TABLE_ROWS_MAX = 1 << 28, /* row arithmetic in 32 bits; a file that says more is corrupt */
 };
 
 /* All that stands in the columns of one message. */
 struct table_row {
 	uint32_t uid;
 	uint32_t flags;
-	const uint16_t *keywords; /* keywords_count keyword indexes; of table_row(): good until its next call */
+	const uint16_t *
+	    keywords; /* keywords_count keyword indexes; of table_row(): good until its next call */
 	size_t keywords_count;
 	uint64_t modseq;
 	struct mail_date internaldate;
@@ -46,23 +52,24 @@ struct table_row {
 	uint64_t threadid;
 };
 
-/* An empty table; or the one in an index file (content checked; RP_ERR_CORRUPT, RP_ERR_NOTFOUND: rebuild it). lsn: the
- * file has all changes up to this one. table_free: the owner lets go; NULL is fine. A checkpoint's fresh table
- * takes its place with view_news_table(). */
+/* An empty table; or the one in an index file (content checked; RP_ERR_CORRUPT, RP_ERR_NOTFOUND:
+ * rebuild it). lsn: the file has all changes up to this one. table_free: the owner lets go; NULL is
+ * fine. A checkpoint's fresh table takes its place with view_news_table(). */
 RP_MUST_USE enum rp_err table_new(struct loop *loop, uint64_t mailboxid, struct table **out);
 RP_MUST_USE enum rp_err table_open(struct task *task, const char *path, const struct userid *userid,
     uint64_t mailboxid, struct table **out, uint64_t *lsn);
 void table_free(struct table *table);
 
-/* Checkpoint: fresh (opened, replayed) takes the place of old, in the breath in which the mailbox takes it: what walks
- * over old finds its place in fresh. Then view_news_table(), then table_free(old). */
+/* Checkpoint: fresh (opened, replayed) takes the place of old, in the breath in which the mailbox
+ * takes it: what walks over old finds its place in fresh. Then view_news_table(), then
+ * table_free(old). */
 void table_succeed(struct table *fresh, struct table *old);
 
 /* Memory: own, and pages of the file that were changed. */
 size_t table_bytes(const struct table *table);
 
-/* A column did not match its checksum, or a page was lost: what was read since may be wrong. Ask before anything is
- * committed, and after RP_ERR_CORRUPT; then rebuild. */
+/* A column did not match its checksum, or a page was lost: what was read since may be wrong. Ask
+ * before anything is committed, and after RP_ERR_CORRUPT; then rebuild. */
 bool table_is_bad(const struct table *table);
 
 /* What is to be appended. */
@@ -70,13 +77,15 @@ struct table_room {
 	uint32_t first_uid;
 	uint32_t last_uid;
 	size_t rows;         /* messages between them */
-	size_t flags_on;     /* different flags and keywords, new ones too, that any of them has; an upper bound will do */
+	size_t flags_on;     /* different flags and keywords, new ones too, that any of them has; an
+	                        upper bound will do */
 	size_t new_keywords; /* names that table_keyword() may have to make */
 };
 
-/* Prepare: an append; changes of flags (flags_on: as above, those to be turned on; turning off needs no count; also loads
- * the modseq column); an expunge; reading or changing any column of these messages. uids may name what is not there.
- * RP_ERR_NOMEM, RP_ERR_LIMIT (rows), RP_ERR_CORRUPT, RP_ERR_BUSY, RP_ERR_CANCELED. */
+/* Prepare: an append; changes of flags (flags_on: as above, those to be turned on; turning off
+ * needs no count; also loads the modseq column); an expunge; reading or changing any column of
+ * these messages. uids may name what is not there. RP_ERR_NOMEM, RP_ERR_LIMIT (rows),
+ * RP_ERR_CORRUPT, RP_ERR_BUSY, RP_ERR_CANCELED. */
 RP_MUST_USE enum rp_err table_prepare_append(
     struct task *task, struct table *table, const struct table_room *room);
 RP_MUST_USE enum rp_err table_prepare_flags(struct task *task, struct table *table,
@@ -86,15 +95,17 @@ RP_MUST_USE enum rp_err table_prepare_expunge(
 RP_MUST_USE enum rp_err table_prepare_rows(
     struct task *task, struct table *table, const struct runs *uids);
 
-/* Keywords: index of a name (A-Z like a-z), made if need be (room was prepared). UINT16_MAX: none when !make; or it is too
- * long, or there are MAILBOX_KEYWORDS_MAX. Names are good until the next one is made. */
+/* Keywords: index of a name (A-Z like a-z), made if need be (room was prepared). UINT16_MAX: none
+ * when !make; or it is too long, or there are MAILBOX_KEYWORDS_MAX. Names are good until the next
+ * one is made. */
 uint16_t table_keyword(struct table *table, struct bytes name, bool make);
 unsigned table_keywords_count(const struct table *table);
 struct bytes table_keyword_name(const struct table *table, unsigned index);
 
-/* Apply. Idempotent by UID: a row that is there is overwritten (and live again), a UID not there is passed over. An append
- * below the greatest UID ever that finds no row is passed over too: it was expunged and its row closed up. Live rows
- * only, but for table_set_cache_offset and table_set_body. */
+/* Apply. Idempotent by UID: a row that is there is overwritten (and live again), a UID not there is
+ * passed over. An append below the greatest UID ever that finds no row is passed over too: it was
+ * expunged and its row closed up. Live rows only, but for table_set_cache_offset and
+ * table_set_body. */
 void table_append(struct table *table, const struct table_row *row);
 void table_set_flag(struct table *table, const struct runs *uids, unsigned flag, bool on);
 void table_set_modseq(struct table *table, const struct runs *uids, uint64_t modseq);
@@ -104,8 +115,9 @@ void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body);
 
 /* Look. Live messages only, unless said. */
 uint32_t table_count(const struct table *table);
-uint32_t table_last_uid(const struct table *table); /* the greatest that ever was, expunged ones too; 0: none */
-uint64_t table_modseq(const struct table *table);   /* the greatest applied; 0: none */
+uint32_t table_last_uid(
+    const struct table *table); /* the greatest that ever was, expunged ones too; 0: none */
+uint64_t table_modseq(const struct table *table); /* the greatest applied; 0: none */
 bool table_has(const struct table *table, uint32_t uid, bool expunged_too);
 
 /* The least UID >= uid that is there; 0: none. */
@@ -114,15 +126,16 @@ uint32_t table_uid_from(const struct table *table, uint32_t uid, bool expunged_t
 /* Flags (enum mail_flag) of a message, expunged or not; 0 too if it is not there. */
 uint32_t table_flags(const struct table *table, uint32_t uid);
 
-/* One message; expunged may be NULL. RP_ERR_NOTFOUND. With task == NULL its columns must be loaded: RP_ERR_BUSY. */
+/* One message; expunged may be NULL. RP_ERR_NOTFOUND. With task == NULL its columns must be loaded:
+ * RP_ERR_BUSY. */
 RP_MUST_USE enum rp_err table_row(struct task *task, struct table *table, uint32_t uid,
     bool expunged_too, struct table_row *row, bool *expunged);
 
-/* Of the UIDs in the set (NULL: of all): those that are there; that have the flag on, or off; whose MODSEQ is greater.
- * Added to out, exact. task NULL: in a change's breath; the last one then needs table_prepare_flags() of these UIDs.
- * RP_ERR_NOMEM: out may have got a part. */
-RP_MUST_USE enum rp_err table_having(struct task *task, struct table *table, const struct runs *uids,
-    struct runs *out);
+/* Of the UIDs in the set (NULL: of all): those that are there; that have the flag on, or off; whose
+ * MODSEQ is greater. Added to out, exact. task NULL: in a change's breath; the last one then needs
+ * table_prepare_flags() of these UIDs. RP_ERR_NOMEM: out may have got a part. */
+RP_MUST_USE enum rp_err table_having(
+    struct task *task, struct table *table, const struct runs *uids, struct runs *out);
 RP_MUST_USE enum rp_err table_having_flag(struct task *task, struct table *table,
     const struct runs *uids, unsigned flag, bool on, struct runs *out);
 RP_MUST_USE enum rp_err table_having_modseq_above(struct task *task, struct table *table,
@@ -140,8 +153,9 @@ struct table_counts {
 };
 void table_counts(const struct table *table, struct table_counts *out);
 
-/* Expunge history: UIDs expunged with modseq > since, added to out; runs may cover UIDs that never were, none that is
- * there. *complete false: the history does not go back so far; out is untouched. */
+/* Expunge history: UIDs expunged with modseq > since, added to out; runs may cover UIDs that never
+ * were, none that is there. *complete false: the history does not go back so far; out is untouched.
+ */
 RP_MUST_USE enum rp_err table_expunged_since(
     const struct table *table, uint64_t since, struct runs *out, bool *complete);
 
@@ -150,9 +164,10 @@ void table_forget_history(struct table *table, uint64_t modseq);
 
 /* Write a whole new index file, in slices, unflushed. Rows close up but for the expunged ones in
  * `listed` (view_listed(); may be NULL; not used after the first suspension). A fuzzy copy: which
- * rows, UIDs, history are there is decided before the first suspension, flags and columns may be newer; so call it in the
- * breath in which `lsn`, the last change applied, is read, and wait until all that was applied when it returns is
- * durable before the file is used. On an error no file is left. RP_ERR_BUSY: the table was replaced. */
+ * rows, UIDs, history are there is decided before the first suspension, flags and columns may be
+ * newer; so call it in the breath in which `lsn`, the last change applied, is read, and wait until
+ * all that was applied when it returns is durable before the file is used. On an error no file is
+ * left. RP_ERR_BUSY: the table was replaced. */
 RP_MUST_USE enum rp_err table_write(struct task *task, struct table *table, const char *path,
     const struct userid *userid, uint64_t epoch, uint64_t lsn, const struct runs *listed);
 

@@ -47,8 +47,10 @@ static uint32_t flags_of(const struct table *table, uint32_t row)
 	uint32_t flags = 0;
 
 	for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++)
-		flags |= (uint32_t)(group_flag_word(group, flag, table_in_group(row) / 64) >> (row % 64) & 1)
-			 << flag;
+		flags |= (uint32_t)(group_flag_word(group, flag, table_in_group(row) / 64) >>
+		                        (row % 64) &
+		                    1)
+		         << flag;
 	return flags;
 }
 
@@ -82,7 +84,8 @@ enum rp_err table_row(struct task *task, struct table *table, uint32_t uid, bool
 		suspended = false;
 		if (!uidmap_row(&table->uids, uid, &row))
 			return RP_ERR_NOTFOUND;
-		enum rp_err err = table_load(task, table, row / GROUP_ROWS_MAX, COLUMN_ALL, &suspended);
+		enum rp_err err =
+		    table_load(task, table, row / GROUP_ROWS_MAX, COLUMN_ALL, &suspended);
 
 		if (err != RP_OK)
 			return err;
@@ -104,9 +107,7 @@ enum rp_err table_row(struct task *task, struct table *table, uint32_t uid, bool
 
 void table_collect_init(struct table_collect *collect, const struct table *table, struct runs *out)
 {
-	*collect = (struct table_collect){
-		.map = &table->uids, .out = out, .leaf = UIDMAP_NO_LEAF
-	};
+	*collect = (struct table_collect){.map = &table->uids, .out = out, .leaf = UIDMAP_NO_LEAF};
 }
 
 enum rp_err table_collect_end(struct table_collect *collect)
@@ -203,7 +204,7 @@ enum rp_err table_having(
     struct task *task, struct table *table, const struct runs *uids, struct runs *out)
 {
 	(void)task;
-	return collect_having(table, uids, &(struct having){ .what = HAVING_ALL }, out);
+	return collect_having(table, uids, &(struct having){.what = HAVING_ALL}, out);
 }
 
 enum rp_err table_having_flag(struct task *task, struct table *table, const struct runs *uids,
@@ -211,13 +212,13 @@ enum rp_err table_having_flag(struct task *task, struct table *table, const stru
 {
 	(void)task;
 	return collect_having(
-	    table, uids, &(struct having){ .what = HAVING_FLAG, .flag = flag, .on = on }, out);
+	    table, uids, &(struct having){.what = HAVING_FLAG, .flag = flag, .on = on}, out);
 }
 
 enum rp_err table_having_modseq_above(struct task *task, struct table *table,
     const struct runs *uids, uint64_t modseq, struct runs *out)
 {
-	const struct having having = { .what = HAVING_MODSEQ, .modseq = modseq };
+	const struct having having = {.what = HAVING_MODSEQ, .modseq = modseq};
 	bool suspended;
 
 	do {
@@ -227,8 +228,10 @@ enum rp_err table_having_modseq_above(struct task *task, struct table *table,
 
 		suspended = false;
 		while (table_next_rows(table, uids, &next, &from, &to)) {
-			for (uint32_t i = from / GROUP_ROWS_MAX; i <= (to - 1) / GROUP_ROWS_MAX; i++) {
-				if ((uint64_t)table->group[i]->bounds[COLUMN_MODSEQ].greatest <= modseq)
+			for (uint32_t i = from / GROUP_ROWS_MAX; i <= (to - 1) / GROUP_ROWS_MAX;
+			     i++) {
+				if ((uint64_t)table->group[i]->bounds[COLUMN_MODSEQ].greatest <=
+				    modseq)
 					continue;
 				enum rp_err err =
 				    table_load(task, table, i, 1 << COLUMN_MODSEQ, &suspended);
@@ -255,7 +258,7 @@ uint32_t table_count_of(const struct table *table, const struct runs *uids)
 
 void table_counts(const struct table *table, struct table_counts *out)
 {
-	*out = (struct table_counts){ .messages = table->live.ones, .unseen = table->live.ones };
+	*out = (struct table_counts){.messages = table->live.ones, .unseen = table->live.ones};
 	for (uint32_t i = 0; i < table->groups_count; i++) {
 		const struct group *group = table->group[i];
 

@@ -1,8 +1,9 @@
 /* table_open.c -- a table from an index file.
  *
- * The tail and the directory are read and checked at once. Columns are checked when they are first touched if the file
- * is mapped, else here. Nothing in the file is believed before its place, its size and its checksum are; what fits is
- * taken as it stands, and cannot lead out of the table's own memory even if the checksums were made to match.
+ * The tail and the directory are read and checked at once. Columns are checked when they are first
+ * touched if the file is mapped, else here. Nothing in the file is believed before its place, its
+ * size and its checksum are; what fits is taken as it stands, and cannot lead out of the table's
+ * own memory even if the checksums were made to match.
  */
 #include <stdlib.h>
 #include <xxhash.h>
@@ -68,7 +69,7 @@ static enum rp_err read_frame(struct reader *reader, const struct userid *userid
 		return err;
 	/* A newer version is no damage, but of no use either: what is derived is made anew. */
 	if (format_check_area(bytes_of(map->p, FORMAT_AREA_BYTES), FORMAT_INDEX, INDEX_VERSION,
-		&reader->header) != RP_OK)
+	        &reader->header) != RP_OK)
 		return RP_ERR_CORRUPT;
 
 	uint64_t tail = header->extra[INDEX_EXTRA_TAIL];
@@ -78,8 +79,8 @@ static enum rp_err read_frame(struct reader *reader, const struct userid *userid
 	    header->extra[INDEX_EXTRA_FILE_BYTES] != map->n ||
 	    header->extra[INDEX_EXTRA_ROWS] > TABLE_ROWS_MAX ||
 	    header->extra[INDEX_EXTRA_LAST_UID] > UINT32_MAX ||
-	    header->extra[INDEX_EXTRA_MODSEQ] > INT64_MAX || tail > directory || directory > map->n ||
-	    (map->n - directory) % sizeof(struct index_entry) != 0)
+	    header->extra[INDEX_EXTRA_MODSEQ] > INT64_MAX || tail > directory ||
+	    directory > map->n || (map->n - directory) % sizeof(struct index_entry) != 0)
 		return RP_ERR_CORRUPT;
 	err = map_load(reader->task, map, (size_t)tail, map->n - (size_t)tail);
 	if (err != RP_OK)
@@ -98,7 +99,8 @@ static enum rp_err read_frame(struct reader *reader, const struct userid *userid
 	return RP_OK;
 }
 
-/* Every section lies where it may, has an owner, and is sound if it is of the tail or the file is in memory. */
+/* Every section lies where it may, has an owner, and is sound if it is of the tail or the file is
+ * in memory. */
 static enum rp_err check_entries(struct reader *reader)
 {
 	uint64_t directory = reader->header.extra[INDEX_EXTRA_DIRECTORY];
@@ -202,7 +204,7 @@ static enum rp_err read_history(struct reader *reader, const struct index_entry 
 		    (i > 0 && at.modseq < table->history[i - 1].modseq))
 			return RP_ERR_CORRUPT;
 		table->history[i] =
-		    (struct table_expunge){ .modseq = at.modseq, .first = at.first, .last = at.last };
+		    (struct table_expunge){.modseq = at.modseq, .first = at.first, .last = at.last};
 	}
 	table->history_count = (uint32_t)count;
 	return RP_OK;
@@ -228,7 +230,9 @@ static enum rp_err read_whole(struct reader *reader)
 	if (err != RP_OK)
 		return err;
 	return reader->table->uids.rows == reader->rows &&
-		       reader->table->uids.last_uid <= reader->table->last_uid ? RP_OK : RP_ERR_CORRUPT;
+	               reader->table->uids.last_uid <= reader->table->last_uid
+	           ? RP_OK
+	           : RP_ERR_CORRUPT;
 }
 
 static enum rp_err read_live(struct reader *reader)
@@ -265,9 +269,9 @@ static enum rp_err read_column(struct reader *reader, const struct index_entry *
 	    entry->bytes != (uint64_t)group->rows * column_width(entry->number))
 		return RP_ERR_CORRUPT;
 	group->column[entry->number] = (struct column){
-		.p = reader->table->map.p + entry->offset,
-		.checked = !reader->table->map.mapped,
-		.xxh3 = entry->xxh3,
+	    .p = reader->table->map.p + entry->offset,
+	    .checked = !reader->table->map.mapped,
+	    .xxh3 = entry->xxh3,
 	};
 	return RP_OK;
 }
@@ -309,8 +313,8 @@ static enum rp_err read_summary(struct reader *reader, const struct index_entry 
 	memcpy(&summary, b.p, sizeof(summary));
 	group->bytes = summary.bytes;
 	for (int kind = 0; kind < COLUMN_RANGED; kind++)
-		group->bounds[kind] = (struct group_bounds){ summary.bounds[kind].least,
-			summary.bounds[kind].greatest };
+		group->bounds[kind] = (struct group_bounds){
+		    summary.bounds[kind].least, summary.bounds[kind].greatest};
 	memcpy(group->modseq_max, b.p + sizeof(summary), blocks * sizeof(uint64_t));
 	return RP_OK;
 }
@@ -320,7 +324,8 @@ static enum rp_err make_groups(struct reader *reader)
 	struct table *table = reader->table;
 	uint32_t groups = (reader->rows + GROUP_ROWS_MAX - 1) / GROUP_ROWS_MAX;
 
-	/* A row has a UID, so there are at most so many; else a lie in the header could ask for any memory. */
+	/* A row has a UID, so there are at most so many; else a lie in the header could ask for any
+	 * memory. */
 	if (reader->rows > reader->table->map.n * 8)
 		return RP_ERR_CORRUPT;
 	table->group = calloc(groups + 1, sizeof(struct group *));
@@ -344,7 +349,8 @@ static enum rp_err read_groups(struct reader *reader)
 	enum rp_err err = RP_OK;
 
 	for (uint32_t i = 0; i < table->groups_count && err == RP_OK; i++)
-		err = group_reserve_flags(table->group[i], TABLE_SYSTEM_FLAGS + table->keywords_count, 0);
+		err = group_reserve_flags(
+		    table->group[i], TABLE_SYSTEM_FLAGS + table->keywords_count, 0);
 	for (uint32_t i = 0; i < reader->entries_count && err == RP_OK; i++) {
 		struct index_entry entry = entry_at(reader, i);
 
@@ -372,7 +378,7 @@ static enum rp_err read_groups(struct reader *reader)
 enum rp_err table_of_map(struct task *task, struct map *map, const struct userid *userid,
     uint64_t mailboxid, struct table **out, uint64_t *lsn)
 {
-	struct reader reader = { .task = task };
+	struct reader reader = {.task = task};
 	enum rp_err err = table_new(map->loop, mailboxid, &reader.table);
 
 	if (err != RP_OK) {

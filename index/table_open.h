@@ -5,8 +5,9 @@
 #include "index/map.h"
 #include "index/table.h"
 
-/* As table_open(); the map becomes the table's, or is closed. task NULL: the map is in memory, nothing suspends. */
-RP_MUST_USE enum rp_err table_of_map(struct task *task, struct map *map, const struct userid *userid,
-    uint64_t mailboxid, struct table **out, uint64_t *lsn);
+/* As table_open(); the map becomes the table's, or is closed. task NULL: the map is in memory,
+ * nothing suspends. */
+RP_MUST_USE enum rp_err table_of_map(struct task *task, struct map *map,
+    const struct userid *userid, uint64_t mailboxid, struct table **out, uint64_t *lsn);
 
 #endif

@@ -1,7 +1,8 @@
 /* table_prepare.c -- what a change will touch is loaded, what it will need is reserved.
  *
- * Loading may suspend, and then anything may have changed: so each function loads until nothing had to be loaded, and
- * reserves memory only after that, without a suspension between and before its return.
+ * Loading may suspend, and then anything may have changed: so each function loads until nothing had
+ * to be loaded, and reserves memory only after that, without a suspension between and before its
+ * return.
  */
 #include <stdlib.h>
 #include <xxhash.h>
@@ -33,7 +34,8 @@ static enum rp_err load_column(
 		return RP_ERR_BUSY;
 	if (column->owned)
 		return err; /* somebody else has loaded and copied it meanwhile */
-	if (err == RP_OK && !column->checked && XXH3_64bits_withSeed(column->p, n, table->nonce) != column->xxh3)
+	if (err == RP_OK && !column->checked &&
+	    XXH3_64bits_withSeed(column->p, n, table->nonce) != column->xxh3)
 		err = RP_ERR_CORRUPT;
 	if (err == RP_OK && map_is_bad(&table->map))
 		err = RP_ERR_CORRUPT;
@@ -76,7 +78,8 @@ static enum rp_err load_rows(
 
 		suspended = false;
 		while (table_next_rows(table, uids, &next, &from, &to)) {
-			for (uint32_t i = from / GROUP_ROWS_MAX; i <= (to - 1) / GROUP_ROWS_MAX; i++) {
+			for (uint32_t i = from / GROUP_ROWS_MAX; i <= (to - 1) / GROUP_ROWS_MAX;
+			     i++) {
 				enum rp_err err = table_load(task, table, i, columns, &suspended);
 
 				if (err != RP_OK)
@@ -109,9 +112,10 @@ static enum rp_err reserve_keywords(struct table *table, size_t new_keywords)
 	return RP_OK;
 }
 
-/* Columns of zeroes get memory, and flags their spares, in all groups with rows among these UIDs. */
-static enum rp_err reserve_rows(struct table *table, const struct runs *uids, unsigned columns,
-    uint32_t flags, size_t flags_on)
+/* Columns of zeroes get memory, and flags their spares, in all groups with rows among these UIDs.
+ */
+static enum rp_err reserve_rows(
+    struct table *table, const struct runs *uids, unsigned columns, uint32_t flags, size_t flags_on)
 {
 	enum rp_err err = RP_OK;
 	size_t next = 0;
@@ -151,16 +155,16 @@ enum rp_err table_prepare_flags(struct task *task, struct table *table, const st
 	if (err == RP_OK)
 		err = reserve_keywords(table, new_keywords);
 	if (err == RP_OK)
-		err = reserve_rows(table, uids, 1 << COLUMN_MODSEQ,
-		    flags_after(table, new_keywords), flags_on);
+		err = reserve_rows(
+		    table, uids, 1 << COLUMN_MODSEQ, flags_after(table, new_keywords), flags_on);
 	return err;
 }
 
 enum rp_err table_prepare_expunge(struct task *task, struct table *table, const struct runs *uids)
 {
 	enum rp_err err = load_rows(task, table, uids, 1 << COLUMN_SIZE);
-	uint64_t wanted = num_min((uint64_t)table->history_count + (uids == NULL ? 1 : uids->count),
-	    TABLE_HISTORY_MAX);
+	uint64_t wanted = num_min(
+	    (uint64_t)table->history_count + (uids == NULL ? 1 : uids->count), TABLE_HISTORY_MAX);
 
 	if (err != RP_OK || wanted <= table->history_max)
 		return err;
@@ -179,11 +183,12 @@ enum rp_err table_prepare_rows(struct task *task, struct table *table, const str
 	enum rp_err err = load_rows(task, table, uids, COLUMN_ALL);
 
 	return err != RP_OK ? err
-			    : reserve_rows(table, uids, 1 << COLUMN_BODY | 1 << COLUMN_CACHE, 0, 0);
+	                    : reserve_rows(table, uids, 1 << COLUMN_BODY | 1 << COLUMN_CACHE, 0, 0);
 }
 
 /* Groups for rows in all; the last one that has rows now is loaded. */
-static enum rp_err reserve_groups(struct table *table, uint32_t rows, uint32_t flags, size_t flags_on)
+static enum rp_err reserve_groups(
+    struct table *table, uint32_t rows, uint32_t flags, size_t flags_on)
 {
 	uint32_t groups = rows / GROUP_ROWS_MAX + 1;
 
@@ -217,8 +222,8 @@ static enum rp_err reserve_groups(struct table *table, uint32_t rows, uint32_t f
 enum rp_err table_prepare_append(
     struct task *task, struct table *table, const struct table_room *room)
 {
-	struct run run = { room->first_uid, room->last_uid };
-	struct runs uids = { .run = &run, .count = 1 };
+	struct run run = {room->first_uid, room->last_uid};
+	struct runs uids = {.run = &run, .count = 1};
 	enum rp_err err;
 	bool suspended;
 

@@ -1,6 +1,7 @@
 /* table_state.h -- what a table is inside: shared by table*.c, view*.c and msgset.c.
  *
- *     UID --uidmap--> row --rank--> seqno         rows of all groups are numbered through: group = row / 64 Ki
+ *     UID --uidmap--> row --rank--> seqno         rows of all groups are numbered through: group =
+ * row / 64 Ki
  */
 #ifndef RP_INDEX_TABLE_STATE_H
 #define RP_INDEX_TABLE_STATE_H
@@ -44,9 +45,10 @@ struct table {
 	uint64_t modseq;
 	uint64_t flags_modseq;        /* the newest change of flags, */
 	uint64_t flags_modseq_before; /* and the one before */
-	uint64_t version; /* grows with every change, also from one table of a mailbox to the next */
-	unsigned holds;   /* of tasks that are suspended in here */
-	bool freed;       /* by its owner; goes with the last hold */
+	uint64_t
+	    version;    /* grows with every change, also from one table of a mailbox to the next */
+	unsigned holds; /* of tasks that are suspended in here */
+	bool freed;     /* by its owner; goes with the last hold */
 	bool bad;
 };
 
@@ -63,18 +65,20 @@ static inline uint32_t table_in_group(uint32_t row)
 /* How many rows of this group are live. */
 uint32_t table_group_live(const struct table *table, uint32_t group);
 
-/* Keep the table over a suspension. table_let_go(): true: it is still its mailbox's; false: it may be gone now. */
+/* Keep the table over a suspension. table_let_go(): true: it is still its mailbox's; false: it may
+ * be gone now. */
 void table_hold(struct table *table);
 bool table_let_go(struct table *table);
 
-/* Have columns (1 << enum column_kind) of a group in memory, checked. *suspended is set if other tasks may have run; the group
- * is then still the same one. task NULL: RP_ERR_BUSY instead. */
-RP_MUST_USE enum rp_err table_load(struct task *task, struct table *table, uint32_t group,
-    unsigned columns, bool *suspended);
+/* Have columns (1 << enum column_kind) of a group in memory, checked. *suspended is set if other
+ * tasks may have run; the group is then still the same one. task NULL: RP_ERR_BUSY instead. */
+RP_MUST_USE enum rp_err table_load(
+    struct task *task, struct table *table, uint32_t group, unsigned columns, bool *suspended);
 
-/* The next rows [*from, *to) that the UIDs cover (uids NULL: all rows), not empty; *next starts at 0. False: no more. */
-bool table_next_rows(const struct table *table, const struct runs *uids, size_t *next,
-    uint32_t *from, uint32_t *to);
+/* The next rows [*from, *to) that the UIDs cover (uids NULL: all rows), not empty; *next starts at
+ * 0. False: no more. */
+bool table_next_rows(
+    const struct table *table, const struct runs *uids, size_t *next, uint32_t *from, uint32_t *to);
 
 /* Collects UIDs of rows, met upwards, as runs. */
 struct table_collect {

@@ -1,13 +1,13 @@
 /* table_write.c -- a whole new index file, written while the table lives on.
  *
- * Which rows go into it is decided at once: those that are live, and those that some view lists. Then columns and flags
- * are gathered group by group of the new file, closing rows up on the way; a change that comes between may or may not be
- * in it, and is replayed anyway. Rows keep their numbers while the table lives, so the decision stays good.
+ * Columns and flags are gathered group by group of the new file (table_copy.h); a change that comes
+ * between may or may not be in it, and is replayed anyway.
  */
 #include <stdlib.h>
 #include <xxhash.h>
 
 #include "index/index_format.h"
+#include "index/table_copy.h"
 #include "index/table_state.h"
 #include "io/base/num.h"
 #include "io/file.h"
@@ -25,16 +25,11 @@ struct writer {
 	struct index_entry *entry;
 	uint32_t entries_count;
 	uint32_t entries_max;
-	uint64_t *keep; /* rows that go into the file; then: those that are live */
-	uint64_t *live;
-	uint32_t rows; /* of the table when it began */
-	uint32_t kept;
-	uint32_t groups;   /* of the file */
-	uint32_t *from;    /* per group of the file: its first row in the table; and one more */
+	struct table_copy copy;
 	struct summary {
 		struct index_summary summary;
 		uint64_t modseq_max[GROUP_ROWS_MAX / GROUP_BLOCK_ROWS];
-	} *summary;
+	} * summary;
 	struct table_expunge *history;
 	uint32_t history_count;
 	uint64_t history_low;
@@ -47,9 +42,7 @@ static void writer_fini(struct writer *writer)
 {
 	free(writer->buffer);
 	free(writer->entry);
-	free(writer->keep);
-	free(writer->live);
-	free(writer->from);
+	table_copy_fini(&writer->copy);
 	free(writer->summary);
 	free(writer->history);
 }
@@ -109,9 +102,12 @@ static enum rp_err add_entry(struct writer *writer, struct index_entry entry)
 static enum rp_err section_end(
     struct writer *writer, enum index_section section, uint32_t number, uint32_t group, size_t n)
 {
-	struct index_entry entry = { .section = (uint16_t)section, .number = (uint16_t)number,
-		.group = group, .offset = end_of(writer), .bytes = n,
-		.xxh3 = XXH3_64bits_withSeed(writer->buffer + writer->buffer_n, n, writer->nonce) };
+	struct index_entry entry = {.section = (uint16_t)section,
+	    .number = (uint16_t)number,
+	    .group = group,
+	    .offset = end_of(writer),
+	    .bytes = n,
+	    .xxh3 = XXH3_64bits_withSeed(writer->buffer + writer->buffer_n, n, writer->nonce)};
 
 	writer->buffer_n += n;
 	return add_entry(writer, entry);
@@ -121,77 +117,23 @@ static enum rp_err section_end(
 static enum rp_err decide(struct writer *writer, const struct runs *listed)
 {
 	const struct table *table = writer->table;
-	uint32_t rows = table->uids.rows;
-	uint32_t words = (rows + 63) / 64;
-	size_t next = 0;
-	uint32_t from;
-	uint32_t to;
+	enum rp_err err = table_copy_init(&writer->copy, writer->table, listed);
 
-	writer->rows = rows;
-	writer->keep = calloc(words + 1, sizeof(uint64_t));
-	writer->live = calloc(words + 1, sizeof(uint64_t));
+	if (err != RP_OK)
+		return err;
 	writer->history = calloc(table->history_count + 1, sizeof(*writer->history));
-	if (writer->keep == NULL || writer->live == NULL || writer->history == NULL)
+	writer->summary = calloc(writer->copy.groups + 1, sizeof(*writer->summary));
+	writer->buffer = malloc(BUFFER_BYTES);
+	if (writer->history == NULL || writer->summary == NULL || writer->buffer == NULL)
 		return RP_ERR_NOMEM;
-	if (words > 0)
-		memcpy(writer->live, table->live.words, words * sizeof(uint64_t));
-	memcpy(writer->keep, writer->live, words * sizeof(uint64_t));
-	while (listed != NULL && table_next_rows(table, listed, &next, &from, &to)) {
-		for (uint32_t word = from / 64; word * 64 < to; word++)
-			writer->keep[word] |= table_word_mask(word, from, to);
-	}
 	if (table->history_count > 0)
-		memcpy(writer->history, table->history, table->history_count * sizeof(*table->history));
+		memcpy(writer->history, table->history,
+		    table->history_count * sizeof(*table->history));
 	writer->history_count = table->history_count;
 	writer->history_low = table->history_low;
 	writer->last_uid = table->last_uid;
 	writer->modseq = table->modseq;
-	writer->kept = flagmap_ones(writer->keep, words);
-	writer->groups = (writer->kept + GROUP_ROWS_MAX - 1) / GROUP_ROWS_MAX;
-	writer->from = calloc(writer->groups + 1, sizeof(*writer->from));
-	writer->summary = calloc(writer->groups + 1, sizeof(*writer->summary));
-	writer->buffer = malloc(BUFFER_BYTES);
-	if (writer->from == NULL || writer->summary == NULL || writer->buffer == NULL)
-		return RP_ERR_NOMEM;
 	return RP_OK;
-}
-
-/* Where each group of the file begins in the table. */
-static void divide(struct writer *writer)
-{
-	uint32_t group = 0;
-	uint32_t kept = 0;
-
-	for (uint32_t word = 0; word * 64 < writer->rows; word++) {
-		uint32_t ones = (uint32_t)__builtin_popcountll(writer->keep[word]);
-
-		if (ones > 0 && kept + ones > group * GROUP_ROWS_MAX) {
-			unsigned k = group * GROUP_ROWS_MAX - kept;
-
-			writer->from[group++] = word * 64 + rank_select_word(writer->keep[word], k);
-		}
-		kept += ones;
-	}
-	RP_ASSERT(group == writer->groups);
-	writer->from[group] = writer->rows;
-}
-
-static uint32_t rows_of(const struct writer *writer, uint32_t group)
-{
-	uint32_t base = group * GROUP_ROWS_MAX;
-
-	return writer->kept - base < GROUP_ROWS_MAX ? writer->kept - base : GROUP_ROWS_MAX;
-}
-
-/* The table's groups that a group of the file is made of: [first, last]. */
-static uint32_t first_source(const struct writer *writer, uint32_t group)
-{
-	return writer->from[group] / GROUP_ROWS_MAX;
-}
-
-static uint32_t last_source(const struct writer *writer, uint32_t group)
-{
-	return (writer->from[group + 1] - 1) / GROUP_ROWS_MAX;
 }
 
 static enum rp_err load_sources(struct writer *writer, uint32_t group, enum column_kind kind)
@@ -200,7 +142,8 @@ static enum rp_err load_sources(struct writer *writer, uint32_t group, enum colu
 
 	do {
 		suspended = false;
-		for (uint32_t i = first_source(writer, group); i <= last_source(writer, group); i++) {
+		for (uint32_t i = table_copy_first(&writer->copy, group);
+		     i <= table_copy_last(&writer->copy, group); i++) {
 			enum rp_err err =
 			    table_load(writer->task, writer->table, i, 1U << kind, &suspended);
 
@@ -211,94 +154,18 @@ static enum rp_err load_sources(struct writer *writer, uint32_t group, enum colu
 	return RP_OK;
 }
 
-/* Gather one column's values of a group of the file. */
-static void gather(const struct writer *writer, uint32_t group, enum column_kind kind, uint8_t *out)
-{
-	size_t width = column_width(kind);
-
-	for (uint32_t i = first_source(writer, group); i <= last_source(writer, group); i++) {
-		uint32_t base = i * GROUP_ROWS_MAX;
-		uint32_t from = writer->from[group] > base ? writer->from[group] - base : 0;
-		uint32_t to = writer->from[group + 1] - base < GROUP_ROWS_MAX ?
-				  writer->from[group + 1] - base : GROUP_ROWS_MAX;
-		const uint64_t *keep = writer->keep + base / 64;
-		const uint8_t *p = writer->table->group[i]->column[kind].p;
-
-		if (p != NULL) {
-			out += width * column_gather(out, p, width, keep, from, to);
-			continue;
-		}
-		for (uint32_t word = from / 64; word * 64 < to; word++) {
-			size_t n = width * (size_t)__builtin_popcountll(
-					       keep[word] & table_word_mask(word, from, to));
-
-			memset(out, 0, n);
-			out += n;
-		}
-	}
-}
-
-/* Bits that are strung together. */
-struct bits {
-	uint64_t *out;
-	uint32_t n;
-};
-
-static void bits_add(struct bits *bits, uint64_t value, unsigned n)
-{
-	unsigned at = bits->n % 64;
-
-	if (n == 0)
-		return;
-	if (at == 0)
-		bits->out[bits->n / 64] = value;
-	else
-		bits->out[bits->n / 64] |= value << at;
-	if (at != 0 && at + n > 64)
-		bits->out[bits->n / 64 + 1] = value >> (64 - at);
-	bits->n += n;
-}
-
-/* The bits of `word` where keep has ones, closed up. */
-static uint64_t extract(uint64_t word, uint64_t keep)
-{
-	uint64_t out = 0;
-
-	if (keep == UINT64_MAX)
-		return word;
-	for (unsigned n = 0; keep != 0; keep &= keep - 1, n++)
-		out |= (uint64_t)((word & keep & -keep) != 0) << n;
-	return out;
-}
-
-/* A bitmap of one group of the file: a flag of the table's groups, or (flag UINT32_MAX) the live bits. */
-static void gather_bits(const struct writer *writer, uint32_t group, uint32_t flag, uint64_t *out)
-{
-	struct bits bits = { .out = out };
-
-	for (uint32_t word = writer->from[group] / 64; word * 64 < writer->from[group + 1]; word++) {
-		uint64_t keep = writer->keep[word] &
-				table_word_mask(word, writer->from[group], writer->from[group + 1]);
-		uint64_t value = flag == UINT32_MAX ?
-				     writer->live[word] :
-				     group_flag_word(writer->table->group[word * 64 / GROUP_ROWS_MAX], flag,
-					 word % (GROUP_ROWS_MAX / 64));
-
-		bits_add(&bits, extract(value, keep), (unsigned)__builtin_popcountll(keep));
-	}
-	RP_ASSERT(bits.n == rows_of(writer, group));
-}
-
 static void widen(struct writer *writer, uint32_t group, enum column_kind kind, int64_t value)
 {
 	struct index_summary *summary = &writer->summary[group].summary;
 
-	summary->bounds[kind].least = value < summary->bounds[kind].least ? value : summary->bounds[kind].least;
+	summary->bounds[kind].least =
+	    value < summary->bounds[kind].least ? value : summary->bounds[kind].least;
 	summary->bounds[kind].greatest =
 	    value > summary->bounds[kind].greatest ? value : summary->bounds[kind].greatest;
 }
 
-static void summarise(struct writer *writer, uint32_t group, enum column_kind kind, const uint8_t *p)
+static void summarise(
+    struct writer *writer, uint32_t group, enum column_kind kind, const uint8_t *p)
 {
 	struct summary *summary = &writer->summary[group];
 	uint64_t live[GROUP_ROWS_MAX / 64];
@@ -308,8 +175,8 @@ static void summarise(struct writer *writer, uint32_t group, enum column_kind ki
 	summary->summary.bounds[kind].least = INT64_MAX;
 	summary->summary.bounds[kind].greatest = INT64_MIN;
 	if (kind == COLUMN_SIZE)
-		gather_bits(writer, group, UINT32_MAX, live);
-	for (uint32_t row = 0; row < rows_of(writer, group); row++) {
+		table_copy_bits(&writer->copy, group, TABLE_COPY_LIVE, live);
+	for (uint32_t row = 0; row < table_copy_rows(&writer->copy, group); row++) {
 		if (column_width(kind) == 4) {
 			uint32_t value = num_get_u32(p + row * sizeof(value));
 
@@ -335,7 +202,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 
 static enum rp_err write_column(struct writer *writer, uint32_t group, enum column_kind kind)
 {
-	size_t n = rows_of(writer, group) * column_width(kind);
+	size_t n = table_copy_rows(&writer->copy, group) * column_width(kind);
 	uint8_t *p;
 	enum rp_err err = section_begin(writer, n, &p);
 
@@ -343,7 +210,7 @@ static enum rp_err write_column(struct writer *writer, uint32_t group, enum colu
 		err = load_sources(writer, group, kind);
 	if (err != RP_OK)
 		return err;
-	gather(writer, group, kind, p);
+	table_copy_column(&writer->copy, group, kind, p);
 	summarise(writer, group, kind, p);
 	return all_zero(p, n) ? RP_OK : section_end(writer, INDEX_COLUMN, kind, group, n);
 }
@@ -351,17 +218,17 @@ static enum rp_err write_column(struct writer *writer, uint32_t group, enum colu
 /* One flag of a group of the file, or its live bits. */
 static enum rp_err write_bits(struct writer *writer, uint32_t group, uint32_t flag)
 {
-	uint32_t rows = rows_of(writer, group);
+	uint32_t rows = table_copy_rows(&writer->copy, group);
 	uint32_t words = (rows + 63) / 64;
 	uint8_t *p;
 	enum rp_err err = section_begin(writer, words * sizeof(uint64_t), &p);
 
 	if (err != RP_OK)
 		return err;
-	bool live = flag == UINT32_MAX;
+	bool live = flag == TABLE_COPY_LIVE;
 	uint64_t *bits = (uint64_t *)(void *)p; /* sections are aligned, and the buffer is */
 
-	gather_bits(writer, group, flag, bits);
+	table_copy_bits(&writer->copy, group, flag, bits);
 	uint32_t ones = flagmap_ones(bits, words);
 	size_t n = ones == rows && !live ? 0 : words * sizeof(uint64_t);
 
@@ -370,21 +237,10 @@ static enum rp_err write_bits(struct writer *writer, uint32_t group, uint32_t fl
 	return section_end(writer, live ? INDEX_LIVE : INDEX_FLAG, live ? 0 : flag, group, n);
 }
 
-static bool is_used(const struct writer *writer, uint32_t group, uint32_t flag)
-{
-	for (uint32_t i = first_source(writer, group); i <= last_source(writer, group); i++) {
-		const struct group *source = writer->table->group[i];
-
-		if (flag < source->flags_count && source->flag[flag].state != FLAGMAP_CLEAR)
-			return true;
-	}
-	return false;
-}
-
 static enum rp_err write_group_tail(struct writer *writer, uint32_t group)
 {
 	size_t n = sizeof(struct index_summary) +
-		   group_blocks(rows_of(writer, group)) * sizeof(uint64_t);
+	           group_blocks(table_copy_rows(&writer->copy, group)) * sizeof(uint64_t);
 	uint8_t *p;
 	enum rp_err err = section_begin(writer, n, &p);
 
@@ -395,25 +251,12 @@ static enum rp_err write_group_tail(struct writer *writer, uint32_t group)
 		err = section_end(writer, INDEX_SUMMARY, 0, group, n);
 	}
 	/* Keywords that are made meanwhile are met or not; their names are written after this. */
-	for (uint32_t flag = 0; err == RP_OK && flag < TABLE_SYSTEM_FLAGS + writer->table->keywords_count;
-	     flag++) {
-		if (is_used(writer, group, flag))
+	for (uint32_t flag = 0;
+	     err == RP_OK && flag < TABLE_SYSTEM_FLAGS + writer->table->keywords_count; flag++) {
+		if (table_copy_has_flag(&writer->copy, group, flag))
 			err = write_bits(writer, group, flag);
 	}
-	return err != RP_OK ? err : write_bits(writer, group, UINT32_MAX);
-}
-
-/* The kept ones of a leaf's rows, as UIDs. */
-static uint64_t kept_of_leaf(const struct writer *writer, const struct uidmap_leaf *leaf)
-{
-	uint64_t kept = 0;
-	uint32_t row = leaf->row;
-
-	for (uint64_t left = leaf->bits; left != 0 && row < writer->rows; left &= left - 1, row++) {
-		if ((writer->keep[row / 64] >> (row % 64)) & 1)
-			kept |= left & -left;
-	}
-	return kept;
+	return err != RP_OK ? err : write_bits(writer, group, TABLE_COPY_LIVE);
 }
 
 static enum rp_err write_uids(struct writer *writer)
@@ -429,9 +272,11 @@ static enum rp_err write_uids(struct writer *writer)
 		if (err != RP_OK)
 			return err;
 		/* Empty leaves count too: a slice of work is bounded. */
-		for (uint32_t i = 0; i < INDEX_UIDS_MAX && leaf < writer->table->uids.leaves_count; i++) {
+		for (uint32_t i = 0; i < INDEX_UIDS_MAX && leaf < writer->table->uids.leaves_count;
+		     i++) {
 			const struct uidmap_leaf *at = &writer->table->uids.leaf[leaf++];
-			struct index_uids uids = { .bits = kept_of_leaf(writer, at), .key = at->key };
+			struct index_uids uids = {
+			    .bits = table_copy_leaf(&writer->copy, at), .key = at->key};
 
 			if (uids.bits == 0)
 				continue;
@@ -455,7 +300,7 @@ static enum rp_err write_keywords(struct writer *writer)
 	if (err != RP_OK || table->keywords_count == 0)
 		return err;
 	for (uint32_t k = 0; k < table->keywords_count; k++) {
-		struct index_keyword keyword = { .n = table->keyword[k].n };
+		struct index_keyword keyword = {.n = table->keyword[k].n};
 
 		memcpy(keyword.text, table->keyword[k].text, keyword.n);
 		memcpy(p + k * sizeof(keyword), &keyword, sizeof(keyword));
@@ -466,12 +311,15 @@ static enum rp_err write_keywords(struct writer *writer)
 
 static enum rp_err write_history(struct writer *writer)
 {
-	size_t n = sizeof(struct index_history) + writer->history_count * sizeof(struct index_expunge);
-	struct index_history head = { .low = writer->history_low };
+	size_t n =
+	    sizeof(struct index_history) + writer->history_count * sizeof(struct index_expunge);
+	struct index_history head = {.low = writer->history_low};
 	uint8_t *p;
 
-	static_assert(sizeof(struct index_history) + TABLE_HISTORY_MAX * sizeof(struct index_expunge) <
-			  BUFFER_BYTES - 2 * INDEX_ALIGN, "a section fits in the buffer");
+	static_assert(
+	    sizeof(struct index_history) + TABLE_HISTORY_MAX * sizeof(struct index_expunge) <
+	        BUFFER_BYTES - 2 * INDEX_ALIGN,
+	    "a section fits in the buffer");
 	if (writer->history_count == 0 && writer->history_low == 0)
 		return RP_OK;
 	enum rp_err err = section_begin(writer, n, &p);
@@ -480,8 +328,8 @@ static enum rp_err write_history(struct writer *writer)
 		return err;
 	memcpy(p, &head, sizeof(head));
 	for (uint32_t i = 0; i < writer->history_count; i++) {
-		struct index_expunge at = { writer->history[i].modseq, writer->history[i].first,
-			writer->history[i].last };
+		struct index_expunge at = {
+		    writer->history[i].modseq, writer->history[i].first, writer->history[i].last};
 
 		memcpy(p + sizeof(head) + i * sizeof(at), &at, sizeof(at));
 	}
@@ -497,7 +345,8 @@ static enum rp_err write_directory(struct writer *writer, struct format_header *
 	enum rp_err err = section_begin(writer, 0, &p);
 
 	header->extra[INDEX_EXTRA_DIRECTORY] = end_of(writer);
-	header->extra[INDEX_EXTRA_DIRECTORY_XXH3] = XXH3_64bits_withSeed(writer->entry, n, writer->nonce);
+	header->extra[INDEX_EXTRA_DIRECTORY_XXH3] =
+	    XXH3_64bits_withSeed(writer->entry, n, writer->nonce);
 	while (err == RP_OK && done < n) {
 		size_t part = (size_t)num_min(n - done, BUFFER_BYTES - writer->buffer_n);
 
@@ -515,12 +364,12 @@ static enum rp_err write_sections(struct writer *writer)
 {
 	enum rp_err err = RP_OK;
 
-	for (uint32_t group = 0; group < writer->groups && err == RP_OK; group++) {
+	for (uint32_t group = 0; group < writer->copy.groups && err == RP_OK; group++) {
 		for (int kind = 0; kind < COLUMN_COUNT && err == RP_OK; kind++)
 			err = write_column(writer, group, kind);
 	}
 	writer->tail = num_round_up(end_of(writer), INDEX_ALIGN);
-	for (uint32_t group = 0; group < writer->groups && err == RP_OK; group++)
+	for (uint32_t group = 0; group < writer->copy.groups && err == RP_OK; group++)
 		err = write_group_tail(writer, group);
 	if (err == RP_OK)
 		err = write_uids(writer);
@@ -531,22 +380,25 @@ static enum rp_err write_sections(struct writer *writer)
 	return err;
 }
 
-static enum rp_err write_all(struct writer *writer, const struct userid *userid, uint64_t epoch, uint64_t lsn)
+static enum rp_err write_all(
+    struct writer *writer, const struct userid *userid, uint64_t epoch, uint64_t lsn)
 {
-	uint8_t area[FORMAT_AREA_BYTES] = { 0 };
-	struct format_header header = { .userid = *userid, .epoch = epoch, .lsn = lsn,
-		.nonce = writer->nonce, .number = writer->table->mailboxid };
+	uint8_t area[FORMAT_AREA_BYTES] = {0};
+	struct format_header header = {.userid = *userid,
+	    .epoch = epoch,
+	    .lsn = lsn,
+	    .nonce = writer->nonce,
+	    .number = writer->table->mailboxid};
 	enum rp_err err;
 
 	writer->buffer_n = FORMAT_AREA_BYTES; /* the header comes last */
 	memset(writer->buffer, 0, FORMAT_AREA_BYTES);
-	divide(writer);
 	err = write_sections(writer);
 	if (err == RP_OK)
 		err = write_directory(writer, &header);
 	if (err != RP_OK)
 		return err;
-	header.extra[INDEX_EXTRA_ROWS] = writer->kept;
+	header.extra[INDEX_EXTRA_ROWS] = writer->copy.kept;
 	header.extra[INDEX_EXTRA_LAST_UID] = writer->last_uid;
 	header.extra[INDEX_EXTRA_MODSEQ] = writer->modseq;
 	header.extra[INDEX_EXTRA_TAIL] = writer->tail;
@@ -558,13 +410,13 @@ static enum rp_err write_all(struct writer *writer, const struct userid *userid,
 	}
 	err = flush(writer);
 	return err != RP_OK ? err
-			    : file_write(writer->task, writer->file, area, sizeof(area), 0, false);
+	                    : file_write(writer->task, writer->file, area, sizeof(area), 0, false);
 }
 
 enum rp_err table_write(struct task *task, struct table *table, const char *path,
     const struct userid *userid, uint64_t epoch, uint64_t lsn, const struct runs *listed)
 {
-	struct writer writer = { .task = task, .table = table };
+	struct writer writer = {.task = task, .table = table};
 	enum rp_err err = decide(&writer, listed);
 
 	if (err != RP_OK) {
@@ -574,7 +426,8 @@ enum rp_err table_write(struct task *task, struct table *table, const char *path
 	while (writer.nonce == 0)
 		loop_random(task_loop(task), &writer.nonce, sizeof(writer.nonce));
 	table_hold(table);
-	err = file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &writer.file);
+	err = file_open(
+	    task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &writer.file);
 	if (err == RP_OK) {
 		err = write_all(&writer, userid, epoch, lsn);
 		file_close(writer.file);
@@ -582,7 +435,8 @@ enum rp_err table_write(struct task *task, struct table *table, const char *path
 			err = RP_ERR_CORRUPT;
 		if (err != RP_OK) {
 			task_shield(task);
-			(void)!file_remove(task, FILE_ROOT_DATA, path); /* else the volume finds it without a use */
+			(void)!file_remove(task, FILE_ROOT_DATA,
+			    path); /* else the volume finds it without a use */
 			task_unshield(task);
 		}
 	}

@@ -37,8 +37,7 @@ static bool room(void **p, uint32_t *count_max, uint64_t count, size_t object_by
 	return true;
 }
 
-enum rp_err uidmap_reserve(
-    struct uidmap *map, uint32_t rows, uint32_t first_uid, uint32_t last_uid)
+enum rp_err uidmap_reserve(struct uidmap *map, uint32_t rows, uint32_t first_uid, uint32_t last_uid)
 {
 	if (rows == 0 || last_uid <= map->last_uid)
 		return RP_OK;
@@ -53,11 +52,11 @@ enum rp_err uidmap_reserve(
 	if (leaves > rows)
 		leaves = rows;
 	if (!room((void **)&map->leaf, &map->leaves_max, map->leaves_count + leaves,
-		sizeof(*map->leaf)) ||
+	        sizeof(*map->leaf)) ||
 	    !room((void **)&map->sample, &map->sample_max,
-		((uint64_t)map->rows + rows) / UIDMAP_SAMPLE_ROWS + 1, sizeof(*map->sample)) ||
+	        ((uint64_t)map->rows + rows) / UIDMAP_SAMPLE_ROWS + 1, sizeof(*map->sample)) ||
 	    !room((void **)&map->top, &top_max,
-		((uint64_t)last_key - first_key) / RANK_WORD_BITS + 1, sizeof(*map->top)))
+	        ((uint64_t)last_key - first_key) / RANK_WORD_BITS + 1, sizeof(*map->top)))
 		return RP_ERR_NOMEM;
 	if (top_max == map->top_max)
 		return RP_OK;
@@ -83,7 +82,7 @@ static void push_key(struct uidmap *map, uint32_t key)
 		map->top_rank[map->top_count++] = map->leaves_count;
 	}
 	map->top[at / RANK_WORD_BITS] |= UINT64_C(1) << (at % RANK_WORD_BITS);
-	map->leaf[map->leaves_count++] = (struct uidmap_leaf){ .row = map->rows, .key = key };
+	map->leaf[map->leaves_count++] = (struct uidmap_leaf){.row = map->rows, .key = key};
 }
 
 void uidmap_push(struct uidmap *map, uint32_t uid)
@@ -131,8 +130,8 @@ static uint32_t leaf_lower(const struct uidmap *map, uint32_t key, bool *there)
 	if (word >= map->top_count)
 		return map->leaves_count;
 	*there = (map->top[word] >> (at % RANK_WORD_BITS)) & 1;
-	return map->top_rank[word] + (uint32_t)__builtin_popcountll(
-					 map->top[word] & rank_mask(0, at % RANK_WORD_BITS));
+	return map->top_rank[word] +
+	       (uint32_t)__builtin_popcountll(map->top[word] & rank_mask(0, at % RANK_WORD_BITS));
 }
 
 bool uidmap_row(const struct uidmap *map, uint32_t uid, uint32_t *row)
@@ -157,8 +156,9 @@ uint32_t uidmap_lower(const struct uidmap *map, uint32_t uid)
 		return map->rows;
 	if (!there)
 		return map->leaf[leaf].row;
-	return map->leaf[leaf].row + (uint32_t)__builtin_popcountll(map->leaf[leaf].bits &
-					 rank_mask(0, uid % UIDMAP_LEAF_UIDS));
+	return map->leaf[leaf].row +
+	       (uint32_t)__builtin_popcountll(
+	           map->leaf[leaf].bits & rank_mask(0, uid % UIDMAP_LEAF_UIDS));
 }
 
 void uidmap_range(
@@ -196,8 +196,9 @@ uint32_t uidmap_uid(const struct uidmap *map, uint32_t row)
 
 uint32_t uidmap_walk(const struct uidmap *map, uint32_t *leaf, uint32_t row)
 {
-	if (*leaf == UIDMAP_NO_LEAF || (*leaf + 1 < map->leaves_count && map->leaf[*leaf + 1].row <= row &&
-					   row - map->leaf[*leaf].row >= UIDMAP_SAMPLE_ROWS))
+	if (*leaf == UIDMAP_NO_LEAF ||
+	    (*leaf + 1 < map->leaves_count && map->leaf[*leaf + 1].row <= row &&
+	        row - map->leaf[*leaf].row >= UIDMAP_SAMPLE_ROWS))
 		*leaf = uidmap_leaf_of(map, row);
 	while (*leaf + 1 < map->leaves_count && map->leaf[*leaf + 1].row <= row)
 		++*leaf;

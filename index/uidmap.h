@@ -3,9 +3,9 @@
  *     top     one bit per 64 UIDs: is there any row among them?    with rank: which leaf
  *     leaf    64 UIDs: which have a row?                           with rank: which row
  *
- * So stretches without a message cost a bit per 64 UIDs, and a mailbox without holes 2 bits a message. Rows are in UID
- * order and only added at the end; expunged ones stay (rank.h has the live ones). Looking up is O(1) from UID to row, and
- * a few steps within 512 rows from row to UID.
+ * So stretches without a message cost a bit per 64 UIDs, and a mailbox without holes 2 bits a
+ * message. Rows are in UID order and only added at the end; expunged ones stay (rank.h has the live
+ * ones). Looking up is O(1) from UID to row, and a few steps within 512 rows from row to UID.
  */
 #ifndef RP_INDEX_UIDMAP_H
 #define RP_INDEX_UIDMAP_H
@@ -39,7 +39,7 @@ struct uidmap {
 	uint32_t last_uid; /* of the last row; 0: none */
 };
 
-#define UIDMAP_EMPTY ((struct uidmap){ 0 })
+#define UIDMAP_EMPTY ((struct uidmap){0})
 
 void uidmap_fini(struct uidmap *map);
 size_t uidmap_bytes(const struct uidmap *map);

@@ -69,8 +69,9 @@ uint32_t view_expunged_before(const struct view *view, uint32_t uid)
 
 uint32_t view_rows(const struct view *view, const struct table *table)
 {
-	return view->uid_max >= table->uids.last_uid ? table->uids.rows
-						     : uidmap_lower(&table->uids, view->uid_max + 1);
+	return view->uid_max >= table->uids.last_uid
+	           ? table->uids.rows
+	           : uidmap_lower(&table->uids, view->uid_max + 1);
 }
 
 /* The bits of dead rows that are unannounced. */
@@ -180,10 +181,11 @@ uint32_t view_first_unseen(const struct view *view)
 		uint64_t bits = mask & ~group_flag_word(group, seen, in_group);
 
 		if (bits != 0)
-			return view_seqno_of(view, uidmap_uid(&table->uids,
-					   word * 64 + (uint32_t)__builtin_ctzll(bits)));
+			return view_seqno_of(view,
+			    uidmap_uid(&table->uids, word * 64 + (uint32_t)__builtin_ctzll(bits)));
 		if (in_group == 0 && seen < group->flags_count &&
-		    group->flag[seen].live_ones == table_group_live(table, word * 64 / GROUP_ROWS_MAX))
+		    group->flag[seen].live_ones ==
+		        table_group_live(table, word * 64 / GROUP_ROWS_MAX))
 			word += GROUP_ROWS_MAX / 64; /* all of it is seen */
 		else
 			word++;
@@ -223,7 +225,8 @@ uint32_t view_take_exists(struct view *view)
 		/* No change of flags is untold: the new ones are told like the rest. */
 		view->told_modseq = num_max(view->told_modseq, table_modseq(table));
 		view->told_uid = last;
-	} else if (view->told_uid == view->uid_max || table->flags_modseq <= view->told_new_modseq) {
+	} else if (view->told_uid == view->uid_max ||
+	           table->flags_modseq <= view->told_new_modseq) {
 		view->told_new_modseq = table_modseq(table);
 	}
 	view->uid_max = last;
@@ -254,9 +257,11 @@ bool view_has_news(const struct view *view)
 {
 	const struct table *table = view->mailbox->table;
 
-	return view->overrun || view->expunged.count > 0 || table->flags_modseq > view->told_modseq ||
+	return view->overrun || view->expunged.count > 0 ||
+	       table->flags_modseq > view->told_modseq ||
 	       view->keywords_told != table->keywords_count ||
-	       (table->last_uid > view->uid_max && table_uid_from(table, view->uid_max + 1, false) != 0);
+	       (table->last_uid > view->uid_max &&
+	           table_uid_from(table, view->uid_max + 1, false) != 0);
 }
 
 bool view_knows(const struct view *view, uint32_t uid, uint64_t modseq)
@@ -297,7 +302,7 @@ enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t
 	}
 	for (size_t i = 0; i < uids->count && view->known_count < VIEW_KNOWN_MAX; i++)
 		view->known[view->known_count++] =
-		    (struct view_known){ .modseq = modseq, .uids = uids->run[i] };
+		    (struct view_known){.modseq = modseq, .uids = uids->run[i]};
 	return RP_OK;
 }
 

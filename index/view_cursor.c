@@ -12,8 +12,8 @@ static_assert((int)END_ROW > (int)TABLE_ROWS_MAX, "behind all rows");
 
 static unsigned columns_of(const struct view_cursor *cursor)
 {
-	unsigned columns = cursor->fields & (VIEW_MODSEQ | VIEW_INTERNALDATE | VIEW_SENT | VIEW_SIZE |
-						VIEW_SAVEDATE);
+	unsigned columns = cursor->fields & (VIEW_MODSEQ | VIEW_INTERNALDATE | VIEW_SENT |
+	                                        VIEW_SIZE | VIEW_SAVEDATE);
 
 	static_assert(VIEW_MODSEQ == 1 << COLUMN_MODSEQ && VIEW_SAVEDATE == 1 << COLUMN_SAVEDATE,
 	    "the first fields are the first columns");
@@ -28,7 +28,7 @@ static unsigned columns_of(const struct view_cursor *cursor)
 
 void view_cursor_init(struct view_cursor *cursor, struct view *view, const struct runs *uids)
 {
-	*cursor = (struct view_cursor){ .view = view, .uids = uids, .fields = VIEW_ALL };
+	*cursor = (struct view_cursor){.view = view, .uids = uids, .fields = VIEW_ALL};
 }
 
 void view_flags_cursor(struct view_cursor *cursor, struct view *view)
@@ -78,8 +78,10 @@ static uint64_t wanted_word(struct view_cursor *cursor, const struct table *tabl
 	return wanted;
 }
 
-/* The first row at or behind `row` that may be met, by uids and the summaries of MODSEQ; UINT32_MAX: none. */
-static uint32_t skip(struct view_cursor *cursor, const struct table *table, uint32_t row, uint32_t rows)
+/* The first row at or behind `row` that may be met, by uids and the summaries of MODSEQ;
+ * UINT32_MAX: none. */
+static uint32_t skip(
+    struct view_cursor *cursor, const struct table *table, uint32_t row, uint32_t rows)
 {
 	while (row < rows) {
 		uint32_t start = row;
@@ -126,7 +128,8 @@ static uint64_t version_of(const struct view *view)
 	return view->mailbox->table->version + view->version; /* both only grow */
 }
 
-/* Where to go on: behind the last that was met when rows may have other numbers, else behind this word. */
+/* Where to go on: behind the last that was met when rows may have other numbers, else behind this
+ * word. */
 static uint32_t resume_row(struct view_cursor *cursor, const struct table *table)
 {
 	struct view_place *place = &cursor->place;
@@ -183,7 +186,8 @@ static enum rp_err advance(struct task *task, struct view_cursor *cursor)
 		place->visible = view_word(view, table, word, rows, &place->exact);
 		place->left = place->visible & wanted_word(cursor, table, row);
 		if (place->left != 0) {
-			err = table_load(task, table, row / GROUP_ROWS_MAX, columns_of(cursor), &suspended);
+			err = table_load(
+			    task, table, row / GROUP_ROWS_MAX, columns_of(cursor), &suspended);
 			if (err != RP_OK && !(err == RP_ERR_BUSY && suspended)) {
 				place->left = 0;
 				place->version = 0; /* `row` may be of another table */
@@ -245,7 +249,8 @@ static void read_keywords(
 	for (unsigned w = 0; w < words; w++) {
 		view->keywords[w] = 0;
 		for (uint64_t used = group->keyword_used[w]; used != 0; used &= used - 1) {
-			uint32_t flag = TABLE_SYSTEM_FLAGS + w * 64 + (uint32_t)__builtin_ctzll(used);
+			uint32_t flag =
+			    TABLE_SYSTEM_FLAGS + w * 64 + (uint32_t)__builtin_ctzll(used);
 
 			if (flagmap_get(&group->flag[flag], row))
 				view->keywords[w] |= used & -used;
@@ -276,26 +281,28 @@ enum rp_err view_cursor_next(struct task *task, struct view_cursor *cursor)
 		cursor->expunged = !((place->live >> bit) & 1);
 		if (place->news &&
 		    (cursor->expunged ||
-			view_knows(cursor->view, uid, group_get(group, COLUMN_MODSEQ, in_group))))
+		        view_knows(cursor->view, uid, group_get(group, COLUMN_MODSEQ, in_group))))
 			continue;
-		cursor->seqno =
-		    place->exact ? view_seqno_of(cursor->view, uid)
-				 : place->seqno + (uint32_t)__builtin_popcountll(
-						      place->visible & rank_mask(0, bit));
+		cursor->seqno = place->exact
+		                    ? view_seqno_of(cursor->view, uid)
+		                    : place->seqno + (uint32_t)__builtin_popcountll(
+		                                         place->visible & rank_mask(0, bit));
 		cursor->message.uid = uid;
 		cursor->message.flags = 0;
 		for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++)
-			cursor->message.flags |= (uint32_t)((place->flags[flag] >> bit) & 1) << flag;
+			cursor->message.flags |= (uint32_t)((place->flags[flag] >> bit) & 1)
+			                         << flag;
 		read_columns(cursor, group, in_group);
 		read_keywords(cursor, table, group, in_group);
 		return RP_OK;
 	}
 }
 
-enum rp_err view_message(struct task *task, struct view *view, uint32_t uid, struct view_cursor *out)
+enum rp_err view_message(
+    struct task *task, struct view *view, uint32_t uid, struct view_cursor *out)
 {
-	struct run run = { uid, uid };
-	struct runs uids = { .run = &run, .count = 1 };
+	struct run run = {uid, uid};
+	struct runs uids = {.run = &run, .count = 1};
 
 	if (uid == 0)
 		return RP_ERR_NOTFOUND;

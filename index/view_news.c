@@ -13,14 +13,16 @@ static void overrun(struct view *view)
 }
 
 /* Take the next run in order from one of two lists. */
-static struct run take_next(const struct runs *a, size_t *i, const struct run *b, size_t b_count, size_t *j)
+static struct run take_next(
+    const struct runs *a, size_t *i, const struct run *b, size_t b_count, size_t *j)
 {
 	if (*j == b_count || (*i < a->count && a->run[*i].first < b[*j].first))
 		return a->run[(*i)++];
 	return b[(*j)++];
 }
 
-/* Both lists are sorted, and nothing is in both: one pass, for adding run by run could move 64 KiB each time. */
+/* Both lists are sorted, and nothing is in both: one pass, for adding run by run could move 64 KiB
+ * each time. */
 static size_t merge(
     const struct runs *a, const struct run *b, size_t b_count, uint32_t uid_max, struct run *out)
 {
@@ -51,8 +53,8 @@ static void note_expunged(struct view *view, const struct runs *uids)
 	struct run *run = malloc((view->expunged.count + count) * sizeof(*run));
 	uint32_t *before = malloc((view->expunged.count + count + 1) * sizeof(*before));
 	size_t merged = run == NULL || before == NULL
-			    ? SIZE_MAX
-			    : merge(&view->expunged, uids->run, count, view->uid_max, run);
+	                    ? SIZE_MAX
+	                    : merge(&view->expunged, uids->run, count, view->uid_max, run);
 
 	if (merged > VIEW_RUNS_MAX) {
 		free(run);
@@ -62,7 +64,7 @@ static void note_expunged(struct view *view, const struct runs *uids)
 	}
 	runs_fini(&view->expunged);
 	free(view->expunged_before);
-	view->expunged = (struct runs){ .run = run, .count = merged, .count_max = merged };
+	view->expunged = (struct runs){.run = run, .count = merged, .count_max = merged};
 	view->expunged_before = before;
 	before[0] = 0;
 	for (size_t i = 0; i < merged; i++)
@@ -81,7 +83,7 @@ void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_
 	}
 	enum rp_err err = table_having(NULL, mailbox->table, uids, &there);
 
-	LIST_FOR_EACH(link, &mailbox->views) {
+	LIST_FOR_EACH (link, &mailbox->views) {
 		struct view *view = RP_CONTAINER_OF(link, struct view, link);
 
 		if (err == RP_OK)
@@ -112,14 +114,15 @@ void view_news_gone(struct mailbox *mailbox)
 
 void view_news_table(struct mailbox *mailbox, struct table *old_table, struct table *new_table)
 {
-	/* Views know UIDs only, so what they hold is as true of the new table; walks ask for its version. */
+	/* Views know UIDs only, so what they hold is as true of the new table; walks ask for its
+	 * version. */
 	RP_ASSERT(mailbox->table == new_table && new_table->version > old_table->version);
 	watch_wake_all(&mailbox->watches);
 }
 
 enum rp_err view_listed(const struct mailbox *mailbox, struct runs *out)
 {
-	LIST_FOR_EACH(link, &mailbox->views) {
+	LIST_FOR_EACH (link, &mailbox->views) {
 		const struct view *view = RP_CONTAINER_OF(link, struct view, link);
 
 		for (size_t i = 0; i < view->expunged.count; i++) {

@@ -8,7 +8,8 @@
 
 enum {
 	VIEW_RUNS_MAX = VIEW_UNANNOUNCED_BYTES_MAX / sizeof(struct run),
-	VIEW_KNOWN_MAX = 256, /* own silent changes among others' untold ones; beyond they are told needlessly */
+	VIEW_KNOWN_MAX =
+	    256, /* own silent changes among others' untold ones; beyond they are told needlessly */
 };
 
 /* A change the session made itself. */
@@ -21,14 +22,14 @@ struct view {
 	struct list link; /* in mailbox->views */
 	struct mailbox *mailbox;
 	struct watch *watch;
-	uint64_t version; /* grows with every change of the view */
-	uint32_t uid_max; /* messages up to this one are told of */
-	uint32_t exists;  /* == live ones up to uid_max + unannounced ones, unless overrun */
+	uint64_t version;     /* grows with every change of the view */
+	uint32_t uid_max;     /* messages up to this one are told of */
+	uint32_t exists;      /* == live ones up to uid_max + unannounced ones, unless overrun */
 	struct runs expunged; /* unannounced; none is live */
 	uint32_t *expunged_before; /* per run, and one more: how many UIDs lie in the runs before */
 	bool overrun;
-	/* Flags are told up to a MODSEQ; those of messages that were let in since, which have a UID > told_uid, to
-	 * another. */
+	/* Flags are told up to a MODSEQ; those of messages that were let in since, which have a UID
+	 * > told_uid, to another. */
 	uint64_t told_modseq;
 	uint64_t told_new_modseq;
 	uint32_t told_uid;
@@ -50,6 +51,7 @@ bool view_knows(const struct view *view, uint32_t uid, uint64_t modseq);
 uint32_t view_rows(const struct view *view, const struct table *table);
 
 /* Of a word of 64 rows: those in the view. *listed: some unannounced UID lies between its UIDs. */
-uint64_t view_word(const struct view *view, const struct table *table, uint32_t word, uint32_t rows, bool *listed);
+uint64_t view_word(
+    const struct view *view, const struct table *table, uint32_t word, uint32_t rows, bool *listed);
 
 #endif

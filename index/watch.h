@@ -1,7 +1,8 @@
 /* watch.h -- who wants to hear of changes.
  *
- * A watch lies in its owner (a connection). wake is called when something has changed, outside any task, perhaps many times
- * before the owner looks; it only marks. The owner is told again after it has looked.
+ * A watch lies in its owner (a connection). wake is called when something has changed, outside any
+ * task, perhaps many times before the owner looks; it only marks. The owner is told again after it
+ * has looked.
  */
 #ifndef RP_INDEX_WATCH_H
 #define RP_INDEX_WATCH_H

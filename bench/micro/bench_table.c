@@ -1,4 +1,5 @@
-/* What a mailbox costs in memory, without disk or socket: a walk as for FETCH (UID FLAGS), SEARCH UNSEEN, STORE, append.
+/* What a mailbox costs in memory, without disk or socket: a walk as for FETCH (UID FLAGS), SEARCH
+ * UNSEEN, STORE, append.
  *
  *     bench_table [messages]
  */
@@ -43,12 +44,15 @@ static void fill(struct bench *bench)
 	struct table *table = bench->mailbox.table;
 
 	for (uint32_t uid = 1; uid <= bench->count; uid++) {
-		struct table_room room = { .first_uid = uid, .last_uid = uid, .rows = 1, .flags_on = 1 };
+		struct table_room room = {
+		    .first_uid = uid, .last_uid = uid, .rows = 1, .flags_on = 1};
 
 		must(table_prepare_append(NULL, table, &room));
-		table_append(table, &(struct table_row){ .uid = uid, .flags = uid % 5 ? MAIL_SEEN : 0,
-					.modseq = ++bench->modseq, .rfc822_size_bytes = uid % 20000,
-					.internaldate = { uid * 100, 60 } });
+		table_append(table, &(struct table_row){.uid = uid,
+		                        .flags = uid % 5 ? MAIL_SEEN : 0,
+		                        .modseq = ++bench->modseq,
+		                        .rfc822_size_bytes = uid % 20000,
+		                        .internaldate = {uid * 100, 60}});
 	}
 }
 
@@ -114,8 +118,8 @@ static void dates(struct bench *bench)
 
 static void store(struct bench *bench, uint32_t first, uint32_t last)
 {
-	struct run run = { first, last };
-	struct runs uids = { .run = &run, .count = 1 };
+	struct run run = {first, last};
+	struct runs uids = {.run = &run, .count = 1};
 	struct table *table = bench->mailbox.table;
 
 	must(table_prepare_flags(NULL, table, &uids, 1, 0));
@@ -151,10 +155,12 @@ static void news(struct bench *bench)
 static void numbers(struct bench *bench)
 {
 	for (uint32_t i = 0; i < 10000; i++)
-		sink += view_seqno_of(bench->view, view_uid_of(bench->view, 1 + i * 7919 % bench->count));
+		sink += view_seqno_of(
+		    bench->view, view_uid_of(bench->view, 1 + i * 7919 % bench->count));
 }
 
-static void report(const char *name, struct bench *bench, void (*fn)(struct bench *), double per, const char *unit)
+static void report(
+    const char *name, struct bench *bench, void (*fn)(struct bench *), double per, const char *unit)
 {
 	uint64_t best = UINT64_MAX;
 
@@ -175,8 +181,8 @@ static void expunge_one(struct bench *bench)
 
 	for (uint32_t i = 0; i < 1000; i++) {
 		uint32_t uid = table_uid_from(table, 1 + i * 613 % bench->count, false);
-		struct run run = { uid, uid };
-		struct runs uids = { .run = &run, .count = 1 };
+		struct run run = {uid, uid};
+		struct runs uids = {.run = &run, .count = 1};
 
 		must(table_prepare_expunge(NULL, table, &uids));
 		view_news_expunge(&bench->mailbox, &uids, ++bench->modseq);
@@ -187,7 +193,7 @@ static void expunge_one(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-	struct bench bench = { .count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 100000 };
+	struct bench bench = {.count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 100000};
 
 	list_init(&bench.mailbox.views);
 	list_init(&bench.mailbox.watches);

@@ -1,5 +1,5 @@
-/* An index file that anybody may have written: it is refused, or it is a table that can be looked at and changed. The
- * checksums are made to match first, for no mutation would get past them. */
+/* An index file that anybody may have written: it is refused, or it is a table that can be looked
+ * at and changed. The checksums are made to match first, for no mutation would get past them. */
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 enum { ROWS_LOOKED_AT = 200 };
 
-static const struct userid user = { .b = { 1, 2, 3 } };
+static const struct userid user = {.b = {1, 2, 3}};
 
 static void sign_entries(uint8_t *p, size_t n, struct format_header *header)
 {
@@ -19,12 +19,14 @@ static void sign_entries(uint8_t *p, size_t n, struct format_header *header)
 
 	if (at > n)
 		return;
-	for (size_t i = (size_t)at; n - i >= sizeof(struct index_entry); i += sizeof(struct index_entry)) {
+	for (size_t i = (size_t)at; n - i >= sizeof(struct index_entry);
+	     i += sizeof(struct index_entry)) {
 		struct index_entry entry;
 
 		memcpy(&entry, p + i, sizeof(entry));
 		if (entry.offset <= n && entry.bytes <= n - entry.offset)
-			entry.xxh3 = XXH3_64bits_withSeed(p + entry.offset, (size_t)entry.bytes, header->nonce);
+			entry.xxh3 = XXH3_64bits_withSeed(
+			    p + entry.offset, (size_t)entry.bytes, header->nonce);
 		memcpy(p + i, &entry, sizeof(entry));
 	}
 	header->extra[INDEX_EXTRA_DIRECTORY_XXH3] =
@@ -71,10 +73,10 @@ static void look(struct table *table)
 
 static void change(struct table *table)
 {
-	struct run run = { 1, 1000 };
-	struct runs uids = { .run = &run, .count = 1 };
+	struct run run = {1, 1000};
+	struct runs uids = {.run = &run, .count = 1};
 	uint32_t uid = table_last_uid(table) + 1;
-	struct table_room room = { .first_uid = uid, .last_uid = uid, .rows = 1, .flags_on = 5 };
+	struct table_room room = {.first_uid = uid, .last_uid = uid, .rows = 1, .flags_on = 5};
 
 	if (table_prepare_flags(NULL, table, &uids, 1, 0) == RP_OK) {
 		table_set_flag(table, &uids, 3, true);
@@ -83,12 +85,12 @@ static void change(struct table *table)
 	if (table_prepare_expunge(NULL, table, &uids) == RP_OK)
 		table_expunge(table, &uids, 100);
 	if (uid != 0 && table_prepare_append(NULL, table, &room) == RP_OK)
-		table_append(table, &(struct table_row){ .uid = uid, .flags = 31, .modseq = 101 });
+		table_append(table, &(struct table_row){.uid = uid, .flags = 31, .modseq = 101});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	struct map map = { .p = malloc(n + 1), .n = n };
+	struct map map = {.p = malloc(n + 1), .n = n};
 	struct table *table;
 	uint64_t lsn;
 

@@ -1,4 +1,5 @@
-/* table_model.h -- a mailbox as a plain array of messages, to compare table, view and msgset with. */
+/* table_model.h -- a mailbox as a plain array of messages, to compare table, view and msgset with.
+ */
 #ifndef RP_TESTS_INDEX_TABLE_MODEL_H
 #define RP_TESTS_INDEX_TABLE_MODEL_H
 
@@ -84,7 +85,7 @@ void mailbox_close(struct mailbox *mailbox)
 
 static inline const char *model_keyword(unsigned k)
 {
-	static const char *const names[MODEL_KEYWORDS] = { "$Forwarded", "$Junk", "work" };
+	static const char *const names[MODEL_KEYWORDS] = {"$Forwarded", "$Junk", "work"};
 
 	return names[k];
 }
@@ -117,8 +118,11 @@ static inline struct table_row model_row_of(
 static inline void model_append(struct model *model, uint32_t count)
 {
 	struct table *table = model->mailbox.table;
-	struct table_room room = { .first_uid = model->uidnext, .last_uid = model->uidnext + count - 1,
-		.rows = count, .flags_on = TABLE_SYSTEM_FLAGS + MODEL_KEYWORDS, .new_keywords = MODEL_KEYWORDS };
+	struct table_room room = {.first_uid = model->uidnext,
+	    .last_uid = model->uidnext + count - 1,
+	    .rows = count,
+	    .flags_on = TABLE_SYSTEM_FLAGS + MODEL_KEYWORDS,
+	    .new_keywords = MODEL_KEYWORDS};
 
 	cr_assert_leq(model->rows_count + count, MODEL_ROWS_MAX);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
@@ -127,31 +131,34 @@ static inline void model_append(struct model *model, uint32_t count)
 		struct model_row *at = &model->rows[model->rows_count++];
 		uint16_t keywords[MODEL_KEYWORDS];
 
-		*at = (struct model_row){ .live = true };
+		*at = (struct model_row){.live = true};
 		at->row = (struct table_row){
-			.uid = model->uidnext++,
-			.flags = model_draw(model, 32),
-			.modseq = model->modseq,
-			.internaldate = { 1000000 + (int64_t)model_draw(model, 1000000),
-			    (int16_t)((int)model_draw(model, 1500) - 750) },
-			.sent = { (int64_t)model_draw(model, 1 << 20) * 4000, (int16_t)60 },
-			.rfc822_size_bytes = model_draw(model, 100000),
-			.savedate_s = model_draw(model, 1 << 27),
-			.body = { 1 + model_draw(model, 5), model_draw(model, 1 << 27) },
-			.cache_offset = model_draw(model, 1000),
-			.emailid = ((uint64_t)model_draw(model, 1 << 27) << 32) + 1,
-			.threadid = model_draw(model, 2),
+		    .uid = model->uidnext++,
+		    .flags = model_draw(model, 32),
+		    .modseq = model->modseq,
+		    .internaldate = {1000000 + (int64_t)model_draw(model, 1000000),
+		        (int16_t)((int)model_draw(model, 1500) - 750)},
+		    .sent = {(int64_t)model_draw(model, 1 << 20) * 4000, (int16_t)60},
+		    .rfc822_size_bytes = model_draw(model, 100000),
+		    .savedate_s = model_draw(model, 1 << 27),
+		    .body = {1 + model_draw(model, 5), model_draw(model, 1 << 27)},
+		    .cache_offset = model_draw(model, 1000),
+		    .emailid = ((uint64_t)model_draw(model, 1 << 27) << 32) + 1,
+		    .threadid = model_draw(model, 2),
 		};
-		at->keyword_bits = model_draw(model, 3) ? 0 : model_draw(model, 1 << MODEL_KEYWORDS);
+		at->keyword_bits =
+		    model_draw(model, 3) ? 0 : model_draw(model, 1 << MODEL_KEYWORDS);
 		struct table_row row = model_row_of(table, at, keywords);
 
 		table_append(table, &row);
 	}
-	struct model_op *op = model_log(model, (struct model_op){ .what = MODEL_APPEND, .count = count });
+	struct model_op *op =
+	    model_log(model, (struct model_op){.what = MODEL_APPEND, .count = count});
 
 	if (op != NULL) {
 		op->rows = calloc(count, sizeof(*op->rows));
-		memcpy(op->rows, &model->rows[model->rows_count - count], count * sizeof(*op->rows));
+		memcpy(
+		    op->rows, &model->rows[model->rows_count - count], count * sizeof(*op->rows));
 	}
 	view_news_append(&model->mailbox);
 }
@@ -177,7 +184,8 @@ static inline void model_expunge(struct model *model, const struct runs *uids)
 	model->modseq++;
 	view_news_expunge(&model->mailbox, uids, model->modseq);
 	table_expunge(table, uids, model->modseq);
-	struct model_op *op = model_log(model, (struct model_op){ .what = MODEL_EXPUNGE, .modseq = model->modseq });
+	struct model_op *op =
+	    model_log(model, (struct model_op){.what = MODEL_EXPUNGE, .modseq = model->modseq});
 
 	if (op != NULL)
 		cr_assert_eq(runs_copy(uids, &op->uids), RP_OK);
@@ -188,7 +196,8 @@ static inline void model_expunge(struct model *model, const struct runs *uids)
 }
 
 /* flag: a system flag's number, or 5 + k for the model's keyword k. Returns the modseq. */
-static inline uint64_t model_flag(struct model *model, const struct runs *uids, unsigned flag, bool on)
+static inline uint64_t model_flag(
+    struct model *model, const struct runs *uids, unsigned flag, bool on)
 {
 	struct table *table = model->mailbox.table;
 	unsigned number = flag;
@@ -196,13 +205,14 @@ static inline uint64_t model_flag(struct model *model, const struct runs *uids, 
 	cr_assert_eq(table_prepare_flags(NULL, table, uids, 1, 1), RP_OK);
 	if (flag >= TABLE_SYSTEM_FLAGS)
 		number = TABLE_SYSTEM_FLAGS +
-			 table_keyword(table, bytes_of_str(model_keyword(flag - TABLE_SYSTEM_FLAGS)), true);
+		         table_keyword(
+		             table, bytes_of_str(model_keyword(flag - TABLE_SYSTEM_FLAGS)), true);
 	model->modseq++;
 	table_set_flag(table, uids, number, on);
 	table_set_modseq(table, uids, model->modseq);
 	view_news_flags(&model->mailbox, uids, model->modseq);
 	struct model_op *op = model_log(model,
-	    (struct model_op){ .what = MODEL_FLAG, .flag = flag, .on = on, .modseq = model->modseq });
+	    (struct model_op){.what = MODEL_FLAG, .flag = flag, .on = on, .modseq = model->modseq});
 
 	if (op != NULL)
 		cr_assert_eq(runs_copy(uids, &op->uids), RP_OK);
@@ -229,8 +239,9 @@ static inline void model_replay(struct model *model, struct table *table)
 		switch (op->what) {
 		case MODEL_APPEND:
 			cr_assert_eq(table_prepare_append(NULL, table,
-					 &(struct table_room){ op->rows[0].row.uid, op->rows[op->count - 1].row.uid,
-					     op->count, TABLE_SYSTEM_FLAGS + MODEL_KEYWORDS, MODEL_KEYWORDS }),
+			                 &(struct table_room){op->rows[0].row.uid,
+			                     op->rows[op->count - 1].row.uid, op->count,
+			                     TABLE_SYSTEM_FLAGS + MODEL_KEYWORDS, MODEL_KEYWORDS}),
 			    RP_OK);
 			for (uint32_t k = 0; k < op->count; k++) {
 				uint16_t keywords[MODEL_KEYWORDS];
@@ -248,7 +259,8 @@ static inline void model_replay(struct model *model, struct table *table)
 			if (flag >= TABLE_SYSTEM_FLAGS)
 				flag = TABLE_SYSTEM_FLAGS +
 				       table_keyword(table,
-					   bytes_of_str(model_keyword(flag - TABLE_SYSTEM_FLAGS)), true);
+				           bytes_of_str(model_keyword(flag - TABLE_SYSTEM_FLAGS)),
+				           true);
 			table_set_flag(table, &op->uids, flag, op->on);
 			table_set_modseq(table, &op->uids, op->modseq);
 			break;
@@ -307,7 +319,7 @@ static inline void model_compare_row(
 static inline void model_compare(struct model *model, bool dead_may_lack)
 {
 	struct table *table = model->mailbox.table;
-	struct table_counts want = { 0 };
+	struct table_counts want = {0};
 	struct table_counts got;
 
 	for (uint32_t i = 0; i < model->rows_count; i++) {

@@ -14,8 +14,8 @@ enum { MAX = 300 };
 
 Test(column, dates_keep_their_moment_and_zone)
 {
-	static const struct mail_date dates[] = { { 0, 0 }, { -1, 720 }, { 1, -720 }, { 253402300799, 840 },
-		{ -62135596800, -1 }, { 1700000000, 2047 }, { 1700000000, -2048 } };
+	static const struct mail_date dates[] = {{0, 0}, {-1, 720}, {1, -720}, {253402300799, 840},
+	    {-62135596800, -1}, {1700000000, 2047}, {1700000000, -2048}};
 
 	for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
 		int64_t packed = column_pack_date(dates[i]);
@@ -23,14 +23,17 @@ Test(column, dates_keep_their_moment_and_zone)
 
 		cr_assert_eq(date.seconds, dates[i].seconds);
 		cr_assert_eq(date.zone_min, dates[i].zone_min);
-		cr_assert_eq(column_local_seconds(packed), dates[i].seconds + dates[i].zone_min * 60);
+		cr_assert_eq(
+		    column_local_seconds(packed), dates[i].seconds + dates[i].zone_min * 60);
 	}
 }
 
 Test(column, a_date_beyond_all_reason_is_the_furthest_there_is)
 {
-	struct mail_date far = column_unpack_date(column_pack_date((struct mail_date){ INT64_MAX, 3000 }));
-	struct mail_date back = column_unpack_date(column_pack_date((struct mail_date){ INT64_MIN, -3000 }));
+	struct mail_date far =
+	    column_unpack_date(column_pack_date((struct mail_date){INT64_MAX, 3000}));
+	struct mail_date back =
+	    column_unpack_date(column_pack_date((struct mail_date){INT64_MIN, -3000}));
 
 	cr_assert_gt(far.seconds, INT64_C(1) << 50);
 	cr_assert_lt(back.seconds, -(INT64_C(1) << 50));
@@ -43,7 +46,8 @@ static bool bit(const uint64_t *bits, size_t i)
 	return (bits[i / 64] >> (i % 64)) & 1;
 }
 
-/* All lengths around words: each scan against the plain question; what lies beyond is not written. */
+/* All lengths around words: each scan against the plain question; what lies beyond is not written.
+ */
 Test(column, scans_agree_with_asking_each_value)
 {
 	uint32_t small[MAX];
@@ -53,8 +57,8 @@ Test(column, scans_agree_with_asking_each_value)
 	for (size_t i = 0; i < MAX; i++) {
 		small[i] = draw(10) == 0 ? UINT32_MAX : draw(1000);
 		large[i] = draw(10) == 0 ? UINT64_MAX : draw(1000);
-		dates[i] = column_pack_date((struct mail_date){ (int64_t)draw(200000) - 100000,
-		    (int16_t)((int)draw(1400) - 700) });
+		dates[i] = column_pack_date((struct mail_date){
+		    (int64_t)draw(200000) - 100000, (int16_t)((int)draw(1400) - 700)});
 	}
 	for (size_t n = 0; n <= MAX; n++) {
 		uint64_t bits[4][MAX / 64 + 2];
@@ -99,8 +103,10 @@ Test(column, gathering_closes_up_what_is_kept)
 		size_t n = 0;
 
 		for (size_t w = 0; w <= MAX / 64; w++)
-			keep[w] = draw(3) == 0 ? UINT64_MAX : (uint64_t)draw(1 << 27) << 37 ^ draw(1 << 27);
-		size_t got = column_gather(out, (const uint8_t *)values, sizeof(values[0]), keep, from, to);
+			keep[w] = draw(3) == 0 ? UINT64_MAX
+			                       : (uint64_t)draw(1 << 27) << 37 ^ draw(1 << 27);
+		size_t got =
+		    column_gather(out, (const uint8_t *)values, sizeof(values[0]), keep, from, to);
 
 		for (size_t i = from; i < to; i++) {
 			if (bit(keep, i))

@@ -40,7 +40,8 @@ static void make_range(struct view_model *vm, struct set_model *sm)
 
 	if (vm->count > 0) {
 		least = column_of(view_model_at(vm, 1 + model_draw(vm->model, vm->count)), column);
-		greatest = column_of(view_model_at(vm, 1 + model_draw(vm->model, vm->count)), column);
+		greatest =
+		    column_of(view_model_at(vm, 1 + model_draw(vm->model, vm->count)), column);
 		if (model_draw(vm->model, 4) == 0)
 			least = INT64_MIN;
 		if (model_draw(vm->model, 4) == 0)
@@ -72,7 +73,9 @@ static void make(struct view_model *vm, struct set_model *sm)
 		cr_assert_eq(msgset_flag(NULL, vm->view, 1U << flag, &sm->set), RP_OK);
 		break;
 	case 3:
-		cr_assert_eq(msgset_keyword(NULL, vm->view, bytes_of_str(model_keyword(k)), &sm->set), RP_OK);
+		cr_assert_eq(
+		    msgset_keyword(NULL, vm->view, bytes_of_str(model_keyword(k)), &sm->set),
+		    RP_OK);
 		break;
 	case 4:
 		cr_assert_eq(msgset_uids(NULL, vm->view, &uids, &sm->set), RP_OK);
@@ -84,8 +87,8 @@ static void make(struct view_model *vm, struct set_model *sm)
 		const struct model_row *at = view_model_at(vm, s);
 
 		sm->in[s] = kind == 0 || (kind == 2 && (at->row.flags >> flag) & 1) ||
-			    (kind == 3 && (at->keyword_bits >> k) & 1) ||
-			    (kind == 4 && runs_has(&uids, at->row.uid));
+		            (kind == 3 && (at->keyword_bits >> k) & 1) ||
+		            (kind == 4 && runs_has(&uids, at->row.uid));
 	}
 	runs_fini(&uids);
 }
@@ -167,7 +170,8 @@ static void replace(struct model *model, const struct view_model *vm)
 		if (!at->live && view_seqno_of(vm->view, at->row.uid) == 0)
 			continue;
 		cr_assert_eq(table_prepare_append(NULL, fresh,
-				 &(struct table_room){ at->row.uid, at->row.uid, 1, 8, 3 }), RP_OK);
+		                 &(struct table_room){at->row.uid, at->row.uid, 1, 8, 3}),
+		    RP_OK);
 		struct table_row row = model_row_of(fresh, at, keywords);
 
 		table_append(fresh, &row);
@@ -206,7 +210,8 @@ Test(msgset, agrees_with_booleans_over_random_sets_and_changes_between)
 			make(vm, a);
 			for (int step = 0; step < 8; step++) {
 				switch (model_draw(model, 5)) {
-				case 0: /* what others do meanwhile does not change who is in the sets */
+				case 0: /* what others do meanwhile does not change who is in the
+				           sets */
 					expunge_some(model);
 					break;
 				case 1:
@@ -246,20 +251,21 @@ Test(msgset, a_range_that_is_no_range_and_values_beyond_the_column)
 		int64_t greatest;
 		uint32_t count;
 	} cases[] = {
-		{ MSGSET_SIZE, 5, 4, 0 },
-		{ MSGSET_SIZE, INT64_MIN, INT64_MAX, 30 },
-		{ MSGSET_SIZE, (int64_t)UINT32_MAX + 1, INT64_MAX, 0 },
-		{ MSGSET_SIZE, INT64_MIN, -1, 0 },
-		{ MSGSET_SENT, INT64_MIN, INT64_MAX, 30 },
-		{ MSGSET_INTERNALDATE_SECONDS, INT64_MIN, INT64_MAX, 30 },
-		{ MSGSET_MODSEQ, INT64_MIN, INT64_MAX, 30 },
-		{ MSGSET_SAVEDATE, INT64_MIN, INT64_MAX, 30 },
-		{ MSGSET_INTERNALDATE, INT64_MAX, INT64_MAX, 0 },
+	    {MSGSET_SIZE, 5, 4, 0},
+	    {MSGSET_SIZE, INT64_MIN, INT64_MAX, 30},
+	    {MSGSET_SIZE, (int64_t)UINT32_MAX + 1, INT64_MAX, 0},
+	    {MSGSET_SIZE, INT64_MIN, -1, 0},
+	    {MSGSET_SENT, INT64_MIN, INT64_MAX, 30},
+	    {MSGSET_INTERNALDATE_SECONDS, INT64_MIN, INT64_MAX, 30},
+	    {MSGSET_MODSEQ, INT64_MIN, INT64_MAX, 30},
+	    {MSGSET_SAVEDATE, INT64_MIN, INT64_MAX, 30},
+	    {MSGSET_INTERNALDATE, INT64_MAX, INT64_MAX, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		cr_assert_eq(msgset_range(NULL, vm->view, cases[i].column, cases[i].least,
-				 cases[i].greatest, &set), RP_OK);
+		                 cases[i].greatest, &set),
+		    RP_OK);
 		cr_assert_eq(msgset_count(set), cases[i].count, "case %zu", i);
 		msgset_free(set);
 	}

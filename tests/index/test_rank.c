@@ -29,7 +29,7 @@ static void compare(const struct rank *rank, const bool *model, uint32_t bits)
 
 Test(rank, agrees_with_a_plain_model_at_every_size_around_a_block_and_a_word)
 {
-	static const uint32_t sizes[] = { 0, 1, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025 };
+	static const uint32_t sizes[] = {0, 1, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025};
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		struct rank rank = RANK_EMPTY;
@@ -86,7 +86,7 @@ Test(rank, stays_right_over_random_changes_across_groups)
 
 Test(rank, filling_ignores_what_lies_beyond)
 {
-	uint64_t words[2] = { UINT64_MAX, UINT64_MAX };
+	uint64_t words[2] = {UINT64_MAX, UINT64_MAX};
 	struct rank rank = RANK_EMPTY;
 
 	cr_assert_eq(rank_fill(&rank, words, 65), RP_OK);
@@ -101,7 +101,8 @@ Test(rank, filling_ignores_what_lies_beyond)
 Test(rank, selects_in_any_word)
 {
 	for (int step = 0; step < 2000; step++) {
-		uint64_t word = ((uint64_t)draw(1 << 28) << 40) ^ ((uint64_t)draw(1 << 28) << 20) ^ draw(1 << 28);
+		uint64_t word = ((uint64_t)draw(1 << 28) << 40) ^ ((uint64_t)draw(1 << 28) << 20) ^
+		                draw(1 << 28);
 		unsigned k = 0;
 
 		for (unsigned bit = 0; bit < 64; bit++) {

@@ -19,7 +19,7 @@ static void compare_having(struct model *model)
 	cr_assert_eq(table_having_flag(NULL, table, NULL, flag, false, &unseen), RP_OK);
 	cr_assert_eq(table_having_modseq_above(NULL, table, &uids, since, &newer), RP_OK);
 	uint32_t count = 0;
-	uint64_t totals[4] = { 0 };
+	uint64_t totals[4] = {0};
 
 	for (uint32_t i = 0; i < model->rows_count; i++) {
 		const struct model_row *at = &model->rows[i];
@@ -114,7 +114,8 @@ Test(table, appending_again_writes_over)
 {
 	struct model *model = model_new(4);
 	struct table *table = model->mailbox.table;
-	struct table_room room = { .first_uid = 1, .last_uid = 20, .rows = 20, .flags_on = 8, .new_keywords = 3 };
+	struct table_room room = {
+	    .first_uid = 1, .last_uid = 20, .rows = 20, .flags_on = 8, .new_keywords = 3};
 	struct runs some = RUNS_EMPTY;
 
 	model_append(model, 20);
@@ -145,13 +146,13 @@ Test(table, an_append_below_the_greatest_uid_without_a_row_is_passed_over)
 {
 	struct model *model = model_new(5);
 	struct table *table = model->mailbox.table;
-	struct table_room room = { .first_uid = 4, .last_uid = 4, .rows = 1 };
+	struct table_room room = {.first_uid = 4, .last_uid = 4, .rows = 1};
 
 	model_append(model, 2);
 	model->uidnext = 10;
 	model_append(model, 2);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
-	table_append(table, &(struct table_row){ .uid = 4, .modseq = 3 });
+	table_append(table, &(struct table_row){.uid = 4, .modseq = 3});
 	cr_assert_not(table_has(table, 4, true));
 	model_compare(model, false);
 	model_free(model);
@@ -171,7 +172,8 @@ Test(table, keywords_are_found_in_any_case_up_to_their_bounds)
 	cr_assert_eq(table_keyword(table, BYTES_LIT(""), true), UINT16_MAX);
 	memset(text, 'x', sizeof(text));
 	cr_assert_eq(table_keyword(table, bytes_of(text, MAILBOX_KEYWORD_BYTES_MAX), true), 1);
-	cr_assert_eq(table_keyword(table, bytes_of(text, MAILBOX_KEYWORD_BYTES_MAX + 1), true), UINT16_MAX);
+	cr_assert_eq(
+	    table_keyword(table, bytes_of(text, MAILBOX_KEYWORD_BYTES_MAX + 1), true), UINT16_MAX);
 	for (int i = 2; i < MAILBOX_KEYWORDS_MAX; i++) {
 		size_t n = (size_t)snprintf(text, sizeof(text), "k%d", i);
 
@@ -227,7 +229,7 @@ Test(table, the_history_is_bounded)
 {
 	enum { MESSAGES = 2 * TABLE_HISTORY_MAX + 200 };
 	struct table *table;
-	struct table_room room = { .first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES };
+	struct table_room room = {.first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES};
 	struct runs one = RUNS_EMPTY;
 	struct runs gone = RUNS_EMPTY;
 	bool complete = true;
@@ -237,7 +239,7 @@ Test(table, the_history_is_bounded)
 	cr_assert_eq(table_new(NULL, 1, &table), RP_OK);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
-		table_append(table, &(struct table_row){ .uid = uid, .modseq = 1 });
+		table_append(table, &(struct table_row){.uid = uid, .modseq = 1});
 	bytes = table_bytes(table);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid += 2) {
 		one.count = 0;
@@ -284,7 +286,7 @@ Test(table, whole_groups_of_one_flag_cost_no_bits)
 {
 	enum { MESSAGES = 2 * 65536 + 100 };
 	struct table *table;
-	struct table_room room = { .first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES };
+	struct table_room room = {.first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES};
 	struct runs all = RUNS_EMPTY;
 	struct runs one = RUNS_EMPTY;
 	struct runs got = RUNS_EMPTY;
@@ -293,7 +295,8 @@ Test(table, whole_groups_of_one_flag_cost_no_bits)
 	cr_assert_eq(table_new(NULL, 1, &table), RP_OK);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
-		table_append(table, &(struct table_row){ .uid = uid, .modseq = 1, .rfc822_size_bytes = 3 });
+		table_append(
+		    table, &(struct table_row){.uid = uid, .modseq = 1, .rfc822_size_bytes = 3});
 	cr_assert_eq(runs_add(&all, 1, MESSAGES), RP_OK);
 	cr_assert_eq(runs_add(&one, 70000, 70000), RP_OK);
 	for (unsigned flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++) {
@@ -331,12 +334,14 @@ Test(table, a_message_costs_less_than_64_bytes)
 {
 	enum { MESSAGES = 1 << 18 };
 	struct table *table;
-	struct table_room room = { .first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES, .flags_on = 5 };
+	struct table_room room = {
+	    .first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES, .flags_on = 5};
 
 	cr_assert_eq(table_new(NULL, 1, &table), RP_OK);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
-		table_append(table, &(struct table_row){ .uid = uid, .flags = uid % 32, .modseq = uid });
+		table_append(
+		    table, &(struct table_row){.uid = uid, .flags = uid % 32, .modseq = uid});
 	cr_assert_leq(table_bytes(table), (size_t)MESSAGES * 64);
 	table_free(table);
 }

@@ -4,7 +4,7 @@
 #include "tests/io/io_fixture.h"
 
 static const char path[] = "7.index";
-static const struct userid user = { .b = { 1, 2, 3 } };
+static const struct userid user = {.b = {1, 2, 3}};
 static const uint64_t epoch = 5;
 
 static struct bytes read_file(struct task *task)
@@ -27,13 +27,16 @@ static void write_file(struct task *task, struct bytes b)
 {
 	struct file *file;
 
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file), RP_OK);
+	cr_assert_eq(
+	    file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &file),
+	    RP_OK);
 	if (b.n > 0)
 		cr_assert_eq(file_write(task, file, b.p, b.n, 0, false), RP_OK);
 	file_close(file);
 }
 
-/* A checkpoint as the volume makes it: write, open, replay what came meanwhile, swap in one breath. */
+/* A checkpoint as the volume makes it: write, open, replay what came meanwhile, swap in one breath.
+ */
 static void checkpoint(struct task *task, struct model *model)
 {
 	struct table *old = model->mailbox.table;
@@ -97,7 +100,8 @@ IO_TASK_TEST(table_file, history_keywords_and_the_last_uid_are_kept)
 	cr_assert_eq(table_last_uid(model->mailbox.table), 20);
 	cr_assert_eq(table_modseq(model->mailbox.table), model->modseq);
 	cr_assert_eq(table_keywords_count(model->mailbox.table), keywords);
-	cr_assert_eq(table_expunged_since(model->mailbox.table, before - 2, &gone, &complete), RP_OK);
+	cr_assert_eq(
+	    table_expunged_since(model->mailbox.table, before - 2, &gone, &complete), RP_OK);
 	cr_assert_not(complete);
 	cr_assert_eq(table_expunged_since(model->mailbox.table, before, &gone, &complete), RP_OK);
 	cr_assert(complete);
@@ -180,7 +184,7 @@ static void change_on(struct task *task, void *arg)
 IO_TASK_TEST(table_file, a_fuzzy_copy_and_a_replay_are_exact)
 {
 	struct io_fixture *fixture = arg;
-	struct side side = { .model = model_new(4) };
+	struct side side = {.model = model_new(4)};
 
 	for (int i = 0; i < 100; i++)
 		model_change(side.model);
@@ -223,7 +227,7 @@ IO_TASK_TEST(table_file, a_walk_goes_on_over_a_checkpoint)
 
 	for (int i = 0; i < 200; i++)
 		model_change(model);
-	struct walk walk = { .vm = view_model_new(task, model) };
+	struct walk walk = {.vm = view_model_new(task, model)};
 
 	cr_assert_eq(task_start(fixture->loop, walk_slowly, &walk, NULL), RP_OK);
 	while (!walk.ended)
@@ -235,7 +239,7 @@ IO_TASK_TEST(table_file, a_walk_goes_on_over_a_checkpoint)
 IO_TASK_TEST(table_file, another_users_or_mailboxs_file_is_refused)
 {
 	struct model *model = model_new(6);
-	struct userid other = { .b = { 9 } };
+	struct userid other = {.b = {9}};
 	struct table *table;
 	uint64_t lsn;
 
@@ -251,10 +255,11 @@ IO_TASK_TEST(table_file, another_users_or_mailboxs_file_is_refused)
 	model_free(model);
 }
 
-/* A copy of bytes as a map in memory; the answer of the reader, the table compared if it is taken. */
+/* A copy of bytes as a map in memory; the answer of the reader, the table compared if it is taken.
+ */
 static void expect_same_or_corrupt(struct model *model, struct bytes b, unsigned *taken)
 {
-	struct map map = { .p = malloc(b.n + 1), .n = b.n };
+	struct map map = {.p = malloc(b.n + 1), .n = b.n};
 	struct table *table;
 	uint64_t lsn;
 
@@ -309,13 +314,16 @@ enum { LARGE = 140000 }; /* two full groups and a part: a mapped file */
 static struct table *large_table(struct loop *loop)
 {
 	struct table *table;
-	struct table_room room = { .first_uid = 1, .last_uid = LARGE, .rows = LARGE, .flags_on = 5 };
+	struct table_room room = {.first_uid = 1, .last_uid = LARGE, .rows = LARGE, .flags_on = 5};
 
 	cr_assert_eq(table_new(loop, 7, &table), RP_OK);
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
 	for (uint32_t uid = 1; uid <= LARGE; uid++)
-		table_append(table, &(struct table_row){ .uid = uid, .flags = uid % 3 == 0 ? MAIL_SEEN : 0,
-					.modseq = uid / 10 + 1, .rfc822_size_bytes = uid, .emailid = uid * 7ULL });
+		table_append(table, &(struct table_row){.uid = uid,
+		                        .flags = uid % 3 == 0 ? MAIL_SEEN : 0,
+		                        .modseq = uid / 10 + 1,
+		                        .rfc822_size_bytes = uid,
+		                        .emailid = uid * 7ULL});
 	return table;
 }
 
@@ -330,7 +338,8 @@ static void compare_large(struct task *task, struct table *table, uint32_t uid)
 	cr_assert_eq(row.flags, uid % 3 == 0 ? MAIL_SEEN : 0);
 }
 
-/* Rows close up over the borders of groups; what is cold is loaded, and without a task it says so. */
+/* Rows close up over the borders of groups; what is cold is loaded, and without a task it says so.
+ */
 IO_TASK_TEST(table_file, a_large_file_is_mapped_and_loaded_as_it_is_touched)
 {
 	struct io_fixture *fixture = arg;
@@ -360,8 +369,8 @@ IO_TASK_TEST(table_file, a_large_file_is_mapped_and_loaded_as_it_is_touched)
 			compare_large(task, mapped, uid);
 	}
 
-	struct run some = { 10, 20 };
-	struct runs uids = { .run = &some, .count = 1 };
+	struct run some = {10, 20};
+	struct runs uids = {.run = &some, .count = 1};
 	size_t bytes = table_bytes(mapped);
 
 	cr_assert_eq(table_prepare_flags(task, mapped, &uids, 1, 0), RP_OK);
@@ -373,11 +382,11 @@ IO_TASK_TEST(table_file, a_large_file_is_mapped_and_loaded_as_it_is_touched)
 	cr_assert_eq(row.modseq, LARGE + 1);
 	cr_assert_eq(row.flags, MAIL_FLAGGED);
 
-	struct table_room room = { .first_uid = LARGE + 1, .last_uid = LARGE + 1, .rows = 1 };
+	struct table_room room = {.first_uid = LARGE + 1, .last_uid = LARGE + 1, .rows = 1};
 
 	cr_assert_eq(table_prepare_append(task, mapped, &room), RP_OK);
 	cr_assert_eq(table_prepare_append(NULL, mapped, &room), RP_OK);
-	table_append(mapped, &(struct table_row){ .uid = LARGE + 1, .modseq = LARGE + 2 });
+	table_append(mapped, &(struct table_row){.uid = LARGE + 1, .modseq = LARGE + 2});
 	compare_large(task, mapped, LARGE);
 	cr_assert_not(table_is_bad(mapped));
 	runs_fini(&gone);

@@ -89,7 +89,7 @@ Test(uidmap, a_far_first_uid_costs_no_memory_before_it)
 Test(uidmap, a_hole_as_large_as_can_be_costs_little)
 {
 	struct uidmap map = UIDMAP_EMPTY;
-	uint32_t uids[] = { 1, 2, UINT32_MAX };
+	uint32_t uids[] = {1, 2, UINT32_MAX};
 
 	for (int i = 0; i < 3; i++)
 		push(&map, uids[i]);

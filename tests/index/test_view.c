@@ -4,7 +4,8 @@ enum { VIEWS = 4 };
 
 static void look(struct view_model *vm)
 {
-	struct runs uids = model_uids(vm->model, 1 + model_draw(vm->model, 20), 1 + model_draw(vm->model, 50));
+	struct runs uids =
+	    model_uids(vm->model, 1 + model_draw(vm->model, 20), 1 + model_draw(vm->model, 50));
 
 	switch (model_draw(vm->model, 8)) {
 	case 0:
@@ -39,7 +40,7 @@ Test(view, several_agree_with_plain_models_over_random_changes)
 {
 	for (uint32_t seed = 1; seed <= 3; seed++) {
 		struct model *model = model_new(seed);
-		struct view_model *views[VIEWS] = { 0 };
+		struct view_model *views[VIEWS] = {0};
 
 		for (int step = 0; step < 4000; step++) {
 			uint32_t which = model_draw(model, VIEWS);
@@ -69,16 +70,16 @@ Test(view, several_agree_with_plain_models_over_random_changes)
 
 static void expunge(struct model *model, uint32_t first, uint32_t last)
 {
-	struct run run = { first, last };
+	struct run run = {first, last};
 
-	model_expunge(model, &(struct runs){ .run = &run, .count = 1 });
+	model_expunge(model, &(struct runs){.run = &run, .count = 1});
 }
 
 static uint64_t flag(struct model *model, uint32_t first, uint32_t last)
 {
-	struct run run = { first, last };
+	struct run run = {first, last};
 
-	return model_flag(model, &(struct runs){ .run = &run, .count = 1 }, 1, true);
+	return model_flag(model, &(struct runs){.run = &run, .count = 1}, 1, true);
 }
 
 static uint32_t news(struct view *view, uint32_t *first)
@@ -100,14 +101,14 @@ Test(view, an_empty_mailbox_has_no_numbers)
 	struct model *model = model_new(1);
 	struct view_model *vm = view_model_new(NULL, model);
 	struct view_cursor cursor;
-	struct run one = { 1, 1 };
+	struct run one = {1, 1};
 	struct runs uids = RUNS_EMPTY;
 
 	view_model_compare_numbers(vm);
 	view_model_walk(NULL, vm, NULL, 0);
 	cr_assert_eq(view_message(NULL, vm->view, 1, &cursor), RP_ERR_NOTFOUND);
 	cr_assert_eq(view_message(NULL, vm->view, 0, &cursor), RP_ERR_NOTFOUND);
-	cr_assert_eq(view_uids_of_seqnos(vm->view, &(struct runs){ .run = &one, .count = 1 }, &uids),
+	cr_assert_eq(view_uids_of_seqnos(vm->view, &(struct runs){.run = &one, .count = 1}, &uids),
 	    RP_ERR_NOTFOUND);
 	cr_assert_not(view_has_news(vm->view));
 	view_model_free(vm);
@@ -191,8 +192,8 @@ Test(view, a_silent_change_is_no_news_for_who_made_it)
 	model_append(model, 20);
 	struct view_model *mine = view_model_new(NULL, model);
 	struct view_model *other = view_model_new(NULL, model);
-	struct run run = { 3, 5 };
-	struct runs uids = { .run = &run, .count = 1 };
+	struct run run = {3, 5};
+	struct runs uids = {.run = &run, .count = 1};
 
 	cr_assert_eq(view_told_flags(mine->view, &uids, flag(model, 3, 5)), RP_OK);
 	cr_assert_not(view_has_news(mine->view));
@@ -210,8 +211,8 @@ Test(view, a_silent_change_is_no_news_for_who_made_it)
 Test(view, a_seqno_set_becomes_uids_that_cover_exactly_it)
 {
 	struct model *model = model_new(6);
-	struct run runs[] = { { 1, 1 }, { 3, 5 } };
-	struct runs seqnos = { .run = runs, .count = 2 };
+	struct run runs[] = {{1, 1}, {3, 5}};
+	struct runs seqnos = {.run = runs, .count = 2};
 	struct runs uids = RUNS_EMPTY;
 
 	for (int i = 0; i < 6; i++) {
@@ -236,21 +237,24 @@ Test(view, a_seqno_set_becomes_uids_that_cover_exactly_it)
 	model_free(model);
 }
 
-/* Every second message of a large mailbox goes: the bound on what is kept for a silent session, at its last run and
- * beyond. */
+/* Every second message of a large mailbox goes: the bound on what is kept for a silent session, at
+ * its last run and beyond. */
 Test(view, too_much_unannounced_ends_the_session_not_the_server)
 {
-	enum { RUNS_MAX = VIEW_UNANNOUNCED_BYTES_MAX / sizeof(struct run), MESSAGES = 2 * RUNS_MAX + 10 };
+	enum {
+		RUNS_MAX = VIEW_UNANNOUNCED_BYTES_MAX / sizeof(struct run),
+		MESSAGES = 2 * RUNS_MAX + 10
+	};
 	struct model *model = model_new(7);
 	struct table *table = model->mailbox.table;
-	struct table_room room = { .first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES };
+	struct table_room room = {.first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES};
 	struct runs odd = RUNS_EMPTY;
-	struct run one = { 2 * RUNS_MAX + 1, 2 * RUNS_MAX + 1 };
+	struct run one = {2 * RUNS_MAX + 1, 2 * RUNS_MAX + 1};
 	struct view *view;
 
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
-		table_append(table, &(struct table_row){ .uid = uid, .modseq = 1 });
+		table_append(table, &(struct table_row){.uid = uid, .modseq = 1});
 	cr_assert_eq(view_open(NULL, &model->mailbox, NULL, &view), RP_OK);
 	for (uint32_t i = 0; i < RUNS_MAX; i++)
 		cr_assert_eq(runs_add(&odd, 2 * i + 1, 2 * i + 1), RP_OK);
@@ -258,7 +262,7 @@ Test(view, too_much_unannounced_ends_the_session_not_the_server)
 	cr_assert_not(view_is_overrun(view));
 	cr_assert_eq(view_uid_of(view, 5000), 5000);
 	cr_assert_eq(view_seqno_of(view, 5001), 5001);
-	model_expunge(model, &(struct runs){ .run = &one, .count = 1 });
+	model_expunge(model, &(struct runs){.run = &one, .count = 1});
 	cr_assert(view_is_overrun(view));
 	cr_assert(view_has_news(view));
 	cr_assert_eq(view_expunged(view)->count, 0);

@@ -11,7 +11,8 @@ struct view_model {
 	struct view *view;
 	uint32_t index[MODEL_ROWS_MAX]; /* in model->rows, of the messages that the session knows */
 	uint32_t count;
-	uint64_t told[MODEL_ROWS_MAX]; /* per row of the model: MODSEQ of the state that the session has been told */
+	uint64_t told[MODEL_ROWS_MAX]; /* per row of the model: MODSEQ of the state that the session
+	                                  has been told */
 };
 
 static inline const struct model_row *view_model_at(const struct view_model *vm, uint32_t seqno)
@@ -98,7 +99,8 @@ static inline void view_model_compare_message(
 		struct bytes name = table_keyword_name(vm->model->mailbox.table, k);
 
 		cr_assert_lt(k / 64, cursor->keyword_words);
-		for (unsigned m = 0; (cursor->keywords[k / 64] >> (k % 64) & 1) && m < MODEL_KEYWORDS; m++)
+		for (unsigned m = 0;
+		     (cursor->keywords[k / 64] >> (k % 64) & 1) && m < MODEL_KEYWORDS; m++)
 			bits |= (unsigned)bytes_eq(name, bytes_of_str(model_keyword(m))) << m;
 	}
 	cr_assert_eq(bits, at->keyword_bits);
@@ -111,7 +113,8 @@ static inline void view_model_compare_numbers(struct view_model *vm)
 	uint32_t seqno = 1;
 
 	cr_assert_eq(view_exists(vm->view), vm->count);
-	cr_assert_eq(view_last_uid(vm->view), vm->count == 0 ? 0 : view_model_at(vm, vm->count)->row.uid);
+	cr_assert_eq(
+	    view_last_uid(vm->view), vm->count == 0 ? 0 : view_model_at(vm, vm->count)->row.uid);
 	cr_assert_eq(view_uid_of(vm->view, 0), 0);
 	cr_assert_eq(view_uid_of(vm->view, vm->count + 1), 0);
 	for (uint32_t uid = 0; uid <= vm->model->uidnext + 1; uid++) {
@@ -131,7 +134,8 @@ static inline void view_model_compare_numbers(struct view_model *vm)
 }
 
 /* Walk over all, or some UIDs, or what is newer; with changes between the steps if `change`. */
-static inline void view_model_walk(struct task *task, struct view_model *vm, const struct runs *uids, uint64_t since)
+static inline void view_model_walk(
+    struct task *task, struct view_model *vm, const struct runs *uids, uint64_t since)
 {
 	struct view_cursor cursor;
 	enum rp_err err;
@@ -153,13 +157,14 @@ static inline void view_model_walk(struct task *task, struct view_model *vm, con
 	for (seqno++; seqno <= vm->count; seqno++) {
 		const struct model_row *at = view_model_at(vm, seqno);
 
-		cr_assert((uids != NULL && !runs_has(uids, at->row.uid)) || at->row.modseq <= since);
+		cr_assert(
+		    (uids != NULL && !runs_has(uids, at->row.uid)) || at->row.modseq <= since);
 	}
 	cr_assert_eq(view_cursor_next(task, &cursor), RP_ERR_END);
 }
 
-/* Hear of all changed flags. changes: how many changes happen while we walk. Afterwards the session knows all that it was
- * owed when the walk began. */
+/* Hear of all changed flags. changes: how many changes happen while we walk. Afterwards the session
+ * knows all that it was owed when the walk began. */
 static inline void view_model_hear(struct task *task, struct view_model *vm, uint32_t changes)
 {
 	struct view_cursor cursor;
@@ -172,7 +177,8 @@ static inline void view_model_hear(struct task *task, struct view_model *vm, uin
 
 		cr_assert_eq(cursor.message.uid, vm->model->rows[i].row.uid);
 		cr_assert_eq(cursor.message.flags, vm->model->rows[i].row.flags);
-		/* It may be told twice, when it changed while an earlier walk was under way; never an older state. */
+		/* It may be told twice, when it changed while an earlier walk was under way; never
+		 * an older state. */
 		cr_assert_geq(cursor.message.modseq, vm->told[i]);
 		vm->told[i] = cursor.message.modseq;
 		if (changes > 0 && model_draw(vm->model, 3) == 0) {
@@ -186,7 +192,8 @@ static inline void view_model_hear(struct task *task, struct view_model *vm, uin
 		const struct model_row *at = &vm->model->rows[vm->index[i]];
 
 		if (at->live && at->row.modseq <= began)
-			cr_assert_eq(vm->told[vm->index[i]], at->row.modseq, "uid %u not told", at->row.uid);
+			cr_assert_eq(
+			    vm->told[vm->index[i]], at->row.modseq, "uid %u not told", at->row.uid);
 	}
 }
 
@@ -197,7 +204,8 @@ static inline void view_model_store_silently(struct view_model *vm)
 	struct runs changed = RUNS_EMPTY;
 
 	cr_assert_eq(table_having(NULL, vm->model->mailbox.table, &uids, &changed), RP_OK);
-	uint64_t modseq = model_flag(vm->model, &changed, model_draw(vm->model, 5), model_draw(vm->model, 2));
+	uint64_t modseq =
+	    model_flag(vm->model, &changed, model_draw(vm->model, 5), model_draw(vm->model, 2));
 
 	cr_assert_eq(view_told_flags(vm->view, &changed, modseq), RP_OK);
 	for (uint32_t i = 0; i < vm->count; i++) {

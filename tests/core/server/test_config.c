@@ -1,0 +1,137 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/server/config.h"
+#include "core/server/config_table.h"
+
+static char reason[1024];
+
+/* Read this text as a config file. */
+static enum rp_err read_text(const char *text, struct config **out)
+{
+	char path[] = "/tmp/ringpost-config-XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	enum rp_err err = config_read(path, out, reason, sizeof(reason));
+
+	unlink(path);
+	return err;
+}
+
+#define LISTEN "listen a { protocol = imap address = 127.0.0.1 port = 1143 }\n"
+
+Test(config, every_key_has_its_default)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text(LISTEN, &config), RP_OK, "%s", reason);
+	cr_assert_str_eq(config->data, "/var/lib/ringpost");
+	cr_assert_eq(config->appendlimit_bytes, 64 * 1024 * 1024);
+	cr_assert_eq(config->login_ms, 60000);
+	cr_assert_eq(config->listen_count, 1);
+	cr_assert_eq(config->listen[0].port, 1143);
+	cr_assert_not(config->plaintext_login);
+	cr_assert_gt(strlen(config->hostname), 0);
+	config_free(config);
+}
+
+Test(config, units_and_lists_are_read)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text("auth { domains = { \"a.example\", \"b.example\" } cache = 5m }\n"
+			       "limits { appendlimit = 1GiB }\n" LISTEN, &config), RP_OK, "%s", reason);
+	cr_assert_eq(config->domains.count, 2);
+	cr_assert_str_eq(config->domains.word[1], "b.example");
+	cr_assert_eq(config->auth_cache_ms, 300000);
+	cr_assert_eq(config->appendlimit_bytes, UINT64_C(1) << 30);
+	config_free(config);
+}
+
+Test(config, an_unknown_key_is_told_with_its_line_and_the_nearest)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text("data = /x\nshard = 3\n" LISTEN, &config), RP_ERR_SYNTAX);
+	cr_assert_not_null(strstr(reason, ":2: "), "%s", reason);
+	cr_assert_not_null(strstr(reason, "unknown key \"shard\"; the nearest is \"shards\""), "%s", reason);
+}
+
+Test(config, what_cannot_be_is_refused_in_one_line)
+{
+	static const char *const bad[] = {
+		"",                                                       /* nothing listens */
+		"listen a { protocol = imaps }",                          /* no certificate */
+		"listen a { protocol = pop3 }",
+		"listen a { protocol = imap address = nowhere }",
+		"listen a { protocol = imap port = 70000 }",
+		"limits { appendlimit = 3 }\n" LISTEN,                    /* below its bound */
+		"limits { appendlimit = 64MB5 }\n" LISTEN,
+		"limits { login = 10 }\n" LISTEN,                         /* a time needs a unit */
+		"auth { plaintext_login = perhaps }\n" LISTEN,
+		"log { level = loud }\n" LISTEN,
+		"data = \"/x",
+		"listen a {",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct config *config;
+
+		cr_assert_neq(read_text(bad[i], &config), RP_OK, "%s", bad[i]);
+		cr_assert_gt(strlen(reason), 10, "%s", bad[i]);
+		cr_assert_null(strchr(reason, '\n'), "%s", reason);
+	}
+}
+
+Test(config, a_missing_file_is_told_by_name)
+{
+	struct config *config;
+
+	cr_assert_eq(config_read("/nowhere/ringpost.conf", &config, reason, sizeof(reason)), RP_ERR_NOTFOUND);
+	cr_assert_not_null(strstr(reason, "/nowhere/ringpost.conf"));
+}
+
+Test(config, json_carries_all_of_it)
+{
+	struct config *config;
+	struct config *copy;
+	char *text;
+	char *again;
+
+	cr_assert_eq(read_text("shards = 3\nauth { master_users = { \"root\" } plaintext_login = yes }\n"
+			       "tls b { cert = \"/c\" key = \"/k\" }\n"
+			       "listen l { protocol = lmtp path = \"/run/lmtp\" }\n" LISTEN, &config), RP_OK, "%s", reason);
+	config->tls[0].cert_pem = strdup("CERT");
+	config->tls[0].key_pem = strdup("KEY");
+	cr_assert_eq(config_to_json(config, &text), RP_OK);
+	cr_assert_eq(config_of_json(bytes_of_str(text), &copy), RP_OK);
+	cr_assert_eq(config_to_json(copy, &again), RP_OK);
+	cr_assert_str_eq(text, again);
+	cr_assert_eq(copy->shards, 3);
+	cr_assert_str_eq(copy->tls[0].key_pem, "KEY");
+	cr_assert_str_eq(copy->listen[0].path, "/run/lmtp");
+	free(text);
+	free(again);
+	config_free(copy);
+	config_free(config);
+}
+
+Test(config, numbers_have_exact_units)
+{
+	uint64_t n;
+
+	cr_assert(config_number(CONFIG_SIZE, BYTES_LIT("64MiB"), &n) && n == UINT64_C(64) << 20);
+	cr_assert(config_number(CONFIG_TIME, BYTES_LIT("5m"), &n) && n == 300000);
+	cr_assert(config_number(CONFIG_TIME, BYTES_LIT("0"), &n) && n == 0);
+	cr_assert(config_number(CONFIG_COUNT, BYTES_LIT("18446744073709551615"), &n) && n == UINT64_MAX);
+	cr_assert_not(config_number(CONFIG_COUNT, BYTES_LIT("18446744073709551616"), &n));
+	cr_assert_not(config_number(CONFIG_SIZE, BYTES_LIT("18014398509481984KiB"), &n));
+	cr_assert_not(config_number(CONFIG_SIZE, BYTES_LIT("5m"), &n));
+	cr_assert_not(config_number(CONFIG_TIME, BYTES_LIT("5"), &n));
+	cr_assert_not(config_number(CONFIG_COUNT, BYTES_LIT(""), &n));
+	cr_assert_not(config_number(CONFIG_COUNT, BYTES_LIT("-1"), &n));
+}

@@ -1,0 +1,22 @@
+/* dump_core.h -- what dump.c and dump_record.c share. */
+#ifndef RP_INDEX_DUMP_CORE_H
+#define RP_INDEX_DUMP_CORE_H
+
+#include "index/dump.h"
+
+struct dump {
+	dump_line_fn *fn;
+	void *arg;
+	enum rp_err err; /* of fn: nothing more is said */
+};
+
+void dump_say(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A name that can do no harm on a terminal, NUL behind it; cut where it is too long. */
+enum { DUMP_NAME_BYTES_MAX = 600 };
+const char *dump_name(struct bytes name, char text[DUMP_NAME_BYTES_MAX]);
+
+/* Records one after the other; with_body: of a commit log's write. */
+void dump_records(struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, bool with_body);
+
+#endif

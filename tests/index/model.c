@@ -1,0 +1,506 @@
+#include "tests/index/model.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "index/dbox/dbox.h"
+#include "index/volume_state.h"
+
+static const char *const names[MODEL_NAMES] = { "INBOX", "Drafts", "Sent", "Trash", "Junk",
+	"Archive", "a", "a/b", "a/b/c", "d" };
+static const char *const keywords[MODEL_KEYWORDS] = { "$Forwarded", "$Junk", "work", "Later" };
+
+uint32_t model_random(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*state >> 33);
+}
+
+void model_body(uint32_t seed, uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(seed + i * 7 + (i >> 8));
+}
+
+/* An entry tells the message's size, so that it can be checked against the body it came from. */
+static enum rp_err render(
+    struct task *task, struct dbox_body *body, struct arena *arena, struct bytes *entry)
+{
+	(void)task;
+	*entry = arena_printf(arena, "entry of %llu bytes", (unsigned long long)dbox_body_bytes(body));
+	return entry->p != NULL ? RP_OK : RP_ERR_NOMEM;
+}
+
+static bool sent_date(struct bytes entry, int64_t *seconds, int16_t *zone_min)
+{
+	(void)entry;
+	(void)seconds;
+	(void)zone_min;
+	return false;
+}
+
+const struct mail_reader model_reader = { .render = render, .sent_date = sent_date };
+
+void model_init(struct model *model)
+{
+	*model = (struct model){ 0 };
+	for (unsigned i = 0; i < 6; i++)
+		model->mailbox[i] =
+		    (struct model_mailbox){ .there = true, .subscribed = true, .uidnext = 1 };
+}
+
+static unsigned parent_of(unsigned name)
+{
+	return name == 8 ? 7 : name == 7 ? 6 : MODEL_NAMES;
+}
+
+/* Names below it would get names that the model does not have. */
+static bool is_above_any(const struct model *model, unsigned name)
+{
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		for (unsigned up = parent_of(i); up < MODEL_NAMES; up = parent_of(up))
+			if (up == name && (model->mailbox[i].there || model->mailbox[i].subscribed))
+				return true;
+	return false;
+}
+
+struct model_op model_draw(const struct model *model, uint64_t *state)
+{
+	static const uint8_t often[] = { MODEL_APPEND, MODEL_APPEND, MODEL_APPEND, MODEL_APPEND,
+		MODEL_STORE, MODEL_STORE, MODEL_STORE, MODEL_EXPUNGE, MODEL_COPY, MODEL_MOVE,
+		MODEL_CREATE, MODEL_DELETE, MODEL_RENAME, MODEL_SUBSCRIBE };
+	struct model_op op = { .kind = often[model_random(state) % sizeof(often)] };
+
+	op.a = model_random(state) % MODEL_NAMES;
+	op.b = model_random(state) % MODEL_NAMES;
+	op.first = 1 + model_random(state) % (model->mailbox[op.a].uidnext + 1);
+	op.last = op.first + model_random(state) % 8;
+	op.flags = model_random(state) % 32;
+	op.keywords = model_random(state) % 16;
+	op.mode = model_random(state) % 3;
+	op.count = 1 + model_random(state) % 3;
+	op.seed = model_random(state);
+	op.bytes = model_random(state) % 64 == 0 ? 70000 : model_random(state) % 3000;
+	op.on = model_random(state) % 2;
+	if (op.kind == MODEL_RENAME && op.a != 0 && is_above_any(model, op.a))
+		op.kind = MODEL_CREATE;
+	return op;
+}
+
+static bool has_children(const struct model *model, unsigned name)
+{
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		if (model->mailbox[i].there && parent_of(i) == name)
+			return true;
+	return false;
+}
+
+static void make(struct model *model, unsigned name)
+{
+	struct model_mailbox *mailbox = &model->mailbox[name];
+
+	if (mailbox->there)
+		return;
+	if (parent_of(name) < MODEL_NAMES)
+		make(model, parent_of(name));
+	*mailbox = (struct model_mailbox){
+		.there = true, .subscribed = mailbox->subscribed, .uidnext = 1
+	};
+}
+
+static void add(struct model_mailbox *mailbox, struct model_message message)
+{
+	cr_assert_lt(mailbox->count, MODEL_MESSAGES_MAX);
+	message.uid = mailbox->uidnext++;
+	message.modseq = MODEL_NEW;
+	mailbox->message[mailbox->count++] = message;
+	mailbox->highestmodseq = MODEL_NEW;
+}
+
+static void take_out(struct model_mailbox *mailbox, size_t i)
+{
+	mailbox->count--;
+	memmove(&mailbox->message[i], &mailbox->message[i + 1],
+	    (mailbox->count - i) * sizeof(mailbox->message[0]));
+	mailbox->highestmodseq = MODEL_NEW;
+}
+
+static uint32_t after_store(uint32_t now, uint32_t named, enum mail_store_mode mode)
+{
+	return mode == MAIL_STORE_REPLACE ? named :
+	       mode == MAIL_STORE_ADD	  ? now | named :
+					    now & ~named;
+}
+
+static void store(struct model_mailbox *mailbox, const struct model_op *op)
+{
+	for (size_t i = 0; i < mailbox->count; i++) {
+		struct model_message *message = &mailbox->message[i];
+		uint32_t flags = after_store(message->flags, op->flags, op->mode);
+		uint32_t words = after_store(message->keywords, op->keywords, op->mode);
+
+		if (message->uid < op->first || message->uid > op->last ||
+		    (flags == message->flags && words == message->keywords))
+			continue;
+		message->flags = flags;
+		message->keywords = words;
+		message->modseq = MODEL_NEW;
+		mailbox->highestmodseq = MODEL_NEW;
+	}
+}
+
+static void transfer(struct model_mailbox *from, struct model_mailbox *to, uint32_t first,
+    uint32_t last, bool moves)
+{
+	size_t count = from->count;
+
+	for (size_t i = 0; i < count; i++)
+		if (from->message[i].uid >= first && from->message[i].uid <= last)
+			add(to, from->message[i]);
+	for (size_t i = count; moves && i-- > 0;)
+		if (from->message[i].uid >= first && from->message[i].uid <= last)
+			take_out(from, i);
+}
+
+static enum rp_err rename_name(struct model *model, unsigned from, unsigned to)
+{
+	struct model_mailbox *a = &model->mailbox[from];
+	struct model_mailbox *b = &model->mailbox[to];
+	bool subscribed = a->subscribed || b->subscribed;
+
+	if (!a->there)
+		return RP_ERR_NOTFOUND;
+	if (b->there)
+		return RP_ERR_EXISTS;
+	if (from == 0) {
+		make(model, to);
+		transfer(a, b, 1, UINT32_MAX, true);
+		return RP_OK;
+	}
+	for (unsigned up = parent_of(to); up < MODEL_NAMES; up = parent_of(up))
+		if (up == from)
+			return RP_ERR_CANNOT;
+	make(model, to);
+	*b = *a;
+	b->subscribed = subscribed;
+	*a = (struct model_mailbox){ 0 };
+	return RP_OK;
+}
+
+enum rp_err model_apply(struct model *model, const struct model_op *op)
+{
+	struct model_mailbox *a = &model->mailbox[op->a];
+	struct model_mailbox *b = &model->mailbox[op->b];
+
+	if (op->kind == MODEL_CREATE) {
+		if (a->there)
+			return RP_ERR_EXISTS;
+		make(model, op->a);
+		return RP_OK;
+	}
+	if (op->kind == MODEL_RENAME)
+		return rename_name(model, op->a, op->b);
+	if (op->kind == MODEL_SUBSCRIBE) {
+		a->subscribed = op->on;
+		return RP_OK;
+	}
+	if (!a->there)
+		return RP_ERR_NOTFOUND;
+	switch (op->kind) {
+	case MODEL_APPEND:
+		for (unsigned i = 0; i < op->count; i++)
+			add(a, (struct model_message){ .flags = op->flags,
+				   .keywords = op->keywords,
+				   .seed = op->seed + i,
+				   .bytes = op->bytes });
+		return RP_OK;
+	case MODEL_STORE:
+		store(a, op);
+		return RP_OK;
+	case MODEL_EXPUNGE:
+		for (size_t i = a->count; i-- > 0;)
+			if ((a->message[i].flags & MAIL_DELETED) != 0)
+				take_out(a, i);
+		return RP_OK;
+	case MODEL_COPY:
+	case MODEL_MOVE:
+		if (!b->there)
+			return RP_ERR_NOTFOUND;
+		transfer(a, b, op->first, op->last, op->kind == MODEL_MOVE);
+		return RP_OK;
+	case MODEL_DELETE:
+		if (op->a == 0)
+			return RP_ERR_CANNOT;
+		if (has_children(model, op->a))
+			return RP_ERR_HASCHILDREN;
+		*a = (struct model_mailbox){ .subscribed = a->subscribed };
+		return RP_OK;
+	default:
+		cr_assert(false);
+		return RP_OK;
+	}
+}
+
+static size_t keyword_names(uint32_t bits, struct bytes out[MODEL_KEYWORDS])
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < MODEL_KEYWORDS; k++)
+		if ((bits & (1u << k)) != 0)
+			out[n++] = bytes_of_str(keywords[k]);
+	return n;
+}
+
+static struct mail_date date_of(uint32_t seed)
+{
+	return (struct mail_date){ 1700000000 + (int64_t)(seed % 100000), (int16_t)(seed % 600) };
+}
+
+static enum rp_err put_body(
+    struct task *task, struct volume *volume, uint32_t seed, uint32_t n, struct body_put **out)
+{
+	static uint8_t text[128 * 1024];
+	struct body_put *put;
+	enum rp_err err = body_begin(task, volume, &put);
+
+	if (err != RP_OK)
+		return err;
+	for (size_t at = 0; at < n && err == RP_OK;) {
+		size_t piece = n - at < 1500 ? n - at : 1500;
+
+		model_body(seed, text, n);
+		err = body_write(task, put, bytes_of(text + at, piece));
+		at += piece;
+	}
+	if (err != RP_OK)
+		body_abort(put);
+	else
+		*out = put;
+	return err;
+}
+
+static enum rp_err run_append(
+    struct task *task, struct mailbox *mailbox, const struct model_op *op)
+{
+	struct bytes name[MODEL_KEYWORDS];
+	size_t names_count = keyword_names(op->keywords, name);
+	struct append message[3];
+	uint32_t first_uid;
+	unsigned n = 0;
+	enum rp_err err = RP_OK;
+
+	for (; n < op->count && err == RP_OK; n++) {
+		message[n] = (struct append){ .flags = op->flags,
+			.keywords = name,
+			.keywords_count = names_count,
+			.internaldate = date_of(op->seed + n),
+			.sent = date_of(op->seed + n + 1) };
+		err = put_body(task, mailbox_volume(mailbox), op->seed + n, op->bytes,
+		    &message[n].body);
+	}
+	if (err == RP_OK)
+		return mailbox_append(task, mailbox, message, op->count, &first_uid);
+	for (unsigned i = 0; i + 1 < n; i++)
+		body_abort(message[i].body);
+	return err;
+}
+
+static enum rp_err run_in_mailbox(struct task *task, struct mailbox *a, struct mailbox *b,
+    const struct model_op *op, const struct runs *uids, struct runs *out)
+{
+	struct bytes name[MODEL_KEYWORDS];
+	struct mail_store store = { .mode = op->mode,
+		.flags = op->flags,
+		.keywords = name,
+		.keywords_count = keyword_names(op->keywords, name) };
+	uint32_t first_uid;
+
+	switch (op->kind) {
+	case MODEL_APPEND:
+		return run_append(task, a, op);
+	case MODEL_STORE:
+		return mailbox_store(task, a, uids, &store, out, NULL);
+	case MODEL_EXPUNGE:
+		return mailbox_expunge(task, a, NULL, out);
+	case MODEL_COPY:
+		return mailbox_copy(task, a, uids, b, out, &first_uid);
+	default:
+		return mailbox_move(task, a, uids, b, out, &first_uid);
+	}
+}
+
+static enum rp_err run_messages(
+    struct task *task, struct volume *volume, const struct model_op *op)
+{
+	struct runs uids = RUNS_EMPTY;
+	struct runs out = RUNS_EMPTY;
+	struct mailbox *a = NULL;
+	struct mailbox *b = NULL;
+	enum rp_err err = mailbox_open(task, volume, bytes_of_str(names[op->a]), &a);
+
+	if (err == RP_OK && (op->kind == MODEL_COPY || op->kind == MODEL_MOVE))
+		err = mailbox_open(task, volume, bytes_of_str(names[op->b]), &b);
+	if (err == RP_OK)
+		err = runs_add(&uids, op->first, op->last);
+	if (err == RP_OK)
+		err = run_in_mailbox(task, a, b, op, &uids, &out);
+	runs_fini(&uids);
+	runs_fini(&out);
+	mailbox_close(a);
+	mailbox_close(b);
+	return err;
+}
+
+enum rp_err model_run(struct task *task, struct volume *volume, const struct model_op *op)
+{
+	struct bytes a = bytes_of_str(names[op->a]);
+
+	switch (op->kind) {
+	case MODEL_CREATE:
+		return volume_create(task, volume, a, 0, NULL);
+	case MODEL_DELETE:
+		return volume_delete(task, volume, a);
+	case MODEL_RENAME:
+		return volume_rename(task, volume, a, bytes_of_str(names[op->b]));
+	case MODEL_SUBSCRIBE:
+		return volume_subscribe(task, volume, a, op->on);
+	default:
+		return run_messages(task, volume, op);
+	}
+}
+
+static void check_body(
+    struct task *task, struct mailbox *mailbox, const struct model_message *message)
+{
+	static uint8_t expected[128 * 1024];
+	static uint8_t found[128 * 1024];
+	struct dbox_body *body;
+	struct arena arena;
+	struct bytes entry;
+	char text[64];
+	size_t got;
+
+	cr_assert_eq(mailbox_body_open(task, mailbox, message->uid, &body), RP_OK);
+	cr_assert_eq(dbox_body_bytes(body), message->bytes);
+	cr_assert_eq(dbox_body_read(task, body, 0, found, sizeof(found), &got), RP_OK);
+	cr_assert_eq(got, message->bytes);
+	model_body(message->seed, expected, message->bytes);
+	cr_assert_eq(memcmp(found, expected, message->bytes), 0);
+	dbox_body_close(body);
+	arena_init(&arena, 65536);
+	cr_assert_eq(mailbox_cache(task, mailbox, message->uid, &arena, &entry), RP_OK);
+	snprintf(text, sizeof(text), "entry of %u bytes", message->bytes);
+	cr_assert(bytes_eq(entry, bytes_of_str(text)));
+	arena_fini(&arena);
+}
+
+static uint32_t keywords_of(const struct view_cursor *cursor, struct mailbox *mailbox)
+{
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; i < mailbox_keywords_count(mailbox); i++) {
+		if (i / 64 >= cursor->keyword_words ||
+		    (cursor->keywords[i / 64] >> (i % 64) & 1) == 0)
+			continue;
+		for (unsigned k = 0; k < MODEL_KEYWORDS; k++)
+			if (bytes_eq(mailbox_keyword(mailbox, i), bytes_of_str(keywords[k])))
+				bits |= 1u << k;
+	}
+	return bits;
+}
+
+static void check_message(const struct view_cursor *cursor, struct mailbox *mailbox,
+    struct model_message *message, uint64_t lsn)
+{
+	const struct message *found = &cursor->message;
+
+	cr_assert_eq(found->uid, message->uid);
+	cr_assert_eq(found->flags, message->flags);
+	cr_assert_eq(keywords_of(cursor, mailbox), message->keywords);
+	cr_assert_eq(found->rfc822_size_bytes, message->bytes);
+	cr_assert_eq(found->internaldate.seconds, date_of(message->seed).seconds);
+	cr_assert_eq(found->internaldate.zone_min, date_of(message->seed).zone_min);
+	cr_assert_eq(found->sent.seconds, date_of(message->seed + 1).seconds);
+	cr_assert_neq(found->emailid, 0);
+	if (message->modseq == MODEL_NEW)
+		message->modseq = lsn;
+	cr_assert_eq(found->modseq, message->modseq);
+	if (message->emailid == MODEL_NEW)
+		message->emailid = found->emailid;
+	cr_assert_eq(found->emailid, message->emailid);
+}
+
+static void check_messages(struct task *task, struct volume *volume, unsigned name,
+    struct model_mailbox *model, uint64_t lsn, unsigned bodies)
+{
+	struct mailbox *mailbox;
+	struct view *view;
+	struct view_cursor cursor;
+	size_t n = 0;
+	enum rp_err err;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(names[name]), &mailbox), RP_OK);
+	cr_assert_eq(view_open(task, mailbox, NULL, &view), RP_OK);
+	cr_assert_eq(view_exists(view), model->count);
+	view_cursor_init(&cursor, view, NULL);
+	while ((err = view_cursor_next(task, &cursor)) == RP_OK) {
+		cr_assert_lt(n, model->count);
+		cr_assert_eq(cursor.seqno, n + 1);
+		check_message(&cursor, mailbox, &model->message[n], lsn);
+		n++;
+	}
+	cr_assert_eq(err, RP_ERR_END);
+	cr_assert_eq(n, model->count);
+	for (size_t i = 0; bodies != 0 && i < n; i += bodies)
+		check_body(task, mailbox, &model->message[i]);
+	view_close(view);
+	mailbox_close(mailbox);
+}
+
+static void check_counters(const struct catalog_entry *entry, const struct model_mailbox *model)
+{
+	uint64_t bytes = 0;
+	uint32_t unseen = 0;
+	uint32_t deleted = 0;
+
+	for (size_t i = 0; i < model->count; i++) {
+		bytes += model->message[i].bytes;
+		unseen += (model->message[i].flags & MAIL_SEEN) == 0;
+		deleted += (model->message[i].flags & MAIL_DELETED) != 0;
+	}
+	cr_assert_eq(entry->messages_count, model->count);
+	cr_assert_eq(entry->unseen_count, unseen);
+	cr_assert_eq(entry->deleted_count, deleted);
+	cr_assert_eq(entry->bytes, bytes);
+	cr_assert_eq(entry->uidnext, model->uidnext);
+}
+
+void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies)
+{
+	model->lsn = volume->catalog.lsn;
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		struct model_mailbox *mailbox = &model->mailbox[i];
+		const struct catalog_entry *entry = volume_find(volume, bytes_of_str(names[i]));
+
+		if (!mailbox->there && !mailbox->subscribed) {
+			cr_assert_null(entry, "%s", names[i]);
+			continue;
+		}
+		cr_assert_not_null(entry, "%s", names[i]);
+		cr_assert_eq(entry->subscribed, mailbox->subscribed, "%s", names[i]);
+		cr_assert_eq(entry->mailboxid != 0, mailbox->there, "%s", names[i]);
+		if (!mailbox->there)
+			continue;
+		cr_assert_eq(entry->has_children, has_children(model, i));
+		if (mailbox->uidvalidity == MODEL_NEW)
+			mailbox->uidvalidity = entry->uidvalidity;
+		cr_assert_eq(entry->uidvalidity, mailbox->uidvalidity);
+		if (mailbox->highestmodseq == MODEL_NEW)
+			mailbox->highestmodseq = entry->highestmodseq;
+		cr_assert_eq(entry->highestmodseq, mailbox->highestmodseq, "%s: %lu, not %lu; lsn %lu", names[i], (unsigned long)entry->highestmodseq, (unsigned long)mailbox->highestmodseq, (unsigned long)model->lsn);
+		cr_assert_leq(entry->highestmodseq, model->lsn);
+		check_counters(entry, mailbox);
+		check_messages(task, volume, i, mailbox, entry->highestmodseq, bodies);
+	}
+}

@@ -1,0 +1,93 @@
+/* model.h -- one user's mail as plain arrays, and random changes made to it and to a volume alike.
+ *
+ * A change is drawn, made to a copy of the model, then to the volume; both must give the same result. What only the volume
+ * knows (LSN, EMAILID, UIDVALIDITY) is learned from it when the change is met first, and must stay.
+ */
+#ifndef RP_TESTS_INDEX_MODEL_H
+#define RP_TESTS_INDEX_MODEL_H
+
+#include "index/view.h"
+#include "index/volume.h"
+
+enum {
+	MODEL_NAMES = 10,
+	MODEL_KEYWORDS = 4,
+	MODEL_MESSAGES_MAX = 160,
+	MODEL_NEW = 0, /* learned later */
+};
+
+struct model_message {
+	uint32_t uid;
+	uint32_t flags;
+	uint32_t keywords; /* bits */
+	uint64_t modseq;
+	uint64_t emailid;
+	uint32_t seed; /* of body and dates */
+	uint32_t bytes;
+};
+
+struct model_mailbox {
+	bool there;
+	bool subscribed;
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	uint64_t highestmodseq;
+	size_t count;
+	struct model_message message[MODEL_MESSAGES_MAX];
+};
+
+struct model {
+	uint64_t lsn; /* of the volume when it was so */
+	uint32_t uidvalidity_last;
+	struct model_mailbox mailbox[MODEL_NAMES];
+};
+
+enum model_op_kind {
+	MODEL_APPEND,
+	MODEL_STORE,
+	MODEL_EXPUNGE,
+	MODEL_COPY,
+	MODEL_MOVE,
+	MODEL_CREATE,
+	MODEL_DELETE,
+	MODEL_RENAME,
+	MODEL_SUBSCRIBE,
+	MODEL_OPS,
+};
+
+struct model_op {
+	enum model_op_kind kind;
+	unsigned a; /* names */
+	unsigned b;
+	uint32_t first; /* UIDs */
+	uint32_t last;
+	uint32_t flags;
+	uint32_t keywords;
+	enum mail_store_mode mode;
+	unsigned count; /* messages to append */
+	uint32_t seed;
+	uint32_t bytes;
+	bool on;
+};
+
+/* The next number of a stream. */
+uint32_t model_random(uint64_t *state);
+
+/* What a new volume has. */
+void model_init(struct model *model);
+
+struct model_op model_draw(const struct model *model, uint64_t *state);
+
+/* Make it: to the model; to the volume. Both return what the change must answer. */
+enum rp_err model_apply(struct model *model, const struct model_op *op);
+enum rp_err model_run(struct task *task, struct volume *volume, const struct model_op *op);
+
+/* All of the volume is as the model says; what is MODEL_NEW in it is learned. Bodies of one message in `bodies` are read. */
+void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies);
+
+/* A body of n bytes that a seed makes. */
+void model_body(uint32_t seed, uint8_t *p, size_t n);
+
+extern const struct mail_reader model_reader;
+
+#endif

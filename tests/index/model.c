@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <xxhash.h>
+
 #include "index/dbox/dbox.h"
+#include "index/mailbox_state.h"
 #include "index/volume_state.h"
 
 static const char *const names[MODEL_NAMES] = { "INBOX", "Drafts", "Sent", "Trash", "Junk",
@@ -299,9 +302,11 @@ static enum rp_err run_append(
 		err = put_body(task, mailbox_volume(mailbox), op->seed + n, op->bytes,
 		    &message[n].body);
 	}
-	if (err == RP_OK)
-		return mailbox_append(task, mailbox, message, op->count, &first_uid);
-	for (unsigned i = 0; i + 1 < n; i++)
+	if (err != RP_OK)
+		n--; /* the newest could not be taken in */
+	else
+		err = mailbox_append(task, mailbox, message, op->count, &first_uid);
+	for (unsigned i = 0; err != RP_OK && i < n; i++)
 		body_abort(message[i].body);
 	return err;
 }
@@ -503,4 +508,83 @@ void model_check(struct task *task, struct volume *volume, struct model *model, 
 		check_counters(entry, mailbox);
 		check_messages(task, volume, i, mailbox, entry->highestmodseq, bodies);
 	}
+}
+
+static uint64_t mix(uint64_t digest, const void *p, size_t n)
+{
+	return XXH3_64bits_withSeed(p, n, digest);
+}
+
+static uint64_t digest_message(
+    uint64_t digest, const struct view_cursor *cursor, const struct mailbox *mailbox)
+{
+	const struct message *message = &cursor->message;
+	uint64_t words[] = { message->uid, message->flags, message->modseq,
+		(uint64_t)message->internaldate.seconds, (uint64_t)message->internaldate.zone_min,
+		(uint64_t)message->sent.seconds, message->rfc822_size_bytes, message->savedate_s,
+		message->emailid, message->threadid };
+	uint64_t keyword_sum = 0;
+
+	/* Keywords by name: their numbers may differ from one life to the next. */
+	for (unsigned i = 0; i < mailbox_keywords_count(mailbox); i++) {
+		struct bytes name = mailbox_keyword(mailbox, i);
+
+		if (i / 64 < cursor->keyword_words &&
+		    (cursor->keywords[i / 64] >> (i % 64) & 1) != 0)
+			keyword_sum += XXH3_64bits(name.p, name.n);
+	}
+	digest = mix(digest, words, sizeof(words));
+	return mix(digest, &keyword_sum, sizeof(keyword_sum));
+}
+
+static uint64_t digest_mailbox(
+    struct task *task, struct volume *volume, struct bytes name, uint64_t digest)
+{
+	const struct catalog_entry *entry;
+	struct table_counts counts;
+	struct mailbox *mailbox;
+	struct view *view;
+	struct view_cursor cursor;
+	enum rp_err err;
+
+	cr_assert_eq(mailbox_open(task, volume, name, &mailbox), RP_OK);
+	entry = mailbox_entry(mailbox);
+	table_counts(mailbox->table, &counts);
+	cr_assert_eq(entry->messages_count, counts.messages);
+	cr_assert_eq(entry->unseen_count, counts.unseen);
+	cr_assert_eq(entry->deleted_count, counts.deleted);
+	cr_assert_eq(entry->bytes, counts.bytes);
+	cr_assert_gt(entry->uidnext, table_last_uid(mailbox->table));
+	cr_assert_geq(entry->highestmodseq, table_modseq(mailbox->table));
+	cr_assert_eq(view_open(task, mailbox, NULL, &view), RP_OK);
+	view_cursor_init(&cursor, view, NULL);
+	while ((err = view_cursor_next(task, &cursor)) == RP_OK)
+		digest = digest_message(digest, &cursor, mailbox);
+	cr_assert_eq(err, RP_ERR_END);
+	view_close(view);
+	mailbox_close(mailbox);
+	return digest;
+}
+
+uint64_t model_digest(struct task *task, struct volume *volume)
+{
+	uint8_t name[1024];
+	struct bytes at = { 0 };
+	const struct catalog_entry *entry;
+	uint64_t digest = 1;
+
+	while ((entry = volume_next(volume, at)) != NULL) {
+		uint64_t words[] = { entry->mailboxid, entry->uidvalidity, entry->uidnext,
+			entry->highestmodseq, entry->messages_count, entry->special_use,
+			entry->subscribed };
+		bool there = entry->mailboxid != 0;
+
+		memcpy(name, entry->name.p, entry->name.n);
+		at = bytes_of(name, entry->name.n);
+		digest = mix(digest, at.p, at.n);
+		digest = mix(digest, words, sizeof(words));
+		if (there)
+			digest = digest_mailbox(task, volume, at, digest);
+	}
+	return digest;
 }

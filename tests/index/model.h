@@ -85,6 +85,10 @@ enum rp_err model_run(struct task *task, struct volume *volume, const struct mod
 /* All of the volume is as the model says; what is MODEL_NEW in it is learned. Bodies of one message in `bodies` are read. */
 void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies);
 
+/* A number that stands for all that can be seen of a volume: names, counters, messages with flags, dates, ids, MODSEQs. And
+ * each mailbox's counters are what its messages say. */
+uint64_t model_digest(struct task *task, struct volume *volume);
+
 /* A body of n bytes that a seed makes. */
 void model_body(uint32_t seed, uint8_t *p, size_t n);
 

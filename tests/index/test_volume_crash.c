@@ -11,7 +11,7 @@
 enum {
 	SNAPSHOTS_MAX = 96, /* changes between two power cuts */
 	ROUNDS = 6,
-	SEEDS = 60,
+	SEEDS = 30,
 	STEPS_MAX = 4000,
 	REOPEN_STEPS_MAX = 4 * 1000 * 1000,
 };

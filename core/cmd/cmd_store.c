@@ -162,12 +162,34 @@ static enum cmd_result answer(struct cmd *cmd, const struct runs *modified, bool
 	return cmd_ok(cmd);
 }
 
+/* The change itself. What it did is told below, or not to be told, and no news any more; but where the client is to conclude the flags
+ * itself, and others have changed them, it is told them all. */
+static enum rp_err change(struct task *task, struct selected *selected, const struct runs *uids,
+    const struct store_args *args, struct runs *modified)
+{
+	struct runs changed = RUNS_EMPTY;
+	struct runs untold = RUNS_EMPTY;
+	enum rp_err err = RP_OK;
+
+	if (args->silent)
+		err = sync_untold_flags(task, selected, uids, &untold);
+	if (err == RP_OK)
+		err = mailbox_store(task, selected->mailbox, uids, &args->store, &changed, modified);
+	if (err == RP_OK)
+		err = take_out(&changed, &untold);
+	if (err == RP_OK && changed.count > 0)
+		err = view_told_flags(
+		    selected->view, &changed, mailbox_entry(selected->mailbox)->highestmodseq);
+	runs_fini(&changed);
+	runs_fini(&untold);
+	return err;
+}
+
 static enum cmd_result store(
     struct task *task, struct cmd *cmd, struct runs *uids, const struct store_args *args)
 {
 	struct selected *selected = cmd->session->selected;
 	struct runs modified = RUNS_EMPTY;
-	struct runs changed = RUNS_EMPTY;
 	enum cmd_result result;
 	bool some_expunged;
 	enum rp_err err;
@@ -177,16 +199,12 @@ static enum cmd_result store(
 	if (args->store.has_unchangedsince)
 		cmd->session->enabled |= SESSION_CONDSTORE;
 	some_expunged = !cmd->uid && cmd_arg_some_expunged(cmd, uids);
-	err = mailbox_store(task, selected->mailbox, uids, &args->store, &changed, &modified);
-	if (err == RP_OK && changed.count > 0) /* told below, or not to be told: not news any more */
-		err = view_told_flags(
-		    selected->view, &changed, mailbox_entry(selected->mailbox)->highestmodseq);
+	err = change(task, selected, uids, args, &modified);
 	if (err == RP_OK)
 		err = take_out(uids, &modified);
 	if (err == RP_OK)
 		err = tell(task, cmd, uids, args->silent);
 	result = err == RP_OK ? answer(cmd, &modified, some_expunged) : cmd_no(cmd, err);
-	runs_fini(&changed);
 	runs_fini(&modified);
 	return result;
 }

@@ -69,6 +69,24 @@ static enum rp_err tell_flags(
 	return RP_OK;
 }
 
+enum rp_err sync_untold_flags(
+    struct task *task, struct selected *selected, const struct runs *uids, struct runs *untold)
+{
+	struct view_cursor cursor;
+	enum rp_err err;
+
+	if (!view_has_news(selected->view))
+		return RP_OK;
+	view_flags_cursor(&cursor, selected->view);
+	cursor.uids = uids;
+	while ((err = view_cursor_next(task, &cursor)) == RP_OK) {
+		err = runs_add(untold, cursor.message.uid, cursor.message.uid);
+		if (err != RP_OK)
+			return err;
+	}
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
 enum rp_err sync_news(
     struct task *task, struct session *session, struct resp *resp, const struct sync *how)
 {

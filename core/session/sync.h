@@ -22,6 +22,11 @@ struct sync {
 /* A keyword that the session was not told of yet stands in FLAGS before a FETCH shows it: call before such a line. */
 void sync_keywords(struct selected *selected, struct resp *resp);
 
+/* Which of these messages have flags that changed and were not told; added to *untold. Asked before the session changes them
+ * itself in silence: what others did must still be told. */
+RP_MUST_USE enum rp_err sync_untold_flags(
+    struct task *task, struct selected *selected, const struct runs *uids, struct runs *untold);
+
 /* Write the news of the selected mailbox, if there is one, as untagged responses, stamped with what they reveal. Too much was
  * kept back: the session wishes its end (BYE). */
 RP_MUST_USE enum rp_err sync_news(

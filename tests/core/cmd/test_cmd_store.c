@@ -40,10 +40,20 @@ Test(cmd_store, add_remove_replace)
 Test(cmd_store, the_other_session_is_told_and_both_changes_stay)
 {
 	cmd_fixture_say(&f, "a STORE 1 +FLAGS.SILENT \\Seen");
-	cmd_fixture_say(&other, "a STORE 1 +FLAGS.SILENT \\Flagged");
+	cmd_fixture_is(cmd_fixture_say(&other, "a STORE 1 +FLAGS.SILENT \\Flagged"),
+	    "* 1 FETCH (FLAGS (\\Flagged \\Seen))\r\na OK STORE completed\r\n");
 	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"),
 	    "* 1 FETCH (FLAGS (\\Flagged \\Seen))\r\nb OK NOOP completed\r\n");
 	cr_assert_gt(f.wakes, 0);
+	cmd_fixture_is(cmd_fixture_say(&other, "b NOOP"), "b OK NOOP completed\r\n");
+}
+
+Test(cmd_store, what_others_did_is_told_though_the_own_change_is_silent)
+{
+	cmd_fixture_say(&other, "a STORE 1:2 +FLAGS.SILENT \\Flagged");
+	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 2:3 +FLAGS.SILENT \\Seen"),
+	    "* 1 FETCH (FLAGS (\\Flagged))\r\n* 2 FETCH (FLAGS (\\Flagged \\Seen))\r\n"
+	    "a OK STORE completed\r\n");
 }
 
 Test(cmd_store, silent_is_silent_but_for_modseq)

@@ -424,7 +424,7 @@ static void refuse(struct drive *drive, struct bytes in, const char *code, const
 	if (!count_bad(drive))
 		return;
 	/* Before login nobody's long line, or large literal, is worth reading to its end. */
-	if (!logged_in(drive) && (code != NULL || seen.n > FRAME_LINE_BYTES_MAX_GUEST)) {
+	if (!logged_in(drive) && (code != NULL || seen.n >= FRAME_LINE_BYTES_MAX_GUEST)) {
 		drive_bye(drive, NULL, "Too much.");
 		return;
 	}

@@ -105,6 +105,11 @@ static enum cmd_result refuse(struct task *task, struct cmd *cmd, enum cmd_resul
 
 	if (!cmd->has_stream || cmd->stream_waits)
 		return result; /* it waits for "+", which it will not get: nothing was sent */
+	if (cmd->stream_bytes / APPEND_DRAIN_FACTOR > cmd->session->env->appendlimit_bytes) {
+		cmd->session->wish = SESSION_WISH_CLOSE;
+		cmd->session->bye = "The message is far too big";
+		return result;
+	}
 	err = cmd->io->stream_accept(task, cmd);
 	if (err == RP_OK)
 		err = drain(task, cmd);

@@ -75,6 +75,31 @@ void conn_detach(struct conn *conn)
 	stat_sub(&conn->shard->stats.connections, 1);
 }
 
+/* A buffer that was too small, and that the connection's task may still be looking at. */
+struct conn_old_input {
+	struct conn_old_input *next;
+	size_t room;
+	uint8_t *p;
+};
+
+static void drop_buffer(uint8_t *p, size_t room)
+{
+	if (p != NULL)
+		bytes_wipe(p, room); /* perhaps a password */
+	free(p);
+}
+
+static void drop_old_input(struct conn *conn)
+{
+	while (conn->in_old != NULL) {
+		struct conn_old_input *old = conn->in_old;
+
+		conn->in_old = old->next;
+		drop_buffer(old->p, old->room);
+		free(old);
+	}
+}
+
 static void on_closed(void *arg)
 {
 	struct conn *conn = arg;
@@ -83,9 +108,8 @@ static void on_closed(void *arg)
 	tls_conn_close(conn->tls);
 	rope_fini(&conn->out);
 	rope_fini(&conn->wire);
-	if (conn->in != NULL)
-		bytes_wipe(conn->in, conn->in_room); /* perhaps a password */
-	free(conn->in);
+	drop_old_input(conn);
+	drop_buffer(conn->in, conn->in_room);
 	free(conn);
 }
 
@@ -159,13 +183,31 @@ struct bytes conn_input(const struct conn *conn)
 	return conn->in == NULL ? bytes_of(NULL, 0) : bytes_of(conn->in + conn->in_from, conn->in_to - conn->in_from);
 }
 
+/* The buffer has been outgrown. lent: the task may hold a part of it, till it takes. */
+static bool drop_input(struct conn *conn, bool lent)
+{
+	struct conn_old_input *old = NULL;
+
+	if (!lent) {
+		drop_buffer(conn->in, conn->in_room);
+		return true;
+	}
+	old = malloc(sizeof(*old));
+	if (old == NULL)
+		return false;
+	*old = (struct conn_old_input){ conn->in_old, conn->in_room, conn->in };
+	conn->in_old = old;
+	return true;
+}
+
 static bool input_reserve(struct conn *conn, size_t n)
 {
 	size_t used = conn->in_to - conn->in_from;
+	bool lent = conn->task != NULL && used > 0;
 
 	if (conn->in_room - conn->in_to >= n)
 		return true;
-	if (conn->in_from > 0) {
+	if (conn->in_from > 0 && !lent) {
 		memmove(conn->in, conn->in + conn->in_from, used);
 		conn->in_from = 0;
 		conn->in_to = used;
@@ -181,11 +223,14 @@ static bool input_reserve(struct conn *conn, size_t n)
 	if (in == NULL)
 		return false;
 	if (used > 0)
-		memcpy(in, conn->in, used);
-	if (conn->in != NULL)
-		bytes_wipe(conn->in, conn->in_room);
-	free(conn->in);
+		memcpy(in, conn->in + conn->in_from, used);
+	if (!drop_input(conn, lent)) {
+		free(in);
+		return false;
+	}
 	conn->in = in;
+	conn->in_from = 0;
+	conn->in_to = used;
 	conn->in_room = room;
 	return true;
 }
@@ -221,6 +266,7 @@ void conn_take(struct conn *conn, size_t n)
 		return;
 	bytes_wipe(conn->in + conn->in_from, n);
 	conn->in_from += n;
+	drop_old_input(conn);
 	if (conn->in_from == conn->in_to) {
 		/* An idle connection has no buffer. */
 		free(conn->in);

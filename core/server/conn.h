@@ -81,6 +81,7 @@ struct conn {
 	size_t in_to;
 	size_t in_room;
 	size_t in_bytes_max; /* beyond this nothing more is received */
+	struct conn_old_input *in_old; /* what `in` was while the task looked at it */
 
 	struct rope out;  /* plain bytes to send, with their gates */
 	struct rope wire; /* ciphertext (or, before TLS, nothing) that may leave at once */
@@ -107,7 +108,7 @@ RP_MUST_USE enum rp_err conn_open(struct shard *shard, struct net *net, const st
 /* Begin (after conn_open and what else the acceptor does): receive, shake hands, greet. */
 void conn_begin(struct conn *conn);
 
-/* The input that is there; good until the next call that takes the task, or conn_take(). */
+/* The input that is there; for the connection's task good until its next conn_take(), whatever comes meanwhile. */
 struct bytes conn_input(const struct conn *conn);
 void conn_take(struct conn *conn, size_t n);
 

@@ -206,7 +206,7 @@ def check_grammar(response):
 def shown(data):
     text = ''.join(chr(b) if 32 <= b < 127 or b in (10, 13) else f'\\x{b:02x}' for b in data)
     text = text.replace('\r\n', '\n      | ').replace('\r', '\\r')
-    return text if len(text) < 3000 else text[:1500] + f' ..({len(data)} bytes).. ' + text[-300:]
+    return text if len(text) < 1500 else text[:600] + f' ..({len(data)} bytes).. ' + text[-200:]
 
 
 # ---- connections

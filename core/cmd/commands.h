@@ -10,6 +10,9 @@ cmd_fn cmd_capability;
 cmd_fn cmd_check;
 cmd_fn cmd_close;
 cmd_fn cmd_copy;
+#ifdef RP_TEST_HOOKS
+cmd_fn cmd_crash;
+#endif
 cmd_fn cmd_create;
 cmd_fn cmd_delete;
 cmd_fn cmd_enable;

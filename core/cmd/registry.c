@@ -39,6 +39,9 @@ static const struct cmd_def registry[] = {
 	{ "SUBSCRIBE",    IN_AUTH | IN_SELECTED, 0,                        cmd_subscribe },
 	{ "UNSELECT",     IN_SELECTED,           0,                        cmd_unselect },
 	{ "UNSUBSCRIBE",  IN_AUTH | IN_SELECTED, 0,                        cmd_unsubscribe },
+#ifdef RP_TEST_HOOKS
+	{ "XCRASH",       IN_AUTH | IN_SELECTED, 0,                        cmd_crash },
+#endif
 };
 
 enum { REGISTRY_COUNT = sizeof(registry) / sizeof(registry[0]) };

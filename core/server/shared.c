@@ -118,3 +118,9 @@ size_t shared_blame(struct shared *shared, uint64_t now_s, struct userid *blamed
 	}
 	return count;
 }
+
+void shared_forget(struct shared *shared)
+{
+	for (unsigned i = 0; i < SHARED_SHARDS_MAX; i++)
+		shared_note(shared, i, NULL);
+}

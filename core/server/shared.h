@@ -53,4 +53,7 @@ uint64_t shared_poisoned_s(const struct shared *shared, const struct userid *use
  * blamed gets up to SHARED_SHARDS_MAX ids; returns how many. */
 size_t shared_blame(struct shared *shared, uint64_t now_s, struct userid *blamed);
 
+/* The supervisor, after an end that is nobody's fault: the notes are cleared. */
+void shared_forget(struct shared *shared);
+
 #endif

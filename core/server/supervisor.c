@@ -31,6 +31,7 @@ enum {
 	SUPERVISOR_STOP_MS = 15000,      /* a child that has not ended by then is killed */
 	SUPERVISOR_BACKOFF_MIN_MS = 200, /* the second quick death waits so long, each further one twice as long */
 	SUPERVISOR_BACKOFF_MAX_MS = 5000,
+	SUPERVISOR_BACKOFF_READY_MS = 200, /* the most for one that had been ready: its users wait no second */
 	SUPERVISOR_QUICK_MS = 10000,     /* a child that lived longer starts over at once */
 	SUPERVISOR_LOOK_MS = 30000,      /* ticket keys are looked at this often */
 };
@@ -357,6 +358,23 @@ static void start_child(struct supervisor *s, enum child_kind kind)
 		LOG_U64("pid", (uint64_t)s->child[kind].pid));
 }
 
+/* Did it end itself? What came from outside (a person, the kernel short of memory) is no user's doing. */
+static bool by_own_fault(int status)
+{
+	switch (WIFSIGNALED(status) ? WTERMSIG(status) : 0) {
+	case SIGABRT:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGSEGV:
+	case SIGSYS:
+	case SIGTRAP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void blame(struct supervisor *s)
 {
 	static struct userid blamed[SHARED_SHARDS_MAX];
@@ -385,8 +403,10 @@ static void on_child_end(struct supervisor *s, enum child_kind kind, int status)
 	LOG(s->log, LOG_ERROR, "child.ended", LOG_STR("child", kind == CHILD_SERVER ? "server" : "auth"),
 		LOG_U64("signal", WIFSIGNALED(status) ? (uint64_t)WTERMSIG(status) : 0),
 		LOG_U64("exit", WIFEXITED(status) ? (uint64_t)WEXITSTATUS(status) : 0));
-	if (kind == CHILD_SERVER)
+	if (kind == CHILD_SERVER && by_own_fault(status))
 		blame(s);
+	else if (kind == CHILD_SERVER)
+		shared_forget(s->shared);
 	if (!s->said_ready && (WIFEXITED(status) || !child->ready)) {
 		/* It never worked: trying again would only fill the log. */
 		s->stopping = true;
@@ -397,7 +417,7 @@ static void on_child_end(struct supervisor *s, enum child_kind kind, int status)
 	if (quick && child->backoff_ms > 0)
 		child->start_at_ns += child->backoff_ms * CLOCK_NS_PER_MS;
 	child->backoff_ms = !quick ? 0 : num_min(num_max(child->backoff_ms * 2, SUPERVISOR_BACKOFF_MIN_MS),
-						SUPERVISOR_BACKOFF_MAX_MS);
+		child->ready ? SUPERVISOR_BACKOFF_READY_MS : SUPERVISOR_BACKOFF_MAX_MS);
 }
 
 /* ---- events ---- */
@@ -586,6 +606,8 @@ int supervisor_run(const char *config_path, void (*ready)(void *arg), void *arg)
 	}
 	if (open_all(&s, reason, sizeof(reason)) != RP_OK) {
 		complain(reason);
+		log_close(s.log);
+		config_free(s.config);
 		return EXIT_FAILURE;
 	}
 	log_set(s.log, LOG_INFO, strcmp(s.config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT);

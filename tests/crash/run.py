@@ -1,0 +1,418 @@
+#!/usr/bin/env python3
+"""The server is killed, crashed, badly configured and out of room: what was promised holds.
+
+    tests/crash/run.py [--seed N] [--kills N] [--only kill|poison|fault]
+"""
+import argparse
+import glob
+import os
+import random
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
+import model  # noqa: E402
+import rp  # noqa: E402
+
+SANITIZED = b'__asan_init' in open(os.path.join(rp.BUILD, 'ringpost'), 'rb').read()
+BACK_S = 5.0 if SANITIZED else 1.0  # the instrumented program alone takes so long to load
+
+
+def greeting(port, tries_s=60):
+    """Wait until the server greets."""
+    end = time.monotonic() + tries_s
+    while True:
+        try:
+            with socket.create_connection(('127.0.0.1', port), timeout=tries_s) as sock:
+                if sock.recv(4096).startswith(b'* OK'):
+                    return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            raise AssertionError(f'no greeting within {tries_s} s')
+        time.sleep(0.005)
+
+
+def kill_server(server):
+    """Kill the serving process; seconds until the next one greets."""
+    pid = server.children().get('server')
+    assert pid, 'it had ended by itself'
+    start = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    greeting(server.port)
+    return time.monotonic() - start
+
+
+def kills(checks, seed, count):
+    dice = random.Random(seed)
+    users = [f'u{i}' for i in range(6)]
+    backs, restarts, derived = [], [], 0
+    # A lost machine is a lost machine: later rounds would only tell the same again.
+    with rp.Server(shards=2) as server:
+        for user in users:
+            server.add_user(user)
+        world = model.World(users, seed)
+
+        def one(number):
+            nonlocal derived
+            stop, threads = world.start(server)
+            time.sleep(dice.uniform(0.1, 0.9))
+            if number % 3:
+                backs.append(kill_server(server))
+            else:
+                start = time.monotonic()
+                server.kill()
+                if number % 6 == 0:
+                    for path in glob.glob(server.dir + '/data/users/*/*/*'):
+                        if path.endswith(('.index', '.catalog', '.cache')):
+                            os.unlink(path)
+                            derived += 1
+                server.start()
+                greeting(server.port)
+                restarts.append(time.monotonic() - start)
+            stop.set()
+            for thread in threads:
+                thread.join(60)
+                assert not thread.is_alive(), 'a client hangs'
+            world.compare(server, all_bodies=number % 5 == 0 or number == count)
+
+        for number in range(1, count + 1):
+            name = f'kill {number}: what was acknowledged is there, and nothing else'
+            failed = checks.failed
+            checks.run(name, one, number)
+            if checks.failed != failed:
+                print(server.log_tail(400))
+                break
+        checks.run(f'after each of {len(backs)} kills of the server it was back within {BACK_S} s', quick, backs)
+        total = len(backs) + len(restarts)
+        print(f'seed {seed}: {total} kills ({len(backs)} of the server, {len(restarts)} of all processes), '
+              f'{world.acknowledged()} acknowledged changes, {world.messages} messages compared, '
+              f'{world.bodies} bodies, {derived} derived files removed')
+        for what, times in (('server back', backs), ('all started again', restarts)):
+            if times:
+                print(f'{what}: median {sorted(times)[len(times) // 2]:.3f} s, worst {max(times):.3f} s')
+
+
+def quick(backs):
+    late = [f'{b:.3f}' for b in backs if b > BACK_S]
+    assert not late, f'late: {late}'
+
+
+def poison(checks):
+    with rp.Server(shards=2) as server:
+        users = ['bad', 'n1', 'n2', 'n3', 'n4']
+        for user in users:
+            server.add_user(user)
+        client = server.imap('bad')
+        if client.xatom('XCRASH', 'no')[1][0].startswith(b'Unknown'):
+            client.logout()
+            checks.skip('a user who crashes the server is shut out', 'this build has no XCRASH (-Dtest_hooks=true)')
+            return
+
+        def crash():
+            client = model.Client(server.port, 'bad')
+            start = time.monotonic()
+            client.send('XCRASH')
+            try:
+                client.answer(b't2')
+            except (EOFError, OSError):
+                pass
+            greeting(server.port)
+            return time.monotonic() - start
+
+        backs = []
+        checks.run('the first crash: back in time', lambda: (backs.append(crash()), quick(backs)))
+        checks.run('one crash shuts nobody out', lambda: model.Client(server.port, 'bad').close())
+        checks.run('the second crash: back in time', lambda: (backs.append(crash()), quick(backs)))
+
+        def refused():
+            try:
+                model.Client(server.port, 'bad')
+            except model.Wrong as error:
+                assert "b'NO [UNAVAILABLE]" in str(error), error
+            else:
+                raise AssertionError('he may log in')
+
+        def logged():
+            text = server.log_text()
+            assert re.search(r'user\.shut_out.*user=bad', text), 'no user.shut_out'
+            ended = re.findall(r'server\.ended_while.*userid=(\S+) shut_out_s=(\d+)', text)
+            assert len(ended) == 2 and ended[0][0] == ended[1][0] and ended[0][1] == '0', ended
+            assert 50 <= int(ended[1][1]) <= 3600, ended
+
+        def neighbours():
+            for user in users[1:]:
+                client = model.Client(server.port, user)
+                line, _ = client.ok('SELECT INBOX')
+                assert b'READ-WRITE' in line
+                client.ok(b'APPEND INBOX {5+}\r\na: b\r\n')
+                client.close()
+
+        def lmtp():
+            with server.lmtp() as client:
+                client.ehlo_or_helo_if_needed()
+                client.mail('a@test.invalid')
+                for user in users:
+                    assert client.rcpt(user)[0] == 250
+                client.putcmd('data')
+                assert client.getreply()[0] == 354
+                client.send(b'Subject: to all\r\n\r\nhello\r\n.\r\n')
+                answers = {user: client.getreply() for user in users}
+            assert answers['bad'][0] == 451, answers
+            assert all(answers[user][0] == 250 for user in users[1:]), answers
+
+        checks.run('after the second he is refused with NO [UNAVAILABLE]', refused)
+        checks.run('the log names him', logged)
+        checks.run('his neighbours read and write', neighbours)
+        checks.run('LMTP: 451 for him, 250 for the others', lmtp)
+        print('server back after a crash: ' + ', '.join(f'{b:.3f} s' for b in backs))
+
+
+def refusal(server, says, edit=None, conf=None):
+    """`serve` with a changed config ends with one line that says what to do."""
+    conf = conf or server.conf
+    with open(conf) as f:
+        text = f.read()
+    path = os.path.join(server.dir, 'bad.conf')
+    with open(path, 'w') as f:
+        f.write(edit(text) if edit else text)
+    env = dict(os.environ, **rp.SANITIZER_ENV)
+    done = subprocess.run([server.exe, 'serve', '-c', path], env=env, timeout=60, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    err = done.stderr.decode(errors='replace')
+    assert done.returncode > 0, f'exit {done.returncode}: {err}'
+    assert done.stdout == b'', done.stdout
+    assert err.count('\n') == 1 and err.endswith('\n'), f'not one line: {err}'
+    assert re.search(says, err), f'{says!r} is not in: {err}'
+
+
+def bad_configs(checks):
+    server = rp.Server(shards=2)
+    try:
+        server.add_user('sam')
+        swap = lambda old, new: lambda text: text.replace(old, new, 1)
+        checks.run('an unknown key', refusal, server, r'colour', lambda t: t + '\ncolour = blue\n')
+        checks.run('a bad unit', refusal, server, r'commit_file', swap('commit_file = 4MiB', 'commit_file = 4furlongs'))
+        checks.run('a missing certificate', refusal, server, r'nowhere\.pem', swap(server.cert, '/tmp/nowhere.pem'))
+        checks.run('a key that is not the certificate\'s file', refusal, server, r'key',
+                   swap(f'key = "{server.dir}/key.pem"', f'key = "{server.conf}"'))
+        checks.run('DATA is missing', refusal, server, r'missing', swap('/data"', '/missing"'))
+        with socket.socket() as busy:
+            busy.bind(('127.0.0.1', 0))
+            busy.listen()
+            port = busy.getsockname()[1]
+            checks.run('a busy port', refusal, server, rf'{port}.*', swap(f'port = {server.port}', f'port = {port}'))
+        missing = subprocess.run([server.exe, 'serve', '-c', server.dir + '/no.conf'], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, env=dict(os.environ, **rp.SANITIZER_ENV), timeout=60)
+
+        def no_config():
+            assert missing.returncode > 0 and missing.stderr.count(b'\n') == 1 and b'no.conf' in missing.stderr, missing
+
+        checks.run('no config', no_config)
+        server.start()
+        ports = dict(zip((server.port, server.port_tls, server.port_lmtp), rp.free_ports(3)))
+
+        def others(text):
+            for old, new in ports.items():
+                text = text.replace(f'port = {old}', f'port = {new}')
+            return text.replace(server.lmtp_path, server.lmtp_path + '2')
+
+        checks.run('a second server on the same DATA', refusal, server, r'another server|in use|lock', others)
+        checks.run('the first one serves on', lambda: model.Client(server.port, 'sam').close())
+    finally:
+        clean = server.stop()
+        checks.run('it ends in order', lambda: clean or (_ for _ in ()).throw(AssertionError(server.log_tail())))
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
+def reload_and_end(checks):
+    server = rp.Server(shards=2)
+    server.add_user('sam')
+    server.start()
+
+    def certificate():
+        context = ssl._create_unverified_context()
+        with socket.create_connection(('127.0.0.1', server.port_tls), timeout=30) as sock:
+            with context.wrap_socket(sock, server_hostname='localhost') as tls:
+                return tls.getpeercert(True)
+
+    def reload():
+        before, pid = certificate(), server.children()['server']
+        old = model.Client(server.port, 'sam')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+                        '-keyout', server.dir + '/key.pem', '-out', server.cert, '-days', '30', '-subj',
+                        '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(server.cert) as f:
+            new = ssl.PEM_cert_to_DER_cert(f.read())
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(200):
+            # Either shard may answer: each must have it.
+            if all(certificate() == new for _ in range(6)):
+                break
+            time.sleep(0.05)
+        assert new != before and certificate() == new, 'the old certificate is still shown'
+        assert server.children()['server'] == pid, 'it was started again'
+        old.ok('NOOP')
+        old.close()
+        server.imap('sam').logout()
+
+    def bad_reload():
+        with open(server.cert, 'w') as f:
+            f.write('no certificate\n')
+        good = certificate()
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(200):
+            if 'reload_failed' in server.log_text():
+                break
+            time.sleep(0.05)
+        assert 'reload_failed' in server.log_text(), server.log_tail()
+        assert certificate() == good
+
+    def end():
+        plain = [model.Client(server.port, 'sam') for _ in range(4)]
+        guest = server.raw()
+        guest.line()
+        idle = plain[0]
+        tag = idle.send('IDLE')[0]
+        while not idle.response()[0].startswith(b'+'):
+            pass
+        lmtp = socket.create_connection(('127.0.0.1', server.port_lmtp), timeout=30)
+        assert lmtp.recv(4096).startswith(b'220')
+        start = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        for client in plain:
+            text = client.file.read()
+            assert b'* BYE' in text, (tag, text)
+        assert b'* BYE' in guest.closed()
+        assert lmtp.recv(4096).startswith(b'421')
+        code = server.process.wait(60)
+        server.process = None
+        assert code == 0, f'exit {code}\n' + server.log_tail()
+        print(f'ended in {time.monotonic() - start:.3f} s')
+
+    checks.run('SIGHUP: a new certificate, no restart', reload)
+    checks.run('SIGHUP with a bad certificate changes nothing', bad_reload)
+    checks.run('SIGTERM: BYE to all, exit 0', end)
+    server.kill()
+    shutil.rmtree(server.dir, ignore_errors=True)
+
+
+def full_disk(checks):
+    name = 'a full disk'
+    server = rp.Server(shards=2)
+    data = server.dir + '/data'
+    mounted = os.geteuid() == 0 and subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=48m,mode=700', 'ringpost-test', data],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    if not mounted:
+        checks.skip(name, 'a tmpfs of its own needs root')
+        shutil.rmtree(server.dir, ignore_errors=True)
+        return
+    try:
+        server.add_user('sam')
+        server.start()
+        client = model.Client(server.port, 'sam')
+        body = model.body_of('full', 60000)
+        filler = data + '/filler'
+
+        def append():
+            return client.answer(client.send(b'APPEND INBOX {%d+}\r\n' % len(body) + body)[0])[0]
+
+        def deliver():
+            with server.lmtp() as lmtp:
+                try:
+                    lmtp.sendmail('a@test.invalid', ['sam'], body)
+                except smtplib.SMTPRecipientsRefused as error:
+                    return error.recipients['sam'][0]
+                except smtplib.SMTPResponseException as error:
+                    return error.smtp_code
+                return 250
+
+        def fill():
+            for _ in range(4):
+                assert append().startswith(b'OK')
+            with open(filler, 'wb', buffering=0) as f:
+                try:
+                    while True:
+                        f.write(bytes(65536))
+                except OSError:
+                    pass
+            line = b''
+            for _ in range(2000):
+                line = append()
+                if not line.startswith(b'OK'):
+                    break
+            assert line.startswith((b'NO [UNAVAILABLE]', b'NO [OVERQUOTA]')), line
+
+        def lmtp():
+            assert deliver() == 452
+
+        def goes_on():
+            client.ok('SELECT INBOX')
+            line, untagged = client.ok('UID FETCH 1:4 (BODY.PEEK[])')
+            assert [b for _, bs in untagged for b in bs] == [body] * 4
+            client.ok('UID STORE 1 +FLAGS (\\Deleted)')
+            _, untagged = client.ok('EXPUNGE')
+            assert (b'* 1 EXPUNGE', []) in untagged, untagged
+            client.ok('NOOP')
+
+        def room():
+            pid = server.children()['server']
+            os.unlink(filler)
+            end = time.monotonic() + 20
+            while not (line := append()).startswith(b'OK'):
+                assert time.monotonic() < end, line
+                time.sleep(0.2)
+            assert deliver() == 250
+            assert server.children()['server'] == pid, 'it was started again'
+
+        checks.run(name + ': APPEND says NO', fill)
+        checks.run(name + ': LMTP says 452', lmtp)
+        checks.run(name + ': reading and EXPUNGE go on', goes_on)
+        checks.run(name + ': with room again it works, without a restart', room)
+        clean = server.stop()
+        checks.run(name + ': it ends in order', lambda: clean or (_ for _ in ()).throw(AssertionError(server.log_tail())))
+    finally:
+        server.kill()
+        subprocess.run(['umount', data])
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument('--kills', type=int, default=50)
+    parser.add_argument('--only', choices=('kill', 'poison', 'fault', 'config', 'end', 'disk'))
+    options = parser.parse_args()
+    checks = rp.Checks()
+    print(f'seed {options.seed}', flush=True)
+    parts = {
+        'config': lambda: bad_configs(checks),
+        'end': lambda: reload_and_end(checks),
+        'disk': lambda: full_disk(checks),
+        'poison': lambda: poison(checks),
+        'kill': lambda: kills(checks, options.seed, options.kills),
+    }
+    for name, part in parts.items():
+        if options.only in (None, name) or options.only == 'fault' and name in ('config', 'end', 'disk'):
+            start = time.monotonic()
+            try:
+                part()
+            except Exception as error:  # a server that does not end in order, above all
+                checks.failed += 1
+                print(f'FAIL {name}: {error}')
+            print(f'-- {name}: {time.monotonic() - start:.1f} s', flush=True)
+    checks.end()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,158 @@
+/* ringpost-bench: make the figures of core/DESIGN.md, section 10, against a running server. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench/load/die.h"
+#include "bench/load/work.h"
+#include "io/base/bytes.h"
+
+static const struct {
+	const char *name;
+	void (*run)(struct work *work);
+} works[] = {
+	{ "noop", work_noop },
+	{ "select", work_select },
+	{ "fetch-flags", work_fetch },
+	{ "lmtp", work_lmtp },
+	{ "idle", work_idle },
+};
+
+enum { WORKS_COUNT = sizeof(works) / sizeof(works[0]) };
+
+void die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ringpost-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT --user U --password-file F\n"
+		"           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] [--connections N] [--seconds S]\n"
+		"           [--commit TEXT] [--json] [noop] [select] [fetch-flags] [lmtp] [idle]\n"
+		"--server-pid   the supervisor (what `ringpost serve` runs as); CPU and memory are its and its children's\n"
+		"--mailbox      the large one, INBOX by default\n"
+		"--users        PREFIX0 to PREFIX(COUNT-1), all with the same password: who gets mail and who idles;\n"
+		"               load:64 by default\n");
+	exit(2);
+}
+
+/* The file's first line. */
+static void read_password(struct work *work, const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		die("%s: %s", path, strerror(errno));
+	if (fgets(work->password, sizeof(work->password), file) == NULL)
+		die("%s is empty", path);
+	fclose(file);
+	work->password[strcspn(work->password, "\r\n")] = '\0';
+	if (work->password[0] == '\0' || strpbrk(work->password, "\"\\") != NULL)
+		die("%s: a password of at least one letter, without quotes and backslashes, is needed", path);
+}
+
+static unsigned number_of(const char *text, unsigned max)
+{
+	uint64_t number;
+
+	if (!bytes_to_u64(bytes_of_str(text), max, &number) || number == 0)
+		die("%s is not a number from 1 to %u", text, max);
+	return (unsigned)number;
+}
+
+static void set_users(struct work *work, char *text)
+{
+	char *colon = strrchr(text, ':');
+
+	if (colon == NULL || colon == text || colon - text > 32)
+		die("%s is not PREFIX:COUNT", text);
+	*colon = '\0';
+	work->users = text;
+	work->users_count = number_of(colon + 1, 1000000);
+}
+
+static void parse_options(int argc, char **argv, struct work *work)
+{
+	static const struct option options[] = { { "imap", required_argument, NULL, 'i' },
+		{ "imaps", required_argument, NULL, 's' }, { "lmtp", required_argument, NULL, 'l' },
+		{ "user", required_argument, NULL, 'u' }, { "password-file", required_argument, NULL, 'p' },
+		{ "server-pid", required_argument, NULL, 'P' }, { "mailbox", required_argument, NULL, 'm' },
+		{ "users", required_argument, NULL, 'U' }, { "connections", required_argument, NULL, 'n' },
+		{ "seconds", required_argument, NULL, 'S' }, { "commit", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' }, { 0 } };
+	const char *password_file = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'i': work->imap = optarg; break;
+		case 's': work->imaps = optarg; break;
+		case 'l': work->lmtp = optarg; break;
+		case 'u': work->user = optarg; break;
+		case 'p': password_file = optarg; break;
+		case 'P': procs_find(&work->procs, (pid_t)number_of(optarg, 1U << 30)); break;
+		case 'm': work->mailbox = optarg; break;
+		case 'U': set_users(work, optarg); break;
+		case 'n': work->connections = number_of(optarg, 20000); break;
+		case 'S': work->seconds = number_of(optarg, 3600); break;
+		case 'c': work->report.commit = optarg; break;
+		case 'j': work->report.json = true; break;
+		default: usage();
+		}
+	}
+	if (work->imap == NULL || work->imaps == NULL || work->lmtp == NULL || work->user == NULL || password_file == NULL)
+		usage();
+	read_password(work, password_file);
+}
+
+static size_t work_named(const char *name)
+{
+	for (size_t i = 0; i < WORKS_COUNT; i++)
+		if (strcmp(works[i].name, name) == 0)
+			return i;
+	usage();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct work work = {
+		.mailbox = "INBOX",
+		.users = "load",
+		.users_count = 64,
+		.connections = 1000,
+		.seconds = 3,
+		.report.commit = "",
+	};
+	bool wanted[WORKS_COUNT] = { false };
+	struct rlimit files;
+
+	parse_options(argc, argv, &work);
+	for (int i = optind; i < argc; i++)
+		wanted[work_named(argv[i])] = true;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	for (size_t i = 0; i < WORKS_COUNT; i++) {
+		if (optind < argc && !wanted[i])
+			continue;
+		fprintf(stderr, "%s:\n", works[i].name);
+		works[i].run(&work);
+	}
+	report_print(&work.report);
+	return 0;
+}

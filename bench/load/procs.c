@@ -1,0 +1,71 @@
+#include "bench/load/procs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/load/die.h"
+#include "io/base/clock.h"
+
+static void add_children(struct procs *procs, pid_t parent)
+{
+	char path[64];
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		die("%s cannot be read: is process %d there?", path, (int)parent);
+	while (procs->count < PROCS_MAX && fscanf(file, "%d", &child) == 1)
+		procs->pid[procs->count++] = (pid_t)child;
+	fclose(file);
+}
+
+void procs_find(struct procs *procs, pid_t root)
+{
+	*procs = (struct procs){ 0 };
+	if (root <= 0)
+		return;
+	procs->pid[procs->count++] = root;
+	for (size_t i = 0; i < procs->count; i++)
+		add_children(procs, procs->pid[i]);
+}
+
+uint64_t procs_cpu_ns(const struct procs *procs)
+{
+	uint64_t sum_ns = 0;
+
+	for (size_t i = 0; i < procs->count; i++) {
+		clockid_t clock;
+		struct timespec now;
+
+		if (clock_getcpuclockid(procs->pid[i], &clock) != 0 || clock_gettime(clock, &now) != 0)
+			die("process %d of the server has gone", (int)procs->pid[i]);
+		sum_ns += (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
+	}
+	return sum_ns;
+}
+
+uint64_t procs_pss_bytes(const struct procs *procs)
+{
+	uint64_t sum_kib = 0;
+
+	for (size_t i = 0; i < procs->count; i++) {
+		char path[64];
+		char line[256];
+		unsigned long long kib = 0;
+
+		snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)procs->pid[i]);
+		FILE *file = fopen(path, "re");
+
+		if (file == NULL)
+			die("%s cannot be read: run this as root or as the server's user", path);
+		while (fgets(line, sizeof(line), file) != NULL)
+			if (sscanf(line, "Pss: %llu", &kib) == 1)
+				break;
+		fclose(file);
+		sum_kib += kib;
+	}
+	return sum_kib * 1024;
+}

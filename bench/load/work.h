@@ -1,0 +1,45 @@
+/* work.h -- the kinds of work that are measured. Each adds its figures to the report. */
+#ifndef RP_BENCH_LOAD_WORK_H
+#define RP_BENCH_LOAD_WORK_H
+
+#include <sys/types.h>
+
+#include "bench/load/procs.h"
+#include "bench/load/report.h"
+
+struct work {
+	const char *imap;     /* HOST:PORT; NULL: not given */
+	const char *imaps;
+	const char *lmtp;
+	const char *user;     /* owns the large mailbox */
+	const char *mailbox;
+	const char *users;    /* prefix of the names of many users: users0, users1, ... with the same password */
+	unsigned users_count;
+	unsigned connections; /* idle ones */
+	double seconds;       /* how long one measurement lasts at least */
+	char password[256];
+	struct procs procs;
+	struct report report;
+};
+
+/* NOOP round trips, plain and TLS, on one connection and on many. */
+void work_noop(struct work *work);
+/* Connect, LOGIN, LOGOUT; SELECT of the large mailbox, again and anew. */
+void work_select(struct work *work);
+/* FETCH 1:* (FLAGS) and (UID FLAGS). */
+void work_fetch(struct work *work);
+/* 64 LMTP sessions, 4 KiB each message, to many users. */
+void work_lmtp(struct work *work);
+/* Memory of idle IMAPS connections. */
+void work_idle(struct work *work);
+
+/* A measurement: wall and server CPU time since work_clock_start(). */
+struct work_clock {
+	uint64_t wall_ns;
+	uint64_t cpu_ns;
+};
+
+struct work_clock work_clock_start(const struct work *work);
+struct work_clock work_clock_since(const struct work *work, struct work_clock start);
+
+#endif

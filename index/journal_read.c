@@ -1,5 +1,6 @@
 /* Reading a journal: record after record, on behind damage. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "index/journal.h"
 #include "index/journal_core.h"
@@ -48,9 +49,10 @@ enum rp_err journal_core_walk_begin(
 		file_close(walk->file);
 		return err;
 	}
-	/* What is being written just now is not looked at. */
+	/* What is being written just now is not looked at. A file cut in a record's padding lacks nothing. */
 	if (written != 0 && written < walk->limit)
 		walk->limit = written;
+	walk->limit = num_round_up(walk->limit, RECORD_ALIGN);
 	return RP_OK;
 }
 
@@ -74,21 +76,23 @@ static enum rp_err show(struct task *task, struct journal_walk *walk, struct byt
 
 		if (err != RP_OK)
 			return err;
+		memset(walk->window + got, 0, n - got);
 		walk->from = walk->at;
-		walk->bytes = got;
-		if (got < n) /* cut short under us */
-			walk->limit = walk->at + got;
+		walk->bytes = num_round_up(got, RECORD_ALIGN);
+		if (walk->bytes < n) /* cut short under us */
+			walk->limit = walk->at + walk->bytes;
 	}
 	*out = bytes_from(bytes_of(walk->window, walk->bytes), (size_t)(walk->at - walk->from));
 	return RP_OK;
 }
 
-/* No sound record begins at walk->at: go to the next one. */
-static void pass_damage(struct journal_walk *walk, struct bytes in, uint64_t skip)
+/* No sound record begins at walk->at: go to the next one. The length of a record that is not sound is not believed, for
+ * others may have been written where a cut one should have gone on. */
+static void pass_damage(struct journal_walk *walk, struct bytes in)
 {
+	size_t skip = record_find(in, RECORD_ALIGN, walk->nonce);
+
 	walk->damaged++;
-	if (skip == 0)
-		skip = record_find(in, RECORD_ALIGN, walk->nonce);
 	if (skip == in.n && in.n > sizeof(struct record_header) &&
 	    walk->at + in.n < walk->limit) /* a header may begin in the last few bytes */
 		skip = in.n - sizeof(struct record_header) + 1;
@@ -106,16 +110,14 @@ enum rp_err journal_core_walk_next(
 		if (err != RP_OK)
 			return err;
 		err = record_read(in, walk->nonce, false, record, &skip);
-		if (err == RP_OK && !userid_eq(&record->header.userid, &walk->journal->userid)) {
-			skip = record_journal_bytes(&record->header);
+		if (err == RP_OK && !userid_eq(&record->header.userid, &walk->journal->userid))
 			err = RP_ERR_CORRUPT;
-		}
 		if (err == RP_OK) {
 			walk->at += record_journal_bytes(&record->header);
 			return RP_OK;
 		}
 		report(walk->journal, "journal.damaged", walk->first, walk->at);
-		pass_damage(walk, in, skip);
+		pass_damage(walk, in);
 		err = task_pause(task);
 		if (err != RP_OK)
 			return err;

@@ -24,6 +24,10 @@ bool record_header_is_sane(const struct record_header *header)
 		return false;
 	if ((header->flags & RECORD_DROPS_DBOX) != 0 && header->body_bytes != 0)
 		return false;
+	if (header->place.journal_offset > RECORD_PLACE_OFFSET_MAX ||
+	    header->place.dbox_offset > RECORD_PLACE_OFFSET_MAX ||
+	    header->place.dbox > RECORD_PLACE_DBOX_MAX)
+		return false;
 	return header->place.journal != 0 && header->place.journal <= header->lsn &&
 	    header->place.journal_offset % RECORD_ALIGN == 0;
 }

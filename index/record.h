@@ -23,6 +23,10 @@ enum {
 	RECORD_BODY_BYTES_MAX = 64 * 1024 + 4096, /* a body record that travels inside */
 };
 
+/* No file of a user's is larger, and none has a higher number: keeps arithmetic far from its ends. */
+#define RECORD_PLACE_OFFSET_MAX (UINT64_C(1) << 36)
+#define RECORD_PLACE_DBOX_MAX   (UINT32_MAX - 1)
+
 /* What recovery must know about a record without knowing change.h. */
 enum record_flag {
 	RECORD_DESTROYS = 1 << 0, /* every record of this user before it is void */

@@ -234,8 +234,7 @@ static enum rp_err save_records(
 			(*saved)++;
 			continue;
 		}
-		if (skip == 0)
-			skip = record_find(in, RECORD_ALIGN, nonce);
+		skip = record_find(in, RECORD_ALIGN, nonce);
 		if (skip == in.n && in.n > sizeof(struct record_header) && from + in.n < to)
 			skip = num_round_up(in.n - sizeof(struct record_header) + 1, RECORD_ALIGN);
 		from += num_max(skip, RECORD_ALIGN);

@@ -117,9 +117,9 @@ Test(record, a_signed_header_that_makes_no_sense_is_refused)
 	cr_assert(record_header_is_sane(&record.header));
 	cr_assert_not(record_header_is_sane(&none));
 
-	struct record_header bad[9];
+	struct record_header bad[12];
 
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 12; i++)
 		bad[i] = record.header;
 	bad[0].type = 0;
 	bad[1].lsn = 0;
@@ -133,7 +133,10 @@ Test(record, a_signed_header_that_makes_no_sense_is_refused)
 	bad[8].flags = RECORD_DROPS_DBOX;
 	bad[8].place.dbox = 1;
 	bad[8].body_bytes = 8;
-	for (size_t i = 0; i < 9; i++) {
+	bad[9].place.journal_offset = RECORD_PLACE_OFFSET_MAX + 8;
+	bad[10].place.dbox_offset = RECORD_PLACE_OFFSET_MAX + 1;
+	bad[11].place.dbox = RECORD_PLACE_DBOX_MAX + 1;
+	for (size_t i = 0; i < 12; i++) {
 		struct record out;
 		uint64_t skip;
 

@@ -1,0 +1,476 @@
+/* Recovery of logs that were damaged, cut, or belong to users who are no more. */
+#include "index/recover.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "index/claim.h"
+#include "index/logfile.h"
+#include "io/sim.h"
+#include "tests/index/log_user.h"
+
+enum { FILE_BYTES = 256 * 1024, MEMORY_BYTES = 2 * 1024 * 1024, COUNT = 10 };
+
+struct machine {
+	struct sim_world *world;
+	struct loop *loop;
+	struct commit *commit;
+	struct log_user user;
+	struct recover_report report;
+	struct dbox_ref refs[COUNT + 1];
+	uint64_t epoch;
+	uint64_t seen[COUNT + 3]; /* how often each LSN was met */
+	uint64_t missing;
+	unsigned flags_at; /* this LSN destroys the user */
+	unsigned changes;
+	bool ended;
+	bool faulty;
+	enum rp_err outcome;
+	task_fn *fn;
+};
+
+static void run_task(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	machine->fn(task, machine);
+	machine->ended = true;
+}
+
+static void start_loop(struct machine *machine)
+{
+	struct loop_settings settings = { 0 };
+
+	machine->epoch++;
+	cr_assert_eq(sim_loop_open(machine->world, &settings, &machine->loop), RP_OK);
+}
+
+static void run(struct machine *machine, task_fn *fn)
+{
+	machine->fn = fn;
+	machine->ended = false;
+	cr_assert_eq(task_start(machine->loop, run_task, machine, NULL), RP_OK);
+	while (!machine->ended)
+		cr_assert(sim_step(machine->world));
+}
+
+static void changed(void *arg)
+{
+	struct machine *machine = arg;
+
+	machine->changes++;
+}
+
+static void open_all(struct task *task, struct machine *machine)
+{
+	struct commit_settings settings = { .file_bytes = FILE_BYTES,
+		.memory_bytes_max = MEMORY_BYTES,
+		.epoch = machine->epoch,
+		.changed = changed,
+		.arg = machine };
+
+	cr_assert_eq(commit_open(task, &settings, &machine->commit), RP_OK);
+	cr_assert_eq(log_user_open(task, &machine->user, machine->commit, 1, machine->epoch), RP_OK);
+}
+
+static uint64_t append_one(struct task *task, struct machine *machine, uint64_t lsn_expected)
+{
+	struct record_header header = { .type = 1, .userid = machine->user.userid };
+	uint64_t position = 0;
+	uint64_t lsn;
+	uint8_t payload[64];
+	uint8_t body[3000];
+
+	memset(payload, (int)lsn_expected, sizeof(payload));
+	memset(body, (int)lsn_expected, sizeof(body));
+	if (machine->flags_at == lsn_expected) {
+		header.flags = RECORD_DESTROYS;
+		cr_assert_eq(commit_reserve(task, machine->commit, sizeof(header)), RP_OK);
+		journal_cut(machine->user.journal);
+		journal_number(machine->user.journal, sizeof(header), &header.lsn, &header.place);
+		return commit_append(machine->commit, &machine->user.settle, header,
+		    bytes_of(NULL, 0), bytes_of(NULL, 0), NULL);
+	}
+	cr_assert_eq(log_user_append(task, &machine->user, bytes_of(payload, sizeof(payload)),
+	                 bytes_of(body, sizeof(body)), &lsn, &position, &machine->refs[lsn_expected]),
+	    RP_OK);
+	cr_assert_eq(lsn, lsn_expected);
+	return position;
+}
+
+/* COUNT records, each a write of its own: the i-th (from 1) lies at 8,192 + (i - 1) * 4,096 of the first log file. */
+static void fill_log(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	for (uint64_t lsn = 1; lsn <= COUNT; lsn++)
+		cr_assert_eq(
+		    commit_wait(task, machine->commit, append_one(task, machine, lsn)), RP_OK);
+}
+
+static enum rp_err see(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct machine *machine = arg;
+
+	(void)task;
+	if (record == NULL) {
+		machine->missing += missing_last - missing_first + 1;
+		return RP_OK;
+	}
+	cr_assert_leq(record->header.lsn, COUNT);
+	machine->seen[record->header.lsn]++;
+	return RP_OK;
+}
+
+static void recover_all(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct userid id = log_user_id(1);
+	struct recover *recover;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	recover_report(recover, &machine->report);
+	cr_assert_eq(recover_user(task, recover, &id), RP_OK);
+	cr_assert_not(recover_has(recover, &id));
+	cr_assert_eq(recover_sync(task, recover), RP_OK);
+	cr_assert_eq(recover_void(task, 1, machine->epoch), RP_OK);
+	recover_close(recover);
+	open_all(task, machine);
+	cr_assert_eq(journal_replay(task, machine->user.journal, 0, see, machine), RP_OK);
+	for (uint64_t lsn = 1; lsn <= COUNT; lsn++) {
+		struct dbox_body *body;
+		uint8_t read[1];
+		size_t got;
+
+		if (machine->seen[lsn] == 0 || machine->refs[lsn].file == 0)
+			continue;
+
+		enum rp_err err = dbox_body_open(
+		    task, machine->user.dbox, NULL, machine->refs[lsn], 99, &body);
+
+		cr_assert_eq(err, RP_OK);
+		err = dbox_body_read(task, body, 2999, read, 1, &got);
+		if (err != RP_OK)
+			machine->outcome = err;
+		else
+			cr_assert_eq(read[0], lsn);
+		dbox_body_close(body);
+	}
+	cr_assert_eq(log_user_close(task, &machine->user), RP_OK);
+	cr_assert_eq(commit_close(task, machine->commit), RP_OK);
+}
+
+/* The disk's content of the first log file, to be damaged and put back. */
+static void damage_log(struct machine *machine, uint64_t offset, size_t n, uint8_t value)
+{
+	struct bytes log;
+	uint8_t *copy;
+
+	cr_assert_eq(sim_disk_read(machine->world, FILE_ROOT_COMMIT, "0/1.log", &log), RP_OK);
+	copy = malloc(log.n);
+	memcpy(copy, log.p, log.n);
+	for (size_t i = 0; i < n; i++)
+		copy[offset + i] ^= value;
+	cr_assert_eq(
+	    sim_disk_write(machine->world, FILE_ROOT_COMMIT, "0/1.log", bytes_of(copy, log.n)), RP_OK);
+	free(copy);
+}
+
+/* Nobody unwinds: what the user held is remembered, so that no leak is seen where there is none. */
+static void crash(struct machine *machine)
+{
+	enum { CRASHES_MAX = 16 };
+	static struct log_user crashed[CRASHES_MAX];
+	static unsigned count;
+
+	cr_assert_lt(count, CRASHES_MAX);
+	crashed[count++] = machine->user;
+	sim_crash(machine->world);
+}
+
+static void recover_it(struct machine *machine)
+{
+	start_loop(machine);
+	run(machine, recover_all);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+}
+
+static struct machine *begin(unsigned flags_at)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	machine->flags_at = flags_at;
+	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, fill_log);
+	crash(machine);
+	return machine;
+}
+
+static void end(struct machine *machine)
+{
+	sim_close(machine->world);
+	free(machine);
+}
+
+static uint64_t seen_count(const struct machine *machine)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 1; i <= COUNT; i++)
+		n += machine->seen[i];
+	return n;
+}
+
+static uint64_t write_at(unsigned lsn)
+{
+	return LOGFILE_FIRST_OFFSET + (uint64_t)(lsn - 1) * LOGFILE_BLOCK_BYTES;
+}
+
+Test(recover, all_that_was_durable_is_placed)
+{
+	struct machine *machine = begin(0);
+
+	recover_it(machine);
+	cr_assert_eq(machine->report.records, COUNT);
+	cr_assert_eq(machine->report.writes_damaged, 0);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->missing, 0);
+	cr_assert_eq(machine->outcome, RP_OK);
+	end(machine);
+}
+
+/* One byte, in the header of the write, of the record, in its payload, in the body's record: the write was durable, a later one
+ * says so. What is sound of it is kept. */
+Test(recover, rot_in_a_durable_write_costs_that_record_only)
+{
+	static const struct {
+		uint64_t offset;
+		uint64_t lost;
+	} cases[] = { { 20, 0 }, { 64 + 10, 1 }, { 64 + 96 + 5, 1 }, { 64 + 160 + 128 + 700, 0 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct machine *machine = begin(0);
+
+		damage_log(machine, write_at(4) + cases[i].offset, 1, 0x40);
+		recover_it(machine);
+		cr_assert_eq(machine->report.writes_damaged, 1);
+		cr_assert_geq(machine->report.records_damaged, 1);
+		cr_assert_eq(machine->report.writes_cut, 0);
+		cr_assert_eq(seen_count(machine), COUNT - cases[i].lost, "case %zu", i);
+		cr_assert_eq(machine->missing, cases[i].lost);
+		cr_assert_eq(machine->outcome, i == 3 ? RP_ERR_CORRUPT : RP_OK);
+		end(machine);
+	}
+}
+
+/* The last write is not said to be durable by anybody: it ends the log, and is no damage. */
+Test(recover, a_torn_tail_is_cut_in_silence)
+{
+	struct machine *machine = begin(0);
+
+	damage_log(machine, write_at(COUNT) + 300, 1, 0x40);
+	recover_it(machine);
+	cr_assert_eq(machine->report.writes_cut, 1);
+	cr_assert_eq(machine->report.writes_damaged, 0);
+	cr_assert_eq(machine->report.records_damaged, 0);
+	cr_assert_eq(seen_count(machine), COUNT - 1);
+	end(machine);
+}
+
+/* Several in a row, the first one, and a lost copy of the file's header. */
+Test(recover, more_damage_costs_what_it_hits)
+{
+	struct machine *machine = begin(0);
+
+	damage_log(machine, write_at(1), LOGFILE_BLOCK_BYTES, 0x11);
+	damage_log(machine, write_at(5), 3 * LOGFILE_BLOCK_BYTES, 0x11);
+	damage_log(machine, 0, LOGFILE_BLOCK_BYTES, 0x11);
+	recover_it(machine);
+	cr_assert_geq(machine->report.writes_damaged, 4);
+	cr_assert_eq(seen_count(machine), COUNT - 4);
+	cr_assert_eq(machine->seen[1] + machine->seen[5] + machine->seen[6] + machine->seen[7], 0);
+	cr_assert_eq(machine->missing, 4);
+	end(machine);
+}
+
+Test(recover, a_log_without_a_header_is_reported_and_goes_on)
+{
+	struct machine *machine = begin(0);
+
+	damage_log(machine, 0, 2 * LOGFILE_BLOCK_BYTES, 0x11);
+	recover_it(machine);
+	cr_assert_eq(seen_count(machine), 0);
+	start_loop(machine);
+	memset(machine->seen, 0, sizeof(machine->seen));
+	run(machine, fill_log);
+	crash(machine);
+	recover_it(machine);
+	cr_assert_eq(seen_count(machine), COUNT);
+	end(machine);
+}
+
+Test(recover, nothing_before_a_users_end_comes_back)
+{
+	struct machine *machine = begin(6);
+
+	recover_it(machine);
+	cr_assert_eq(machine->report.records, COUNT - 5);
+	cr_assert_eq(machine->report.records_void, 5);
+	for (unsigned lsn = 1; lsn <= COUNT; lsn++)
+		cr_assert_eq(machine->seen[lsn], lsn >= 6);
+	cr_assert_eq(machine->missing, 0);
+	end(machine);
+}
+
+/* ---- what the log does when the disk does not ---- */
+
+static void append_until_it_fails(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct sim_faults faults = { .write_eio = 65535 };
+	uint64_t durable;
+
+	sim_set_faults(machine->world, &faults);
+	durable = commit_durable(machine->commit);
+	machine->changes = 0;
+
+	uint64_t position = append_one(task, machine, COUNT);
+
+	machine->outcome = commit_wait(task, machine->commit, position);
+	cr_assert_eq(commit_durable(machine->commit), durable, "durable never moves again");
+	cr_assert(commit_failed(machine->commit));
+	cr_assert_eq(machine->changes, 1, "the watcher is told");
+	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_UNAVAILABLE);
+	faults.write_eio = 0;
+	sim_set_faults(machine->world, &faults);
+	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_UNAVAILABLE, "it is final");
+	cr_assert_eq(commit_close(task, machine->commit), RP_ERR_UNKNOWN);
+	cr_assert(list_empty(&machine->user.settle.entries));
+	settle_fini(&machine->user.settle);
+	journal_close(machine->user.journal);
+	dbox_close(machine->user.dbox);
+}
+
+static void fill_less(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	for (uint64_t lsn = 1; lsn < COUNT; lsn++)
+		cr_assert_eq(
+		    commit_wait(task, machine->commit, append_one(task, machine, lsn)), RP_OK);
+	while (commit_durable(machine->commit) < commit_position(machine->commit))
+		(void)!task_yield(task);
+	(void)!task_sleep(task, 100 * 1000 * 1000); /* the second file is made */
+}
+
+Test(recover, a_failed_write_is_final_and_what_was_acknowledged_is_there)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, fill_less);
+	run(machine, append_until_it_fails);
+	cr_assert_eq(machine->outcome, RP_ERR_UNKNOWN);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	machine->outcome = RP_OK;
+	recover_it(machine);
+	cr_assert_geq(seen_count(machine), COUNT - 1);
+	cr_assert_eq(machine->missing, 0);
+	cr_assert_eq(machine->outcome, RP_OK);
+	end(machine);
+}
+
+/* The disk fills up: what was promised gets the reserve's room; new mail is refused; room makes it well again. */
+static void append_on_a_full_disk(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct sim_faults full = { .disk_bytes_max = 1 };
+	struct file *file;
+
+	cr_assert_eq(claim_reserve_make(task, 64 * 1024), RP_OK);
+	open_all(task, machine);
+	(void)!task_sleep(task, 100 * 1000 * 1000);
+	for (uint64_t lsn = 1; lsn < COUNT; lsn++)
+		(void)append_one(task, machine, lsn);
+	sim_set_faults(machine->world, &full);
+	cr_assert_eq(
+	    commit_wait(task, machine->commit, commit_position(machine->commit)), RP_OK,
+	    "the log has its room");
+	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
+	cr_assert(commit_disk_full(machine->commit));
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve", FILE_READ, &file), RP_ERR_NOTFOUND);
+	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_NOSPACE);
+	cr_assert_not(commit_failed(machine->commit));
+	full.disk_bytes_max = 0;
+	sim_set_faults(machine->world, &full);
+	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
+	cr_assert(list_empty(&machine->user.settle.entries), "all is settled");
+	cr_assert_eq(
+	    commit_wait(task, machine->commit, append_one(task, machine, COUNT)), RP_OK);
+	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
+	cr_assert_not(commit_disk_full(machine->commit));
+	cr_assert_eq(log_user_close(task, &machine->user), RP_OK);
+	cr_assert_eq(commit_close(task, machine->commit), RP_OK);
+}
+
+Test(recover, a_full_disk_is_survived)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, append_on_a_full_disk);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	recover_it(machine);
+	cr_assert_eq(machine->report.records, 0);
+	cr_assert_eq(seen_count(machine), COUNT);
+	end(machine);
+}
+
+/* A flush that fails is final: nothing is used again, and the records are still in the logs. */
+static void append_until_a_sync_fails(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct sim_faults faults = { .sync_eio = 65535 };
+	uint8_t payload[4000] = { 0 };
+
+	sim_set_faults(machine->world, &faults);
+	machine->outcome = RP_OK;
+	for (int i = 0; i < 10000 && machine->outcome == RP_OK; i++) {
+		struct dbox_ref ref;
+		uint64_t position;
+		uint64_t lsn;
+
+		machine->outcome = log_user_append(task, &machine->user,
+		    bytes_of(payload, sizeof(payload)), bytes_of(NULL, 0), &lsn, &position, &ref);
+		if (machine->outcome == RP_OK)
+			machine->outcome = commit_wait(task, machine->commit, position);
+	}
+	cr_assert(commit_failed(machine->commit));
+	cr_assert_eq(commit_close(task, machine->commit), RP_ERR_UNKNOWN);
+	settle_fini(&machine->user.settle);
+	journal_close(machine->user.journal);
+	dbox_close(machine->user.dbox);
+}
+
+Test(recover, a_failed_flush_is_final)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, fill_less);
+	run(machine, append_until_a_sync_fails);
+	cr_assert(machine->outcome == RP_ERR_UNKNOWN || machine->outcome == RP_ERR_UNAVAILABLE);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	end(machine);
+}

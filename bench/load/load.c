@@ -41,9 +41,10 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT --user U --password-file F\n"
 		"           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] [--connections N] [--seconds S]\n"
-		"           [--commit TEXT] [--json] [noop] [select] [fetch-flags] [lmtp] [idle]\n"
+		"           [--fill N] [--commit TEXT] [--json] [noop] [select] [fetch-flags] [lmtp] [idle]\n"
 		"--server-pid   the supervisor (what `ringpost serve` runs as); CPU and memory are its and its children's\n"
 		"--mailbox      the large one, INBOX by default\n"
+		"--fill         first APPEND so many small messages to it\n"
 		"--users        PREFIX0 to PREFIX(COUNT-1), all with the same password: who gets mail and who idles;\n"
 		"               load:64 by default\n");
 	exit(2);
@@ -92,6 +93,7 @@ static void parse_options(int argc, char **argv, struct work *work)
 		{ "server-pid", required_argument, NULL, 'P' }, { "mailbox", required_argument, NULL, 'm' },
 		{ "users", required_argument, NULL, 'U' }, { "connections", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 'S' }, { "commit", required_argument, NULL, 'c' },
+		{ "fill", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' }, { 0 } };
 	const char *password_file = NULL;
 	int option;
@@ -107,6 +109,7 @@ static void parse_options(int argc, char **argv, struct work *work)
 		case 'm': work->mailbox = optarg; break;
 		case 'U': set_users(work, optarg); break;
 		case 'n': work->connections = number_of(optarg, 20000); break;
+		case 'f': work->fill_count = number_of(optarg, 100000000); break;
 		case 'S': work->seconds = number_of(optarg, 3600); break;
 		case 'c': work->report.commit = optarg; break;
 		case 'j': work->report.json = true; break;
@@ -146,6 +149,10 @@ int main(int argc, char **argv)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (work.fill_count > 0) {
+		fprintf(stderr, "fill:\n");
+		work_fill(&work, work.fill_count);
 	}
 	for (size_t i = 0; i < WORKS_COUNT; i++) {
 		if (optind < argc && !wanted[i])

@@ -16,12 +16,15 @@ struct work {
 	const char *users;    /* prefix of the names of many users: users0, users1, ... with the same password */
 	unsigned users_count;
 	unsigned connections; /* idle ones */
+	unsigned fill_count;  /* messages to put in the large mailbox first; 0: none */
 	double seconds;       /* how long one measurement lasts at least */
 	char password[256];
 	struct procs procs;
 	struct report report;
 };
 
+/* APPEND so many small messages to the large mailbox. */
+void work_fill(struct work *work, unsigned messages_count);
 /* NOOP round trips, plain and TLS, on one connection and on many. */
 void work_noop(struct work *work);
 /* Connect, LOGIN, LOGOUT; SELECT of the large mailbox, again and anew. */

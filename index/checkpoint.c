@@ -188,7 +188,7 @@ static enum rp_err remove_stale(struct task *task, struct volume *volume)
 	if (err != RP_OK)
 		return err;
 	arena_init(&arena, CHECKPOINT_LIST_BYTES_MAX);
-	err = volume_files_list(task, volume, &arena, &files);
+	err = volume_files_list(task, volume->dir, &arena, &files);
 	for (size_t i = 0; err == RP_OK && i < files.count; i++) {
 		struct volume_file file = volume_file_parse(files.entries[i].name);
 		char path[VOLUME_PATH_BYTES];

@@ -117,6 +117,15 @@ static void check_counters(struct volume *volume, uint64_t mailboxid, const stru
 	node->entry.bytes = counts.bytes;
 }
 
+/* Its index file is of no use: the journal has it all, and the next checkpoint writes another. */
+static void forget_index(struct volume *volume, uint64_t mailboxid)
+{
+	struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+
+	if (node != NULL)
+		node->index_lsn = 0;
+}
+
 /* The index file, or an empty table where there is none, or a bad one. *lsn: what it has. */
 static enum rp_err open_table(struct task *task, struct volume *volume, uint64_t mailboxid,
     struct table **out, uint64_t *lsn)
@@ -139,6 +148,7 @@ static enum rp_err open_table(struct task *task, struct volume *volume, uint64_t
 			return err;
 		LOG(loop_log(volume->store->loop), LOG_WARN, "mailbox.bad_index",
 		    LOG_STR("file", path), LOG_STR("reason", err_name(err)));
+		forget_index(volume, mailboxid);
 	}
 	*lsn = created_lsn > 0 ? created_lsn - 1 : 0;
 	return table_new(volume->store->loop, mailboxid, out);
@@ -171,7 +181,7 @@ enum rp_err mailbox_load(
 	struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
 
 	if (err == RP_ERR_CORRUPT && node != NULL && node->index_lsn != 0) {
-		node->index_lsn = 0; /* the journal has it all */
+		forget_index(volume, mailboxid);
 		err = load_once(task, volume, mailboxid, out);
 	}
 	if (err == RP_OK)

@@ -145,8 +145,8 @@ static enum rp_err wait_open(struct task *task, struct volume *volume)
 	return err;
 }
 
-enum rp_err volume_open(
-    struct task *task, struct store *store, const struct userid *userid, struct volume **out)
+static enum rp_err open_volume(struct task *task, struct store *store, const struct userid *userid,
+    bool bare, struct volume **out)
 {
 	struct volume *volume = find(store, userid);
 	enum rp_err err = RP_OK;
@@ -157,6 +157,8 @@ enum rp_err volume_open(
 		volume = volume_new(store, userid);
 	if (volume == NULL)
 		return RP_ERR_NOMEM;
+	if (bare)
+		volume->bare = true;
 	volume_hold(volume);
 	err = wait_open(task, volume);
 	if (err == RP_OK && volume->catalog.destroyed)
@@ -166,6 +168,47 @@ enum rp_err volume_open(
 		return err;
 	}
 	*out = volume;
+	return RP_OK;
+}
+
+enum rp_err volume_open(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out)
+{
+	return open_volume(task, store, userid, false, out);
+}
+
+enum rp_err volume_open_bare(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out)
+{
+	RP_ASSERT(find(store, userid) == NULL);
+	return open_volume(task, store, userid, true, out);
+}
+
+bool volume_is_open(const struct store *store, const struct userid *userid)
+{
+	return find(store, userid) != NULL;
+}
+
+enum rp_err volume_drop(struct task *task, struct store *store, const struct userid *userid)
+{
+	struct volume *volume = find(store, userid);
+	enum rp_err err;
+
+	if (volume == NULL)
+		return RP_OK;
+	if (volume->refs > 0)
+		return RP_ERR_BUSY;
+	volume_hold(volume);
+	err = commit_wait(task, store->commit, volume->position);
+	if (err == RP_OK)
+		err = settle_flush(task, store->commit, &volume->settle);
+	volume_close(volume);
+	volume = find(store, userid);
+	if (err != RP_OK || volume == NULL)
+		return err;
+	if (!volume_is_forgettable(volume))
+		return RP_ERR_BUSY;
+	volume_forget(volume);
 	return RP_OK;
 }
 

@@ -41,12 +41,12 @@ struct volume_file volume_file_parse(struct bytes name)
 	return file;
 }
 
-enum rp_err volume_files_list(struct task *task, const struct volume *volume, struct arena *arena,
-    struct volume_files *out)
+enum rp_err volume_files_list(
+    struct task *task, const char *dir, struct arena *arena, struct volume_files *out)
 {
 	struct dir_entry *entries = NULL;
 	size_t count = 0;
-	enum rp_err err = dir_list(task, FILE_ROOT_DATA, volume->dir, arena, &entries, &count);
+	enum rp_err err = dir_list(task, FILE_ROOT_DATA, dir, arena, &entries, &count);
 
 	if (err != RP_OK && err != RP_ERR_NOTFOUND)
 		return err;

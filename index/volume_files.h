@@ -31,8 +31,8 @@ struct volume_files {
 struct volume_file volume_file_parse(struct bytes name);
 
 /* A directory that is not there has no files. */
-RP_MUST_USE enum rp_err volume_files_list(struct task *task, const struct volume *volume,
-    struct arena *arena, struct volume_files *out);
+RP_MUST_USE enum rp_err volume_files_list(
+    struct task *task, const char *dir, struct arena *arena, struct volume_files *out);
 
 /* The greatest LSN of a catalog below the bound; 0: none. */
 uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t bound);

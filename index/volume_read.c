@@ -1,4 +1,5 @@
 /* Opening a volume: recover, the newest sound catalog, the journal from there on, the files of its mailboxes. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "index/apply.h"
@@ -79,50 +80,82 @@ close:
 	return err;
 }
 
-static enum rp_err read_catalog(struct task *task, struct volume *volume, uint64_t lsn)
+static enum rp_err read_catalog(struct task *task, const char *dir, const struct userid *userid,
+    uint64_t lsn, struct catalog *catalog)
 {
 	char path[VOLUME_PATH_BYTES];
 	uint8_t *p;
 	size_t n;
 	enum rp_err err;
 
-	volume_path(volume, path, "%llu.catalog", (unsigned long long)lsn);
+	snprintf(path, sizeof(path), "%s/%llu.catalog", dir, (unsigned long long)lsn);
 	err = read_whole(task, path, CATALOG_BYTES_MAX, &p, &n);
 	if (err != RP_OK)
 		return err;
-	err = catalog_decode(&volume->catalog, bytes_of(p, n), &volume->userid);
+	err = catalog_decode(catalog, bytes_of(p, n), userid);
 	free(p);
-	if (err == RP_OK && volume->catalog.lsn != lsn) {
-		catalog_fini(&volume->catalog);
+	if (err == RP_OK && catalog->lsn != lsn) {
+		catalog_fini(catalog);
 		err = RP_ERR_CORRUPT;
 	}
 	return err;
 }
 
-/* The newest catalog that is sound and not ahead of the journal, or none. */
-static enum rp_err find_catalog(
-    struct task *task, struct volume *volume, const struct volume_files *files)
+/* The newest catalog below the bound that is sound. RP_ERR_NOTFOUND: none. */
+static enum rp_err find_catalog(struct task *task, const char *dir, const struct userid *userid,
+    const struct volume_files *files, uint64_t bound, struct catalog *catalog)
 {
-	uint64_t bound = journal_last_lsn(volume->journal) + 1;
-
 	for (;;) {
 		uint64_t lsn = volume_files_catalog_below(files, bound);
 		enum rp_err err;
 
 		if (lsn == 0)
-			return RP_OK;
-		err = read_catalog(task, volume, lsn);
-		if (err == RP_OK) {
-			volume->catalog_lsn = lsn;
-			return RP_OK;
-		}
-		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT)
+			return RP_ERR_NOTFOUND;
+		err = read_catalog(task, dir, userid, lsn, catalog);
+		if (err == RP_OK || err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ||
+		    err == RP_ERR_LIMIT)
 			return err;
-		LOG(loop_log(volume->store->loop), LOG_WARN, "volume.bad_catalog",
-		    LOG_STR("volume", volume->dir), LOG_U64("lsn", lsn),
-		    LOG_STR("reason", err_name(err)));
+		LOG(loop_log(task_loop(task)), LOG_WARN, "volume.bad_catalog",
+		    LOG_STR("volume", dir), LOG_U64("lsn", lsn), LOG_STR("reason", err_name(err)));
 		bound = lsn;
 	}
+}
+
+enum rp_err volume_read_catalog(
+    struct task *task, const struct userid *userid, uint64_t bound, struct catalog *catalog)
+{
+	char dir[USERID_PATH_BYTES];
+	struct volume_files files;
+	struct arena arena;
+	enum rp_err err;
+
+	userid_path(userid, dir);
+	arena_init(&arena, READ_ARENA_BYTES_MAX);
+	err = volume_files_list(task, dir, &arena, &files);
+	if (err == RP_OK)
+		err = find_catalog(task, dir, userid, &files, bound, catalog);
+	arena_fini(&arena);
+	return err;
+}
+
+/* The newest catalog that is not ahead of the journal, or none. */
+static enum rp_err start_catalog(
+    struct task *task, struct volume *volume, const struct volume_files *files)
+{
+	uint64_t last_lsn = journal_last_lsn(volume->journal);
+	enum rp_err err;
+
+	/* A catalog is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
+	if (last_lsn == 0 && !volume->bare && volume_files_catalog_below(files, UINT64_MAX) != 0) {
+		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.no_journal",
+		    LOG_STR("volume", volume->dir));
+		return RP_ERR_CORRUPT;
+	}
+	err = find_catalog(
+	    task, volume->dir, &volume->userid, files, last_lsn + 1, &volume->catalog);
+	if (err == RP_OK)
+		volume->catalog_lsn = volume->catalog.lsn;
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 static enum rp_err replay_into_catalog(
@@ -190,7 +223,7 @@ static enum rp_err make_first(struct task *task, struct volume *volume)
 		.arg = volume,
 		.grows = true };
 
-	if (volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
+	if (volume->bare || volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
 		return RP_OK;
 	return breath_run(task, volume, &plan);
 }
@@ -214,7 +247,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	if (err != RP_OK)
 		return err;
 	arena_init(&arena, READ_ARENA_BYTES_MAX);
-	err = volume_files_list(task, volume, &arena, &files);
+	err = volume_files_list(task, volume->dir, &arena, &files);
 	if (err == RP_OK)
 		err = journal_open(
 		    task, volume->dir, &volume->userid, store->epoch, &volume->journal);
@@ -222,7 +255,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		err = dbox_open(task, volume->dir, &volume->userid, store->epoch, dbox_names,
 		    volume, &volume->dbox);
 	if (err == RP_OK)
-		err = find_catalog(task, volume, &files);
+		err = start_catalog(task, volume, &files);
 	if (err == RP_OK)
 		err = replay_catalog(task, volume);
 	if (err == RP_OK) {

@@ -29,6 +29,7 @@ struct volume {
 	unsigned refs;
 	bool open;
 	bool opening;
+	bool bare; /* repair opens it: it may be without journals, and is not given first mailboxes */
 	enum rp_err open_err; /* told to those who wait when it could not be opened */
 	struct task_queue opened;
 	struct journal *journal;
@@ -49,12 +50,24 @@ struct volume {
 /* One more user; volume_close() lets go. */
 void volume_hold(struct volume *volume);
 
+/* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it though its journals are gone, without
+ * first mailboxes. */
+bool volume_is_open(const struct store *store, const struct userid *userid);
+RP_MUST_USE enum rp_err volume_drop(
+    struct task *task, struct store *store, const struct userid *userid);
+RP_MUST_USE enum rp_err volume_open_bare(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out);
+
 /* Forget a volume that nobody uses and that has nothing to settle. */
 void volume_forget(struct volume *volume);
 bool volume_is_forgettable(const struct volume *volume);
 
 /* Read the files, replay, and make the first mailboxes where there are none. */
 RP_MUST_USE enum rp_err volume_read(struct task *task, struct volume *volume);
+
+/* The newest sound catalog file of a directory, with an LSN below the bound, into an empty catalog. RP_ERR_NOTFOUND. */
+RP_MUST_USE enum rp_err volume_read_catalog(
+    struct task *task, const struct userid *userid, uint64_t bound, struct catalog *catalog);
 void volume_unread(struct volume *volume);
 
 /* What a new volume has (CLIENTS C-40). */

@@ -1,0 +1,42 @@
+/* repair.h -- look whether a user's files are sound, and make anew what is not.
+ *
+ *   check    reads all and changes nothing
+ *   rebuild  derived files from the journals; if these are gone, everything from the bodies
+ *
+ * Both need a store that is open (the server's, or one opened by a tool under the same lock).
+ */
+#ifndef RP_INDEX_REPAIR_H
+#define RP_INDEX_REPAIR_H
+
+#include "index/store.h"
+#include "io/base/userid.h"
+
+/* What was found or done, one line for a person; good during the call. */
+typedef void repair_say_fn(void *arg, struct bytes line);
+
+struct repair_report {
+	uint64_t records;          /* of the journals */
+	uint64_t records_missing;  /* lost to damage */
+	uint64_t records_unsound;  /* that do not say what they must */
+	uint64_t bodies;           /* of the dbox files */
+	uint64_t bodies_damaged;
+	uint64_t mailboxes;
+	uint64_t mailboxes_wrong;  /* whose catalog entry or index is not what the journal says */
+	uint64_t messages;
+	uint64_t messages_bodiless; /* whose body cannot be read */
+	bool journals_gone;        /* there are bodies, or a catalog, and no journal */
+};
+
+/* Is there damage in it? */
+bool repair_found_damage(const struct repair_report *report);
+
+/* RP_ERR_NOTFOUND: this user has no files. RP_OK: looked at all; the report tells. */
+RP_MUST_USE enum rp_err repair_check(struct task *task, struct store *store,
+    const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
+
+/* RP_ERR_BUSY: somebody uses his mail: try again when nobody does. Bodies alone tell messages, flags at save, dates and
+ * where they were delivered: mailboxes made from them have new UIDVALIDITYs, and what was expunged comes back. */
+RP_MUST_USE enum rp_err repair_rebuild(struct task *task, struct store *store,
+    const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
+
+#endif

@@ -15,14 +15,19 @@ static const struct {
 	const char *name;
 	void (*run)(struct work *work);
 } works[] = {
+	{ "probe", work_probe },
+	{ "idle", work_idle }, /* early: memory that other work left behind would be used again, and hide the cost */
+	{ "fill", work_fill },
 	{ "noop", work_noop },
 	{ "select", work_select },
 	{ "fetch-flags", work_fetch },
 	{ "lmtp", work_lmtp },
-	{ "idle", work_idle },
 };
 
-enum { WORKS_COUNT = sizeof(works) / sizeof(works[0]) };
+enum {
+	WORK_FILL = 2, /* asked for by --fill, not by name */
+	WORKS_COUNT = sizeof(works) / sizeof(works[0]),
+};
 
 void die(const char *format, ...)
 {
@@ -41,7 +46,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT --user U --password-file F\n"
 		"           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] [--connections N] [--seconds S]\n"
-		"           [--fill N] [--commit TEXT] [--json] [noop] [select] [fetch-flags] [lmtp] [idle]\n"
+		"           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] [select] [fetch-flags] [lmtp]\n"
 		"--server-pid   the supervisor (what `ringpost serve` runs as); CPU and memory are its and its children's\n"
 		"--mailbox      the large one, INBOX by default\n"
 		"--fill         first APPEND so many small messages to it\n"
@@ -124,7 +129,7 @@ static void parse_options(int argc, char **argv, struct work *work)
 static size_t work_named(const char *name)
 {
 	for (size_t i = 0; i < WORKS_COUNT; i++)
-		if (strcmp(works[i].name, name) == 0)
+		if (i != WORK_FILL && strcmp(works[i].name, name) == 0)
 			return i;
 	usage();
 	return 0;
@@ -150,12 +155,8 @@ int main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (work.fill_count > 0) {
-		fprintf(stderr, "fill:\n");
-		work_fill(&work, work.fill_count);
-	}
 	for (size_t i = 0; i < WORKS_COUNT; i++) {
-		if (optind < argc && !wanted[i])
+		if (i == WORK_FILL ? work.fill_count == 0 : optind < argc && !wanted[i])
 			continue;
 		fprintf(stderr, "%s:\n", works[i].name);
 		works[i].run(&work);

@@ -23,8 +23,10 @@ struct work {
 	struct report report;
 };
 
-/* APPEND so many small messages to the large mailbox. */
-void work_fill(struct work *work, unsigned messages_count);
+/* What a server that does nothing costs on this machine. */
+void work_probe(struct work *work);
+/* APPEND fill_count small messages to the large mailbox. */
+void work_fill(struct work *work);
 /* NOOP round trips, plain and TLS, on one connection and on many. */
 void work_noop(struct work *work);
 /* Connect, LOGIN, LOGOUT; SELECT of the large mailbox, again and anew. */

@@ -39,8 +39,9 @@ static void append_finish(struct wire *wire)
 	}
 }
 
-void work_fill(struct work *work, unsigned messages_count)
+void work_fill(struct work *work)
 {
+	unsigned messages_count = work->fill_count;
 	struct wire wire;
 
 	wire_login(&wire, work->imap, false, work->user, work->password);

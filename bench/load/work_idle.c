@@ -71,6 +71,10 @@ void work_idle(struct work *work)
 					  .value = kib_each(work, before),
 					  .floor = 3.1,
 					  .target = 6 });
+	report_add(&work->report, (struct report_row){ .key = "idle_all",
+					  .work = "then all memory of the server, by connections",
+					  .unit = "KiB",
+					  .value = (double)procs_pss_bytes(&work->procs) / 1024 / work->connections });
 	for (unsigned i = 0; i < work->connections; i++)
 		wire_close(&wire[i]);
 	free(wire);

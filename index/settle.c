@@ -184,7 +184,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 static void check_room(struct task *task, struct commit *commit)
 {
 	uint64_t now_ns = loop_now_ns(commit->loop);
-	uint64_t free_bytes;
+	uint64_t free_bytes = 0;
 	uint64_t total_bytes;
 
 	if (now_ns - commit->room_checked_ns < CLOCK_NS_PER_S && commit->room_checked_ns != 0)
@@ -192,6 +192,9 @@ static void check_room(struct task *task, struct commit *commit)
 	commit->room_checked_ns = now_ns;
 	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK)
 		commit->disk_full = free_bytes < commit->settings.memory_bytes_max;
+	if (commit->reserve_given && free_bytes > 2 * commit->settings.memory_bytes_max &&
+	    claim_reserve_make(task, commit->settings.memory_bytes_max) == RP_OK)
+		commit->reserve_given = false;
 }
 
 void settle_core_task(struct task *task, void *arg)

@@ -14,6 +14,7 @@
 #include "core/server/shard_thread.h"
 #include "core/server/user_table.h"
 #include "core/session/message_reader.h"
+#include "index/claim.h"
 #include "io/base/clock.h"
 #include "io/timer.h"
 #include "tls/tls_conn.h"
@@ -151,6 +152,15 @@ static void open_store(struct task *task, void *arg)
 	thread->tasks_count--;
 }
 
+/* Room that a full disk is to give for what was promised: as much as may be promised and not yet in its place. */
+static void make_reserve(struct task *task, struct shard *shard)
+{
+	enum rp_err err = claim_reserve_make(task, shard->config->unsettled_bytes_max * shard->count);
+
+	if (err != RP_OK && err != RP_ERR_CANCELED)
+		LOG(shard->log, LOG_WARN, "disk.no_reserve", LOG_STR("reason", err_name(err)));
+}
+
 /* Recovery in the background: each step on all shards before the next one. */
 static void recover(struct task *task, void *arg)
 {
@@ -166,6 +176,8 @@ static void recover(struct task *task, void *arg)
 		err = store_recover_void(task, shard->store);
 	else
 		err = store_recovered(task, shard->store);
+	if (err == RP_OK && kind == ORDER_REUSE && shard->number == 0)
+		make_reserve(task, shard);
 	if (err != RP_OK)
 		shard_answer(shard, ORDER_FAILED, 0, "what an earlier run left in the commit logs cannot be put in its place");
 	else if (kind != ORDER_REUSE)

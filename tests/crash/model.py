@@ -118,10 +118,11 @@ class ImapWorker:
     FLAGS = ('\\Seen', '\\Flagged', '\\Answered', '$Work', 'two')
     BOX_MESSAGES = 30
 
-    def __init__(self, number, user, seed):
+    def __init__(self, number, user, seed, ending):
         self.number, self.user = number, user
         self.random = random.Random(seed)
         self.prefix = f'W{number}-'
+        self.ending = ending
         self.state = State()
         self.allowed = []   # states after commands that were not answered
         self.made = self.acknowledged = 0
@@ -136,7 +137,8 @@ class ImapWorker:
         except (EOFError, OSError, ValueError):
             pass  # killed: what was not answered stays allowed
         except Exception as error:
-            self.error = error
+            if not self.ending.is_set():
+                self.error = error
 
     def message(self):
         self.made += 1
@@ -247,9 +249,10 @@ class ImapWorker:
 class LmtpWorker:
     """Delivers to the inboxes of several users at once; each answer counts for itself."""
 
-    def __init__(self, number, users, seed):
+    def __init__(self, number, users, seed, ending):
         self.number, self.users = number, users
         self.random = random.Random(seed)
+        self.ending = ending
         self.made = self.acknowledged = 0
         self.delivered = {}  # user -> {ident: size}: acknowledged
         self.maybe = {}      # user -> {ident: size}: under way
@@ -268,7 +271,8 @@ class LmtpWorker:
         except (EOFError, OSError):
             pass
         except Exception as error:
-            self.error = error
+            if not self.ending.is_set():
+                self.error = error
 
     @staticmethod
     def expect(file, code):
@@ -306,8 +310,9 @@ class World:
 
     def __init__(self, users, seed):
         self.users = users
-        self.imap = [ImapWorker(i, users[i % len(users)], f'{seed} imap {i}') for i in range(6)]
-        self.lmtp = [LmtpWorker(i, users, f'{seed} lmtp {i}') for i in range(2)]
+        self.ending = threading.Event()  # one process after the other is killed: a NO is no fault now
+        self.imap = [ImapWorker(i, users[i % len(users)], f'{seed} imap {i}', self.ending) for i in range(6)]
+        self.lmtp = [LmtpWorker(i, users, f'{seed} lmtp {i}', self.ending) for i in range(2)]
         self.inbox = {user: {} for user in users}  # uid -> (ident, size, flags) at the last look
         self.owner = {}      # (user, uidvalidity, uid) -> ident, for ever
         self.validity = {}   # (user, name) -> uidvalidity; no name is given twice

@@ -69,6 +69,7 @@ def kills(checks, seed, count):
                 backs.append(kill_server(server))
             else:
                 start = time.monotonic()
+                world.ending.set()
                 server.kill()
                 if number % 6 == 0:
                     for path in glob.glob(server.dir + '/data/users/*/*/*'):
@@ -82,6 +83,7 @@ def kills(checks, seed, count):
             for thread in threads:
                 thread.join(60)
                 assert not thread.is_alive(), 'a client hangs'
+            world.ending.clear()
             world.compare(server, all_bodies=number % 5 == 0 or number == count)
 
         for number in range(1, count + 1):

@@ -7,13 +7,17 @@
 #include "core/server/version.h"
 
 static const struct cli_command commands[] = {
+	{ "check", cli_check, "[--user U] [--json] [-c FILE]", "look whether mail is sound; changes nothing" },
 	{ "config", cli_config, "explain | check [-c FILE]", "every setting with its default; or check a config" },
 	{ "deliver", cli_deliver, "--user U [--mailbox M] [-c FILE] < MESSAGE", "one message from standard input" },
+	{ "dump", cli_dump, "FILE...", "any file of the store, for a person" },
 	{ "import", cli_import, "--user U [--mailbox M] [--json] [-c FILE] PATH...",
 	    "mail from mbox files, Maildirs, .eml files or folders of them" },
 	{ "quickstart", cli_quickstart,
 	    "[--dir DIR] [--imap PORT] [--imaps PORT] [--lmtp PORT] [--shards N] [--no-sample] [--plaintext-login]",
 	    "everything to try it: config, certificate, demo user, sample mail; then serves" },
+	{ "repair", cli_repair, "--user U [--json] [-c FILE]",
+	    "make a user's derived files anew; where the journals are gone, all of it from the bodies" },
 	{ "serve", cli_serve, "[-c FILE]", "run the server" },
 	{ "serve-child", cli_serve_child, "", NULL },
 	{ "stats", cli_stats, "[--json] [-c FILE]", "counters of the running server" },

@@ -16,10 +16,13 @@ struct cli_command {
 int cli_run(int argc, char **argv);
 
 /* The subcommands. */
+cli_fn cli_check;
 cli_fn cli_config;
 cli_fn cli_deliver;
+cli_fn cli_dump;
 cli_fn cli_import;
 cli_fn cli_quickstart;
+cli_fn cli_repair;
 cli_fn cli_serve;
 cli_fn cli_serve_child;
 cli_fn cli_stats;

@@ -33,7 +33,8 @@ struct admin_conn {
 
 static void say(struct admin_conn *admin, json_t *answer)
 {
-	char *text = json_dumps(answer, JSON_COMPACT);
+	/* NULL: no memory, or a text that is no UTF-8. */
+	char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	json_decref(answer);
 	if (text != NULL) {
@@ -234,6 +235,30 @@ static enum rp_err do_deliver(struct task *task, struct admin_conn *admin, const
 	return RP_OK;
 }
 
+static void do_repair(struct task *task, struct admin_conn *admin, const json_t *request, bool rebuild)
+{
+	struct shard *shard = admin->shard;
+	struct call_repair_in in = { .rebuild = rebuild };
+	struct call_repair_out out = { .lines = NULL };
+	enum rp_err err = lookup(task, admin, request, &in.userid);
+
+	if (err == RP_OK)
+		err = shard_call(task, userid_shard(&in.userid, shard->count), CALL_REPAIR, &in, &out);
+	for (struct bytes rest = { (const uint8_t *)out.lines, out.lines_bytes }; rest.n > 0;) {
+		size_t lf = bytes_find(rest, 0, '\n');
+
+		say(admin, json_pack("{s:s%}", "line", (const char *)rest.p, lf));
+		rest = bytes_from(rest, lf + 1);
+	}
+	free(out.lines);
+	if (err == RP_OK && repair_found_damage(&out.report))
+		err = RP_ERR_CORRUPT;
+	if (err == RP_OK)
+		say_code(admin, 0, NULL);
+	else
+		say_err(admin, err, rebuild ? "repair" : "check");
+}
+
 static void do_stats(struct task *task, struct admin_conn *admin)
 {
 	struct shard *shard = admin->shard;
@@ -272,6 +297,8 @@ static enum rp_err do_request(struct task *task, struct admin_conn *admin, const
 		do_users_changed(task, admin);
 	else if (bytes_eq(cmd, BYTES_LIT("lookup")))
 		do_lookup(task, admin, request);
+	else if (bytes_eq(cmd, BYTES_LIT("check")) || bytes_eq(cmd, BYTES_LIT("repair")))
+		do_repair(task, admin, request, bytes_eq(cmd, BYTES_LIT("repair")));
 	else if (bytes_eq(cmd, BYTES_LIT("deliver")))
 		return do_deliver(task, admin, request);
 	else

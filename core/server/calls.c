@@ -1,5 +1,7 @@
 #include "core/server/calls.h"
 
+#include <stdlib.h>
+
 #include "core/server/address_table.h"
 #include "core/server/auth_link.h"
 #include "io/base/clock.h"
@@ -60,6 +62,33 @@ static enum rp_err call_deliver(struct task *task, void *world, const void *in, 
 	return err;
 }
 
+enum { CALLS_REPAIR_LINES_BYTES_MAX = 256 * 1024 }; /* of findings; what is more is counted in the report only */
+
+static void keep_line(void *arg, struct bytes line)
+{
+	struct call_repair_out *out = arg;
+
+	if (out->lines == NULL)
+		out->lines = malloc(CALLS_REPAIR_LINES_BYTES_MAX);
+	if (out->lines == NULL || line.n + 1 > CALLS_REPAIR_LINES_BYTES_MAX - out->lines_bytes)
+		return;
+	memcpy(out->lines + out->lines_bytes, line.p, line.n);
+	out->lines[out->lines_bytes + line.n] = '\n';
+	out->lines_bytes += line.n + 1;
+}
+
+static enum rp_err call_repair(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct call_repair_in *repair = in;
+	struct call_repair_out *found = out;
+
+	*found = (struct call_repair_out){ .lines = NULL };
+	if (repair->rebuild)
+		return repair_rebuild(task, shard->store, &repair->userid, keep_line, found, &found->report);
+	return repair_check(task, shard->store, &repair->userid, keep_line, found, &found->report);
+}
+
 static enum rp_err call_stats(struct task *task, void *world, const void *in, void *out)
 {
 	struct shard *shard = world;
@@ -76,6 +105,7 @@ const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_AUTH] = { "auth", call_auth },
 	[CALL_AUTH_CHANGED] = { "auth.changed", call_auth_changed },
 	[CALL_DELIVER] = { "deliver", call_deliver },
+	[CALL_REPAIR] = { "repair", call_repair },
 	[CALL_STATS] = { "stats", call_stats },
 	[CALLS_COUNT] = { NULL, NULL },
 };

@@ -5,6 +5,7 @@
 #include "core/auth/auth_wire.h"
 #include "core/lmtp/deliver.h"
 #include "core/server/shard.h"
+#include "index/repair.h"
 #include "io/net.h"
 
 enum calls {
@@ -13,6 +14,7 @@ enum calls {
 	CALL_AUTH,          /* in: struct auth_wire_request, its texts lent; out: struct call_auth_out */
 	CALL_AUTH_CHANGED,  /* the user database has changed: forget what is cached */
 	CALL_DELIVER,       /* in: struct deliver_in, its message lent; out: struct deliver_out */
+	CALL_REPAIR,        /* in: struct call_repair_in; out: struct call_repair_out */
 	CALL_STATS,         /* out: struct shard_stats */
 	CALLS_COUNT
 };
@@ -25,6 +27,17 @@ struct call_delay_in {
 struct call_auth_out {
 	struct auth_wire_answer answer; /* .name points to name */
 	uint8_t name[AUTH_WIRE_NAME_BYTES_MAX];
+};
+
+struct call_repair_in {
+	struct userid userid;
+	bool rebuild;
+};
+
+struct call_repair_out {
+	char *lines; /* malloc'ed, the caller's: what was found, a line each, as far as it fits; NULL: nothing */
+	size_t lines_bytes;
+	struct repair_report report;
 };
 
 extern const struct shard_call_row calls_table[CALLS_COUNT + 1];

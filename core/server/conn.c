@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/server/admission.h"
+#include "core/server/conn_input.h"
 #include "core/server/proxy.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
@@ -10,7 +11,6 @@
 #include "tls/tls_ctx.h"
 
 enum {
-	CONN_IN_ROOM_MIN = 1024,
 	CONN_LINGER_MS = 1000,    /* how long a closed connection's input is still thrown away */
 	CONN_RETRY_TASK_MS = 50,  /* no task was free: look again at the latest after this */
 };
@@ -75,31 +75,6 @@ void conn_detach(struct conn *conn)
 	stat_sub(&conn->shard->stats.connections, 1);
 }
 
-/* A buffer that was too small, and that the connection's task may still be looking at. */
-struct conn_old_input {
-	struct conn_old_input *next;
-	size_t room;
-	uint8_t *p;
-};
-
-static void drop_buffer(uint8_t *p, size_t room)
-{
-	if (p != NULL)
-		bytes_wipe(p, room); /* perhaps a password */
-	free(p);
-}
-
-static void drop_old_input(struct conn *conn)
-{
-	while (conn->in_old != NULL) {
-		struct conn_old_input *old = conn->in_old;
-
-		conn->in_old = old->next;
-		drop_buffer(old->p, old->room);
-		free(old);
-	}
-}
-
 static void on_closed(void *arg)
 {
 	struct conn *conn = arg;
@@ -108,8 +83,7 @@ static void on_closed(void *arg)
 	tls_conn_close(conn->tls);
 	rope_fini(&conn->out);
 	rope_fini(&conn->wire);
-	drop_old_input(conn);
-	drop_buffer(conn->in, conn->in_room);
+	conn_input_fini(conn);
 	free(conn);
 }
 
@@ -178,75 +152,7 @@ struct bytes conn_peer_text(const struct conn *conn, char text[48])
 
 /* ---- input ---- */
 
-struct bytes conn_input(const struct conn *conn)
-{
-	return conn->in == NULL ? bytes_of(NULL, 0) : bytes_of(conn->in + conn->in_from, conn->in_to - conn->in_from);
-}
-
-/* The buffer has been outgrown. lent: the task may hold a part of it, till it takes. */
-static bool drop_input(struct conn *conn, bool lent)
-{
-	struct conn_old_input *old = NULL;
-
-	if (!lent) {
-		drop_buffer(conn->in, conn->in_room);
-		return true;
-	}
-	old = malloc(sizeof(*old));
-	if (old == NULL)
-		return false;
-	*old = (struct conn_old_input){ conn->in_old, conn->in_room, conn->in };
-	conn->in_old = old;
-	return true;
-}
-
-static bool input_reserve(struct conn *conn, size_t n)
-{
-	size_t used = conn->in_to - conn->in_from;
-	bool lent = conn->task != NULL && used > 0;
-
-	if (conn->in_room - conn->in_to >= n)
-		return true;
-	if (conn->in_from > 0 && !lent) {
-		memmove(conn->in, conn->in + conn->in_from, used);
-		conn->in_from = 0;
-		conn->in_to = used;
-	}
-	if (conn->in_room - conn->in_to >= n)
-		return true;
-	size_t room = conn->in_room == 0 ? CONN_IN_ROOM_MIN : conn->in_room * 2;
-
-	while (room - used < n)
-		room *= 2;
-	uint8_t *in = malloc(room);
-
-	if (in == NULL)
-		return false;
-	if (used > 0)
-		memcpy(in, conn->in + conn->in_from, used);
-	if (!drop_input(conn, lent)) {
-		free(in);
-		return false;
-	}
-	conn->in = in;
-	conn->in_from = 0;
-	conn->in_to = used;
-	conn->in_room = room;
-	return true;
-}
-
-static bool input_put(struct conn *conn, struct bytes b)
-{
-	if (b.n == 0)
-		return true;
-	if (!input_reserve(conn, b.n))
-		return false;
-	memcpy(conn->in + conn->in_to, b.p, b.n);
-	conn->in_to += b.n;
-	return true;
-}
-
-static void arm_recv(struct conn *conn)
+void conn_input_arm(struct conn *conn)
 {
 	bool full = conn->in_to - conn->in_from >= conn->in_bytes_max || conn->out.bytes > CONN_OUT_BYTES_MAX;
 
@@ -257,40 +163,6 @@ static void arm_recv(struct conn *conn)
 	if (full && conn->state == CONN_OPEN)
 		return;
 	net_recv(conn->net, on_recv, conn);
-}
-
-void conn_take(struct conn *conn, size_t n)
-{
-	RP_ASSERT(n <= conn->in_to - conn->in_from);
-	if (n == 0)
-		return;
-	bytes_wipe(conn->in + conn->in_from, n);
-	conn->in_from += n;
-	drop_old_input(conn);
-	if (conn->in_from == conn->in_to) {
-		/* An idle connection has no buffer. */
-		free(conn->in);
-		conn->in = NULL;
-		conn->in_from = conn->in_to = conn->in_room = 0;
-	}
-	arm_recv(conn);
-}
-
-enum rp_err conn_wait_input(struct task *task, struct conn *conn, size_t had)
-{
-	while (conn->in_to - conn->in_from <= had) {
-		if (conn->dropped)
-			return RP_ERR_CANCELED;
-		if (conn->in_ended)
-			return RP_ERR_END;
-		arm_recv(conn);
-		conn_pump(conn);
-		enum rp_err err = task_queue_wait(task, &conn->input_queue);
-
-		if (err != RP_OK)
-			return err;
-	}
-	return RP_OK;
 }
 
 /* The handshake has just been done: count it, and speak first if the protocol does. */
@@ -318,7 +190,7 @@ static bool take_ciphertext(struct conn *conn, struct bytes in)
 		size_t n = 0;
 
 		verdict = tls_conn_read(conn->tls, &in, conn->shard->read_scratch, TLS_CONN_RECORD_BYTES, &n, &conn->wire);
-		if (!input_put(conn, bytes_of(conn->shard->read_scratch, n)))
+		if (!conn_input_put(conn, bytes_of(conn->shard->read_scratch, n)))
 			return false;
 		if (!was_open && tls_conn_is_open(conn->tls)) {
 			was_open = true;
@@ -344,8 +216,8 @@ static bool take_ciphertext(struct conn *conn, struct bytes in)
 static bool take_plain(struct conn *conn, struct bytes in)
 {
 	if (!conn->proxy_awaited)
-		return conn->tls != NULL ? take_ciphertext(conn, in) : input_put(conn, in);
-	if (!input_put(conn, in))
+		return conn->tls != NULL ? take_ciphertext(conn, in) : conn_input_put(conn, in);
+	if (!conn_input_put(conn, in))
 		return false;
 
 	struct bytes all = conn_input(conn);
@@ -367,7 +239,7 @@ static bool take_plain(struct conn *conn, struct bytes in)
 	conn_take(conn, all.n);
 	conn_begin(conn);
 	bool taken = conn->tls != NULL ? take_ciphertext(conn, bytes_of(rest, rest_n))
-				       : input_put(conn, bytes_of(rest, rest_n));
+				       : conn_input_put(conn, bytes_of(rest, rest_n));
 
 	free(rest);
 	return taken;
@@ -383,7 +255,7 @@ static void on_recv(void *arg, enum rp_err err, struct bytes in)
 		if (err != RP_OK || in.n == 0)
 			conn_drop(conn, "closed");
 		else
-			arm_recv(conn);
+			conn_input_arm(conn);
 		return;
 	}
 	if (err == RP_ERR_CANCELED) {
@@ -404,7 +276,7 @@ static void on_recv(void *arg, enum rp_err err, struct bytes in)
 	}
 	if (conn->moving)
 		return;
-	arm_recv(conn);
+	conn_input_arm(conn);
 	if (conn->task != NULL)
 		task_queue_wake_all(&conn->input_queue);
 	else
@@ -434,7 +306,7 @@ static void run_task(struct task *task, void *arg)
 	} else {
 		if (conn->in_ended && conn->state == CONN_OPEN)
 			conn_end(conn);
-		arm_recv(conn);
+		conn_input_arm(conn);
 		conn_pump(conn);
 	}
 	shard_task_ended(shard);
@@ -498,7 +370,7 @@ static void finish(struct conn *conn)
 	conn->state = CONN_LINGERING;
 	net_shutdown(conn->net);
 	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);
-	arm_recv(conn);
+	conn_input_arm(conn);
 }
 
 void conn_pump(struct conn *conn)
@@ -553,7 +425,7 @@ static void on_sent(void *arg, enum rp_err err)
 	if (!task_queue_empty(&conn->drained_queue)) {
 		task_queue_wake_all(&conn->drained_queue);
 	} else if (conn->task == NULL && conn->state == CONN_OPEN) {
-		arm_recv(conn);
+		conn_input_arm(conn);
 		conn_run(conn);
 	}
 }
@@ -588,7 +460,7 @@ void conn_begin(struct conn *conn)
 	struct shard *shard = conn->shard;
 
 	if (conn->proxy_awaited) {
-		arm_recv(conn);
+		conn_input_arm(conn);
 		conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);
 		return;
 	}
@@ -601,11 +473,11 @@ void conn_begin(struct conn *conn)
 			conn_drop(conn, "no certificate");
 			return;
 		}
-		arm_recv(conn);
+		conn_input_arm(conn);
 	} else if (!conn->greeted) {
 		conn->greeted = true;
 		conn->driver->greet(conn);
-		arm_recv(conn);
+		conn_input_arm(conn);
 		conn_pump(conn);
 	}
 	conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);

@@ -4,6 +4,7 @@
 
 #include "core/cmd/registry.h"
 #include "core/imap/command.h"
+#include "core/server/drive_io.h"
 #include "core/server/handoff.h"
 #include "core/server/user_table.h"
 #include "io/base/clock.h"
@@ -13,20 +14,7 @@
 enum {
 	DRIVE_ARENA_BYTES_GUEST = 64 * 1024,       /* of one command before login */
 	DRIVE_ARENA_BYTES_USER = 16 * 1024 * 1024, /* after: a long SEARCH, a LIST of many names */
-	DRIVE_STREAM_PIECE_BYTES = 64 * 1024,
 	DRIVE_STREAM_DROP_FACTOR = 4, /* x APPENDLIMIT: of a too large literal nobody asked for, read and dropped */
-};
-
-/* One command under way; lies on the task's stack. */
-struct run {
-	struct drive *drive;
-	struct conn *conn;
-	struct cmd cmd;
-	struct resp resp;
-	struct arena arena;
-	uint64_t stream_left; /* of the mail literal that is being read */
-	size_t stream_lent;   /* of the input: taken at the next call */
-	bool stream_open;     /* the literal's bytes are coming (or have come) */
 };
 
 struct drive *drive_of(const struct conn *conn)
@@ -146,92 +134,6 @@ static uint64_t drive_tick(struct conn *conn, uint64_t now_ns)
 	return num_min(keep_ns, idle_ns - num_min(now_ns - conn->heard_ns, idle_ns - CLOCK_NS_PER_S));
 }
 
-/* ---- what a command may ask ---- */
-
-static enum rp_err io_flush(struct task *task, struct cmd *cmd)
-{
-	struct run *run = cmd->io_arg;
-
-	resp_flush(&run->resp);
-	if (run->conn->out.bytes + run->conn->wire.bytes <= CONN_OUT_BYTES_HIGH && !run->conn->dropped)
-		return task_pause(task);
-	return conn_flush(task, run->conn, CONN_OUT_BYTES_HIGH / 2);
-}
-
-static enum rp_err io_read_line(struct task *task, struct cmd *cmd, struct bytes *line)
-{
-	struct run *run = cmd->io_arg;
-	struct conn *conn = run->conn;
-
-	resp_flush(&run->resp);
-	conn_take(conn, run->stream_lent);
-	run->stream_lent = 0;
-	for (;;) {
-		struct bytes in = conn_input(conn);
-		size_t lf = bytes_find(in, 0, '\n');
-
-		if (lf < in.n) {
-			size_t n = lf > 0 && in.p[lf - 1] == '\r' ? lf - 1 : lf;
-
-			if (n > DRIVE_READ_LINE_BYTES_MAX)
-				return RP_ERR_LIMIT;
-			*line = arena_copy(cmd->arena, bytes_slice(in, 0, n));
-			conn_take(conn, lf + 1);
-			return line->p != NULL ? RP_OK : RP_ERR_LIMIT;
-		}
-		if (in.n > DRIVE_READ_LINE_BYTES_MAX)
-			return RP_ERR_LIMIT;
-		enum rp_err err = conn_wait_input(task, conn, in.n);
-
-		if (err != RP_OK)
-			return err;
-	}
-}
-
-static enum rp_err io_stream_accept(struct task *task, struct cmd *cmd)
-{
-	struct run *run = cmd->io_arg;
-
-	RP_ASSERT(cmd->has_stream);
-	if (run->stream_open)
-		return RP_OK;
-	run->stream_open = true;
-	run->stream_left = cmd->stream_bytes;
-	if (!cmd->stream_waits)
-		return RP_OK;
-	resp_continuation(&run->resp, BYTES_LIT("OK"));
-	resp_flush(&run->resp);
-	return conn_flush(task, run->conn, CONN_OUT_BYTES_HIGH);
-}
-
-static enum rp_err io_stream_read(struct task *task, struct cmd *cmd, struct bytes *piece)
-{
-	struct run *run = cmd->io_arg;
-	struct conn *conn = run->conn;
-
-	RP_ASSERT(run->stream_open);
-	conn_take(conn, run->stream_lent);
-	run->stream_lent = 0;
-	if (run->stream_left == 0)
-		return RP_ERR_END;
-	enum rp_err err = conn_wait_input(task, conn, 0);
-
-	if (err != RP_OK)
-		return RP_ERR_CANCELED;
-	*piece = conn_input(conn);
-	piece->n = num_min(num_min(piece->n, run->stream_left), DRIVE_STREAM_PIECE_BYTES);
-	run->stream_left -= piece->n;
-	run->stream_lent = piece->n;
-	return RP_OK;
-}
-
-static const struct cmd_io drive_io = {
-	.flush = io_flush,
-	.read_line = io_read_line,
-	.stream_accept = io_stream_accept,
-	.stream_read = io_stream_read,
-};
-
 /* ---- running one command ---- */
 
 static void say_bad(struct conn *conn, struct bytes tag, const char *code, const char *text, enum resp_status status)
@@ -255,7 +157,7 @@ static bool count_bad(struct drive *drive)
 }
 
 /* A literal that the command did not want to the end is read and thrown away; then the line behind it, too. */
-static enum rp_err drop_stream(struct task *task, struct run *run)
+static enum rp_err drop_stream(struct task *task, struct drive_run *run)
 {
 	struct cmd *cmd = &run->cmd;
 	struct bytes piece;
@@ -273,7 +175,7 @@ static enum rp_err drop_stream(struct task *task, struct run *run)
 	}
 	if (run->stream_left == 0 && run->stream_lent == 0)
 		return RP_OK;
-	while ((err = io_stream_read(task, cmd, &piece)) == RP_OK)
+	while ((err = drive_io.stream_read(task, cmd, &piece)) == RP_OK)
 		;
 	if (err != RP_ERR_END)
 		return err;
@@ -327,7 +229,7 @@ static enum rp_err fulfil_wish(struct task *task, struct drive *drive)
 }
 
 /* Carry out the command; its bytes are in run->cmd already. */
-static enum rp_err run_command(struct task *task, struct run *run)
+static enum rp_err run_command(struct task *task, struct drive_run *run)
 {
 	struct drive *drive = run->drive;
 	struct shard *shard = run->conn->shard;
@@ -361,7 +263,7 @@ static enum rp_err run_command(struct task *task, struct run *run)
 static enum rp_err start_command(struct task *task, struct drive *drive, struct bytes in, bool stream)
 {
 	struct conn *conn = drive->conn;
-	struct run run = { .drive = drive, .conn = conn };
+	struct drive_run run = { .drive = drive, .conn = conn };
 	struct command command;
 	enum rp_err err = RP_OK;
 

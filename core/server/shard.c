@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/lmtp/spool.h"
 #include "core/server/accept.h"
 #include "core/server/address_table.h"
 #include "core/server/admin.h"
@@ -143,7 +144,13 @@ static void open_store(struct task *task, void *arg)
 	};
 
 	task_set_name(task, "open store");
-	if (store_open(task, &settings, thread->epoch, &shard->store, &reason) == RP_OK) {
+	enum rp_err err = store_open(task, &settings, thread->epoch, &shard->store, &reason);
+
+	if (err == RP_OK && shard->number == 0) {
+		reason = "the spool folder cannot be made or emptied";
+		err = spool_clean(task);
+	}
+	if (err == RP_OK) {
 		shard->env.store = shard->store;
 		shard_answer(shard, ORDER_READY, 0, NULL);
 	} else {

@@ -202,6 +202,27 @@ static struct bytes mailbox_of_detail(struct lmtp *lmtp, const struct lmtp_path 
 	return name;
 }
 
+/* Whose mailbox: the whole address, or the one before "+detail", which may have bytes that no name has ("Lists/dev"). */
+static enum rp_err look_up(struct task *task, struct lmtp *lmtp, const struct lmtp_path *path, struct lmtp_rcpt *rcpt)
+{
+	struct bytes all = bytes_of(path->address, path->address_bytes);
+	struct bytes detail = lmtp_path_detail(path);
+
+	rcpt->address = arena_copy(&lmtp->arena, all);
+	if (rcpt->address.p == NULL)
+		return RP_ERR_NOMEM;
+	enum rp_err err = lmtp->io->lookup(task, lmtp->arg, rcpt->address, &rcpt->userid);
+
+	if (err != RP_ERR_NOTFOUND || detail.n == 0 || detail.n + 1 >= path->local_bytes)
+		return err;
+	size_t name_bytes = path->local_bytes - detail.n - 1;
+	uint8_t plain[LMTP_PATH_BYTES_MAX];
+
+	memcpy(plain, all.p, name_bytes);
+	memcpy(plain + name_bytes, all.p + path->local_bytes, all.n - path->local_bytes);
+	return lmtp->io->lookup(task, lmtp->arg, bytes_of(plain, all.n - detail.n - 1), &rcpt->userid);
+}
+
 static const char *rcpt_params(struct bytes args)
 {
 	struct bytes keyword;
@@ -246,9 +267,8 @@ static enum rp_err do_rcpt(struct task *task, struct lmtp *lmtp, struct bytes ar
 		reply(lmtp, "452 4.5.3 Too many recipients");
 		return RP_OK;
 	}
-	rcpt.address = arena_copy(&lmtp->arena, bytes_of(path.address, path.address_bytes));
 	rcpt.mailbox = mailbox_of_detail(lmtp, &path);
-	err = rcpt.address.p == NULL ? RP_ERR_NOMEM : lmtp->io->lookup(task, lmtp->arg, rcpt.address, &rcpt.userid);
+	err = look_up(task, lmtp, &path, &rcpt);
 	switch (err) {
 	case RP_OK:
 		lmtp->rcpt[lmtp->rcpt_count++] = rcpt;
@@ -293,6 +313,7 @@ static enum rp_err take_in(struct task *task, struct lmtp *lmtp, struct bytes b)
 	return lmtp->failed == RP_ERR_CANCELED ? RP_ERR_CANCELED : RP_OK;
 }
 
+/* RCPT found the user: whatever is missing now may be there when the MTA tries again, so nothing here bounces mail but its size. */
 static const char *reply_of(enum rp_err err)
 {
 	switch (err) {
@@ -304,8 +325,6 @@ static const char *reply_of(enum rp_err err)
 		return "452 4.2.2 Mailbox full (over quota)";
 	case RP_ERR_NOSPACE:
 		return "452 4.3.1 No space left";
-	case RP_ERR_NOTFOUND:
-		return "550 5.1.1 No such user here";
 	case RP_ERR_UNKNOWN:
 		return "451 4.3.0 It is not known whether it was stored; send it again";
 	default:

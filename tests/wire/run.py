@@ -563,6 +563,12 @@ def main():
         def log_clean(server):
             bad = LOG_BAD.findall(server.log_text())
             assert not bad, 'in the log:\n' + '\n'.join(bad[:40])
+
+        def both_shards():
+            homes = set(re.findall(r'login\.ok shard=(\d+)', servers['plain'].log_text()))
+            assert homes == {'0', '1'}, f'users were only on shards {homes}'
+        if not wanted:
+            checks.run('the users live on both shards', both_shards)
         for name, server in servers.items():
             checks.run(f'server {name} ends in order', in_order, server)
             checks.run(f'server {name} has a clean log', log_clean, server)

@@ -66,6 +66,7 @@ PASSWORD = 'secret'
 SERVERS = {
     'plain': {},
     'strict': {'plaintext_login': False},
+    'small': {'limits': 'login = 2s connections_per_user_address = 2 appendlimit = 64KiB', 'auth': 'master_users = { "master" }'},
 }
 
 
@@ -552,7 +553,7 @@ def main():
 
     try:
         for server in servers.values():
-            write_users(server, [name for names in users.values() for name in names])
+            write_users(server, [name for names in users.values() for name in names] + ['master'])
             server.start()
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             list(pool.map(play, paths))

@@ -20,21 +20,6 @@ PARTS = {'curl': with_curl, 'imaplib': with_imaplib, 'mbsync': with_mbsync, 'neo
 SHARDS = 2
 
 
-def users_of_all_shards(server, prefix):
-    """Two new users, one on each shard: the log says on which shard a login ended up."""
-    found = {}
-    for n in range(40):
-        name = f'{prefix}{n}'
-        server.add_user(name)
-        server.imap(name).logout()
-        shard = re.findall(rf'shard=(\d+) user={name} ', server.log_text())
-        if shard and int(shard[-1]) not in found:
-            found[int(shard[-1])] = name
-        if len(found) == SHARDS:
-            return [found[shard] for shard in sorted(found)]
-    raise AssertionError(f'no two users on {SHARDS} shards: {found}')
-
-
 def sound(server):
     log = server.log_text()
     bad = re.search('ERROR: AddressSanitizer|runtime error:|child.ended|ERROR: LeakSanitizer|assert', log)
@@ -46,7 +31,7 @@ def main():
     wanted = sys.argv[1:] or list(PARTS)
     with rp.Server(shards=SHARDS) as server:
         for name in wanted:
-            PARTS[name].run(checks, server, users_of_all_shards(server, name.replace('_', '-')))
+            PARTS[name].run(checks, server, server.users_of_all_shards(name.replace('_', '-'), SHARDS))
         checks.run('the server log has no crash and no sanitizer report', sound, server)
     checks.end()
 

@@ -6,6 +6,7 @@
 """
 import imaplib
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -103,6 +104,20 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
     def add_user(self, name, password='secret'):
         self.run('user', 'add', name, input=password.encode())
 
+    def users_of_all_shards(self, prefix, shards=2):
+        """A new user on each shard: the log says on which one a login ended up."""
+        found = {}
+        for n in range(40):
+            name = f'{prefix}{n}'
+            self.add_user(name)
+            self.imap(name).logout()
+            shard = re.findall(rf'login.ok shard=(\d+) user={name} ', self.log_text())
+            if shard:
+                found.setdefault(int(shard[-1]), name)
+            if len(found) == shards:
+                return [found[shard] for shard in sorted(found)]
+        raise AssertionError(f'no users on {shards} shards: {found}')
+
     def start(self, timeout=60):
         if not os.path.exists(os.path.join(self.dir, 'passwd')):
             open(os.path.join(self.dir, 'passwd'), 'a').close()
@@ -149,7 +164,7 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
         """The whole of it, at once, as a power cut would (but for what the kernel holds)."""
         if self.process is None:
             return
-        pids = list(self.children().values()) + [self.process.pid]
+        pids = [self.process.pid] + list(self.children().values())  # the supervisor first: it would start others
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -15,13 +15,14 @@ static const struct {
 	const char *name;
 	void (*run)(struct work *work);
 } works[] = {
-	{ "probe", work_probe },
-	{ "idle", work_idle }, /* early: memory that other work left behind would be used again, and hide the cost */
-	{ "fill", work_fill },
-	{ "noop", work_noop },
-	{ "select", work_select },
-	{ "fetch-flags", work_fetch },
-	{ "lmtp", work_lmtp },
+    {"probe", work_probe},
+    {"idle",
+        work_idle}, /* early: memory that other work left behind would be used again, and hide the cost */
+    {"fill", work_fill},
+    {"noop", work_noop},
+    {"select", work_select},
+    {"fetch-flags", work_fetch},
+    {"lmtp", work_lmtp},
 };
 
 enum {
@@ -43,15 +44,19 @@ void die(const char *format, ...)
 
 static void usage(void)
 {
-	fprintf(stderr,
-		"usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT --user U --password-file F\n"
-		"           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] [--connections N] [--seconds S]\n"
-		"           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] [select] [fetch-flags] [lmtp]\n"
-		"--server-pid   the supervisor (what `ringpost serve` runs as); CPU and memory are its and its children's\n"
-		"--mailbox      the large one, INBOX by default\n"
-		"--fill         first APPEND so many small messages to it\n"
-		"--users        PREFIX0 to PREFIX(COUNT-1), all with the same password: who gets mail and who idles;\n"
-		"               load:64 by default\n");
+	fprintf(stderr, "usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT "
+	                "--user U --password-file F\n"
+	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
+	                "[--connections N] [--seconds S]\n"
+	                "           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] "
+	                "[select] [fetch-flags] [lmtp]\n"
+	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
+	                "memory are its and its children's\n"
+	                "--mailbox      the large one, INBOX by default\n"
+	                "--fill         first APPEND so many small messages to it\n"
+	                "--users        PREFIX0 to PREFIX(COUNT-1), all with the same password: "
+	                "who gets mail and who idles;\n"
+	                "               load:64 by default\n");
 	exit(2);
 }
 
@@ -67,7 +72,9 @@ static void read_password(struct work *work, const char *path)
 	fclose(file);
 	work->password[strcspn(work->password, "\r\n")] = '\0';
 	if (work->password[0] == '\0' || strpbrk(work->password, "\"\\") != NULL)
-		die("%s: a password of at least one letter, without quotes and backslashes, is needed", path);
+		die("%s: a password of at least one letter, without quotes and backslashes, is "
+		    "needed",
+		    path);
 }
 
 static unsigned number_of(const char *text, unsigned max)
@@ -92,36 +99,63 @@ static void set_users(struct work *work, char *text)
 
 static void parse_options(int argc, char **argv, struct work *work)
 {
-	static const struct option options[] = { { "imap", required_argument, NULL, 'i' },
-		{ "imaps", required_argument, NULL, 's' }, { "lmtp", required_argument, NULL, 'l' },
-		{ "user", required_argument, NULL, 'u' }, { "password-file", required_argument, NULL, 'p' },
-		{ "server-pid", required_argument, NULL, 'P' }, { "mailbox", required_argument, NULL, 'm' },
-		{ "users", required_argument, NULL, 'U' }, { "connections", required_argument, NULL, 'n' },
-		{ "seconds", required_argument, NULL, 'S' }, { "commit", required_argument, NULL, 'c' },
-		{ "fill", required_argument, NULL, 'f' },
-		{ "json", no_argument, NULL, 'j' }, { 0 } };
+	static const struct option options[] = {{"imap", required_argument, NULL, 'i'},
+	    {"imaps", required_argument, NULL, 's'}, {"lmtp", required_argument, NULL, 'l'},
+	    {"user", required_argument, NULL, 'u'}, {"password-file", required_argument, NULL, 'p'},
+	    {"server-pid", required_argument, NULL, 'P'}, {"mailbox", required_argument, NULL, 'm'},
+	    {"users", required_argument, NULL, 'U'}, {"connections", required_argument, NULL, 'n'},
+	    {"seconds", required_argument, NULL, 'S'}, {"commit", required_argument, NULL, 'c'},
+	    {"fill", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'}, {0}};
 	const char *password_file = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'i': work->imap = optarg; break;
-		case 's': work->imaps = optarg; break;
-		case 'l': work->lmtp = optarg; break;
-		case 'u': work->user = optarg; break;
-		case 'p': password_file = optarg; break;
-		case 'P': procs_find(&work->procs, (pid_t)number_of(optarg, 1U << 30)); break;
-		case 'm': work->mailbox = optarg; break;
-		case 'U': set_users(work, optarg); break;
-		case 'n': work->connections = number_of(optarg, 20000); break;
-		case 'f': work->fill_count = number_of(optarg, 100000000); break;
-		case 'S': work->seconds = number_of(optarg, 3600); break;
-		case 'c': work->report.commit = optarg; break;
-		case 'j': work->report.json = true; break;
-		default: usage();
+		case 'i':
+			work->imap = optarg;
+			break;
+		case 's':
+			work->imaps = optarg;
+			break;
+		case 'l':
+			work->lmtp = optarg;
+			break;
+		case 'u':
+			work->user = optarg;
+			break;
+		case 'p':
+			password_file = optarg;
+			break;
+		case 'P':
+			procs_find(&work->procs, (pid_t)number_of(optarg, 1U << 30));
+			break;
+		case 'm':
+			work->mailbox = optarg;
+			break;
+		case 'U':
+			set_users(work, optarg);
+			break;
+		case 'n':
+			work->connections = number_of(optarg, 20000);
+			break;
+		case 'f':
+			work->fill_count = number_of(optarg, 100000000);
+			break;
+		case 'S':
+			work->seconds = number_of(optarg, 3600);
+			break;
+		case 'c':
+			work->report.commit = optarg;
+			break;
+		case 'j':
+			work->report.json = true;
+			break;
+		default:
+			usage();
 		}
 	}
-	if (work->imap == NULL || work->imaps == NULL || work->lmtp == NULL || work->user == NULL || password_file == NULL)
+	if (work->imap == NULL || work->imaps == NULL || work->lmtp == NULL || work->user == NULL ||
+	    password_file == NULL)
 		usage();
 	read_password(work, password_file);
 }
@@ -138,14 +172,14 @@ static size_t work_named(const char *name)
 int main(int argc, char **argv)
 {
 	static struct work work = {
-		.mailbox = "INBOX",
-		.users = "load",
-		.users_count = 64,
-		.connections = 1000,
-		.seconds = 3,
-		.report.commit = "",
+	    .mailbox = "INBOX",
+	    .users = "load",
+	    .users_count = 64,
+	    .connections = 1000,
+	    .seconds = 3,
+	    .report.commit = "",
 	};
-	bool wanted[WORKS_COUNT] = { false };
+	bool wanted[WORKS_COUNT] = {false};
 	struct rlimit files;
 
 	parse_options(argc, argv, &work);

@@ -24,7 +24,7 @@ static void add_children(struct procs *procs, pid_t parent)
 
 void procs_find(struct procs *procs, pid_t root)
 {
-	*procs = (struct procs){ 0 };
+	*procs = (struct procs){0};
 	if (root <= 0)
 		return;
 	procs->pid[procs->count++] = root;
@@ -40,7 +40,8 @@ uint64_t procs_cpu_ns(const struct procs *procs)
 		clockid_t clock;
 		struct timespec now;
 
-		if (clock_getcpuclockid(procs->pid[i], &clock) != 0 || clock_gettime(clock, &now) != 0)
+		if (clock_getcpuclockid(procs->pid[i], &clock) != 0 ||
+		    clock_gettime(clock, &now) != 0)
 			die("process %d of the server has gone", (int)procs->pid[i]);
 		sum_ns += (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
 	}

@@ -47,7 +47,7 @@ static void cpu_model(char out[TEXT_BYTES_MAX])
 
 static double load_now(void)
 {
-	double load[1] = { 0 };
+	double load[1] = {0};
 
 	return getloadavg(load, 1) == 1 ? load[0] : 0;
 }
@@ -62,11 +62,14 @@ static void print_number(double value, bool there)
 		printf(" %10.3g", value);
 }
 
-static void print_table(const struct report *report, const char *model, const struct utsname *kernel)
+static void print_table(
+    const struct report *report, const char *model, const struct utsname *kernel)
 {
-	printf("machine: %s, %ld cores, Linux %s, load %.1f; commit: %s\n", model, sysconf(_SC_NPROCESSORS_ONLN),
-		kernel->release, load_now(), report->commit[0] != '\0' ? report->commit : "not told");
-	printf("%-58s %10s %10s %10s %10s  %s\n", "work", "measured", "floor", "target", "x target", "unit");
+	printf("machine: %s, %ld cores, Linux %s, load %.1f; commit: %s\n", model,
+	    sysconf(_SC_NPROCESSORS_ONLN), kernel->release, load_now(),
+	    report->commit[0] != '\0' ? report->commit : "not told");
+	printf("%-58s %10s %10s %10s %10s  %s\n", "work", "measured", "floor", "target", "x target",
+	    "unit");
 	for (size_t i = 0; i < report->count; i++) {
 		const struct report_row *row = &report->row[i];
 
@@ -81,17 +84,19 @@ static void print_table(const struct report *report, const char *model, const st
 
 static void print_json(const struct report *report, const char *model, const struct utsname *kernel)
 {
-	printf("{\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\",\"load\":%.2f,\"commit\":\"%s\",\"figures\":[", model,
-		sysconf(_SC_NPROCESSORS_ONLN), kernel->release, load_now(), report->commit);
+	printf("{\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\",\"load\":%.2f,\"commit\":\"%s\","
+	       "\"figures\":[",
+	    model, sysconf(_SC_NPROCESSORS_ONLN), kernel->release, load_now(), report->commit);
 	for (size_t i = 0; i < report->count; i++) {
 		const struct report_row *row = &report->row[i];
 
-		printf("%s\n{\"key\":\"%s\",\"work\":\"%s\",\"unit\":\"%s\",\"value\":%.6g", i > 0 ? "," : "", row->key,
-			row->work, row->unit, row->value);
+		printf("%s\n{\"key\":\"%s\",\"work\":\"%s\",\"unit\":\"%s\",\"value\":%.6g",
+		    i > 0 ? "," : "", row->key, row->work, row->unit, row->value);
 		if (row->floor != 0)
 			printf(",\"floor\":%.6g", row->floor);
 		if (row->target != 0)
-			printf(",\"target\":%.6g,\"over_target\":%.4g", row->target, report_over(row));
+			printf(
+			    ",\"target\":%.6g,\"over_target\":%.4g", row->target, report_over(row));
 		printf("}");
 	}
 	printf("\n]}\n");

@@ -30,7 +30,7 @@ static SSL_CTX *client_ctx(void)
 int wire_connect(const char *address)
 {
 	char host[WIRE_TEXT_BYTES_MAX];
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
 	const char *colon = strrchr(address, ':');
 	int one = 1;
@@ -39,7 +39,8 @@ int wire_connect(const char *address)
 		die("%s is not HOST:PORT", address);
 	bool bracket = address[0] == '[' && colon[-1] == ']';
 
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - (bracket ? 2 : 0), address + (bracket ? 1 : 0));
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - address) - (bracket ? 2 : 0),
+	    address + (bracket ? 1 : 0));
 	int failed = getaddrinfo(host, colon + 1, &hints, &found);
 
 	if (failed != 0)
@@ -55,7 +56,7 @@ int wire_connect(const char *address)
 
 void wire_open(struct wire *wire, const char *address, bool tls)
 {
-	*wire = (struct wire){ .fd = wire_connect(address), .buffer = malloc(WIRE_BUFFER_BYTES) };
+	*wire = (struct wire){.fd = wire_connect(address), .buffer = malloc(WIRE_BUFFER_BYTES)};
 	if (wire->buffer == NULL)
 		die("no memory");
 	if (!tls)
@@ -72,14 +73,14 @@ void wire_close(struct wire *wire)
 	SSL_free(wire->ssl);
 	close(wire->fd);
 	free(wire->buffer);
-	*wire = (struct wire){ .fd = -1 };
+	*wire = (struct wire){.fd = -1};
 }
 
 void wire_send(struct wire *wire, struct bytes text)
 {
 	while (text.n > 0) {
 		ssize_t n = wire->ssl != NULL ? SSL_write(wire->ssl, text.p, (int)text.n)
-					      : send(wire->fd, text.p, text.n, MSG_NOSIGNAL);
+		                              : send(wire->fd, text.p, text.n, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			die("the server closed a connection while a command was sent");
@@ -100,7 +101,7 @@ static void receive(struct wire *wire)
 	if (room == 0)
 		die("the server sent a line of more than %d bytes", WIRE_BUFFER_BYTES);
 	ssize_t n = wire->ssl != NULL ? SSL_read(wire->ssl, wire->buffer + wire->end, (int)room)
-				      : recv(wire->fd, wire->buffer + wire->end, room, 0);
+	                              : recv(wire->fd, wire->buffer + wire->end, room, 0);
 
 	if (n <= 0)
 		die("the server closed a connection while an answer was awaited");
@@ -160,7 +161,8 @@ size_t wire_command(struct wire *wire, const char *command)
 	return wire_finish(wire);
 }
 
-void wire_login(struct wire *wire, const char *address, bool tls, const char *user, const char *password)
+void wire_login(
+    struct wire *wire, const char *address, bool tls, const char *user, const char *password)
 {
 	char command[WIRE_TEXT_BYTES_MAX];
 

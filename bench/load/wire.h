@@ -46,7 +46,8 @@ size_t wire_finish(struct wire *wire);
 size_t wire_command(struct wire *wire, const char *command);
 
 /* Open, read the greeting, LOGIN. */
-void wire_login(struct wire *wire, const char *address, bool tls, const char *user, const char *password);
+void wire_login(
+    struct wire *wire, const char *address, bool tls, const char *user, const char *password);
 /* LOGOUT, and close. */
 void wire_logout(struct wire *wire);
 

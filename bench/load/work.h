@@ -8,12 +8,13 @@
 #include "bench/load/report.h"
 
 struct work {
-	const char *imap;     /* HOST:PORT; NULL: not given */
+	const char *imap; /* HOST:PORT; NULL: not given */
 	const char *imaps;
 	const char *lmtp;
-	const char *user;     /* owns the large mailbox */
+	const char *user; /* owns the large mailbox */
 	const char *mailbox;
-	const char *users;    /* prefix of the names of many users: users0, users1, ... with the same password */
+	const char *
+	    users; /* prefix of the names of many users: users0, users1, ... with the same password */
 	unsigned users_count;
 	unsigned connections; /* idle ones */
 	unsigned fill_count;  /* messages to put in the large mailbox first; 0: none */

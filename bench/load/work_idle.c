@@ -54,27 +54,28 @@ void work_idle(struct work *work)
 		user_of(work, i, user, sizeof(user));
 		wire_login(&wire[i], work->imaps, true, user, work->password);
 	}
-	report_add(&work->report, (struct report_row){ .key = "idle_login",
-					  .work = "memory per IMAPS connection, logged in, own",
-					  .unit = "KiB",
-					  .value = kib_each(work, before),
-					  .floor = 3.1,
-					  .target = 6 });
+	report_add(&work->report, (struct report_row){.key = "idle_login",
+	                              .work = "memory per IMAPS connection, logged in, own",
+	                              .unit = "KiB",
+	                              .value = kib_each(work, before),
+	                              .floor = 3.1,
+	                              .target = 6});
 	for (unsigned i = 0; i < work->connections; i++) {
 		(void)wire_command(&wire[i], "SELECT INBOX");
 		wire_start(&wire[i], "IDLE");
 		(void)wire_line(&wire[i]);
 	}
-	report_add(&work->report, (struct report_row){ .key = "idle_idle",
-					  .work = "the same, INBOX selected and IDLE",
-					  .unit = "KiB",
-					  .value = kib_each(work, before),
-					  .floor = 3.1,
-					  .target = 6 });
-	report_add(&work->report, (struct report_row){ .key = "idle_all",
-					  .work = "then all memory of the server, by connections",
-					  .unit = "KiB",
-					  .value = (double)procs_pss_bytes(&work->procs) / 1024 / work->connections });
+	report_add(&work->report, (struct report_row){.key = "idle_idle",
+	                              .work = "the same, INBOX selected and IDLE",
+	                              .unit = "KiB",
+	                              .value = kib_each(work, before),
+	                              .floor = 3.1,
+	                              .target = 6});
+	report_add(&work->report,
+	    (struct report_row){.key = "idle_all",
+	        .work = "then all memory of the server, by connections",
+	        .unit = "KiB",
+	        .value = (double)procs_pss_bytes(&work->procs) / 1024 / work->connections});
 	for (unsigned i = 0; i < work->connections; i++)
 		wire_close(&wire[i]);
 	free(wire);

@@ -14,12 +14,13 @@ enum {
 
 struct work_clock work_clock_start(const struct work *work)
 {
-	return (struct work_clock){ clock_monotonic_ns(), procs_cpu_ns(&work->procs) };
+	return (struct work_clock){clock_monotonic_ns(), procs_cpu_ns(&work->procs)};
 }
 
 struct work_clock work_clock_since(const struct work *work, struct work_clock start)
 {
-	return (struct work_clock){ clock_monotonic_ns() - start.wall_ns, procs_cpu_ns(&work->procs) - start.cpu_ns };
+	return (struct work_clock){
+	    clock_monotonic_ns() - start.wall_ns, procs_cpu_ns(&work->procs) - start.cpu_ns};
 }
 
 static bool has_time(const struct work *work, struct work_clock start)
@@ -39,8 +40,8 @@ static void add_cpu(struct work *work, struct report_row row, double cpu_ns, dou
 
 /* ---- NOOP ---- */
 
-static void noop_on(struct work *work, const char *address, bool tls, size_t connections, struct report_row cpu,
-	struct report_row rate)
+static void noop_on(struct work *work, const char *address, bool tls, size_t connections,
+    struct report_row cpu, struct report_row rate)
 {
 	struct wire wire[NOOP_CONNECTIONS];
 	uint64_t count = 0;
@@ -72,17 +73,31 @@ static void noop_on(struct work *work, const char *address, bool tls, size_t con
 void work_noop(struct work *work)
 {
 	noop_on(work, work->imap, false, 1,
-		(struct report_row){ .key = "noop_plain", .work = "NOOP, plain, 1 connection", .floor = 3.7, .target = 5 },
-		(struct report_row){ .key = "noop_plain_rate", .work = "NOOP, plain, 1 connection, round trips" });
+	    (struct report_row){.key = "noop_plain",
+	        .work = "NOOP, plain, 1 connection",
+	        .floor = 3.7,
+	        .target = 5},
+	    (struct report_row){
+	        .key = "noop_plain_rate", .work = "NOOP, plain, 1 connection, round trips"});
 	noop_on(work, work->imap, false, NOOP_CONNECTIONS,
-		(struct report_row){ .key = "noop_plain_32", .work = "NOOP, plain, 32 connections", .floor = 3.7, .target = 5 },
-		(struct report_row){ .key = "noop_plain_32_rate", .work = "NOOP, plain, 32 connections, all" });
+	    (struct report_row){.key = "noop_plain_32",
+	        .work = "NOOP, plain, 32 connections",
+	        .floor = 3.7,
+	        .target = 5},
+	    (struct report_row){
+	        .key = "noop_plain_32_rate", .work = "NOOP, plain, 32 connections, all"});
 	noop_on(work, work->imaps, true, 1,
-		(struct report_row){ .key = "noop_tls", .work = "NOOP, TLS, 1 connection", .floor = 5, .target = 6.5 },
-		(struct report_row){ .key = "noop_tls_rate", .work = "NOOP, TLS, 1 connection, round trips" });
+	    (struct report_row){
+	        .key = "noop_tls", .work = "NOOP, TLS, 1 connection", .floor = 5, .target = 6.5},
+	    (struct report_row){
+	        .key = "noop_tls_rate", .work = "NOOP, TLS, 1 connection, round trips"});
 	noop_on(work, work->imaps, true, NOOP_CONNECTIONS,
-		(struct report_row){ .key = "noop_tls_32", .work = "NOOP, TLS, 32 connections", .floor = 5, .target = 6.5 },
-		(struct report_row){ .key = "noop_tls_32_rate", .work = "NOOP, TLS, 32 connections, all" });
+	    (struct report_row){.key = "noop_tls_32",
+	        .work = "NOOP, TLS, 32 connections",
+	        .floor = 5,
+	        .target = 6.5},
+	    (struct report_row){
+	        .key = "noop_tls_32_rate", .work = "NOOP, TLS, 32 connections, all"});
 }
 
 /* ---- SELECT ---- */
@@ -128,36 +143,42 @@ void work_select(struct work *work)
 
 	wire_logout(&wire);
 	add_cpu(work,
-		(struct report_row){ .key = "select_again", .work = "SELECT again, same connection", .floor = 5, .target = 10 },
-		(double)spent.cpu_ns, (double)count);
-	report_add(&work->report, (struct report_row){ .key = "select_again_wall",
-					  .work = "SELECT again, same connection, wall",
-					  .unit = "us",
-					  .value = (double)spent.wall_ns / 1000 / (double)count });
+	    (struct report_row){.key = "select_again",
+	        .work = "SELECT again, same connection",
+	        .floor = 5,
+	        .target = 10},
+	    (double)spent.cpu_ns, (double)count);
+	report_add(&work->report, (struct report_row){.key = "select_again_wall",
+	                              .work = "SELECT again, same connection, wall",
+	                              .unit = "us",
+	                              .value = (double)spent.wall_ns / 1000 / (double)count});
 	double login_ns = login_cpu_ns(work, work->imap, false, NULL);
 	double select_ns = login_cpu_ns(work, work->imap, false, command);
 
 	add_cpu(work,
-		(struct report_row){ .key = "login_plain", .work = "connect, LOGIN, LOGOUT, plain", .floor = 16, .target = 40 },
-		login_ns, 1);
+	    (struct report_row){.key = "login_plain",
+	        .work = "connect, LOGIN, LOGOUT, plain",
+	        .floor = 16,
+	        .target = 40},
+	    login_ns, 1);
 	add_cpu(work,
-		(struct report_row){ .key = "login_tls",
-			.work = "connect, LOGIN, LOGOUT, full TLS 1.3 handshake",
-			.floor = 180,
-			.target = 300 },
-		login_cpu_ns(work, work->imaps, true, NULL), 1);
+	    (struct report_row){.key = "login_tls",
+	        .work = "connect, LOGIN, LOGOUT, full TLS 1.3 handshake",
+	        .floor = 180,
+	        .target = 300},
+	    login_cpu_ns(work, work->imaps, true, NULL), 1);
 	add_cpu(work,
-		(struct report_row){ .key = "select_new",
-			.work = "SELECT on a new connection, beyond the login",
-			.floor = 5,
-			.target = 20 },
-		select_ns - login_ns, 1);
+	    (struct report_row){.key = "select_new",
+	        .work = "SELECT on a new connection, beyond the login",
+	        .floor = 5,
+	        .target = 20},
+	    select_ns - login_ns, 1);
 }
 
 /* ---- FETCH ---- */
 
-static void fetch_on(struct work *work, struct wire *wire, const char *command, struct report_row cpu,
-	struct report_row wall)
+static void fetch_on(struct work *work, struct wire *wire, const char *command,
+    struct report_row cpu, struct report_row wall)
 {
 	uint64_t messages_count = 0;
 	uint64_t rounds = 0;
@@ -173,7 +194,8 @@ static void fetch_on(struct work *work, struct wire *wire, const char *command, 
 	}
 	struct work_clock spent = work_clock_since(work, start);
 
-	fprintf(stderr, "  (%llu messages at once)\n", (unsigned long long)(messages_count / rounds));
+	fprintf(
+	    stderr, "  (%llu messages at once)\n", (unsigned long long)(messages_count / rounds));
 	add_cpu(work, cpu, (double)spent.cpu_ns, (double)messages_count);
 	wall.value = (double)spent.wall_ns / 1000 / (double)messages_count;
 	wall.unit = "us";
@@ -189,16 +211,18 @@ void work_fetch(struct work *work)
 	wire_login(&wire, work->imap, false, work->user, work->password);
 	(void)wire_command(&wire, command);
 	fetch_on(work, &wire, "FETCH 1:* (FLAGS)",
-		(struct report_row){ .key = "fetch_flags",
-			.work = "FETCH 1:* (FLAGS), per message",
-			.floor = 0.03,
-			.target = 0.05 },
-		(struct report_row){ .key = "fetch_flags_wall", .work = "FETCH 1:* (FLAGS), per message, wall" });
+	    (struct report_row){.key = "fetch_flags",
+	        .work = "FETCH 1:* (FLAGS), per message",
+	        .floor = 0.03,
+	        .target = 0.05},
+	    (struct report_row){
+	        .key = "fetch_flags_wall", .work = "FETCH 1:* (FLAGS), per message, wall"});
 	fetch_on(work, &wire, "FETCH 1:* (UID FLAGS)",
-		(struct report_row){ .key = "fetch_uid_flags",
-			.work = "FETCH 1:* (UID FLAGS), per message",
-			.floor = 0.035,
-			.target = 0.05 },
-		(struct report_row){ .key = "fetch_uid_flags_wall", .work = "FETCH 1:* (UID FLAGS), per message, wall" });
+	    (struct report_row){.key = "fetch_uid_flags",
+	        .work = "FETCH 1:* (UID FLAGS), per message",
+	        .floor = 0.035,
+	        .target = 0.05},
+	    (struct report_row){
+	        .key = "fetch_uid_flags_wall", .work = "FETCH 1:* (UID FLAGS), per message, wall"});
 	wire_logout(&wire);
 }

@@ -55,8 +55,9 @@ static void send_all(const struct lmtp_session *session, const char *text, size_
 static void send_envelope(struct lmtp_load *load, struct lmtp_session *session)
 {
 	char text[WIRE_TEXT_BYTES_MAX];
-	int n = snprintf(text, sizeof(text), "MAIL FROM:<load@example.org>\r\nRCPT TO:<%s%llu@example.org>\r\nDATA\r\n",
-		load->work->users, (unsigned long long)(load->sent_count % load->work->users_count));
+	int n = snprintf(text, sizeof(text),
+	    "MAIL FROM:<load@example.org>\r\nRCPT TO:<%s%llu@example.org>\r\nDATA\r\n",
+	    load->work->users, (unsigned long long)(load->sent_count % load->work->users_count));
 
 	session->step = LMTP_STEP_ENVELOPE;
 	session->answers_awaited = 3;
@@ -67,10 +68,11 @@ static void send_envelope(struct lmtp_load *load, struct lmtp_session *session)
 static void send_message(struct lmtp_load *load, struct lmtp_session *session)
 {
 	int n = snprintf(load->message, sizeof(load->message),
-		"From: Load <load@example.org>\r\nTo: Someone <someone@example.org>\r\nSubject: message %llu of a load test\r\n"
-		"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%llu.load@example.org>\r\n"
-		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-		(unsigned long long)load->sent_count, (unsigned long long)load->sent_count);
+	    "From: Load <load@example.org>\r\nTo: Someone <someone@example.org>\r\nSubject: "
+	    "message %llu of a load test\r\n"
+	    "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%llu.load@example.org>\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
+	    (unsigned long long)load->sent_count, (unsigned long long)load->sent_count);
 
 	size_t at = (size_t)n;
 
@@ -112,7 +114,8 @@ static void go_on(struct lmtp_load *load, struct lmtp_session *session)
 
 static void read_answers(struct lmtp_load *load, struct lmtp_session *session)
 {
-	ssize_t n = recv(session->fd, session->answer + session->have, sizeof(session->answer) - session->have, 0);
+	ssize_t n = recv(session->fd, session->answer + session->have,
+	    sizeof(session->answer) - session->have, 0);
 
 	if (n <= 0)
 		die("LMTP: the server closed a session");
@@ -151,7 +154,7 @@ static int open_sessions(struct lmtp_load *load)
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	for (uint32_t i = 0; i < LMTP_SESSIONS; i++) {
-		struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
+		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 		struct lmtp_session *session = &load->session[i];
 
 		session->fd = wire_connect(load->work->lmtp);
@@ -186,17 +189,17 @@ void work_lmtp(struct work *work)
 		close(load->session[i].fd);
 	close(epoll);
 	free(load);
-	report_add(&work->report, (struct report_row){ .key = "lmtp_rate",
-					  .work = "LMTP, 64 sessions, 4 KiB, durable, wall",
-					  .unit = "/s",
-					  .value = count * 1e9 / (double)spent.wall_ns,
-					  .more_is_better = true });
+	report_add(&work->report, (struct report_row){.key = "lmtp_rate",
+	                              .work = "LMTP, 64 sessions, 4 KiB, durable, wall",
+	                              .unit = "/s",
+	                              .value = count * 1e9 / (double)spent.wall_ns,
+	                              .more_is_better = true});
 	if (work->procs.count > 0)
-		report_add(&work->report, (struct report_row){ .key = "lmtp_rate_core",
-						  .work = "LMTP, the same, per second of server CPU",
-						  .unit = "/s",
-						  .value = count * 1e9 / (double)spent.cpu_ns,
-						  .floor = 190000,
-						  .target = 20000,
-						  .more_is_better = true });
+		report_add(&work->report, (struct report_row){.key = "lmtp_rate_core",
+		                              .work = "LMTP, the same, per second of server CPU",
+		                              .unit = "/s",
+		                              .value = count * 1e9 / (double)spent.cpu_ns,
+		                              .floor = 190000,
+		                              .target = 20000,
+		                              .more_is_better = true});
 }

@@ -43,7 +43,7 @@ static _Noreturn void serve(int listener)
 
 static uint64_t cpu_of(pid_t pid)
 {
-	struct procs one = { .pid = { pid }, .count = 1 };
+	struct procs one = {.pid = {pid}, .count = 1};
 
 	return procs_cpu_ns(&one);
 }
@@ -59,10 +59,13 @@ static void exchange(struct wire *wire)
 	(void)wire_line(wire);
 }
 
-static void add(struct work *work, const char *key, const char *text, uint64_t cpu_ns, uint64_t count)
+static void add(
+    struct work *work, const char *key, const char *text, uint64_t cpu_ns, uint64_t count)
 {
-	report_add(&work->report, (struct report_row){ .key = key, .work = text, .unit = "us CPU",
-					  .value = (double)cpu_ns / 1000 / (double)count });
+	report_add(&work->report, (struct report_row){.key = key,
+	                              .work = text,
+	                              .unit = "us CPU",
+	                              .value = (double)cpu_ns / 1000 / (double)count});
 }
 
 static void measure(struct work *work, pid_t server, const char *address)
@@ -77,7 +80,8 @@ static void measure(struct work *work, pid_t server, const char *address)
 
 	for (; has_time(work, start_ns); count++)
 		exchange(&wire);
-	add(work, "probe_echo", "probe: a bare echo, 1 connection, blocking", cpu_of(server) - before, count);
+	add(work, "probe_echo", "probe: a bare echo, 1 connection, blocking",
+	    cpu_of(server) - before, count);
 	wire_close(&wire);
 	count = 0;
 	start_ns = clock_monotonic_ns();
@@ -89,18 +93,20 @@ static void measure(struct work *work, pid_t server, const char *address)
 			exchange(&wire);
 		wire_close(&wire);
 	}
-	add(work, "probe_connect", "probe: accept, three answers, close, blocking", cpu_of(server) - before, count);
+	add(work, "probe_connect", "probe: accept, three answers, close, blocking",
+	    cpu_of(server) - before, count);
 }
 
 void work_probe(struct work *work)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t at_bytes = sizeof(at);
 	char address[64];
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(listener, 16) != 0 ||
-		getsockname(listener, (struct sockaddr *)&at, &at_bytes) != 0)
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof(at)) != 0 ||
+	    listen(listener, 16) != 0 ||
+	    getsockname(listener, (struct sockaddr *)&at, &at_bytes) != 0)
 		die("probe: %s", strerror(errno));
 	fflush(NULL);
 	pid_t server = fork();

@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'support'))
 import expected  # noqa: E402
 import imap_grammar  # noqa: E402
+import known  # noqa: E402
 import rp  # noqa: E402
 
 CORPUS = os.path.join(rp.SHARED, 'corpus')
@@ -231,6 +232,12 @@ def survive(checks, server, grounds, how):
         checks.run(f'{ground.name}: every byte is there after {how}', ground.check, server, BYTES, right_size)
 
 
+def compare(server, user, known_parts):
+    imap = Imap(server, user)
+    known.check(imap, 'known-' + known_parts.__name__, known_parts(CORPUS))
+    imap.close()
+
+
 def sound(server):
     log = server.log_text()
     bad = re.search('ERROR: AddressSanitizer|runtime error:|child.ended|ERROR: LeakSanitizer', log)
@@ -263,6 +270,10 @@ def main():
             checks.run(f'{ground.name}: all are appended', ground.append_all, server)
             checks.run(f'{ground.name}: some are delivered by DATA and BDAT', ground.deliver_some, server)
             checks.run(f'{ground.name}: bytes, sizes, BODYSTRUCTURE and ENVELOPE are right', ground.check, server, ALL, whole)
+            if ground.path == CORPUS:
+                for known_parts in known.mimekit, known.wildduck:
+                    checks.run(f'BODYSTRUCTURE says what {known_parts.__name__} expects', compare, server, ground.importer,
+                               known_parts)
         checks.run('no crash and no sanitizer report before the kill', sound, server)
         server.kill()
         server.start()

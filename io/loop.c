@@ -122,6 +122,11 @@ void loop_random(struct loop *loop, void *p, size_t n)
 	loop->kind->random(loop, p, n);
 }
 
+void loop_note_owner(struct loop *loop, _Atomic uint64_t *note)
+{
+	loop->owner_note = note;
+}
+
 void loop_set_world(struct loop *loop, void *world)
 {
 	loop->world = world;

@@ -61,4 +61,7 @@ void loop_random(struct loop *loop, void *p, size_t n);
 void loop_set_world(struct loop *loop, void *world);
 void *loop_world(const struct loop *loop);
 
+/* Keep the owner of the running task (task_set_owner) in these two words, 0 and 0 between tasks. They outlive the loop. */
+void loop_note_owner(struct loop *loop, _Atomic uint64_t *note);
+
 #endif

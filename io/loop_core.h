@@ -70,6 +70,7 @@ struct loop {
 	struct list ready;  /* their turn comes in this round or the next */
 	struct list paused; /* used up their slice: one of them per turn */
 	struct task *running;
+	_Atomic uint64_t *owner_note; /* two: the owner of the running task; NULL: nobody asks */
 	unsigned tasks_count;
 	unsigned tasks_max;
 	struct pool task_pool;

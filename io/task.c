@@ -1,6 +1,7 @@
 #include "io/task.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "io/loop_core.h"
 #include "io/task_core.h"
@@ -23,6 +24,22 @@ struct loop *task_loop(const struct task *task)
 void task_set_name(struct task *task, const char *name)
 {
 	task->name = name;
+}
+
+static void note_owner(struct loop *loop, uint64_t high, uint64_t low)
+{
+	if (loop->owner_note == NULL)
+		return;
+	atomic_store_explicit(&loop->owner_note[0], high, memory_order_relaxed);
+	atomic_store_explicit(&loop->owner_note[1], low, memory_order_relaxed);
+}
+
+void task_set_owner(struct task *task, uint64_t high, uint64_t low)
+{
+	task->owner[0] = high;
+	task->owner[1] = low;
+	if (task->loop->running == task)
+		note_owner(task->loop, high, low);
 }
 
 bool task_canceled(const struct task *task)
@@ -73,6 +90,7 @@ enum rp_err task_start_kept(struct loop *loop, task_fn *fn, void *arg, struct ta
 	task->fn = fn;
 	task->arg = arg;
 	task->name = "";
+	task->owner[0] = task->owner[1] = 0;
 	list_init(&task->link);
 	timer_init(&task->timer, sleep_over);
 	list_push_back(&loop->tasks, &task->all);
@@ -111,7 +129,9 @@ void task_run(struct task *task)
 	task->wait = TASK_RUNS;
 	task->slice_since = 0;
 	loop->running = task;
+	note_owner(loop, task->owner[0], task->owner[1]);
 	fiber_enter(&task->fiber);
+	note_owner(loop, 0, 0);
 	loop->running = NULL;
 	RP_ASSERT(task->wait != TASK_RUNS);
 	if (task->wait != TASK_ENDED)

@@ -72,4 +72,7 @@ bool task_queue_empty(const struct task_queue *queue);
 /* What a person sees in a list of tasks: static text, set by who starts the work. */
 void task_set_name(struct task *task, const char *name);
 
+/* Whose work it does from now on, in two words of the caller's; 0 and 0: nobody's. See loop_note_owner(). */
+void task_set_owner(struct task *task, uint64_t high, uint64_t low);
+
 #endif

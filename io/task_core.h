@@ -27,6 +27,7 @@ struct task {
 	task_fn *fn;
 	void *arg;
 	const char *name;
+	uint64_t owner[2]; /* whose work it is; both 0: nobody's */
 	struct op *op;
 	struct timer timer;
 	uint64_t slice_since; /* 0: task_pause() has not been called in this slice */

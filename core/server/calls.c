@@ -53,10 +53,10 @@ static enum rp_err call_deliver(struct task *task, void *world, const void *in, 
 
 	if (shared_poisoned_s(shard->shared, &mail->userid, now_s) > 0)
 		return RP_ERR_UNAVAILABLE;
-	shared_note(shard->shared, shard->number, &mail->userid);
+	shared_note_task(task, &mail->userid);
 	enum rp_err err = deliver_run(task, shard->store, in, out);
 
-	shared_note(shard->shared, shard->number, NULL);
+	shared_note_task(task, NULL);
 	if (err == RP_OK)
 		stat_add(&shard->stats.deliveries, 1);
 	return err;

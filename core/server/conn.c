@@ -300,7 +300,6 @@ static void run_task(struct task *task, void *arg)
 		return;
 	}
 	conn->task = NULL;
-	shared_note(shard->shared, shard->number, NULL);
 	if (conn->dropped) {
 		bury(conn);
 	} else {

@@ -475,7 +475,7 @@ static void drive_run(struct task *task, struct conn *conn)
 		if (conn->tls != NULL && !tls_conn_is_open(conn->tls))
 			break; /* STARTTLS: the handshake comes first */
 		if (logged_in(drive))
-			shared_note(shard->shared, shard->number, &drive->session.userid);
+			shared_note_task(task, &drive->session.userid);
 		if (drive->session.idle_tag.n > 0)
 			err = idle_step(task, drive);
 		else if (drive->dropping)

@@ -25,7 +25,7 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 			shard->config->connections_per_user_address_max);
 	if (err == RP_OK) {
 		drive->user_counted = true;
-		shared_note(shard->shared, shard->number, &session->userid);
+		shared_note_task(task, &session->userid);
 		err = session_enter(task, session, &shard->env);
 	}
 	if (err == RP_ERR_CANCELED)

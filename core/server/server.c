@@ -314,6 +314,7 @@ static void start(struct server *server)
 		refuse(server, reason);
 	if (reason[0] != '\0')
 		LOG(server->log, LOG_WARN, "sandbox", LOG_STR("reason", reason));
+	shared_watch(server->shared);
 	start_threads(server);
 	order(server, 0, ORDER_CLAIM, 0, NULL);
 }

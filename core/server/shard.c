@@ -398,6 +398,8 @@ void *shard_thread_run(void *arg)
 	};
 	if (loop_open(&loop_settings, &shard->loop, &reason) != RP_OK)
 		settings->cannot_start(settings, reason);
+	shared_watch_thread(shard->number);
+	loop_note_owner(shard->loop, shard->shared->shard[shard->number].user);
 	loop_set_world(shard->loop, shard);
 	shard_group_join(shard->group, shard->loop);
 	shard_group_wait(shard->group);

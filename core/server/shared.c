@@ -1,6 +1,7 @@
 #include "core/server/shared.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -52,8 +53,50 @@ void shared_note(struct shared *shared, unsigned shard, const struct userid *use
 	uint64_t low = userid != NULL ? num_get_u64(userid->b + 8) : 0;
 
 	RP_ASSERT(shard < SHARED_SHARDS_MAX);
-	atomic_store_explicit(&shared->shard[shard].high, high, memory_order_relaxed);
-	atomic_store_explicit(&shared->shard[shard].low, low, memory_order_relaxed);
+	atomic_store_explicit(&shared->shard[shard].user[0], high, memory_order_relaxed);
+	atomic_store_explicit(&shared->shard[shard].user[1], low, memory_order_relaxed);
+}
+
+void shared_note_task(struct task *task, const struct userid *userid)
+{
+	task_set_owner(task, userid != NULL ? num_get_u64(userid->b) : 0,
+		userid != NULL ? num_get_u64(userid->b + 8) : 0);
+}
+
+/* For the signal handler, which has no argument of ours. */
+static struct shared *watched;
+static _Thread_local uint64_t here; /* shard + 1 */
+
+/* Only a mark: the default action, which comes after it, ends the process with the signal that tells why. */
+static void on_crash(int number)
+{
+	uint64_t nobody = 0;
+
+	(void)number;
+	if (here != 0)
+		(void)!atomic_compare_exchange_strong(&watched->crashed, &nobody, here);
+}
+
+void shared_watch(struct shared *shared)
+{
+	/* A sanitizer has the others, and aborts after its report. */
+#ifdef RP_SANITIZED
+	static const int numbers[] = { SIGABRT };
+#else
+	static const int numbers[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
+#endif
+	struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND };
+
+	watched = shared;
+	atomic_store(&shared->crashed, 0);
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		RP_ASSERT(sigaction(numbers[i], &action, NULL) == 0);
+}
+
+void shared_watch_thread(unsigned shard)
+{
+	here = shard + 1;
 }
 
 uint64_t shared_poisoned_s(const struct shared *shared, const struct userid *userid, uint64_t now_s)
@@ -102,20 +145,21 @@ static void count_against(struct shared *shared, const struct userid *userid, ui
 
 size_t shared_blame(struct shared *shared, uint64_t now_s, struct userid *blamed)
 {
+	uint64_t crashed = atomic_exchange(&shared->crashed, 0);
 	size_t count = 0;
 
 	for (unsigned i = 0; i < SHARED_SHARDS_MAX; i++) {
-		uint64_t high = atomic_load(&shared->shard[i].high);
-		uint64_t low = atomic_load(&shared->shard[i].low);
+		uint64_t high = atomic_load(&shared->shard[i].user[0]);
+		uint64_t low = atomic_load(&shared->shard[i].user[1]);
 
-		if (high == 0 && low == 0)
+		if ((high == 0 && low == 0) || (crashed != 0 && crashed != i + 1))
 			continue;
 		num_put_u64(blamed[count].b, high);
 		num_put_u64(blamed[count].b + 8, low);
 		count_against(shared, &blamed[count], now_s);
 		count++;
-		shared_note(shared, i, NULL);
 	}
+	shared_forget(shared);
 	return count;
 }
 

@@ -94,3 +94,28 @@ Test(shared, two_maps_are_the_same_memory)
 	cr_assert(userid_eq(&blamed[0], &id));
 	close(fd);
 }
+
+Test(shared, only_the_shard_that_crashed_is_to_blame)
+{
+	static struct userid blamed[SHARED_SHARDS_MAX];
+	struct shared *shared;
+	int fd;
+
+	cr_assert_eq(shared_make(&shared, &fd), RP_OK);
+	struct userid bad = { { 1 } };
+	struct userid neighbour = { { 2 } };
+
+	for (int i = 0; i < 2; i++) {
+		shared_note(shared, 3, &bad);
+		shared_note(shared, 4, &neighbour);
+		atomic_store(&shared->crashed, 4); /* shard 3 */
+		cr_assert_eq(shared_blame(shared, 1000, blamed), 1);
+		cr_assert(userid_eq(&blamed[0], &bad));
+	}
+	cr_assert_gt(shared_poisoned_s(shared, &bad, 1000), 0);
+	cr_assert_eq(shared_poisoned_s(shared, &neighbour, 1000), 0);
+	cr_assert_eq(shared_blame(shared, 1000, blamed), 0, "all notes are cleared");
+	shared_note(shared, 3, &neighbour);
+	shared_forget(shared);
+	cr_assert_eq(shared_blame(shared, 1000, blamed), 0);
+}

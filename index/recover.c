@@ -224,10 +224,15 @@ bool recover_has(const struct recover *recover, const struct userid *userid)
 
 bool recover_next(const struct recover *recover, struct userid *userid)
 {
-	if (list_empty(&recover->users))
-		return false;
-	*userid = RP_CONTAINER_OF(recover->users.next, struct recover_user, link)->userid;
-	return true;
+	LIST_FOR_EACH (link, &recover->users) {
+		const struct recover_user *user = RP_CONTAINER_OF(link, struct recover_user, link);
+
+		if (user->failed)
+			continue;
+		*userid = user->userid;
+		return true;
+	}
+	return false;
 }
 
 void recover_report(const struct recover *recover, struct recover_report *out)
@@ -237,7 +242,8 @@ void recover_report(const struct recover *recover, struct recover_report *out)
 
 enum rp_err recover_sync(struct task *task, struct recover *recover)
 {
-	RP_ASSERT(list_empty(&recover->users));
+	if (!list_empty(&recover->users))
+		return RP_ERR_UNAVAILABLE;
 	return file_syncfs(task, recover->sync);
 }
 
@@ -299,6 +305,26 @@ static enum rp_err read_item(
 	return RP_OK;
 }
 
+/* A journal file that cannot be written ends before this batch, which gets a file of its own: journals are read in the order of
+ * their first LSNs, and what is there twice is read once. */
+static enum rp_err place_elsewhere(
+    struct task *task, struct placer *placer, const struct record *const *records)
+{
+	uint64_t first = placer->records[0].header.lsn;
+	uint64_t offset = FORMAT_AREA_BYTES;
+
+	LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.journal_sealed",
+	    LOG_U64("first", placer->records[0].header.place.journal), LOG_U64("lsn", first));
+	for (size_t i = 0; i < placer->count; i++) {
+		struct record_header *header = &placer->records[i].header;
+
+		header->place.journal = first;
+		header->place.journal_offset = offset;
+		offset += record_journal_bytes(header);
+	}
+	return journal_write(task, placer->journal, records, placer->count);
+}
+
 static enum rp_err place_batch(struct task *task, struct placer *placer)
 {
 	const struct record *records[BATCH_RECORDS];
@@ -323,6 +349,8 @@ static enum rp_err place_batch(struct task *task, struct placer *placer)
 
 	enum rp_err err = journal_write(task, placer->journal, records, placer->count);
 
+	if (err == RP_ERR_IO)
+		err = place_elsewhere(task, placer, records);
 	placer->count = 0;
 	placer->used = 0;
 	return err;
@@ -375,6 +403,16 @@ static enum rp_err place_user(
 	return err;
 }
 
+static void log_failure(
+    const struct recover *recover, const struct userid *userid, enum rp_err err)
+{
+	char text[USERID_TEXT_BYTES + 1];
+
+	userid_format(userid, text);
+	LOG(loop_log(recover->loop), LOG_ERROR, "recover.not_placed", LOG_STR("userid", text),
+	    LOG_STR("error", err_name(err)));
+}
+
 enum rp_err recover_user(
     struct task *task, struct recover *recover, const struct userid *userid)
 {
@@ -395,11 +433,11 @@ enum rp_err recover_user(
 
 	task_unshield(task);
 	user->placing = false;
+	user->failed = err != RP_OK;
 	if (err == RP_OK)
 		drop_user(recover, user);
 	else
-		LOG(loop_log(recover->loop), LOG_ERROR, "recover.not_placed",
-		    LOG_STR("error", err_name(err)));
+		log_failure(recover, userid, err);
 	task_queue_wake_all(&recover->placed);
 	return err;
 }

@@ -29,10 +29,12 @@ bool recover_has(const struct recover *recover, const struct userid *userid);
 RP_MUST_USE enum rp_err recover_user(
     struct task *task, struct recover *recover, const struct userid *userid);
 
-/* The next user with records to place; false: none left. */
+/* The next user with records to place that was not tried in vain yet; false: none left. One whose files cannot be written
+ * holds nobody up, but his records keep the logs from being made void: recover_sync() says so. */
 bool recover_next(const struct recover *recover, struct userid *userid);
 
-/* All of this shard is placed: make it durable (syncfs). */
+/* All of this shard is placed: make it durable (syncfs). RP_ERR_UNAVAILABLE: not all; nothing may be made void, new log files
+ * are made while there is room, and it can be tried again. */
 RP_MUST_USE enum rp_err recover_sync(struct task *task, struct recover *recover);
 
 /* Once, when every shard has synced: all log files of epochs before `epoch` say that they hold nothing, and the folders

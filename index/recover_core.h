@@ -40,6 +40,7 @@ struct recover_user {
 	size_t count_max;
 	size_t group; /* from here on: of the log that is being read */
 	bool placing;
+	bool failed; /* tried, and can be tried again */
 };
 
 struct recover {

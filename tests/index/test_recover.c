@@ -132,6 +132,16 @@ static void recover_all(struct task *task, void *arg)
 
 	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
 	recover_report(recover, &machine->report);
+	if (machine->faulty) {
+		struct sim_faults faults = { .write_eio = 30000 };
+		unsigned tries = 0;
+
+		sim_set_faults(machine->world, &faults);
+		while (recover_user(task, recover, &id) != RP_OK)
+			cr_assert_lt(++tries, 1000);
+		faults.write_eio = 0;
+		sim_set_faults(machine->world, &faults);
+	}
 	cr_assert_eq(recover_user(task, recover, &id), RP_OK);
 	cr_assert_not(recover_has(recover, &id));
 	cr_assert_eq(recover_sync(task, recover), RP_OK);
@@ -237,6 +247,19 @@ Test(recover, all_that_was_durable_is_placed)
 	recover_it(machine);
 	cr_assert_eq(machine->report.records, COUNT);
 	cr_assert_eq(machine->report.writes_damaged, 0);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->missing, 0);
+	cr_assert_eq(machine->outcome, RP_OK);
+	end(machine);
+}
+
+/* Half of all writes fail meanwhile: it is tried again, in other files where need be. */
+Test(recover, a_disk_that_fails_now_and_then_loses_nothing)
+{
+	struct machine *machine = begin(0);
+
+	machine->faulty = true;
+	recover_it(machine);
 	cr_assert_eq(seen_count(machine), COUNT);
 	cr_assert_eq(machine->missing, 0);
 	cr_assert_eq(machine->outcome, RP_OK);

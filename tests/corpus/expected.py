@@ -2,8 +2,9 @@
 
 A file that begins with "From " is an mbox: a message begins behind each line "From SENDER DATE" at the beginning or after
 an empty line; that line, and the empty line before the next, are not part of a message; one '>' goes from lines that
-begin with '>'s and "From ". A folder with cur and new is a Maildir: each file in them is a message. Else each file is a
-message. Names with a dot before them are left out. A mailbox is called as the folder is.
+begin with '>'s and "From ". A folder with cur and new is a Maildir: each file in them is a message, and ".A.B" below it is
+its mailbox A/B. Else each file is a message. Other names with a dot before them are left out. A mailbox is called as the
+folder is.
 """
 import os
 import re
@@ -60,7 +61,11 @@ def folder(top):
                 if maildir and name in ('cur', 'new'):
                     out.extend((os.path.join(full, leaf), mailbox, read(os.path.join(full, leaf)))
                                for leaf in sorted(os.listdir(full)) if not leaf.startswith('.'))
-                elif not name.startswith('.') and not (maildir and name == 'tmp'):
+                elif maildir or not name.startswith('.'):
+                    if maildir and name == 'tmp':
+                        continue
+                    if maildir and name.startswith('.'):
+                        name = name[1:].replace('.', '/')
                     below(full, f'{mailbox}/{name}' if mailbox else name)
             elif not maildir and not name.startswith('.'):
                 data = read(full)

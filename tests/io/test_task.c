@@ -310,3 +310,34 @@ IO_TASK_TEST(task, each_task_has_a_stack_of_its_own)
 			cr_assert_eq(task_yield(task), RP_OK);
 	}
 }
+
+static _Atomic uint64_t owner_note[2];
+
+static void is_owned(struct task *task, void *arg)
+{
+	(void)arg;
+	cr_assert_eq(owner_note[0], 0, "a new task works for nobody");
+	task_set_owner(task, 7, 8);
+	cr_assert_eq(owner_note[0], 7);
+	cr_assert_eq(task_yield(task), RP_OK);
+	cr_assert_eq(owner_note[0], 7);
+	cr_assert_eq(owner_note[1], 8);
+}
+
+IO_TASK_TEST(task, the_note_tells_whose_task_runs)
+{
+	struct trace trace = {0};
+
+	(void)arg;
+	loop_note_owner(task_loop(task), owner_note);
+	task_set_owner(task, 1, 2);
+	start(task, is_owned, &trace, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(owner_note[0], 1);
+		cr_assert_eq(owner_note[1], 2);
+		cr_assert_eq(task_yield(task), RP_OK);
+	}
+	task_set_owner(task, 0, 0);
+	cr_assert_eq(owner_note[0], 0);
+	loop_note_owner(task_loop(task), NULL);
+}

@@ -139,6 +139,11 @@ void conn_end(struct conn *conn)
 {
 	if (conn->state != CONN_OPEN)
 		return;
+	if (conn->tls != NULL && !tls_conn_is_open(conn->tls) && !conn->out_dead) {
+		/* In the midst of a handshake: what is to be said could never be sealed. */
+		conn_drop(conn, "no TLS yet");
+		return;
+	}
 	conn->state = CONN_ENDING;
 	conn->in_ended = true;
 	conn_pump(conn);
@@ -454,13 +459,19 @@ void conn_log_failed(struct conn *conn)
 
 /* ---- beginning, TLS, moving ---- */
 
+/* Till the greeting; TLS is part of the time for a login. The driver's clock begins with the same tick. */
+static uint64_t hello_ns(const struct config *config)
+{
+	return num_min(config->handshake_ms, config->login_ms) * CLOCK_NS_PER_MS;
+}
+
 void conn_begin(struct conn *conn)
 {
 	struct shard *shard = conn->shard;
 
 	if (conn->proxy_awaited) {
 		conn_input_arm(conn);
-		conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);
+		conn_tick_soon(conn, hello_ns(shard->config));
 		return;
 	}
 	admission_begin(conn);
@@ -479,7 +490,7 @@ void conn_begin(struct conn *conn)
 		conn_input_arm(conn);
 		conn_pump(conn);
 	}
-	conn_tick_soon(conn, shard->config->handshake_ms * CLOCK_NS_PER_MS);
+	conn_tick_soon(conn, hello_ns(shard->config));
 }
 
 enum rp_err conn_start_tls(struct conn *conn)
@@ -532,7 +543,7 @@ static void on_timer(struct timer *timer)
 		conn_drop(conn, "linger");
 		return;
 	}
-	if (!conn->greeted && now_ns - conn->accepted_ns >= config->handshake_ms * CLOCK_NS_PER_MS) {
+	if (!conn->greeted && now_ns - conn->accepted_ns >= hello_ns(config)) {
 		conn_drop(conn, "handshake timeout");
 		return;
 	}

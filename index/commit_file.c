@@ -183,8 +183,12 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 
 	if (added == NULL)
 		file_close(file);
-	if (fits)
-		return added == NULL ? RP_ERR_NOMEM : ready(task, commit, added);
+	if (fits) {
+		err = added == NULL ? RP_ERR_NOMEM : ready(task, commit, added);
+		if (err != RP_OK && added != NULL)
+			drop_file(commit, added);
+		return err;
+	}
 	if (blank || is_free)
 		return make_file(task, commit, number);
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* in use by the last run, or damaged: it stays */

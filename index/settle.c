@@ -211,10 +211,15 @@ void settle_core_task(struct task *task, void *arg)
 				check_room(task, commit);
 			continue;
 		}
+		/* While new mail is refused there may be no work that would show that there is room again. */
+		if (ns == 0 && commit->disk_full)
+			ns = CLOCK_NS_PER_S;
 		if (ns != 0)
 			(void)!task_queue_wait_ns(task, &commit->settlers, ns);
 		else
 			(void)!task_queue_wait(task, &commit->settlers);
+		if (commit->disk_full && !commit->stopping)
+			check_room(task, commit);
 	}
 	commit->tasks_count--;
 	task_queue_wake_all(&commit->ended);

@@ -43,6 +43,11 @@ enum rp_err body_spill(struct task *task, struct body_put *put)
 
 	if (!body_is_inline(put))
 		return RP_OK;
+	/* What is left on a full disk is for what was promised. */
+	if (commit_disk_full(put->volume->store->commit)) {
+		put->failed = RP_ERR_NOSPACE;
+		return RP_ERR_NOSPACE;
+	}
 	err = dbox_stream_begin(task, put->volume->dbox, &put->stream);
 	if (err == RP_OK && put->n != 0)
 		err = dbox_stream_write(task, put->stream, bytes_of(put->p, put->n));

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "index/claim.h"
 #include "index/mailbox_state.h"
 #include "index/store_state.h"
 #include "index/volume_state.h"
@@ -120,6 +121,20 @@ enum rp_err store_recover_void(struct task *task, struct store *store)
 	return recover_void(task, store->settings.shards_count, store->epoch);
 }
 
+/* Room that is given up when the disk is full, so that what was promised can settle: as large as the logs at start. */
+static void make_reserve(struct task *task, void *arg)
+{
+	struct store *store = arg;
+	uint64_t bytes = (uint64_t)store->settings.shards_count * COMMIT_FILES_START *
+			 store->settings.commit_file_bytes;
+	enum rp_err err = claim_reserve_make(task, bytes);
+
+	if (err != RP_OK && err != RP_ERR_CANCELED)
+		LOG(loop_log(store->loop), LOG_WARN, "store.no_reserve",
+		    LOG_STR("reason", err_name(err)));
+	store_task_ended(store);
+}
+
 enum rp_err store_recovered(struct task *task, struct store *store)
 {
 	enum rp_err err = commit_recovered(task, store->commit);
@@ -128,6 +143,8 @@ enum rp_err store_recovered(struct task *task, struct store *store)
 		return err;
 	recover_close(store->recover);
 	store->recover = NULL;
+	if (loop_shard(store->loop) == 0)
+		(void)!store_task_start(store, "reserve", make_reserve, store);
 	return RP_OK;
 }
 

@@ -92,10 +92,13 @@ static enum rp_err write_mailbox(struct task *task, struct volume *volume, uint6
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
 	err = write_index(task, mailbox, &lsn);
+	if (err == RP_ERR_CORRUPT) { /* the file before it is bad: the journal is not */
+		err = mailbox_mend(task, mailbox);
+		if (err == RP_OK)
+			err = write_index(task, mailbox, &lsn);
+	}
 	if (err == RP_OK)
 		err = take_index(task, mailbox, lsn);
-	if (err == RP_ERR_CORRUPT)
-		err = mailbox_mend(task, mailbox);
 	mailbox_close(mailbox);
 	return err;
 }

@@ -343,7 +343,7 @@ enum rp_err mailbox_append(struct task *task, struct mailbox *mailbox,
 	if (err == RP_OK)
 		err = finish_bodies(task, appending);
 	if (err == RP_OK)
-		err = breath_run(task, mailbox->volume, &plan);
+		err = mailbox_run(task, mailbox, &plan);
 	if (err == RP_OK) {
 		*first_uid = appending->first_uid;
 		keep_entries(task, appending);

@@ -104,7 +104,7 @@ enum rp_err mailbox_expunge(
 		.prepare = expunge_prepare,
 		.write = expunge_write,
 		.arg = &expunging };
-	enum rp_err err = breath_run(task, mailbox->volume, &plan);
+	enum rp_err err = mailbox_run(task, mailbox, &plan);
 
 	if (err == RP_OK && expunged != NULL)
 		err = mailbox_give_runs(expunged, &expunging.expunged);

@@ -68,6 +68,12 @@ RP_MUST_USE enum rp_err mailbox_load(
 RP_MUST_USE enum rp_err mailbox_swap(
     struct task *task, struct mailbox *mailbox, struct table *table, uint64_t lsn);
 
+/* breath_run() of a change that reads this mailbox: one whose table turns out to be bad is mended, and the change tried
+ * again. */
+struct breath_plan;
+RP_MUST_USE enum rp_err mailbox_run(
+    struct task *task, struct mailbox *mailbox, const struct breath_plan *plan);
+
 /* If the table turned out to be bad: build it from the journal again, ignoring its file. */
 RP_MUST_USE enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox);
 

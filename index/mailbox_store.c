@@ -249,7 +249,7 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 	for (size_t i = 0; i < store->keywords_count; i++)
 		if (store->keywords[i].n == 0 || store->keywords[i].n > MAILBOX_KEYWORD_BYTES_MAX)
 			return RP_ERR_LIMIT;
-	err = breath_run(task, mailbox->volume, &plan);
+	err = mailbox_run(task, mailbox, &plan);
 	if (err == RP_OK && changed != NULL)
 		err = mailbox_give_runs(changed, &storing.changed);
 	if (err == RP_OK && modified != NULL)

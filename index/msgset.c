@@ -259,6 +259,10 @@ enum rp_err msgset_range(struct task *task, struct view *view, enum msgset_colum
 		bool replaced = set->table != view->mailbox->table;
 
 		msgset_free(set);
+		/* A bad index file is no fault of the messages: the journal has them all. */
+		if (err == RP_ERR_CORRUPT && task != NULL && table_is_bad(view->mailbox->table) &&
+		    mailbox_mend(task, view->mailbox) == RP_OK)
+			continue;
 		if (err != RP_ERR_BUSY || !replaced)
 			return err;
 	}

@@ -266,6 +266,11 @@ enum rp_err view_cursor_next(struct task *task, struct view_cursor *cursor)
 		if (place->left == 0 || place->version != version_of(cursor->view)) {
 			enum rp_err err = advance(task, cursor);
 
+			/* A bad index file is no fault of the messages: the journal has them all. */
+			if (err == RP_ERR_CORRUPT && task != NULL && place->row != END_ROW &&
+			    table_is_bad(cursor->view->mailbox->table) &&
+			    mailbox_mend(task, cursor->view->mailbox) == RP_OK)
+				continue;
 			if (err != RP_OK)
 				return err;
 		}

@@ -207,7 +207,7 @@ static enum rp_err rename_inbox(struct task *task, struct renaming *renaming)
 		return err;
 	renaming->transfer = (struct transfer){ .from = inbox, .moves = true };
 	renaming->transfer.savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
-	err = breath_run(task, renaming->volume, &plan);
+	err = mailbox_run(task, inbox, &plan);
 	transfer_fini(&renaming->transfer);
 	mailbox_close(inbox);
 	return err;

@@ -19,6 +19,13 @@ void mailbox_hold(struct mailbox *mailbox)
 	mailbox->refs++;
 }
 
+enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
+{
+	(void)task;
+	(void)mailbox;
+	return RP_OK; /* nothing is bad here */
+}
+
 void mailbox_close(struct mailbox *mailbox)
 {
 	mailbox->refs--;

@@ -73,6 +73,13 @@ static inline void model_free(struct model *model)
 }
 
 /* What mailbox.c has. */
+enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
+{
+	(void)task;
+	(void)mailbox;
+	return RP_ERR_CORRUPT; /* there is no journal here to mend it from */
+}
+
 void mailbox_hold(struct mailbox *mailbox)
 {
 	mailbox->refs++;

@@ -1,0 +1,64 @@
+/* A mailbox's table is replaced by a better one: after a checkpoint, or because its file turned out to be bad. */
+#include "index/breath.h"
+#include "index/mailbox_state.h"
+#include "index/volume_state.h"
+#include "io/base/log.h"
+
+/* In one breath: table has all changes. */
+static void take_table(struct mailbox *mailbox, struct table *table)
+{
+	struct table *old = mailbox->table;
+
+	table_succeed(table, old);
+	mailbox->table = table;
+	mailbox->volume->generation++;
+	view_news_table(mailbox, old, table);
+	table_free(old);
+}
+
+enum rp_err mailbox_swap(
+    struct task *task, struct mailbox *mailbox, struct table *table, uint64_t lsn)
+{
+	enum rp_err err =
+	    mailbox_catch_up(task, mailbox->volume, mailbox->mailboxid, table, lsn);
+
+	if (err == RP_OK && table_is_bad(table))
+		err = RP_ERR_CORRUPT;
+	if (err == RP_OK && mailbox->gone)
+		err = RP_ERR_NOTFOUND;
+	if (err == RP_OK)
+		take_table(mailbox, table);
+	return err;
+}
+
+enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
+{
+	struct table *table;
+	struct catalog_node *node = catalog_by_id(&mailbox->volume->catalog, mailbox->mailboxid);
+	enum rp_err err;
+
+	if (mailbox->gone || node == NULL || !table_is_bad(mailbox->table))
+		return RP_OK;
+	LOG(loop_log(mailbox->volume->store->loop), LOG_WARN, "mailbox.mend",
+	    LOG_STR("volume", mailbox->volume->dir), LOG_U64("mailboxid", mailbox->mailboxid));
+	node->index_lsn = 0;
+	err = mailbox_load(task, mailbox->volume, mailbox->mailboxid, &table);
+	if (err != RP_OK)
+		return err;
+	if (mailbox->gone || !table_is_bad(mailbox->table))
+		table_free(table); /* somebody else was quicker */
+	else
+		take_table(mailbox, table);
+	return RP_OK;
+}
+
+enum rp_err mailbox_run(
+    struct task *task, struct mailbox *mailbox, const struct breath_plan *plan)
+{
+	enum rp_err err = breath_run(task, mailbox->volume, plan);
+
+	if (err != RP_ERR_CORRUPT || mailbox->gone || !table_is_bad(mailbox->table))
+		return err;
+	err = mailbox_mend(task, mailbox);
+	return err == RP_OK ? breath_run(task, mailbox->volume, plan) : err;
+}

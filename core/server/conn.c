@@ -139,11 +139,8 @@ void conn_end(struct conn *conn)
 {
 	if (conn->state != CONN_OPEN)
 		return;
-	if (conn->tls != NULL && !tls_conn_is_open(conn->tls) && !conn->out_dead) {
-		/* In the midst of a handshake: what is to be said could never be sealed. */
-		conn_drop(conn, "no TLS yet");
-		return;
-	}
+	if (conn->tls != NULL && !tls_conn_is_open(conn->tls))
+		conn->out_dead = true; /* in the midst of a handshake: what is to be said is never sealed */
 	conn->state = CONN_ENDING;
 	conn->in_ended = true;
 	conn_pump(conn);

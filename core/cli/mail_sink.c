@@ -55,11 +55,6 @@ static enum rp_err put_by_control(struct mail_sink *sink, const struct mail_item
 	}
 }
 
-static enum rp_err to_spool(struct task *task, void *arg, struct bytes piece)
-{
-	return spool_write(task, arg, piece);
-}
-
 static enum rp_err put_offline(struct mail_sink *sink, const struct mail_item *item)
 {
 	struct bytes words[MAIL_SINK_KEYWORDS_MAX];
@@ -87,7 +82,7 @@ static enum rp_err put_offline(struct mail_sink *sink, const struct mail_item *i
 	if (item->mailbox[0] != '\0')
 		err = mailbox_name_decode(bytes_of_str(item->mailbox), &arena, true, &in.mailbox);
 	if (err == RP_OK)
-		err = intake_begin(&intake, sink->config->appendlimit_bytes, to_spool, &spool);
+		err = intake_begin(&intake, sink->config->appendlimit_bytes, spool_sink, &spool);
 	if (err == RP_OK)
 		err = intake_write(task, &intake, item->message);
 	if (err == RP_OK)

@@ -287,17 +287,12 @@ static enum rp_err do_rcpt(struct task *task, struct lmtp *lmtp, struct bytes ar
 
 /* ---- the message ---- */
 
-static enum rp_err to_spool(struct task *task, void *arg, struct bytes piece)
-{
-	return spool_write(task, arg, piece);
-}
-
 /* Begin to take in. What fails is told at the message's end. */
 static void begin_message(struct task *task, struct lmtp *lmtp)
 {
 	spool_init(&lmtp->spool);
 	lmtp->taking = true;
-	lmtp->failed = intake_begin(&lmtp->intake, lmtp->settings->size_bytes_max, to_spool, &lmtp->spool);
+	lmtp->failed = intake_begin(&lmtp->intake, lmtp->settings->size_bytes_max, spool_sink, &lmtp->spool);
 	if (lmtp->failed == RP_OK && lmtp->settings->return_path) {
 		const struct bytes line[] = { BYTES_LIT("Return-Path: <"), lmtp->from, BYTES_LIT(">\r\n") };
 

@@ -76,6 +76,11 @@ enum rp_err spool_write(struct task *task, struct spool *spool, struct bytes b)
 	return err;
 }
 
+enum rp_err spool_sink(struct task *task, void *spool, struct bytes piece)
+{
+	return spool_write(task, spool, piece);
+}
+
 enum rp_err spool_finish(struct task *task, struct spool *spool)
 {
 	return spool->file != NULL && spool->n > 0 ? write_out(task, spool) : RP_OK;

@@ -28,6 +28,9 @@ void spool_init(struct spool *spool);
 /* RP_ERR_NOMEM, RP_ERR_NOSPACE, RP_ERR_IO: the spool is only good for spool_fini. */
 RP_MUST_USE enum rp_err spool_write(struct task *task, struct spool *spool, struct bytes b);
 
+/* The same as an intake's sink (core/session/intake.h); spool: the struct spool. */
+RP_MUST_USE enum rp_err spool_sink(struct task *task, void *spool, struct bytes piece);
+
 /* All of it can be read by others from now on. */
 RP_MUST_USE enum rp_err spool_finish(struct task *task, struct spool *spool);
 

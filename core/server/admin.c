@@ -125,11 +125,6 @@ static void do_lookup(struct task *task, struct admin_conn *admin, const json_t 
 	say(admin, json_pack("{s:s, s:i}", "userid", text, "code", 0));
 }
 
-static enum rp_err to_spool(struct task *task, void *arg, struct bytes piece)
-{
-	return spool_write(task, arg, piece);
-}
-
 /* The mail that follows the request's line. It is read to its end whatever happens, or the next request could not be found. */
 static enum rp_err read_mail(struct task *task, struct admin_conn *admin, uint64_t bytes, struct intake *intake,
     enum rp_err *failed)
@@ -208,7 +203,7 @@ static enum rp_err do_deliver(struct task *task, struct admin_conn *admin, const
 	if (err == RP_OK)
 		err = fill_delivery(task, request, &arena, &in);
 	if (err == RP_OK)
-		err = intake_begin(&intake, shard->config->appendlimit_bytes, to_spool, &spool);
+		err = intake_begin(&intake, shard->config->appendlimit_bytes, spool_sink, &spool);
 	gone = read_mail(task, admin, bytes, &intake, &err);
 	if (err == RP_OK && gone == RP_OK)
 		err = intake_finish(task, &intake, in.internaldate, &append);

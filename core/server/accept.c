@@ -13,19 +13,17 @@ struct acceptor {
 	const struct config_listen *listen;
 };
 
-static void on_accept(void *arg, struct net *net)
+void accept_connection(struct shard *shard, const struct config_listen *listen, struct net *net)
 {
-	struct acceptor *acceptor = arg;
-	struct shard *shard = acceptor->shard;
-	bool lmtp = acceptor->listen->protocol == CONFIG_LMTP;
-	void *state = lmtp ? (void *)lmtp_drive_new(shard) : (void *)drive_new(shard, acceptor->listen);
+	bool lmtp = listen->protocol == CONFIG_LMTP;
+	void *state = lmtp ? (void *)lmtp_drive_new(shard) : (void *)drive_new(shard, listen);
 	struct conn *conn;
 
 	if (state == NULL) {
 		net_close(net, NULL, NULL);
 		return;
 	}
-	if (conn_open(shard, net, acceptor->listen, lmtp ? &drive_lmtp : &drive_imap, state, &conn) != RP_OK) {
+	if (conn_open(shard, net, listen, lmtp ? &drive_lmtp : &drive_imap, state, &conn) != RP_OK) {
 		LOG(shard->log, LOG_WARN, "conn.refused", LOG_STR("reason", "connections"));
 		if (lmtp)
 			lmtp_drive_free(state);
@@ -34,6 +32,13 @@ static void on_accept(void *arg, struct net *net)
 		return;
 	}
 	conn_begin(conn);
+}
+
+static void on_accept(void *arg, struct net *net)
+{
+	struct acceptor *acceptor = arg;
+
+	accept_connection(acceptor->shard, acceptor->listen, net);
 }
 
 enum rp_err accept_start(struct shard *shard, const int *fds)

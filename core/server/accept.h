@@ -4,6 +4,11 @@
 
 #include "core/server/shard.h"
 
+struct net;
+
+/* One that has come in on this socket. Owns net. */
+void accept_connection(struct shard *shard, const struct config_listen *listen, struct net *net);
+
 /* Accept on all listening sockets (fds in the order of config->listen, borrowed). */
 RP_MUST_USE enum rp_err accept_start(struct shard *shard, const int *fds);
 void accept_stop(struct shard *shard);

@@ -490,17 +490,17 @@ void conn_begin(struct conn *conn)
 	conn_tick_soon(conn, hello_ns(shard->config));
 }
 
-enum rp_err conn_start_tls(struct conn *conn)
+bool conn_start_tls(struct conn *conn)
 {
-	RP_ASSERT(conn->tls == NULL && conn->out.bytes == 0);
-	struct tls_conn *tls = conn->shard->tls_ctx != NULL ? tls_conn_open(conn->shard->tls_ctx) : NULL;
-
-	if (tls == NULL)
-		return RP_ERR_UNAVAILABLE;
-	if (conn->in_to > conn->in_from)
-		conn_take(conn, conn->in_to - conn->in_from);
-	conn->tls = tls;
-	return RP_OK;
+	RP_ASSERT(conn->tls == NULL && conn->wire.bytes == 0);
+	RP_ASSERT(rope_first_gate(&conn->out) == 0 && conn->out.gate == 0); /* a stranger is told of no change */
+	conn->tls = conn->shard->tls_ctx != NULL ? tls_conn_open(conn->shard->tls_ctx) : NULL;
+	if (conn->tls == NULL)
+		return false;
+	conn_take(conn, conn->in_to - conn->in_from);
+	rope_append(&conn->wire, &conn->out);
+	conn->sending_wire = true; /* if anything is on its way just now, it is the beginning of that */
+	return true;
 }
 
 enum rp_err conn_quiesce(struct task *task, struct conn *conn)

@@ -84,7 +84,7 @@ struct conn {
 	struct conn_old_input *in_old; /* what `in` was while the task looked at it */
 
 	struct rope out;  /* plain bytes to send, with their gates */
-	struct rope wire; /* ciphertext (or, before TLS, nothing) that may leave at once */
+	struct rope wire; /* ciphertext, and what was said in the clear before STARTTLS: may leave at once */
 	size_t sending_bytes; /* of the first span, in flight */
 	bool sending_wire;
 
@@ -130,8 +130,10 @@ void conn_end(struct conn *conn);
 /* End now; its task, if any, is cancelled. */
 void conn_drop(struct conn *conn, const char *reason);
 
-/* STARTTLS: all output has been sent; what was received is dropped; the handshake is next. In the connection's task. */
-RP_MUST_USE enum rp_err conn_start_tls(struct conn *conn);
+/* STARTTLS: what was received is dropped, what was said leaves in the clear, all that comes from here on is the handshake's.
+ * In the connection's task, which must not have suspended since it said OK: the client's hello may follow that at once.
+ * False: no certificate, or no memory; the connection is to end without a word, as the client reads none but TLS now. */
+RP_MUST_USE bool conn_start_tls(struct conn *conn);
 
 /* The log has failed: what it was to make durable is never said; BYE. */
 void conn_log_failed(struct conn *conn);

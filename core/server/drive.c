@@ -186,6 +186,22 @@ static enum rp_err drop_stream(struct task *task, struct drive_run *run)
 	return RP_OK;
 }
 
+/* After STARTTLS: nothing of what was said in the clear is remembered. */
+static void begin_anew(struct drive *drive)
+{
+	struct session *session = &drive->session;
+	const struct session_env *env = session->env;
+	bool loopback = session->loopback;
+
+	session_fini(session);
+	session_init(session, env);
+	session->tls = true;
+	session->loopback = loopback;
+	session->wake = on_wake;
+	frame_init(&drive->frame, false);
+	drive->framing = false;
+}
+
 static enum rp_err fulfil_wish(struct task *task, struct drive *drive)
 {
 	struct session *session = &drive->session;
@@ -204,22 +220,10 @@ static enum rp_err fulfil_wish(struct task *task, struct drive *drive)
 			conn_end(conn);
 		break;
 	case SESSION_WISH_STARTTLS:
-		err = conn_flush(task, conn, 0);
-		if (err == RP_OK)
-			err = conn_start_tls(conn);
-		/* A new session: nothing of what was said in the clear is remembered. */
-		if (err == RP_OK) {
-			const struct session_env *env = session->env;
-			bool loopback = session->loopback;
-
-			session_fini(session);
-			session_init(session, env);
-			session->tls = true;
-			session->loopback = loopback;
-			session->wake = on_wake;
-			frame_init(&drive->frame, false);
-			drive->framing = false;
-		}
+		if (conn_start_tls(conn))
+			begin_anew(drive);
+		else
+			conn_end(conn);
 		break;
 	case SESSION_WISH_ENTER:
 		err = handoff_enter(task, drive);

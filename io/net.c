@@ -229,24 +229,24 @@ void net_shutdown(struct net *net)
 static void descriptor_closed(struct op *op)
 {
 	struct net *net = op->owner;
+	void (*closed)(void *arg) = net->closed_fn;
+	void *arg = net->closed_arg;
 
 	pool_give(&net->loop->net_pool, net);
+	if (closed != NULL)
+		closed(arg);
 }
 
 static void close_if_idle(struct net *net)
 {
 	if (!net->closing || net->recv.in_flight || net->send.in_flight || net->control.in_flight)
 		return;
-	void (*closed)(void *arg) = net->closed_fn;
-
 	net->control = (struct op){.kind = OP_CLOSE,
 	    .fd = net->fd,
 	    .fixed = net->fixed,
 	    .done = descriptor_closed,
 	    .owner = net};
 	op_submit(net->loop, &net->control);
-	if (closed != NULL)
-		closed(net->closed_arg);
 }
 
 void net_close(struct net *net, void (*closed)(void *arg), void *arg)

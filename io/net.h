@@ -57,7 +57,8 @@ void net_shutdown(struct net *net);
 
 /* Close, now if nothing is in flight, else as soon as the kernel has let go (operations are cancelled; their done
  * functions are NOT called any more). `closed` (may be NULL) is called when no memory of the caller is in use any
- * more, perhaps inside this call. */
+ * more: from the loop, outside any task, never inside this call. So what is freed there is good for whoever is on the
+ * stack when it is closed. */
 void net_close(struct net *net, void (*closed)(void *arg), void *arg);
 
 /* Move to another shard: nothing may be in flight. On that shard fn(world, net, arg) is called outside any task,

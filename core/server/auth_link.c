@@ -23,6 +23,9 @@ struct auth_message {
 struct auth_link {
 	struct shard *shard;
 	struct net *net; /* NULL: the auth process is away */
+	struct net *next; /* the socket after that one, which has not quite gone yet; NULL: none */
+	bool losing;      /* it has not: its messages are still the kernel's */
+	bool ended;       /* nobody needs the link any more */
 	struct auth auth;
 	struct list unsent; /* struct auth_message; the first one is in flight */
 	struct timer timer;
@@ -58,13 +61,36 @@ static void drop_unsent(struct auth_link *link)
 	}
 }
 
-/* The socket has ended: nobody will answer. The supervisor sends a new pair. */
-static void on_net_closed(void *arg)
+static void begin(struct auth_link *link)
 {
-	drop_unsent(arg);
+	link->net = link->next;
+	link->next = NULL;
+	if (link->net != NULL)
+		net_recv(link->net, on_recv, link);
 }
 
-static void lose(struct auth_link *link)
+static void forget(struct auth_link *link)
+{
+	drop_unsent(link);
+	auth_fini(&link->auth);
+	free(link);
+}
+
+static void on_net_closed(void *arg)
+{
+	struct auth_link *link = arg;
+
+	link->losing = false;
+	if (link->ended) {
+		forget(link);
+		return;
+	}
+	drop_unsent(link);
+	begin(link);
+}
+
+/* Let go of the socket: who waits for an answer gets none. */
+static void let_go(struct auth_link *link)
 {
 	struct net *net = link->net;
 	struct auth_waiter *waiter;
@@ -72,10 +98,18 @@ static void lose(struct auth_link *link)
 	link->net = NULL;
 	while ((waiter = auth_next_lost(&link->auth)) != NULL)
 		wake(waiter, RP_ERR_UNAVAILABLE);
-	if (net != NULL) {
+	if (net == NULL)
+		return;
+	link->losing = true;
+	net_close(net, on_net_closed, link);
+}
+
+/* The socket has ended: nobody will answer. The supervisor sends a new pair. */
+static void lose(struct auth_link *link)
+{
+	if (link->net != NULL)
 		LOG(link->shard->log, LOG_WARN, "auth.lost");
-		net_close(net, on_net_closed, link);
-	}
+	let_go(link);
 }
 
 static void on_sent(void *arg, enum rp_err err);
@@ -134,14 +168,17 @@ static void on_timer(struct timer *timer)
 	timer_set(link->shard->loop, timer, AUTH_LINK_TICK_MS * CLOCK_NS_PER_MS);
 }
 
+/* From now on, or from when the last socket has gone. */
 static void connect_fd(struct auth_link *link, int fd)
 {
-	if (net_adopt(link->shard->loop, fd, &link->net) != RP_OK) {
-		link->net = NULL;
+	if (link->next != NULL)
+		net_close(link->next, NULL, NULL);
+	if (net_adopt(link->shard->loop, fd, &link->next) != RP_OK) {
+		link->next = NULL;
 		LOG(link->shard->log, LOG_ERROR, "auth.adopt_failed");
-		return;
 	}
-	net_recv(link->net, on_recv, link);
+	if (!link->losing)
+		begin(link);
 }
 
 enum rp_err auth_link_open(struct shard *shard, int fd, uint64_t keep_ms, struct auth_link **out)
@@ -162,30 +199,18 @@ enum rp_err auth_link_open(struct shard *shard, int fd, uint64_t keep_ms, struct
 	return RP_OK;
 }
 
-static void on_last_closed(void *arg)
-{
-	struct auth_link *link = arg;
-
-	drop_unsent(link);
-	auth_fini(&link->auth);
-	free(link);
-}
-
 void auth_link_close(struct auth_link *link)
 {
 	if (link == NULL)
 		return;
-	struct net *net = link->net;
-	struct auth_waiter *waiter;
-
 	timer_clear(&link->timer);
-	link->net = NULL;
-	while ((waiter = auth_next_lost(&link->auth)) != NULL)
-		wake(waiter, RP_ERR_UNAVAILABLE);
-	if (net != NULL)
-		net_close(net, on_last_closed, link);
-	else
-		on_last_closed(link);
+	if (link->next != NULL)
+		net_close(link->next, NULL, NULL);
+	link->next = NULL;
+	link->ended = true;
+	let_go(link);
+	if (!link->losing)
+		forget(link);
 }
 
 void auth_link_renew(struct auth_link *link, int fd)

@@ -31,6 +31,8 @@ static enum rp_err call_auth(struct task *task, void *world, const void *in, voi
 	struct shard *shard = world;
 	struct call_auth_out *answer = out;
 
+	if (shard->auth == NULL)
+		return RP_ERR_UNAVAILABLE; /* this shard has stopped before the one that asks */
 	return auth_link_ask(task, shard->auth, in, &answer->answer, answer->name);
 }
 
@@ -41,7 +43,8 @@ static enum rp_err call_auth_changed(struct task *task, void *world, const void 
 	(void)task;
 	(void)in;
 	(void)out;
-	auth_link_changed(shard->auth);
+	if (shard->auth != NULL)
+		auth_link_changed(shard->auth);
 	return RP_OK;
 }
 
@@ -51,11 +54,13 @@ static enum rp_err call_deliver(struct task *task, void *world, const void *in, 
 	const struct deliver_in *mail = in;
 	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
 
-	if (shared_poisoned_s(shard->shared, &mail->userid, now_s) > 0)
+	if (shard->store == NULL || shared_poisoned_s(shard->shared, &mail->userid, now_s) > 0)
 		return RP_ERR_UNAVAILABLE;
 	shared_note_task(task, &mail->userid);
+	shard->calls_count++;
 	enum rp_err err = deliver_run(task, shard->store, in, out);
 
+	shard->calls_count--;
 	shared_note_task(task, NULL);
 	if (err == RP_OK)
 		stat_add(&shard->stats.deliveries, 1);
@@ -84,9 +89,15 @@ static enum rp_err call_repair(struct task *task, void *world, const void *in, v
 	struct call_repair_out *found = out;
 
 	*found = (struct call_repair_out){ .lines = NULL };
-	if (repair->rebuild)
-		return repair_rebuild(task, shard->store, &repair->userid, keep_line, found, &found->report);
-	return repair_check(task, shard->store, &repair->userid, keep_line, found, &found->report);
+	if (shard->store == NULL)
+		return RP_ERR_UNAVAILABLE;
+	shard->calls_count++;
+	enum rp_err err =
+		repair->rebuild ? repair_rebuild(task, shard->store, &repair->userid, keep_line, found, &found->report)
+				: repair_check(task, shard->store, &repair->userid, keep_line, found, &found->report);
+
+	shard->calls_count--;
+	return err;
 }
 
 static enum rp_err call_stats(struct task *task, void *world, const void *in, void *out)
@@ -116,5 +127,9 @@ enum rp_err calls_hold_answer(struct task *task, void *world)
 
 	if (shard->store == NULL)
 		return RP_OK;
-	return store_wait_durable(task, shard->store, store_position(shard->store));
+	shard->calls_count++;
+	enum rp_err err = store_wait_durable(task, shard->store, store_position(shard->store));
+
+	shard->calls_count--;
+	return err;
 }

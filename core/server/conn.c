@@ -65,20 +65,33 @@ void conn_attach(struct conn *conn, struct shard *shard, struct net *net)
 	stat_add(&shard->stats.connections, 1);
 }
 
-void conn_detach(struct conn *conn)
+/* It is in nobody's line any more. */
+static void leave_lines(struct conn *conn)
 {
-	list_del(&conn->link);
 	list_del(&conn->gated);
 	list_del(&conn->waiting);
 	timer_clear(&conn->timer);
+}
+
+static void leave_shard(struct conn *conn)
+{
+	RP_ASSERT(!timer_is_set(&conn->timer));
+	list_del(&conn->link);
 	conn->shard->conns_count--;
 	stat_sub(&conn->shard->stats.connections, 1);
+}
+
+void conn_detach(struct conn *conn)
+{
+	leave_lines(conn);
+	leave_shard(conn);
 }
 
 static void on_closed(void *arg)
 {
 	struct conn *conn = arg;
 
+	leave_shard(conn);
 	conn->driver->fini(conn);
 	tls_conn_close(conn->tls);
 	rope_fini(&conn->out);
@@ -95,7 +108,7 @@ static void bury(struct conn *conn)
 	RP_ASSERT(conn->task == NULL);
 	conn->state = CONN_CLOSING;
 	conn_uncount(conn);
-	conn_detach(conn);
+	leave_lines(conn);
 	conn->net = NULL;
 	net_close(net, on_closed, conn);
 }
@@ -104,7 +117,7 @@ void conn_lost(struct conn *conn)
 {
 	RP_ASSERT(conn->net == NULL && conn->task == NULL);
 	conn_uncount(conn);
-	conn_detach(conn);
+	leave_lines(conn);
 	on_closed(conn);
 }
 
@@ -120,7 +133,7 @@ void conn_drop(struct conn *conn, const char *reason)
 {
 	char peer[48];
 
-	if (conn->state == CONN_CLOSING || conn->moving)
+	if (conn->state == CONN_CLOSING)
 		return;
 	if (!conn->dropped) {
 		conn->dropped = true;
@@ -260,11 +273,11 @@ static void on_recv(void *arg, enum rp_err err, struct bytes in)
 			conn_input_arm(conn);
 		return;
 	}
-	if (err == RP_ERR_CANCELED) {
-		/* Being handed over; bytes that were already taken come with RP_OK. */
+	/* Being handed over: that waits for this; bytes that were already taken come with RP_OK. */
+	if (conn->moving)
 		task_queue_wake_all(&conn->input_queue);
+	if (err == RP_ERR_CANCELED)
 		return;
-	}
 	if (err != RP_OK) {
 		conn_drop(conn, err_name(err));
 		return;
@@ -276,8 +289,6 @@ static void on_recv(void *arg, enum rp_err err, struct bytes in)
 		conn_drop(conn, "input");
 		return;
 	}
-	if (conn->moving)
-		return;
 	conn_input_arm(conn);
 	if (conn->task != NULL)
 		task_queue_wake_all(&conn->input_queue);
@@ -420,9 +431,9 @@ static void on_sent(void *arg, enum rp_err err)
 	rope_consume(conn->sending_wire ? &conn->wire : &conn->out, conn->sending_bytes);
 	conn->sending_bytes = 0;
 	conn->progress_ns = loop_now_ns(conn->shard->loop);
+	if (conn->moving)
+		task_queue_wake_all(&conn->input_queue);
 	conn_pump(conn);
-	if (conn->state == CONN_CLOSING || conn->dropped)
-		return;
 	if (!task_queue_empty(&conn->drained_queue)) {
 		task_queue_wake_all(&conn->drained_queue);
 	} else if (conn->task == NULL && conn->state == CONN_OPEN) {
@@ -512,19 +523,22 @@ enum rp_err conn_quiesce(struct task *task, struct conn *conn)
 	conn->moving = true;
 	while (net_recv_armed(conn->net) || net_send_armed(conn->net)) {
 		net_recv_cancel(conn->net);
-		err = task_queue_wait(task, &conn->input_queue);
-		if (err != RP_OK || conn->dropped) {
-			conn->moving = false;
-			return RP_ERR_CANCELED;
-		}
+		if (task_queue_wait(task, &conn->input_queue) != RP_OK)
+			break;
 	}
-	return RP_OK;
+	/* What came meanwhile may have been its end. */
+	if (!task_canceled(task) && conn->state == CONN_OPEN)
+		return RP_OK;
+	conn->moving = false;
+	return RP_ERR_CANCELED;
 }
 
 /* ---- time ---- */
 
 void conn_tick_soon(struct conn *conn, uint64_t ns)
 {
+	if (conn->state == CONN_CLOSING)
+		return;
 	timer_set(conn->shard->loop, &conn->timer, ns);
 }
 
@@ -550,7 +564,5 @@ static void on_timer(struct timer *timer)
 	}
 	uint64_t next_ns = conn->greeted ? conn->driver->tick(conn, now_ns) : stalled_ns;
 
-	if (next_ns == 0)
-		return;
 	conn_tick_soon(conn, unsent ? num_min(next_ns, stalled_ns) : next_ns);
 }

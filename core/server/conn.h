@@ -6,7 +6,12 @@
  *
  * OPEN: bytes come in and go out. ENDING: nothing more is read for the driver; what is in the rope is sent, as far as the
  * gate lets it. LINGERING: close_notify and end of output are sent; what still comes is thrown away, so that the last
- * answer is not lost by a reset. A connection is freed when its task has ended and the kernel has let go.
+ * answer is not lost by a reset.
+ *
+ * Any function here may end the connection: without memory, with a record that cannot be sealed, at a limit. Ended is not
+ * freed: that happens when its task has ended and the kernel has let go, from the loop, never below a caller. So whoever
+ * has a connection may go on with it after any call, till he suspends or returns to the loop; one that is CLOSING does
+ * nothing any more, whatever it is asked, and stands in shard->conns until it is freed: a walk over these may end any.
  *
  * The driver (drive.h, lmtp_drive.h) has no socket: it looks at conn_input(), takes from its front, writes into conn->out.
  * It runs in the connection's one task, which exists only while there is something to do.
@@ -46,7 +51,7 @@ struct conn_driver {
 	void (*run)(struct task *task, struct conn *conn);
 	/* The greeting: outside any task, when the connection is ready to be written (after an implicit handshake). */
 	void (*greet)(struct conn *conn);
-	/* A deadline of the protocol's may have come. Returns how long until the next, in ns; 0: the connection has ended. */
+	/* A deadline of the protocol's may have come. Returns how long until the next, in ns. */
 	uint64_t (*tick)(struct conn *conn, uint64_t now_ns);
 	/* The server ends, or the connection's shard cannot go on: say so and end, after the command that is under way. */
 	void (*stop)(struct conn *conn);
@@ -55,11 +60,11 @@ struct conn_driver {
 };
 
 struct conn {
-	struct list link;    /* in shard->conns */
+	struct list link;    /* in shard->conns, till it is freed or moves on */
 	struct list gated;   /* in shard->gated, or by itself */
 	struct list waiting; /* in shard->waiting, or by itself */
 	struct shard *shard;
-	struct net *net;
+	struct net *net; /* NULL: CLOSING, or on the way to another shard */
 	const struct conn_driver *driver;
 	void *protocol_state;   /* the driver's; freed with the connection */
 	struct tls_conn *tls;   /* NULL: plain */

@@ -102,6 +102,10 @@ static void on_moved(void *world, struct net *net, void *arg)
 		conn_lost(conn);
 		return;
 	}
+	if (shard->stopping) {
+		conn_drop(conn, "stopping"); /* its store may be closed */
+		return;
+	}
 	conn->driver = &drive_entering;
 	conn->news = true; /* there is something to do, whatever was received */
 	conn_tick_soon(conn, CLOCK_NS_PER_S);

@@ -163,11 +163,11 @@ static uint64_t lmtp_tick(struct conn *conn, uint64_t now_ns)
 		return idle_ns - (now_ns - conn->heard_ns) + CLOCK_NS_PER_MS;
 	if (conn->task != NULL) {
 		conn_drop(conn, "idle");
-		return 0;
+		return CLOCK_NS_PER_S;
 	}
 	rope_put(&conn->out, BYTES_LIT("421 4.4.2 Nothing was said for too long\r\n"));
 	conn_end(conn);
-	return conn->state == CONN_CLOSING ? 0 : CLOCK_NS_PER_S;
+	return CLOCK_NS_PER_S;
 }
 
 static void lmtp_fini(struct conn *conn)

@@ -210,6 +210,10 @@ static void close_store(struct task *task, void *arg)
 	struct store *store = shard->store;
 
 	task_set_name(task, "close store");
+	if (shard->calls_count > 0) {
+		timer_set(shard->loop, &thread->drain, 0); /* one came in since that was looked at */
+		return;
+	}
 	shard->store = NULL;
 	shard->env.store = NULL;
 	if (store != NULL && store_close(task, store) != RP_OK)
@@ -229,7 +233,7 @@ static void on_drain(struct timer *timer)
 	if (over)
 		LIST_FOR_EACH_SAFE (l, &shard->conns)
 			conn_drop(RP_CONTAINER_OF(l, struct conn, link), "stopping");
-	if (!list_empty(&shard->conns) || thread->tasks_count > 0) {
+	if (!list_empty(&shard->conns) || thread->tasks_count > 0 || shard->calls_count > 0) {
 		timer_set(shard->loop, timer, SHARD_DRAIN_LOOK_MS * CLOCK_NS_PER_MS);
 		return;
 	}

@@ -55,6 +55,7 @@ struct shard {
 	struct list gated;   /* those whose output waits for the log */
 	struct list waiting; /* those whose command waits for a free task */
 	size_t conns_count;
+	unsigned calls_count; /* of other shards, under way here, that need the store: it stays open for them */
 	uint8_t *seal_scratch; /* TLS_CONN_RECORD_BYTES */
 	uint8_t *read_scratch; /* likewise, for plaintext that comes in */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/server/accept.h"
+#include "io/base/clock.h"
 
 static void client_pump(struct client *client);
 
@@ -13,9 +14,11 @@ static void client_pump(struct client *client);
 
 static void client_close(struct client *client)
 {
-	if (client->net != NULL)
-		net_close(client->net, NULL, NULL);
+	if (client->net == NULL)
+		return;
+	net_close(client->net, NULL, NULL);
 	client->net = NULL;
+	client->closed_ns = loop_now_ns(client->loop);
 }
 
 static void on_client_sent(void *arg, enum rp_err err)
@@ -35,7 +38,7 @@ static void client_pump(struct client *client)
 
 	while (client->ssl != NULL && (n = BIO_read(SSL_get_wbio(client->ssl), room, sizeof(room))) > 0)
 		rope_put(&client->out, bytes_of(room, (size_t)n));
-	if (client->net == NULL || client->out.bytes == 0 || net_send_armed(client->net))
+	if (client->mute || client->net == NULL || client->out.bytes == 0 || net_send_armed(client->net))
 		return;
 	struct bytes b = rope_peek(&client->out, 0);
 
@@ -132,6 +135,14 @@ static void on_client_recv(void *arg, enum rp_err err, struct bytes in)
 
 /* ---- the machine ---- */
 
+/* Everybody is a stranger here. */
+static enum rp_err authenticate(struct task *task, struct session *session, struct bytes authzid, struct bytes name,
+    struct bytes password, struct userid *userid, struct bytes *canonical)
+{
+	(void)task, (void)session, (void)authzid, (void)name, (void)password, (void)userid, (void)canonical;
+	return RP_ERR_DENIED;
+}
+
 static struct config settings(void)
 {
 	return (struct config){
@@ -174,6 +185,7 @@ static void open_shard(struct conn_fixture *f)
 		.appendlimit_bytes = f->config.appendlimit_bytes,
 		.tls_available = true,
 		.shards_count = 1,
+		.authenticate = authenticate,
 	};
 	shard->seal_scratch = malloc(TLS_CONN_RECORD_BYTES);
 	shard->read_scratch = malloc(TLS_CONN_RECORD_BYTES);
@@ -195,6 +207,7 @@ void conn_fixture_open(struct conn_fixture *f, uint64_t seed, enum config_protoc
 	open_shard(f);
 	rope_init(&f->client.out);
 	f->client.step = script;
+	f->client.loop = f->shard.loop;
 }
 
 void conn_fixture_accept(struct conn_fixture *f)
@@ -207,9 +220,16 @@ void conn_fixture_accept(struct conn_fixture *f)
 		client_start_tls(&f->client);
 	client_play(&f->client);
 	client_pump(&f->client);
-	if (f->client.net != NULL)
+	if (f->client.net != NULL && !f->client.deaf)
 		net_recv(f->client.net, on_client_recv, &f->client);
+	f->accepted_ns = sim_now_ns(f->world);
 	accept_connection(shard, &f->listen, net);
+}
+
+uint64_t conn_fixture_lived_s(const struct conn_fixture *f)
+{
+	cr_assert_null(f->client.net, "it is still there");
+	return (f->client.closed_ns - f->accepted_ns) / CLOCK_NS_PER_S;
 }
 
 void conn_fixture_run(struct conn_fixture *f)

@@ -23,7 +23,9 @@ struct client_step {
 };
 
 struct client {
-	struct net *net; /* NULL: closed */
+	struct loop *loop;
+	struct net *net;    /* NULL: closed */
+	uint64_t closed_ns; /* then */
 	const struct client_step *step; /* the next one; a step with nothing in it is the last */
 	SSL *ssl;                       /* NULL: plain */
 	SSL_CTX *ssl_ctx;
@@ -32,6 +34,8 @@ struct client {
 	char text[64 * 1024]; /* all that was read, NUL-terminated */
 	size_t text_n;
 	size_t awaited; /* text[0, awaited) is behind us */
+	bool mute;       /* sends nothing */
+	bool deaf;       /* reads nothing */
 	bool said_close; /* the server's close_notify came */
 };
 
@@ -40,8 +44,8 @@ struct conn_fixture {
 	struct shard shard;
 	struct config config;
 	struct config_listen listen;
-	struct conn *conn; /* as accepted; not good any more when it has gone */
 	struct client client;
+	uint64_t accepted_ns;
 };
 
 /* A machine with this seed, and a connection from a client that is about to play its script. implicit: IMAPS. */
@@ -52,6 +56,9 @@ void conn_fixture_accept(struct conn_fixture *f);
 
 /* Run until nothing happens any more: all deadlines have come. */
 void conn_fixture_run(struct conn_fixture *f);
+
+/* How long the server kept the connection, in whole seconds; it has ended (asserted). */
+uint64_t conn_fixture_lived_s(const struct conn_fixture *f);
 
 /* The server has let go of everything (asserted); free it all. */
 void conn_fixture_close(struct conn_fixture *f);

@@ -45,6 +45,7 @@ enum rp_err conn_open(struct shard *shard, struct net *net, const struct config_
 	timer_init(&conn->timer, on_timer);
 	conn_attach(conn, shard, net);
 	conn->accepted_ns = loop_now_ns(shard->loop);
+	conn->hello_from_ns = conn->accepted_ns;
 	conn->heard_ns = conn->accepted_ns;
 	conn->progress_ns = conn->accepted_ns;
 	stat_add(&shard->stats.connections_total, 1);
@@ -156,6 +157,7 @@ void conn_end(struct conn *conn)
 		conn->out_dead = true; /* in the midst of a handshake: what is to be said is never sealed */
 	conn->state = CONN_ENDING;
 	conn->in_ended = true;
+	task_queue_wake_all(&conn->input_queue);
 	conn_pump(conn);
 }
 
@@ -368,18 +370,18 @@ static bool seal(struct conn *conn)
 	return true;
 }
 
-/* All that could be sent is sent and the connection is to end: say so to the peer, once. */
+/* All that could be sent is sent and the connection is to end: say so to the peer, by close_notify and then by the end of
+ * output. */
 static void finish(struct conn *conn)
 {
-	if (conn->tls != NULL) {
+	if (conn->tls != NULL)
 		tls_conn_shutdown(conn->tls, &conn->wire);
-		if (conn->wire.bytes > 0 && conn->state == CONN_ENDING) {
-			conn->state = CONN_LINGERING;
-			conn_pump(conn);
-			return;
-		}
-	}
 	conn->state = CONN_LINGERING;
+	if (conn->wire.bytes > 0) {
+		conn_pump(conn);
+		return;
+	}
+	conn->out_ended = true;
 	net_shutdown(conn->net);
 	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);
 	conn_input_arm(conn);
@@ -412,9 +414,7 @@ void conn_pump(struct conn *conn)
 			list_push_back(&conn->shard->gated, &conn->gated);
 		return;
 	}
-	if (conn->task == NULL && conn->state == CONN_ENDING)
-		finish(conn);
-	else if (conn->state == CONN_LINGERING && conn->tls != NULL && !timer_is_set(&conn->timer))
+	if (conn->task == NULL && (conn->state == CONN_ENDING || conn->state == CONN_LINGERING) && !conn->out_ended)
 		finish(conn);
 }
 
@@ -467,10 +467,20 @@ void conn_log_failed(struct conn *conn)
 
 /* ---- beginning, TLS, moving ---- */
 
-/* Till the greeting; TLS is part of the time for a login. The driver's clock begins with the same tick. */
-static uint64_t hello_ns(const struct config *config)
+/* Is it still to greet, or in the midst of a handshake? */
+static bool in_hello(const struct conn *conn)
 {
-	return num_min(config->handshake_ms, config->login_ms) * CLOCK_NS_PER_MS;
+	return !conn->greeted || (conn->tls != NULL && !tls_conn_is_open(conn->tls));
+}
+
+/* How long that may still last: a handshake has its own time, and is part of the time for a login. */
+static uint64_t hello_left_ns(const struct conn *conn)
+{
+	const struct config *config = conn->shard->config;
+	uint64_t end_ns = num_min(conn->hello_from_ns + config->handshake_ms * CLOCK_NS_PER_MS,
+		conn->accepted_ns + config->login_ms * CLOCK_NS_PER_MS);
+
+	return end_ns - num_min(end_ns, loop_now_ns(conn->shard->loop));
 }
 
 void conn_begin(struct conn *conn)
@@ -479,7 +489,7 @@ void conn_begin(struct conn *conn)
 
 	if (conn->proxy_awaited) {
 		conn_input_arm(conn);
-		conn_tick_soon(conn, hello_ns(shard->config));
+		conn_tick_soon(conn, hello_left_ns(conn));
 		return;
 	}
 	admission_begin(conn);
@@ -498,7 +508,7 @@ void conn_begin(struct conn *conn)
 		conn_input_arm(conn);
 		conn_pump(conn);
 	}
-	conn_tick_soon(conn, hello_ns(shard->config));
+	conn_tick_soon(conn, hello_left_ns(conn));
 }
 
 bool conn_start_tls(struct conn *conn)
@@ -508,6 +518,8 @@ bool conn_start_tls(struct conn *conn)
 	conn->tls = conn->shard->tls_ctx != NULL ? tls_conn_open(conn->shard->tls_ctx) : NULL;
 	if (conn->tls == NULL)
 		return false;
+	conn->hello_from_ns = loop_now_ns(conn->shard->loop);
+	conn_tick_soon(conn, hello_left_ns(conn));
 	conn_take(conn, conn->in_to - conn->in_from);
 	rope_append(&conn->wire, &conn->out);
 	conn->sending_wire = true; /* if anything is on its way just now, it is the beginning of that */
@@ -550,11 +562,11 @@ static void on_timer(struct timer *timer)
 	uint64_t stalled_ns = config->stalled_ms * CLOCK_NS_PER_MS;
 	bool unsent = conn->out.bytes + conn->wire.bytes > 0;
 
-	if (conn->state == CONN_LINGERING) {
+	if (conn->out_ended) {
 		conn_drop(conn, "linger");
 		return;
 	}
-	if (!conn->greeted && now_ns - conn->accepted_ns >= hello_ns(config)) {
+	if (in_hello(conn) && hello_left_ns(conn) == 0) {
 		conn_drop(conn, "handshake timeout");
 		return;
 	}

@@ -75,6 +75,7 @@ struct conn {
 	bool proxy_awaited; /* a PROXY header comes first */
 	bool greeted;
 	bool in_ended; /* the peer's end of input */
+	bool out_ended; /* LINGERING: end of output has been said */
 	bool out_dead; /* TLS has failed: nothing of `out` can be sealed any more */
 	bool dropped;  /* reset or over a limit: what is in the rope goes nowhere */
 	bool counted;  /* in the address's books as not logged in */
@@ -101,6 +102,7 @@ struct conn {
 
 	struct timer timer;
 	uint64_t accepted_ns;
+	uint64_t hello_from_ns; /* the handshake's time began: with the connection, or with STARTTLS */
 	uint64_t heard_ns;    /* when the client last said something */
 	uint64_t progress_ns; /* when it last took some output */
 };

@@ -96,6 +96,21 @@ void drive_bye(struct drive *drive, const char *code, const char *text)
 	conn_end(drive->conn);
 }
 
+/* Not logged in: BYE at the deadline, and a second later no more patience with who does not take it. */
+static uint64_t tick_guest(struct drive *drive, uint64_t now_ns)
+{
+	struct conn *conn = drive->conn;
+	bool entering = drive->session.enter_tag.n > 0; /* it has a right password: only its mail is still to be opened */
+
+	if (now_ns < drive->login_deadline_ns)
+		return num_max(drive->login_deadline_ns - now_ns, CLOCK_NS_PER_MS);
+	if (conn->state != CONN_OPEN)
+		conn_drop(conn, "login timeout");
+	else if (!entering)
+		drive_bye(drive, NULL, "Too long without a login.");
+	return CLOCK_NS_PER_S;
+}
+
 static uint64_t drive_tick(struct conn *conn, uint64_t now_ns)
 {
 	struct drive *drive = drive_of(conn);
@@ -103,19 +118,14 @@ static uint64_t drive_tick(struct conn *conn, uint64_t now_ns)
 	uint64_t idle_ns = config->idle_ms * CLOCK_NS_PER_MS;
 	uint64_t keep_ns = config->keepalive_ms * CLOCK_NS_PER_MS;
 
-	if (!logged_in(drive)) {
-		if (now_ns >= drive->login_deadline_ns && drive->session.wish != SESSION_WISH_ENTER) {
-			drive_bye(drive, NULL, "Too long without a login.");
-			return conn->state == CONN_CLOSING ? 0 : CLOCK_NS_PER_S;
-		}
-		return num_max(drive->login_deadline_ns - num_min(now_ns, drive->login_deadline_ns), CLOCK_NS_PER_MS);
-	}
+	if (!logged_in(drive))
+		return tick_guest(drive, now_ns);
 	if (drive->session.idle_tag.n > 0) {
 		/* The same moments for all: a phone with several connections wakes once. */
 		uint64_t next_ns = (now_ns / keep_ns + 1) * keep_ns;
 
 		if (drive->still_here_ns != 0 && now_ns / keep_ns != drive->still_here_ns / keep_ns &&
-		    conn->task == NULL && conn->out.bytes == 0) {
+		    conn->task == NULL && conn->state == CONN_OPEN && conn->out.bytes == 0) {
 			struct resp resp;
 
 			resp_init(&resp, &conn->out, false);
@@ -127,9 +137,12 @@ static uint64_t drive_tick(struct conn *conn, uint64_t now_ns)
 		return next_ns - now_ns + CLOCK_NS_PER_MS;
 	}
 	drive->still_here_ns = now_ns;
-	if (conn->task == NULL && now_ns - conn->heard_ns >= idle_ns) {
+	/* A task that waits for the rest of a command waits for the client, too; it has left no answer half written. */
+	bool waits = conn->task == NULL || !task_queue_empty(&conn->input_queue);
+
+	if (waits && now_ns - conn->heard_ns >= idle_ns) {
 		drive_bye(drive, NULL, "Nothing was said for too long.");
-		return conn->state == CONN_CLOSING ? 0 : CLOCK_NS_PER_S;
+		return CLOCK_NS_PER_S;
 	}
 	return num_min(keep_ns, idle_ns - num_min(now_ns - conn->heard_ns, idle_ns - CLOCK_NS_PER_S));
 }

@@ -159,6 +159,8 @@ static uint64_t lmtp_tick(struct conn *conn, uint64_t now_ns)
 {
 	uint64_t idle_ns = conn->shard->config->lmtp_idle_ms * CLOCK_NS_PER_MS;
 
+	if (conn->state != CONN_OPEN)
+		return CLOCK_NS_PER_S;
 	if (now_ns - conn->heard_ns < idle_ns)
 		return idle_ns - (now_ns - conn->heard_ns) + CLOCK_NS_PER_MS;
 	if (conn->task != NULL) {

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "io/base/clock.h"
 #include "tests/core/server/conn_fixture.h"
 
 enum { SEEDS = 400 };
@@ -21,6 +22,14 @@ static bool has(const struct conn_fixture *f, const char *text)
 	return strstr(f->client.text, text) != NULL;
 }
 
+/* Play this script once, for the time it takes and what was said. */
+static void play(struct conn_fixture *f, enum config_protocol protocol, const struct client_step *script)
+{
+	conn_fixture_open(f, 1, protocol, script);
+	conn_fixture_accept(f);
+	conn_fixture_run(f);
+}
+
 static const struct client_step starttls[] = {
 	{ .await = "ready.\r\n", .send = "a STARTTLS\r\n" },
 	{ .await = "a OK Begin TLS negotiation now\r\n", .tls = true },
@@ -40,6 +49,7 @@ Test(conn, starttls_loses_no_hello)
 		conn_fixture_accept(&f);
 		conn_fixture_run(&f);
 		cr_assert(has(&f, "c OK") && f.client.said_close, "seed %llu: %s", (unsigned long long)seed, f.client.text);
+		cr_assert_eq(conn_fixture_lived_s(&f), 0, "the end of output follows close_notify at once");
 		conn_fixture_close(&f);
 	}
 }
@@ -109,4 +119,81 @@ Test(conn, without_memory_a_tls_connection_ends_and_nothing_else)
 		fail_at = 0;
 		conn_fixture_close(&f);
 	}
+}
+
+/* THREATS 17: 30 s for the handshake, however it was begun. */
+Test(conn, who_does_not_finish_tls_is_let_go)
+{
+	static const struct client_step silent[] = { { .await = "never" }, { 0 } };
+	static const struct client_step after_starttls[] = {
+		{ .await = "ready.\r\n", .send = "a STARTTLS\r\n" },
+		{ .await = "never" },
+		{ 0 },
+	};
+	struct conn_fixture f;
+
+	conn_fixture_open(&f, 1, CONFIG_IMAPS, silent);
+	f.client.mute = true;
+	conn_fixture_accept(&f);
+	conn_fixture_run(&f);
+	cr_assert_eq(conn_fixture_lived_s(&f), 30);
+	cr_assert_eq(f.client.text_n, 0);
+	conn_fixture_close(&f);
+
+	play(&f, CONFIG_IMAP, after_starttls);
+	cr_assert_eq(conn_fixture_lived_s(&f), 30);
+	cr_assert(!has(&f, "BYE"), "it reads nothing but TLS now");
+	conn_fixture_close(&f);
+}
+
+/* THREATS 18: 60 s for a login, whatever is under way, with a BYE. */
+Test(conn, who_does_not_log_in_is_let_go)
+{
+	static const struct client_step silent[] = { { .await = "never" }, { 0 } };
+	static const struct client_step half_a_line[] = {
+		{ .await = "ready.\r\n", .send = "a LOG" },
+		{ .await = "never" },
+		{ 0 },
+	};
+	static const struct client_step no_response[] = {
+		{ .await = "ready.\r\n", .send = "a AUTHENTICATE PLAIN\r\n" },
+		{ .await = "+ " },
+		{ .await = "never" },
+		{ 0 },
+	};
+	static const struct client_step no_literal[] = {
+		{ .await = "ready.\r\n", .send = "a LOGIN {4}\r\n" },
+		{ .await = "+ ", .send = "us" },
+		{ .await = "never" },
+		{ 0 },
+	};
+	static const struct client_step *const scripts[] = { silent, half_a_line, no_response, no_literal };
+	struct conn_fixture f;
+
+	for (size_t i = 0; i < 2 * sizeof(scripts) / sizeof(scripts[0]); i++) {
+		conn_fixture_open(&f, 1, i % 2 == 0 ? CONFIG_IMAP : CONFIG_IMAPS, scripts[i / 2]);
+		f.shard.env.plaintext_login = true;
+		conn_fixture_accept(&f);
+		conn_fixture_run(&f);
+		cr_assert_eq(conn_fixture_lived_s(&f), 60, "script %zu: %llu s", i, (unsigned long long)conn_fixture_lived_s(&f));
+		cr_assert(has(&f, "* BYE Too long without a login.\r\n"), "%s", f.client.text);
+		conn_fixture_close(&f);
+	}
+}
+
+/* Nor does it help to take none of the answers. */
+Test(conn, a_stranger_who_does_not_read_is_let_go_all_the_same)
+{
+	static const struct client_step script[] = { { .send = "a CAPABILITY\r\n" }, { 0 } };
+	struct conn_fixture f;
+
+	conn_fixture_open(&f, 1, CONFIG_IMAP, script);
+	f.client.deaf = true;
+	for (int i = 0; i < 2000; i++)
+		rope_put_str(&f.client.out, "a CAPABILITY\r\n");
+	conn_fixture_accept(&f);
+	conn_fixture_run(&f);
+	cr_assert(list_empty(&f.shard.conns));
+	cr_assert_leq(sim_now_ns(f.world) - f.accepted_ns, 63 * CLOCK_NS_PER_S);
+	conn_fixture_close(&f);
 }

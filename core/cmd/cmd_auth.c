@@ -110,8 +110,12 @@ static enum cmd_result authenticate(
 		wipe(initial);
 	}
 	err = converse(task, cmd, sasl, &verdict);
-	if (err == RP_ERR_LIMIT)
+	if (err == RP_ERR_LIMIT) {
+		/* Its rest is no command, and not worth reading to its end. */
+		cmd->session->wish = SESSION_WISH_CLOSE;
+		cmd->session->bye = "Too much";
 		return cmd_bad(cmd, "Response too long");
+	}
 	if (err == RP_ERR_END || err == RP_ERR_CANCELED)
 		return CMD_GONE;
 	if (err != RP_OK)

@@ -27,12 +27,15 @@ static enum cmd_result refuse_plaintext(struct cmd *cmd)
 	    cmd, BYTES_LIT("PRIVACYREQUIRED"), "Log in over TLS only: passwords are not sent in the clear");
 }
 
-/* The same text for every failure: nobody learns which names there are. */
+/* The same text for every failure: nobody learns which names there are. Only who has shown his own password is told that it
+ * does not open the mail he asks for (RFC 5530), and that alike whether there is such mail or not. */
 static enum cmd_result refuse(struct cmd *cmd, enum rp_err err)
 {
 	switch (err) {
 	case RP_ERR_DENIED:
 		return cmd_no_code(cmd, BYTES_LIT("AUTHENTICATIONFAILED"), "Wrong name or password");
+	case RP_ERR_CANNOT:
+		return cmd_no_code(cmd, BYTES_LIT("AUTHORIZATIONFAILED"), "Not allowed to act for that user");
 	case RP_ERR_LIMIT:
 		return cmd_no_code(cmd, BYTES_LIT("LIMIT"), "Too many attempts, try again later");
 	default:

@@ -290,6 +290,8 @@ static enum rp_err err_of_result(enum auth_wire_result result)
 		return RP_OK;
 	case AUTH_WIRE_UNAVAILABLE:
 		return RP_ERR_UNAVAILABLE;
+	case AUTH_WIRE_MAY_NOT:
+		return RP_ERR_CANNOT;
 	default:
 		return RP_ERR_DENIED;
 	}
@@ -326,15 +328,16 @@ enum rp_err auth_link_authenticate(struct task *task, struct session *session, s
 	} else {
 		err = RP_ERR_DENIED;
 	}
-	if (err == RP_ERR_DENIED) {
+	if (err == RP_ERR_DENIED || err == RP_ERR_CANNOT) {
 		stat_add(&shard->stats.logins_failed, 1);
 		LOG(shard->log, LOG_WARN, "auth.fail", LOG_BYTES("user", name),
-			LOG_BYTES("src_ip", conn_peer_text(conn, peer)), LOG_STR("reason", "credentials"));
+			LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
+			LOG_STR("reason", err == RP_ERR_CANNOT ? "authorization" : "credentials"));
 		enum rp_err slow = admission_delay(task, shard, &conn->peer, true, &delay_ns);
 
 		if (slow == RP_OK && delay_ns > 0)
 			slow = task_sleep(task, delay_ns);
-		return slow == RP_OK ? RP_ERR_DENIED : slow;
+		return slow == RP_OK ? err : slow;
 	}
 	if (err != RP_OK)
 		return err;

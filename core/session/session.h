@@ -61,8 +61,8 @@ struct session_env {
 	unsigned shards_count;
 
 	/* Ask who this is (core/auth). password is wiped by the caller. RP_OK: *userid, and the canonical login name in arena
-	 * memory. RP_ERR_DENIED: wrong name or password, after the delay that is due; RP_ERR_UNAVAILABLE: cannot tell now;
-	 * RP_ERR_LIMIT: too many attempts. */
+	 * memory. RP_ERR_DENIED: wrong name or password, RP_ERR_CANNOT: both are right, but authzid's mail is not for him; after
+	 * the delay that is due. RP_ERR_UNAVAILABLE: cannot tell now; RP_ERR_LIMIT: too many attempts. */
 	enum rp_err (*authenticate)(struct task *task, struct session *session, struct bytes authzid,
 	    struct bytes name, struct bytes password, struct userid *userid, struct bytes *canonical);
 	/* The same set of facts for every session of a user elsewhere: none needed yet. */

@@ -205,9 +205,10 @@ static enum rp_err authenticate(struct task *task, struct session *session, stru
 	(void)task;
 	if (bytes_eq(name, BYTES_LIT("down")))
 		return RP_ERR_UNAVAILABLE;
-	if (!bytes_eq_fold(name, BYTES_LIT("sam")) || !bytes_eq(password, BYTES_LIT("se\"cret")) ||
-	    (authzid.n > 0 && !bytes_eq(authzid, BYTES_LIT("sam"))))
+	if (!bytes_eq_fold(name, BYTES_LIT("sam")) || !bytes_eq(password, BYTES_LIT("se\"cret")))
 		return RP_ERR_DENIED;
+	if (authzid.n > 0 && !bytes_eq(authzid, BYTES_LIT("sam")))
+		return RP_ERR_CANNOT;
 	memset(userid, 7, sizeof(*userid));
 	*canonical = arena_copy(&session->arena, BYTES_LIT("sam"));
 	return canonical->p != NULL ? RP_OK : RP_ERR_NOMEM;

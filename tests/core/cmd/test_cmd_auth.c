@@ -65,6 +65,16 @@ Test(cmd_auth, plain_with_initial_response)
 	cr_assert_eq(f.session.state, SESSION_AUTHENTICATED);
 }
 
+/* RFC 5530: told only to who has shown his own password. */
+Test(cmd_auth, acting_for_another_needs_the_right_to)
+{
+	/* eve NUL sam NUL se"cret; eve NUL sam NUL wrong */
+	cmd_fixture_has(cmd_fixture_say(&f, "a AUTHENTICATE PLAIN ZXZlAHNhbQBzZSJjcmV0"), "a NO [AUTHORIZATIONFAILED] ");
+	cmd_fixture_is(cmd_fixture_say(&f, "a AUTHENTICATE PLAIN ZXZlAHNhbQB3cm9uZw=="),
+		"a NO [AUTHENTICATIONFAILED] Wrong name or password\r\n");
+	cr_assert_eq(f.session.state, SESSION_NOT_AUTHENTICATED);
+}
+
 Test(cmd_auth, plain_asks_for_what_was_not_given)
 {
 	cmd_fixture_has(cmd_fixture_say(&f, "a AUTHENTICATE plain\r\nAHNhbQBzZSJjcmV0"), "+ \r\na OK [CAPABILITY ");

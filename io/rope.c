@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 
+#include "io/base/num.h"
+
 enum {
 	ROPE_OWNED_BYTES_MIN = 1024 - 64,      /* a span at first: most answers fit */
-	ROPE_OWNED_BYTES_MAX = 16 * 1024 - 64, /* when one was filled; about a TLS record */
+	ROPE_OWNED_FACTOR = 2,                 /* when one was filled, the next is so much larger */
+	ROPE_OWNED_BYTES_MAX = 16 * 1024 - 64, /* at most; about a TLS record */
 	ROPE_RESERVE_BYTES_MAX = 64 * 1024,
 	ROPE_BORROW_BYTES_MIN = 512, /* below this a copy is cheaper than a span */
 };
@@ -89,7 +92,8 @@ uint8_t *rope_reserve(struct rope *rope, size_t n)
 		/* Only who has filled a span gets a large one: answers of a few bytes, each behind
 		 * a gate or a body of its own, may be many. */
 		bool filled = last != NULL && last->is_owned && last->gate == rope->gate;
-		size_t room = filled ? ROPE_OWNED_BYTES_MAX : ROPE_OWNED_BYTES_MIN;
+		size_t had = filled ? (size_t)(last->p - last->owned) + last->n + last->room : 0;
+		size_t room = num_min(num_max(had * ROPE_OWNED_FACTOR, ROPE_OWNED_BYTES_MIN), ROPE_OWNED_BYTES_MAX);
 
 		last = add_span(rope, room < n ? n : room);
 		if (last == NULL)

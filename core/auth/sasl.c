@@ -20,9 +20,9 @@ const struct sasl_mech *sasl_all(size_t *count)
 	return mechs;
 }
 
-enum sasl_verdict sasl_start(struct sasl *sasl, const struct sasl_mech *mech, uint8_t *room)
+enum sasl_verdict sasl_start(struct sasl *sasl, const struct sasl_mech *mech)
 {
-	*sasl = (struct sasl){.mech = mech, .room = room};
+	*sasl = (struct sasl){.mech = mech};
 	return SASL_CHALLENGE;
 }
 
@@ -81,6 +81,7 @@ enum sasl_verdict sasl_step(struct sasl *sasl, struct bytes line)
 		return bad(sasl, "Authentication given up");
 	if (line.n > SASL_LINE_BYTES_MAX)
 		return bad(sasl, "Response too long");
+	RP_ASSERT(sasl->room_bytes >= line.n / 4 * 3);
 	if (!decode(line, sasl->room, &n))
 		return bad(sasl, "Response is not base64");
 	return sasl->mech->step(sasl, bytes_of(sasl->room, n));

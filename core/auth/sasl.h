@@ -17,7 +17,6 @@
 
 enum {
 	SASL_LINE_BYTES_MAX = 12 * 1024, /* base64, before login: bounds what a stranger holds */
-	SASL_ROOM_BYTES = SASL_LINE_BYTES_MAX / 4 * 3, /* the same, decoded */
 };
 
 enum sasl_verdict {
@@ -36,7 +35,8 @@ struct sasl_mech {
 
 struct sasl {
 	const struct sasl_mech *mech;
-	uint8_t *room;          /* the caller's, SASL_ROOM_BYTES */
+	uint8_t *room;          /* the caller's, for the step: three quarters of the line */
+	size_t room_bytes;
 	struct bytes challenge; /* with SASL_CHALLENGE; static */
 	struct bytes authcid;   /* with SASL_DONE, these three; in the room */
 	struct bytes authzid;
@@ -52,9 +52,9 @@ const struct sasl_mech *sasl_all(size_t *count);
 
 /* Begin. The verdict is always SASL_CHALLENGE, with an empty one, as all mechanisms here let the
  * client speak first; with an initial response (SASL-IR) go on with sasl_step() at once. */
-enum sasl_verdict sasl_start(struct sasl *sasl, const struct sasl_mech *mech, uint8_t *room);
+enum sasl_verdict sasl_start(struct sasl *sasl, const struct sasl_mech *mech);
 
-/* The client's line without CRLF: base64. "*" gives up. */
+/* The client's line without CRLF: base64. "*" gives up. What is found stays in sasl->room, set before. */
 RP_MUST_USE enum sasl_verdict sasl_step(struct sasl *sasl, struct bytes line);
 
 /* The initial response of SASL-IR: base64, or "=" for an empty one. */

@@ -83,6 +83,20 @@ enum cmd_result cmd_login(struct task *task, struct cmd *cmd)
 	return enter(task, cmd, bytes_of(NULL, 0), name, password);
 }
 
+/* Take a response in, decoded in memory of its own. Not before it is there: who is asked and says nothing
+ * holds no more than his line. */
+static enum rp_err step(struct cmd *cmd, struct sasl *sasl, struct bytes text, bool initial, enum sasl_verdict *verdict)
+{
+	wipe(bytes_of(sasl->room, sasl->room_bytes));
+	sasl->room = arena_alloc(cmd->arena, text.n);
+	sasl->room_bytes = sasl->room != NULL ? text.n : 0;
+	if (sasl->room == NULL)
+		return RP_ERR_NOMEM;
+	*verdict = initial ? sasl_step_initial(sasl, text) : sasl_step(sasl, text);
+	wipe(text);
+	return RP_OK;
+}
+
 /* Send what the mechanism has to say, and take its answer in. */
 static enum rp_err converse(struct task *task, struct cmd *cmd, struct sasl *sasl, enum sasl_verdict *verdict)
 {
@@ -94,10 +108,10 @@ static enum rp_err converse(struct task *task, struct cmd *cmd, struct sasl *sas
 		RP_ASSERT(sasl->challenge.n <= 256); /* static texts of our own */
 		resp_continuation(cmd_resp(cmd), bytes_of(text, base64_encode(sasl->challenge, text)));
 		err = cmd->io->read_line(task, cmd, &line);
+		if (err == RP_OK)
+			err = step(cmd, sasl, line, false, verdict);
 		if (err != RP_OK)
 			return err;
-		*verdict = sasl_step(sasl, line);
-		wipe(line);
 	}
 	return RP_OK;
 }
@@ -106,13 +120,12 @@ static enum cmd_result authenticate(
     struct task *task, struct cmd *cmd, struct sasl *sasl, struct bytes initial)
 {
 	enum sasl_verdict verdict = SASL_CHALLENGE;
-	enum rp_err err;
+	enum rp_err err = RP_OK;
 
-	if (initial.n > 0) {
-		verdict = sasl_step_initial(sasl, initial);
-		wipe(initial);
-	}
-	err = converse(task, cmd, sasl, &verdict);
+	if (initial.n > 0)
+		err = step(cmd, sasl, initial, true, &verdict);
+	if (err == RP_OK)
+		err = converse(task, cmd, sasl, &verdict);
 	if (err == RP_ERR_LIMIT) {
 		/* Its rest is no command, and not worth reading to its end. */
 		cmd->session->wish = SESSION_WISH_CLOSE;
@@ -136,7 +149,6 @@ enum cmd_result cmd_authenticate(struct task *task, struct cmd *cmd)
 	struct bytes initial = { 0 };
 	struct sasl sasl = { 0 };
 	enum cmd_result result;
-	uint8_t *room;
 
 	if (cmd->tag.n > SESSION_TAG_BYTES_MAX)
 		return cmd_bad(cmd, "Tag too long");
@@ -156,12 +168,9 @@ enum cmd_result cmd_authenticate(struct task *task, struct cmd *cmd)
 	mech = sasl_find(name);
 	if (mech == NULL)
 		return cmd_no_code(cmd, BYTES_LIT("CANNOT"), "No such mechanism");
-	room = arena_alloc(cmd->arena, SASL_ROOM_BYTES);
-	if (room == NULL)
-		return cmd_no(cmd, RP_ERR_NOMEM);
-	if (sasl_start(&sasl, mech, room) != SASL_CHALLENGE)
+	if (sasl_start(&sasl, mech) != SASL_CHALLENGE)
 		return cmd_bad(cmd, sasl.reason);
 	result = authenticate(task, cmd, &sasl, initial);
-	bytes_wipe(room, SASL_ROOM_BYTES);
+	wipe(bytes_of(sasl.room, sasl.room_bytes));
 	return result;
 }

@@ -38,6 +38,7 @@ enum rp_err conn_open(struct shard *shard, struct net *net, const struct config_
 	conn->peer = *net_peer(net);
 	conn->proxy_awaited = listen->proxy_protocol;
 	conn->in_bytes_max = CONN_IN_BYTES_GUEST;
+	conn->out_bytes_high = CONN_OUT_BYTES_HIGH_GUEST;
 	rope_init(&conn->out);
 	rope_init(&conn->wire);
 	task_queue_init(&conn->input_queue);
@@ -315,6 +316,7 @@ static void run_task(struct task *task, void *arg)
 		return;
 	}
 	conn->task = NULL;
+	conn_input_unlend(conn);
 	if (conn->dropped) {
 		bury(conn);
 	} else {
@@ -338,7 +340,7 @@ void conn_run(struct conn *conn)
 		return;
 	}
 	/* Whoever does not listen is not worked for, until he has taken what there is. */
-	if (conn->out.bytes > CONN_OUT_BYTES_HIGH)
+	if (conn->out.bytes > conn->out_bytes_high)
 		return;
 	if (task_start(conn->shard->loop, run_task, conn, &conn->task) == RP_OK) {
 		list_del(&conn->waiting);

@@ -30,11 +30,12 @@ struct conn;
 struct tls_conn;
 
 enum {
-	CONN_OUT_BYTES_HIGH = 64 * 1024, /* unsent output beyond which a driver waits (conn_flush) */
+	CONN_OUT_BYTES_HIGH_GUEST = 4 * 1024, /* unsent output beyond which a driver waits (conn_flush): before login */
+	CONN_OUT_BYTES_HIGH = 64 * 1024,      /* after */
 	CONN_OUT_BYTES_MAX = 1024 * 1024, /* a client that has this much unsent is asked for no more input */
 	CONN_WIRE_BYTES_MAX = 64 * 1024, /* sealed and not yet taken by the kernel */
-	CONN_IN_BYTES_GUEST = 17 * 1024, /* unread input before login: a line, its literals, one more record's beginning */
-	CONN_IN_BYTES_USER = 68 * 1024,  /* after */
+	CONN_IN_BYTES_GUEST = 8 * 1024, /* unread input before login, beyond which a command must ask for more */
+	CONN_IN_BYTES_USER = 68 * 1024, /* after */
 };
 
 enum conn_state {
@@ -86,7 +87,9 @@ struct conn {
 	size_t in_from;
 	size_t in_to;
 	size_t in_room;
-	size_t in_bytes_max; /* beyond this nothing more is received */
+	size_t in_bytes_max;   /* with so much unread nothing more is received; what was under way, a TLS record, comes on top */
+	size_t out_bytes_high; /* with more than this unsent nothing more is worked off */
+	bool in_lent;          /* the task looks at it */
 	struct conn_old_input *in_old; /* what `in` was while the task looked at it */
 
 	struct rope out;  /* plain bytes to send, with their gates */
@@ -115,11 +118,12 @@ RP_MUST_USE enum rp_err conn_open(struct shard *shard, struct net *net, const st
 /* Begin (after conn_open and what else the acceptor does): receive, shake hands, greet. */
 void conn_begin(struct conn *conn);
 
-/* The input that is there; for the connection's task good until its next conn_take(), whatever comes meanwhile. */
-struct bytes conn_input(const struct conn *conn);
+/* The input that is there; for the connection's task good until its next conn_take() or conn_wait_input(), whatever comes
+ * meanwhile. */
+struct bytes conn_input(struct conn *conn);
 void conn_take(struct conn *conn, size_t n);
 
-/* Wait until there is more input than `had`. RP_ERR_END: no more comes. RP_ERR_CANCELED. */
+/* Wait until there is more input than `had`, beyond in_bytes_max if need be. RP_ERR_END: no more comes. RP_ERR_CANCELED. */
 RP_MUST_USE enum rp_err conn_wait_input(struct task *task, struct conn *conn, size_t had);
 
 /* Wait until unsent output is at most bytes_max. RP_ERR_CANCELED: the client has gone. */

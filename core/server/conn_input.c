@@ -2,7 +2,12 @@
 
 #include <stdlib.h>
 
-enum { CONN_IN_ROOM_MIN = 1024 };
+#include "io/base/num.h"
+
+enum {
+	CONN_IN_ROOM_UNIT = 1024,
+	CONN_IN_ROOM_SPARE = 4, /* one part in so many of what is there already: a long command is not copied too often */
+};
 
 /* A buffer that was too small, and that the connection's task may still be looking at. */
 struct conn_old_input {
@@ -18,8 +23,9 @@ static void drop_buffer(uint8_t *p, size_t room)
 	free(p);
 }
 
-static void drop_old_input(struct conn *conn)
+void conn_input_unlend(struct conn *conn)
 {
+	conn->in_lent = false;
 	while (conn->in_old != NULL) {
 		struct conn_old_input *old = conn->in_old;
 
@@ -28,8 +34,10 @@ static void drop_old_input(struct conn *conn)
 		free(old);
 	}
 }
-struct bytes conn_input(const struct conn *conn)
+
+struct bytes conn_input(struct conn *conn)
 {
+	conn->in_lent = conn->task != NULL;
 	return conn->in == NULL ? bytes_of(NULL, 0) : bytes_of(conn->in + conn->in_from, conn->in_to - conn->in_from);
 }
 
@@ -53,7 +61,7 @@ static bool drop_input(struct conn *conn, bool lent)
 static bool input_reserve(struct conn *conn, size_t n)
 {
 	size_t used = conn->in_to - conn->in_from;
-	bool lent = conn->task != NULL && used > 0;
+	bool lent = conn->in_lent && used > 0;
 
 	if (conn->in_room - conn->in_to >= n)
 		return true;
@@ -64,10 +72,7 @@ static bool input_reserve(struct conn *conn, size_t n)
 	}
 	if (conn->in_room - conn->in_to >= n)
 		return true;
-	size_t room = conn->in_room == 0 ? CONN_IN_ROOM_MIN : conn->in_room * 2;
-
-	while (room - used < n)
-		room *= 2;
+	size_t room = num_round_up(used + n + used / CONN_IN_ROOM_SPARE, CONN_IN_ROOM_UNIT);
 	uint8_t *in = malloc(room);
 
 	if (in == NULL)
@@ -103,7 +108,7 @@ void conn_take(struct conn *conn, size_t n)
 		return;
 	bytes_wipe(conn->in + conn->in_from, n);
 	conn->in_from += n;
-	drop_old_input(conn);
+	conn_input_unlend(conn);
 	if (conn->in_from == conn->in_to) {
 		/* An idle connection has no buffer. */
 		free(conn->in);
@@ -115,11 +120,13 @@ void conn_take(struct conn *conn, size_t n)
 
 enum rp_err conn_wait_input(struct task *task, struct conn *conn, size_t had)
 {
+	conn_input_unlend(conn);
 	while (conn->in_to - conn->in_from <= had) {
 		if (conn->dropped)
 			return RP_ERR_CANCELED;
 		if (conn->in_ended)
 			return RP_ERR_END;
+		conn->in_bytes_max = num_max(conn->in_bytes_max, had + 1);
 		conn_input_arm(conn);
 		conn_pump(conn);
 		enum rp_err err = task_queue_wait(task, &conn->input_queue);
@@ -132,6 +139,6 @@ enum rp_err conn_wait_input(struct task *task, struct conn *conn, size_t had)
 
 void conn_input_fini(struct conn *conn)
 {
-	drop_old_input(conn);
+	conn_input_unlend(conn);
 	drop_buffer(conn->in, conn->in_room);
 }

@@ -4,6 +4,7 @@
 
 #include "core/cmd/registry.h"
 #include "core/imap/command.h"
+#include "core/server/conn_input.h"
 #include "core/server/drive_io.h"
 #include "core/server/handoff.h"
 #include "core/server/user_table.h"
@@ -379,7 +380,7 @@ static enum rp_err frame_step(struct task *task, struct drive *drive)
 	switch (frame_find(&drive->frame, in)) {
 	case FRAME_MORE:
 		/* A command may be larger than what an idle client may send ahead. */
-		conn->in_bytes_max = num_max(conn->in_bytes_max, in.n + CONN_IN_BYTES_GUEST);
+		conn->in_bytes_max = num_max(conn->in_bytes_max, in.n + 1);
 		return RP_ERR_END;
 	case FRAME_WHOLE:
 		return start_command(task, drive, bytes_slice(in, 0, drive->frame.end), false);
@@ -404,7 +405,7 @@ static enum rp_err frame_step(struct task *task, struct drive *drive)
 			resp_flush(&resp);
 		}
 		conn->in_bytes_max = num_max(conn->in_bytes_max,
-			drive->frame.end + drive->frame.literal_bytes + CONN_IN_BYTES_GUEST);
+			drive->frame.end + drive->frame.literal_bytes + 1);
 		frame_skip_literal(&drive->frame);
 		return RP_OK;
 	case FRAME_BAD:
@@ -501,8 +502,10 @@ static void drive_run(struct task *task, struct conn *conn)
 			err = frame_step(task, drive);
 		if (shard->stopping && !conn->moving)
 			drive_bye(drive, "UNAVAILABLE", "The server is stopping.");
-		if (err == RP_OK && !conn->moving && conn->out.bytes > CONN_OUT_BYTES_HIGH)
-			err = conn_flush(task, conn, CONN_OUT_BYTES_HIGH / 2);
+		if (err == RP_OK && !conn->moving && conn->out.bytes > conn->out_bytes_high) {
+			conn_input_unlend(conn);
+			err = conn_flush(task, conn, conn->out_bytes_high / 2);
+		}
 		if (err == RP_OK && !conn->moving)
 			err = task_pause(task);
 	}

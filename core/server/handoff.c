@@ -33,6 +33,7 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 	if (err == RP_OK) {
 		stat_add(&shard->stats.logins, 1);
 		conn->in_bytes_max = CONN_IN_BYTES_USER;
+		conn->out_bytes_high = CONN_OUT_BYTES_HIGH;
 		frame_init(&drive->frame, true);
 		conn_tick_soon(conn, CLOCK_NS_PER_S);
 	} else if (drive->user_counted) {

@@ -136,6 +136,7 @@ static void lmtp_run_conn(struct task *task, struct conn *conn)
 	struct lmtp_drive *drive = conn->protocol_state;
 
 	conn->in_bytes_max = CONN_IN_BYTES_USER;
+	conn->out_bytes_high = CONN_OUT_BYTES_HIGH;
 	if (lmtp_run(task, drive->lmtp) != RP_OK && conn->state == CONN_OPEN)
 		conn_end(conn);
 }

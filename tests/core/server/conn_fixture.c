@@ -8,6 +8,8 @@
 #include "core/server/accept.h"
 #include "io/base/clock.h"
 
+bool conn_fixture_client_acts;
+
 static void client_pump(struct client *client);
 
 /* ---- the client ---- */
@@ -27,8 +29,10 @@ static void on_client_sent(void *arg, enum rp_err err)
 
 	if (err != RP_OK)
 		return; /* the server has gone; the receiver hears of it */
+	conn_fixture_client_acts = true;
 	rope_consume(&client->out, client->sending_bytes);
 	client_pump(client);
+	conn_fixture_client_acts = false;
 }
 
 static void client_pump(struct client *client)
@@ -125,10 +129,12 @@ static void on_client_recv(void *arg, enum rp_err err, struct bytes in)
 		client_close(client);
 		return;
 	}
+	conn_fixture_client_acts = true;
 	client_hear(client, in);
 	client->text[client->text_n] = '\0';
 	client_play(client);
 	client_pump(client);
+	conn_fixture_client_acts = false;
 	if (client->net != NULL)
 		net_recv(client->net, on_client_recv, client);
 }
@@ -215,11 +221,13 @@ void conn_fixture_accept(struct conn_fixture *f)
 	struct shard *shard = &f->shard;
 	struct net *net;
 
+	conn_fixture_client_acts = true;
 	cr_assert_eq(sim_net_pair(shard->loop, shard->loop, &net, &f->client.net), RP_OK);
 	if (f->listen.protocol == CONFIG_IMAPS)
 		client_start_tls(&f->client);
 	client_play(&f->client);
 	client_pump(&f->client);
+	conn_fixture_client_acts = false;
 	if (f->client.net != NULL && !f->client.deaf)
 		net_recv(f->client.net, on_client_recv, &f->client);
 	f->accepted_ns = sim_now_ns(f->world);

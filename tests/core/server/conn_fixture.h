@@ -31,7 +31,7 @@ struct client {
 	SSL_CTX *ssl_ctx;
 	struct rope out;
 	size_t sending_bytes;
-	char text[64 * 1024]; /* all that was read, NUL-terminated */
+	char text[512 * 1024]; /* all that was read, NUL-terminated */
 	size_t text_n;
 	size_t awaited; /* text[0, awaited) is behind us */
 	bool mute;       /* sends nothing */
@@ -56,6 +56,9 @@ void conn_fixture_accept(struct conn_fixture *f);
 
 /* Run until nothing happens any more: all deadlines have come. */
 void conn_fixture_run(struct conn_fixture *f);
+
+/* Is it the client that allocates just now? For tests that count what the server does. */
+extern bool conn_fixture_client_acts;
 
 /* How long the server kept the connection, in whole seconds; it has ended (asserted). */
 uint64_t conn_fixture_lived_s(const struct conn_fixture *f);

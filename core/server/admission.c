@@ -58,7 +58,13 @@ static void refuse(struct conn *conn)
 
 	LOG(conn->shard->log, LOG_WARN, "conn.refused", LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
 		LOG_STR("reason", "connections_per_address"));
-	conn_drop(conn, "connections_per_address");
+	/* A handshake is not begun for the sake of a BYE. */
+	if (!conn->greeted && conn->listen->protocol == CONFIG_IMAPS) {
+		conn_drop(conn, "connections_per_address");
+		return;
+	}
+	conn->curt = true;
+	conn->driver->refuse(conn);
 }
 
 static void ask(struct task *task, void *arg)

@@ -383,6 +383,10 @@ static void finish(struct conn *conn)
 		conn_pump(conn);
 		return;
 	}
+	if (conn->curt) {
+		conn_drop(conn, "refused");
+		return;
+	}
 	conn->out_ended = true;
 	net_shutdown(conn->net);
 	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);

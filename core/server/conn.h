@@ -56,6 +56,9 @@ struct conn_driver {
 	uint64_t (*tick)(struct conn *conn, uint64_t now_ns);
 	/* The server ends, or the connection's shard cannot go on: say so and end, after the command that is under way. */
 	void (*stop)(struct conn *conn);
+	/* There are too many from its address: say so and end. Perhaps instead of a greeting, never after a login. NULL: it comes
+	 * by unix sockets only, which are not counted. */
+	void (*refuse)(struct conn *conn);
 	/* Give back what conn->protocol_state holds. */
 	void (*fini)(struct conn *conn);
 };
@@ -81,6 +84,7 @@ struct conn {
 	bool dropped;  /* reset or over a limit: what is in the rope goes nowhere */
 	bool counted;  /* in the address's books as not logged in */
 	bool news;     /* something has changed that the client may hear of (IDLE) */
+	bool curt;     /* it gets its last line, and no second to take it: many of these must cost little */
 	bool moving;   /* being handed over: nothing is armed again */
 
 	uint8_t *in; /* plain bytes that came and were not taken: in[in_from, in_to) */

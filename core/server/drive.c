@@ -529,6 +529,11 @@ static void drive_stop(struct conn *conn)
 		conn_drop(conn, "stopping");
 }
 
+static void drive_refuse(struct conn *conn)
+{
+	drive_bye(drive_of(conn), NULL, "Too many connections from your address");
+}
+
 void drive_free(struct drive *drive)
 {
 	session_fini(&drive->session);
@@ -541,5 +546,6 @@ const struct conn_driver drive_imap = {
 	.greet = drive_greet,
 	.tick = drive_tick,
 	.stop = drive_stop,
+	.refuse = drive_refuse,
 	.fini = drive_fini,
 };

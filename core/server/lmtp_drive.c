@@ -156,6 +156,12 @@ static void lmtp_stop(struct conn *conn)
 	conn_end(conn);
 }
 
+static void lmtp_refuse(struct conn *conn)
+{
+	rope_put(&conn->out, BYTES_LIT("421 4.7.0 Too many connections from your address\r\n"));
+	conn_end(conn);
+}
+
 static uint64_t lmtp_tick(struct conn *conn, uint64_t now_ns)
 {
 	uint64_t idle_ns = conn->shard->config->lmtp_idle_ms * CLOCK_NS_PER_MS;
@@ -184,5 +190,6 @@ const struct conn_driver drive_lmtp = {
 	.greet = lmtp_greet_conn,
 	.tick = lmtp_tick,
 	.stop = lmtp_stop,
+	.refuse = lmtp_refuse,
 	.fini = lmtp_fini,
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plays the transcripts of this folder (*.imap, *.lmtp) against a real server and compares what it says.
 
-    tests/wire/run.py [-v] [-j N] [NAME...]      NAME: part of a file's name; -v shows every dialogue
+    tests/wire/run.py [-v] [-j N] [NAME...]      NAME: part of a file's name, or of a check's in connections.py; -v shows every dialogue
 
 All transcripts share one server of two shards; each has users of its own, so that none can see another's mail.
 A transcript is lines:
@@ -58,6 +58,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'support'))
+import connections  # noqa: E402
 import rp  # noqa: E402
 
 WAIT_SECONDS = 20
@@ -573,6 +574,7 @@ def main():
         for name, server in servers.items():
             checks.run(f'server {name} ends in order', in_order, server)
             checks.run(f'server {name} has a clean log', log_clean, server)
+        connections.check_all(checks, wanted)
     finally:
         for server in servers.values():
             if checks.failed:

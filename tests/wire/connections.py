@@ -1,0 +1,239 @@
+"""What transcripts cannot say of connections: many at once, odd TLS, an auth process that hangs, a server that starts anew.
+
+Part of run.py, which calls check_all(). Each server is its own: these count per address, so loopback is not trusted.
+"""
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import rp
+
+PASSWORD = 'secret'
+
+
+def greeting(client):
+    line = client.line()
+    assert line.startswith(b'* OK [CAPABILITY '), line
+    return client
+
+
+def login(client, name, password=PASSWORD):
+    client.send(f'a LOGIN {name} {password}\r\n')
+    return client.until('a').splitlines()[-1]
+
+
+# ---- limits (DESIGN section 7, THREATS 18)
+
+def limit_per_address():
+    """So many strangers of one address; who has logged in is none; who has gone makes room."""
+    with rp.Server(trusted=False, limits='connections_per_address = 3') as server:
+        server.add_user('sam')
+        known = greeting(server.raw())
+        assert login(known, 'sam').startswith(b'a OK'), 'a login'
+        strangers = [greeting(server.raw()) for _ in range(3)]
+        for _ in range(5):
+            # The shard that keeps the books may answer after the greeting.
+            said = server.raw().closed()
+            assert re.fullmatch(rb'(\* OK [^\r\n]+\r\n)?\* BYE Too many connections from your address\r\n', said), said
+        try:
+            said = server.raw(tls=True).closed()
+            assert said == b'' or said.endswith(b'* BYE Too many connections from your address\r\n'), said
+        except (ssl.SSLError, ConnectionResetError):
+            pass  # no handshake is finished for it
+        said = rp.Raw(server, port=server.port_lmtp).closed()
+        assert said.endswith(b'421 4.7.0 Too many connections from your address\r\n'), said
+        strangers.pop().close()
+        end = time.monotonic() + 20
+        while True:
+            client = server.raw()
+            if client.line().startswith(b'* OK'):
+                break
+            assert time.monotonic() < end, 'room is not given back'
+        known.send(b'b NOOP\r\n')
+        assert known.line().startswith(b'b OK')
+
+
+def delay_rises():
+    """A wrong password is answered later each time, whatever connection it comes on; NOOP is not."""
+    with rp.Server(trusted=False) as server:
+        server.add_user('sam')
+        took = []
+        for _ in range(3):
+            client = greeting(server.raw())
+            start = time.monotonic()
+            assert login(client, 'sam', 'wrong').startswith(b'a NO [AUTHENTICATIONFAILED]')
+            took.append(time.monotonic() - start)
+            client.close()
+        assert took[0] >= 0.9 and took[1] >= took[0] + 0.8 and took[2] >= took[1] + 1.5, took
+        start = time.monotonic()
+        other = greeting(server.raw())
+        other.send(b'b NOOP\r\n')
+        assert other.line().startswith(b'b OK') and time.monotonic() - start < 3
+
+
+def auth_hangs():
+    """THREATS: an auth process that says nothing is told as such after 5 s, and is no wrong password."""
+    with rp.Server() as server:
+        server.add_user('sam')
+        pid = server.children()['auth']
+        client = greeting(server.raw())
+        start = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            said = login(client, 'sam')
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert said.startswith(b'a NO [UNAVAILABLE]'), said
+        assert 4 <= time.monotonic() - start < 15
+        assert login(client, 'sam').startswith(b'a OK')
+
+
+def auth_comes_back():
+    """It is killed with logins under way: these are told, and the next one works."""
+    with rp.Server() as server:
+        server.add_user('sam')
+        for _ in range(3):
+            clients = [greeting(server.raw()) for _ in range(6)]
+            for client in clients:
+                client.send(b'a LOGIN sam wrong\r\n')
+            os.kill(server.children()['auth'], signal.SIGKILL)
+            for client in clients:
+                said = client.until('a').splitlines()[-1]
+                assert re.match(rb'a NO \[(UNAVAILABLE|AUTHENTICATIONFAILED)\]', said), said
+            end = time.monotonic() + 20
+            while not login(greeting(server.raw()), 'sam').startswith(b'a OK'):
+                assert time.monotonic() < end, 'nobody can log in any more'
+                time.sleep(0.05)
+
+
+# ---- TLS (THREATS 17, 53)
+
+def s_client(server, *args, data=b''):
+    """What openssl's own client says; it ends with its input or the connection."""
+    done = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{server.port_tls}', '-CAfile', server.cert, *args],
+                          input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    return done.stdout.decode(errors='replace')
+
+
+def old_tls(server):
+    for version in ('-tls1', '-tls1_1'):
+        said = s_client(server, version, '-cipher', 'ALL:@SECLEVEL=0')
+        assert 'alert protocol version' in said, said
+    for version in ('-tls1_2', '-tls1_3'):
+        said = s_client(server, version, '-ign_eof', data=b'a LOGOUT\r\n')
+        assert 'a OK' in said, said
+
+
+def renegotiation(server):
+    """Asked for by the client in TLS 1.2: refused, and the connection ends."""
+    done = subprocess.Popen(['openssl', 's_client', '-connect', f'127.0.0.1:{server.port_tls}', '-tls1_2', '-CAfile', server.cert],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        said = b''
+        while b'ready.' not in said:
+            piece = os.read(done.stdout.fileno(), 65536)
+            assert piece, said
+            said += piece
+        done.stdin.write(b'R\n')
+        done.stdin.flush()
+        said, _ = done.communicate(timeout=60)
+    finally:
+        done.kill()
+    assert b'RENEGOTIATING' in said and b'no renegotiation' in said, said
+
+
+def junk(server):
+    """No TLS at all: an alert, or nothing, then the end; a record within a session that is none: likewise."""
+    for data in (b'a LOGIN sam secret\r\n', b'\x16\x03\x01\x40\x01' + bytes(100), b'\x80\x2e\x01\x00\x02' + bytes(60), os.urandom(600)):
+        with socket.create_connection(('127.0.0.1', server.port_tls), timeout=30) as sock:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            said = b''
+            try:
+                while piece := sock.recv(65536):
+                    said += piece
+            except ConnectionResetError:
+                pass
+        assert said == b'' or (said[0] == 0x15 and len(said) == 7), said
+    client = greeting(server.raw(tls=True))
+    inner = socket.socket(fileno=os.dup(client.sock.fileno()))
+    inner.sendall(b'\x17\x03\x03\x00\x20' + bytes(32))
+    try:
+        said = client.sock.recv(100)
+        assert said == b'', said
+    except ssl.SSLError as error:
+        assert 'alert' in str(error).lower(), error
+    inner.close()
+
+
+def byte_by_byte(server):
+    """A hello of single bytes is slow, and no fault."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = server.tls_context().wrap_bio(incoming, outgoing, server_hostname='localhost')
+    with socket.create_connection(('127.0.0.1', server.port_tls), timeout=30) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def exchange(action):
+            while True:
+                try:
+                    done = action()
+                except ssl.SSLWantReadError:
+                    done = None
+                for byte in outgoing.read():
+                    sock.sendall(bytes([byte]))
+                if done is not None:
+                    return done
+                incoming.write(sock.recv(65536))
+        exchange(lambda: tls.do_handshake() or True)
+        assert exchange(lambda: tls.read(1000)).startswith(b'* OK')
+
+
+def tickets():
+    """A session goes on on either shard, and after the server has been killed; no data are taken before the handshake."""
+    with rp.Server(shards=2) as server:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = server.tls_context()
+            context.minimum_version = context.maximum_version = version
+
+            def connect(session=None):
+                with socket.create_connection(('127.0.0.1', server.port_tls), timeout=30) as sock:
+                    with context.wrap_socket(sock, server_hostname='localhost', session=session) as tls:
+                        assert tls.recv(1000).startswith(b'* OK')
+                        return tls.session_reused, tls.session
+            again, session = connect()
+            assert not again and session.has_ticket
+            assert all(connect(session)[0] for _ in range(20)), 'one of 20 was a whole handshake: a shard has other keys'
+            os.kill(server.children()['server'], signal.SIGKILL)
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    again, _ = connect(session)
+                    break
+                except (OSError, AssertionError):
+                    assert time.monotonic() < end, 'the server does not come back'
+                    time.sleep(0.05)
+            assert again, 'the keys went with the server'
+        path = os.path.join(server.dir, 'session')
+        said = s_client(server, '-tls1_3', '-sess_out', path, '-ign_eof', data=b'a LOGOUT\r\n')
+        assert 'Max Early Data: 0' in said, said
+        assert server.process.poll() is None
+
+
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, tickets)
+CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
+
+
+def check_all(checks, wanted):
+    """Run those whose name has a part that is wanted; all if nothing is."""
+    def is_wanted(check):
+        return not wanted or any(w in 'connections ' + check.__name__ for w in wanted)
+    for check in filter(is_wanted, CHECKS):
+        checks.run('connections: ' + check.__name__.replace('_', ' '), check)
+    if any(map(is_wanted, CHECKS_TLS)):
+        with rp.Server() as server:
+            for check in filter(is_wanted, CHECKS_TLS):
+                checks.run('connections: ' + check.__name__.replace('_', ' '), check, server)

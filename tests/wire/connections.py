@@ -110,6 +110,70 @@ def auth_comes_back():
                 time.sleep(0.05)
 
 
+# ---- after the login
+
+def still_here():
+    """C-19: IDLE is told so at the set interval, all of a user's connections at the same moment, TLS and plain alike."""
+    with rp.Server(limits='still_here = 10s') as server:
+        server.add_user('sam')
+        clients = [greeting(server.raw(tls=tls)) for tls in (False, True, False)]
+        for client in clients:
+            assert login(client, 'sam').startswith(b'a OK')
+            client.send(b'b IDLE\r\n')
+            assert client.line().startswith(b'+ ')
+            time.sleep(0.3)
+        told = []
+        for client in clients:
+            client.sock.settimeout(25)
+            assert client.line() == b'* OK Still here\r\n'
+            told.append(time.monotonic())
+        assert told[-1] - told[0] < 1, told
+        for client in clients:
+            client.send(b'DONE\r\n')
+            assert client.line().startswith(b'b OK')
+
+
+def stalled():
+    """THREATS 19: who takes none of his answers is let go, and nobody else notices."""
+    size, count = 1 << 20, 40
+    with rp.Server(limits='stalled = 2s') as server:
+        server.add_user('sam')
+        other = greeting(server.raw())
+        assert login(other, 'sam').startswith(b'a OK')
+        other.send(b'b APPEND INBOX {%d+}\r\n' % size + b'x' * size + b'\r\n')
+        assert other.until('b').splitlines()[-1].startswith(b'b OK')
+        client = greeting(server.raw())
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        assert login(client, 'sam').startswith(b'a OK')
+        client.send(b'b SELECT INBOX\r\n' + b'c FETCH 1 BODY.PEEK[]\r\n' * count + b'd NOOP\r\n')
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            start = time.monotonic()
+            other.send(b'c NOOP\r\n')
+            assert other.until('c').splitlines()[-1].startswith(b'c OK')
+            assert time.monotonic() - start < 2
+            time.sleep(0.2)
+        assert len(client.closed()) < size * count, 'it got everything'
+
+
+def id_is_logged():
+    """C-05: what a client says of itself stands in the log, with the session's user, on one line."""
+    with rp.Server() as server:
+        server.add_user('sam')
+        client = greeting(server.raw())
+        assert login(client, 'sam').startswith(b'a OK')
+        client.send(b'b ID ("name" {5+}\r\nx\r\ny=)\r\n')
+        client.until('b')
+        client.send(b'c LOGOUT\r\n')
+        client.until('c')
+        end = time.monotonic() + 10
+        while 'client.id' not in server.log_text():
+            assert time.monotonic() < end, 'not logged'
+            time.sleep(0.05)
+        line = next(l for l in server.log_text().splitlines() if 'client.id' in l)
+        assert 'user=sam' in line and 'name' in line and 'y=' in line, line
+
+
 # ---- TLS (THREATS 17, 53)
 
 def s_client(server, *args, data=b''):
@@ -223,7 +287,7 @@ def tickets():
         assert server.process.poll() is None
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, tickets)
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, still_here, stalled, id_is_logged, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 
 

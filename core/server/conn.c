@@ -11,6 +11,7 @@
 #include "tls/tls_ctx.h"
 
 enum {
+	CONN_GO_FIRST_MS = 20,    /* how long the peer has to close first: ending our output costs a kernel worker */
 	CONN_LINGER_MS = 1000,    /* how long a closed connection's input is still thrown away */
 	CONN_RETRY_TASK_MS = 50,  /* no task was free: look again at the latest after this */
 };
@@ -372,8 +373,8 @@ static bool seal(struct conn *conn)
 	return true;
 }
 
-/* All that could be sent is sent and the connection is to end: say so to the peer, by close_notify and then by the end of
- * output. */
+/* All that could be sent is sent and the connection is to end: say so to the peer, by close_notify and then, unless he goes
+ * first, by the end of output. */
 static void finish(struct conn *conn)
 {
 	if (conn->tls != NULL)
@@ -387,10 +388,16 @@ static void finish(struct conn *conn)
 		conn_drop(conn, "refused");
 		return;
 	}
+	conn->out_done = true;
+	timer_set(conn->shard->loop, &conn->timer, CONN_GO_FIRST_MS * CLOCK_NS_PER_MS);
+	conn_input_arm(conn);
+}
+
+static void end_output(struct conn *conn)
+{
 	conn->out_ended = true;
 	net_shutdown(conn->net);
 	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);
-	conn_input_arm(conn);
 }
 
 void conn_pump(struct conn *conn)
@@ -420,7 +427,7 @@ void conn_pump(struct conn *conn)
 			list_push_back(&conn->shard->gated, &conn->gated);
 		return;
 	}
-	if (conn->task == NULL && (conn->state == CONN_ENDING || conn->state == CONN_LINGERING) && !conn->out_ended)
+	if (conn->task == NULL && (conn->state == CONN_ENDING || conn->state == CONN_LINGERING) && !conn->out_done)
 		finish(conn);
 }
 
@@ -570,6 +577,10 @@ static void on_timer(struct timer *timer)
 
 	if (conn->out_ended) {
 		conn_drop(conn, "linger");
+		return;
+	}
+	if (conn->out_done) {
+		end_output(conn);
 		return;
 	}
 	if (in_hello(conn) && hello_left_ns(conn) == 0) {

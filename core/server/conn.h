@@ -1,12 +1,12 @@
 /* conn.h -- one client's connection: socket, TLS, and the two streams of plain bytes between them and a driver.
  *
- *   OPEN ----conn_end()----> ENDING ----all sent----> LINGERING ----peer's end, or 1 s----> (gone)
+ *   OPEN ----conn_end()----> ENDING ----all sent----> LINGERING ----peer's end, or a second--> (gone)
  *     |                         |                                                            ^
  *     +-------------------------+------------ reset, time over, conn_drop() -----------------+
  *
  * OPEN: bytes come in and go out. ENDING: nothing more is read for the driver; what is in the rope is sent, as far as the
- * gate lets it. LINGERING: close_notify and end of output are sent; what still comes is thrown away, so that the last
- * answer is not lost by a reset.
+ * gate lets it. LINGERING: close_notify is sent, and, unless the peer closes first, end of output; what still comes is
+ * thrown away, so that the last answer is not lost by a reset.
  *
  * Any function here may end the connection: without memory, with a record that cannot be sealed, at a limit. Ended is not
  * freed: that happens when its task has ended and the kernel has let go, from the loop, never below a caller. So whoever
@@ -79,6 +79,7 @@ struct conn {
 	bool proxy_awaited; /* a PROXY header comes first */
 	bool greeted;
 	bool in_ended; /* the peer's end of input */
+	bool out_done;  /* LINGERING: all is sent */
 	bool out_ended; /* LINGERING: end of output has been said */
 	bool out_dead; /* TLS has failed: nothing of `out` can be sealed any more */
 	bool dropped;  /* reset or over a limit: what is in the rope goes nowhere */

@@ -27,6 +27,7 @@
 
 enum {
 	SERVER_LOG_RING_BYTES = 256 * 1024, /* of each shard; a burst of a few thousand lines */
+	SERVER_LOG_PAUSE_MS = 10, /* between two writes: who logs much wakes this thread a hundred times a second, not per line */
 };
 
 struct server {
@@ -36,6 +37,7 @@ struct server {
 	struct log *log; /* the main thread's own */
 	int supervisor;  /* CHILD_FD */
 	int log_wake;    /* eventfd: some shard has logged */
+	uint64_t log_pause_ns; /* till then it is not looked at */
 	unsigned count;
 	struct shard_thread_settings *shard; /* count of them */
 	struct log **shard_log;
@@ -412,14 +414,19 @@ static void look(struct server *server)
 	struct pollfd fds[2 + SHARED_SHARDS_MAX];
 	nfds_t n = 0;
 
-	fds[n++] = (struct pollfd){ .fd = server->log_wake, .events = POLLIN };
+	uint64_t now_ns = clock_monotonic_ns();
+	bool pause = now_ns < server->log_pause_ns;
+
+	fds[n++] = (struct pollfd){ .fd = pause ? -1 : server->log_wake, .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = server->stopping ? -1 : server->supervisor, .events = POLLIN };
 	for (unsigned i = 0; i < server->count; i++)
 		fds[n++] = (struct pollfd){ .fd = server->boss[i], .events = POLLIN };
-	if (poll(fds, n, -1) < 0)
+	if (poll(fds, n, pause ? (int)((server->log_pause_ns - now_ns) / CLOCK_NS_PER_MS) + 1 : -1) < 0)
 		return;
-	if (fds[0].revents != 0)
+	if (fds[0].revents != 0) {
 		flush_logs(server);
+		server->log_pause_ns = clock_monotonic_ns() + SERVER_LOG_PAUSE_MS * CLOCK_NS_PER_MS;
+	}
 	if (fds[1].revents != 0)
 		on_message(server);
 	for (unsigned i = 0; i < server->count; i++) {

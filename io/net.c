@@ -44,16 +44,29 @@ const struct net_address *net_peer(const struct net *net)
 	return &net->peer;
 }
 
-void net_address_format(const struct net_address *address, char *text, size_t size)
+static bool is_v4(const struct net_address *address)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool is_v4 = memcmp(address->ip, mapped, sizeof(mapped)) == 0;
+
+	return memcmp(address->ip, mapped, sizeof(mapped)) == 0;
+}
+
+void net_address_scope(const struct net_address *address, uint8_t ip[16])
+{
+	memcpy(ip, address->ip, 16);
+	if (!is_v4(address))
+		memset(ip + 8, 0, 8);
+}
+
+void net_address_format(const struct net_address *address, char *text, size_t size)
+{
+	bool v4 = is_v4(address);
 
 	RP_ASSERT(size >= INET6_ADDRSTRLEN);
 	if (address->is_unix)
 		snprintf(text, size, "unix");
 	else
-		inet_ntop(is_v4 ? AF_INET : AF_INET6, address->ip + (is_v4 ? 12 : 0), text,
+		inet_ntop(v4 ? AF_INET : AF_INET6, address->ip + (v4 ? 12 : 0), text,
 		    (socklen_t)size);
 }
 

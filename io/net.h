@@ -21,6 +21,9 @@ struct net_address {
 /* "192.0.2.1", "2001:db8::1", "unix"; NUL-terminated; size at least 48. */
 void net_address_format(const struct net_address *address, char *text, size_t size);
 
+/* What counts as one address: an IPv4 address whole, IPv6 by /64, which is what one customer has (the rest is zeroed). */
+void net_address_scope(const struct net_address *address, uint8_t ip[16]);
+
 /* A connection came in: net is the callee's, who closes it. */
 typedef void net_accept_fn(void *arg, struct net *net);
 

@@ -44,21 +44,11 @@ void address_table_close(struct address_table *table)
 	free(table);
 }
 
-/* IPv6 by /64, which is what one customer has; IPv4 whole. */
-static void network_of(const struct net_address *address, uint8_t ip[16])
-{
-	static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-	memcpy(ip, address->ip, 16);
-	if (memcmp(ip, v4_prefix, sizeof(v4_prefix)) != 0)
-		memset(ip + 8, 0, 8);
-}
-
 unsigned address_table_shard(const struct net_address *address, unsigned shards_count)
 {
 	uint8_t ip[16];
 
-	network_of(address, ip);
+	net_address_scope(address, ip);
 	return (unsigned)(XXH3_64bits(ip, sizeof(ip)) % shards_count);
 }
 
@@ -80,7 +70,7 @@ enum rp_err address_table_join(struct address_table *table, const struct net_add
 	uint8_t ip[16];
 	uint64_t h;
 
-	network_of(address, ip);
+	net_address_scope(address, ip);
 	struct address_entry *entry = find(table, ip, &h);
 
 	if (entry == NULL) {
@@ -102,7 +92,7 @@ void address_table_leave(struct address_table *table, const struct net_address *
 	uint8_t ip[16];
 	uint64_t h;
 
-	network_of(address, ip);
+	net_address_scope(address, ip);
 	struct address_entry *entry = find(table, ip, &h);
 
 	RP_ASSERT(entry != NULL);

@@ -49,7 +49,7 @@ static struct user_key key_of(const struct userid *userid, const struct net_addr
 {
 	struct user_key key = { .userid = *userid };
 
-	memcpy(key.ip, peer->ip, sizeof(key.ip));
+	net_address_scope(peer, key.ip);
 	return key;
 }
 

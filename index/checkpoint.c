@@ -281,13 +281,14 @@ void checkpoint_consider(struct volume *volume)
 	    loop_now_ns(store->loop) < volume->checkpoint_after_ns)
 		return;
 	volume->checkpointing = true;
-	volume_hold(volume);
-	if (!store_task_start(store, "checkpoint", checkpoint_task, volume)) {
-		volume->checkpoint_after_ns =
-		    loop_now_ns(store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;
-		volume->checkpointing = false;
-		volume_close(volume);
+	if (store_task_start(store, "checkpoint", checkpoint_task, volume)) {
+		volume_hold(volume);
+		return;
 	}
+	/* Never held: whoever closes the volume, and comes by here, still has to let it go. */
+	volume->checkpoint_after_ns =
+	    loop_now_ns(store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;
+	volume->checkpointing = false;
 }
 
 void checkpoint_count(struct volume *volume, uint64_t bytes)

@@ -532,3 +532,25 @@ IO_TASK_TEST(volume, one_that_is_destroyed_does_not_come_back)
 	cr_assert_eq(volume_open(task, store, &user, &volume), RP_ERR_NOTFOUND);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* No task can be had for a checkpoint that is due: the volume is let go all the same, and once. */
+IO_TASK_TEST(volume, a_checkpoint_that_cannot_start_leaves_the_volume_in_order)
+{
+	struct store *store = open_store(task, 1);
+	struct volume *volume = open_volume(task, store);
+	unsigned idle = 0;
+
+	(void)arg;
+	checkpoint(task, volume);
+	store->closing = true; /* nothing is started from now on */
+	volume->unwritten_bytes = UINT64_C(64) * CHECKPOINT_BYTES_MIN; /* one is due when it is closed */
+	volume_close(volume);
+	LIST_FOR_EACH(link, &store->idle_volumes)
+	{
+		cr_assert_eq(link->next->prev, link);
+		cr_assert_lt(idle++, 2);
+	}
+	cr_assert_eq(idle, 1);
+	cr_assert_eq(store->idle_bytes, volume->idle_bytes);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

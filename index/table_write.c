@@ -69,8 +69,11 @@ static enum rp_err section_begin(struct writer *writer, size_t n, uint8_t **p)
 {
 	enum rp_err err = RP_OK;
 
-	RP_ASSERT(n + 2 * INDEX_ALIGN <= BUFFER_BYTES);
-	if (writer->buffer_n + n + INDEX_ALIGN > BUFFER_BYTES)
+	RP_ASSERT(n <= BUFFER_BYTES);
+	/* Also before a flush: what is aligned in the file is to be so in the buffer. */
+	while (end_of(writer) % INDEX_ALIGN != 0)
+		writer->buffer[writer->buffer_n++] = 0;
+	if (writer->buffer_n + n > BUFFER_BYTES)
 		err = flush(writer);
 	if (err == RP_OK)
 		err = task_pause(writer->task);
@@ -78,8 +81,6 @@ static enum rp_err section_begin(struct writer *writer, size_t n, uint8_t **p)
 		err = RP_ERR_BUSY;
 	if (err != RP_OK)
 		return err;
-	while (end_of(writer) % INDEX_ALIGN != 0)
-		writer->buffer[writer->buffer_n++] = 0;
 	*p = writer->buffer + writer->buffer_n;
 	return RP_OK;
 }
@@ -123,7 +124,7 @@ static enum rp_err decide(struct writer *writer, const struct runs *listed)
 		return err;
 	writer->history = calloc(table->history_count + 1, sizeof(*writer->history));
 	writer->summary = calloc(writer->copy.groups + 1, sizeof(*writer->summary));
-	writer->buffer = malloc(BUFFER_BYTES);
+	writer->buffer = malloc(BUFFER_BYTES + INDEX_ALIGN); /* the last section's padding */
 	if (writer->history == NULL || writer->summary == NULL || writer->buffer == NULL)
 		return RP_ERR_NOMEM;
 	if (table->history_count > 0)

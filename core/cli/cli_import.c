@@ -1,5 +1,6 @@
 /* import: mail from files into a user's mailboxes, and deliver: one message from standard input. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -7,11 +8,22 @@
 
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/mail_source.h"
 #include "io/base/clock.h"
 
-enum { IMPORT_MAILBOX_BYTES_MAX = 4096 };
+enum {
+	IMPORT_MAILBOX_BYTES_MAX = 4096,
+	IMPORT_NAME_BYTES_MAX = 4096 + 64, /* of a message: its file's path, its number */
+};
+
+/* A message that is under way, by name: for what there is to say of it. */
+struct under_way {
+	char *path; /* NULL: no memory for it */
+	size_t number;
+	size_t bytes;
+};
 
 struct import {
 	struct mail_sink *sink;
@@ -25,7 +37,28 @@ struct import {
 	uint64_t bytes;
 	uint64_t shown_ns;
 	enum rp_err fatal; /* nothing more can be put */
+	size_t first;      /* ring[first] is the oldest of ring_count */
+	size_t ring_count;
+	struct under_way ring[MAIL_SINK_UNDER_WAY_MAX + 1];
+	struct under_way last; /* the last one that is imported */
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* The first one ends the import in order, the second the program. */
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
 
 static void show(struct import *import, bool last)
 {
@@ -38,58 +71,138 @@ static void show(struct import *import, bool last)
 		(unsigned long long)(import->bytes >> 20), (unsigned long long)import->failed_count, last ? "\n" : "");
 }
 
+/* "PATH" or "PATH, message N". */
+static const char *name_of(const char *path, size_t number, char out[IMPORT_NAME_BYTES_MAX])
+{
+	if (number > 0)
+		snprintf(out, IMPORT_NAME_BYTES_MAX, "%s, message %zu", path, number);
+	else
+		snprintf(out, IMPORT_NAME_BYTES_MAX, "%s", path);
+	return out;
+}
+
+static void complain(struct import *import, const char *name, const char *why)
+{
+	fprintf(stderr, "%sringpost: %s: not imported: %s\n", import->progress ? "\r" : "", name, why);
+	import->failed_count++;
+}
+
+/* The oldest one under way has got where it goes, or will not. */
+static void on_done(void *arg, enum rp_err err)
+{
+	struct import *import = arg;
+	struct under_way *oldest = &import->ring[import->first];
+	char name[IMPORT_NAME_BYTES_MAX];
+
+	RP_ASSERT(import->ring_count > 0);
+	import->first = (import->first + 1) % (MAIL_SINK_UNDER_WAY_MAX + 1);
+	import->ring_count--;
+	if (err == RP_OK) {
+		import->done_count++;
+		import->bytes += oldest->bytes;
+		free(import->last.path);
+		import->last = *oldest;
+		*oldest = (struct under_way){ .path = NULL };
+		show(import, false);
+		return;
+	}
+	if (import->fatal == RP_OK)
+		complain(import, name_of(oldest->path != NULL ? oldest->path : "?", oldest->number, name), cli_text_of(err));
+	else
+		import->failed_count++; /* of the same: said once */
+	free(oldest->path);
+	oldest->path = NULL;
+	if (err == RP_ERR_UNAVAILABLE || err == RP_ERR_NOTFOUND || err == RP_ERR_NOSPACE || err == RP_ERR_UNKNOWN)
+		import->fatal = err;
+}
+
 /* One message that cannot be put does not end an import; a server that has gone does. */
-static enum rp_err put_one(void *arg, const struct mail_item *found, const char *path)
+static enum rp_err put_one(void *arg, const struct mail_item *found, const struct mail_place *place)
 {
 	struct import *import = arg;
 	struct mail_item item = *found;
 	char mailbox[IMPORT_MAILBOX_BYTES_MAX];
+	bool both = found->mailbox[0] != '\0' && import->mailbox[0] != '\0';
+	size_t at = (import->first + import->ring_count) % (MAIL_SINK_UNDER_WAY_MAX + 1);
 
-	if (found->mailbox[0] != '\0' && import->mailbox[0] != '\0')
-		snprintf(mailbox, sizeof(mailbox), "%s/%s", import->mailbox, found->mailbox);
-	else
-		snprintf(mailbox, sizeof(mailbox), "%s%s", import->mailbox, found->mailbox);
+	if (interrupted)
+		return RP_ERR_CANCELED;
+	snprintf(mailbox, sizeof(mailbox), "%s%s%s", import->mailbox, both ? "/" : "", found->mailbox);
 	item.mailbox = mailbox;
 	item.create = true;
+	import->ring[at] = (struct under_way){ strdup(place->path), place->number, item.message.n };
+	import->ring_count++;
 	enum rp_err err = mail_sink_put(import->sink, &item);
 
-	if (err == RP_OK) {
-		import->done_count++;
-		import->bytes += item.message.n;
-		show(import, false);
-		return RP_OK;
-	}
-	fprintf(stderr, "%sringpost: %s: not imported: %s\n", import->progress ? "\r" : "", path, err_name(err));
-	import->failed_count++;
-	if (err == RP_ERR_UNAVAILABLE || err == RP_ERR_NOTFOUND || err == RP_ERR_NOSPACE || err == RP_ERR_UNKNOWN) {
+	if (err != RP_OK)
 		import->fatal = err;
-		return err;
-	}
-	return RP_OK;
+	return import->fatal;
 }
 
-static int run_import(struct mail_sink *sink, void *arg)
+static enum rp_err on_unreadable(void *arg, const char *path, const char *why)
 {
-	struct import *import = arg;
-	char what[1024];
-	enum rp_err err = RP_OK;
+	complain(arg, path, why);
+	return interrupted ? RP_ERR_CANCELED : RP_OK;
+}
 
-	import->sink = sink;
-	for (int i = 0; i < import->paths_count && err == RP_OK; i++) {
-		err = mail_source_walk(import->paths[i], put_one, import, what, sizeof(what));
-		if (err != RP_OK && import->fatal == RP_OK)
-			fprintf(stderr, "ringpost: %s\n", what[0] != '\0' ? what : err_name(err));
-	}
-	show(import, true);
+/* What is to be known of an import that did not come to its end. */
+static void say_how_far(const struct import *import, enum rp_err err)
+{
+	const struct under_way *oldest = &import->ring[import->first];
+	char name[IMPORT_NAME_BYTES_MAX];
+
+	fprintf(stderr, "ringpost: %s; ", cli_text_of(err));
+	if (import->last.path != NULL)
+		fprintf(stderr, "the last that was imported is %s", name_of(import->last.path, import->last.number, name));
+	else
+		fprintf(stderr, "nothing was imported");
+	if (import->ring_count > 0)
+		fprintf(stderr, "; %zu more, from %s on, may have been", import->ring_count,
+			name_of(oldest->path != NULL ? oldest->path : "?", oldest->number, name));
+	fprintf(stderr, "\n");
+}
+
+static void print_result(const struct import *import)
+{
 	if (import->json)
 		printf("{\"imported\":%llu,\"failed\":%llu,\"bytes\":%llu}\n", (unsigned long long)import->done_count,
 			(unsigned long long)import->failed_count, (unsigned long long)import->bytes);
 	else
 		printf("%llu messages imported, %llu failed\n", (unsigned long long)import->done_count,
 			(unsigned long long)import->failed_count);
+}
+
+static void forget_names(struct import *import)
+{
+	while (import->ring_count > 0) {
+		free(import->ring[import->first].path);
+		import->first = (import->first + 1) % (MAIL_SINK_UNDER_WAY_MAX + 1);
+		import->ring_count--;
+	}
+	free(import->last.path);
+}
+
+static int run_import(struct mail_sink *sink, void *arg)
+{
+	static const struct mail_source_calls calls = { .found = put_one, .unreadable = on_unreadable };
+	struct import *import = arg;
+	enum rp_err err = RP_OK;
+
+	import->sink = sink;
+	catch_signals();
+	for (int i = 0; i < import->paths_count && err == RP_OK; i++)
+		err = mail_source_walk(import->paths[i], &calls, import);
+	enum rp_err finished = mail_sink_finish(sink);
+
+	err = finished != RP_OK ? finished : import->fatal != RP_OK ? import->fatal : err;
+	show(import, true);
 	if (err != RP_OK)
-		return exit_code_of(err) == EXIT_CODE_NO_USER && import->fatal == RP_OK ? EXIT_CODE_FAILED : exit_code_of(err);
-	return import->failed_count > 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+		say_how_far(import, err);
+	print_result(import);
+	forget_names(import);
+	if (err == RP_ERR_CANCELED)
+		return EXIT_CODE_INTERRUPTED;
+	return err == RP_OK && import->failed_count > 0 ? EXIT_CODE_FAILED : exit_code_of(err);
 }
 
 struct mail_options {
@@ -140,7 +253,10 @@ int cli_import(int argc, char **argv)
 		return EXIT_CODE_USAGE;
 	}
 	struct config *config = cli_config_load(options.config);
-	struct import import = {
+	/* Large, and one a process. */
+	static struct import import;
+
+	import = (struct import){
 		.mailbox = options.mailbox,
 		.paths = argv + optind,
 		.paths_count = argc - optind,
@@ -150,7 +266,7 @@ int cli_import(int argc, char **argv)
 
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
-	int code = mail_sink_run(config, options.user, run_import, &import);
+	int code = mail_sink_run(config, options.user, run_import, on_done, &import);
 
 	config_free(config);
 	return code;
@@ -161,7 +277,15 @@ int cli_import(int argc, char **argv)
 struct delivery {
 	const char *mailbox;
 	struct bytes message;
+	enum rp_err err;
 };
+
+static void on_delivered(void *arg, enum rp_err err)
+{
+	struct delivery *delivery = arg;
+
+	delivery->err = err;
+}
 
 static int run_delivery(struct mail_sink *sink, void *arg)
 {
@@ -173,8 +297,12 @@ static int run_delivery(struct mail_sink *sink, void *arg)
 	};
 	enum rp_err err = mail_sink_put(sink, &item);
 
+	if (err == RP_OK)
+		err = mail_sink_finish(sink);
+	if (err == RP_OK)
+		err = delivery->err;
 	if (err != RP_OK)
-		fprintf(stderr, "ringpost: not delivered: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: not delivered: %s\n", cli_text_of(err));
 	return exit_code_of(err);
 }
 
@@ -224,11 +352,11 @@ int cli_deliver(int argc, char **argv)
 	int code = exit_code_of(err);
 
 	if (err == RP_OK) {
-		struct delivery delivery = { .mailbox = options.mailbox, .message = bytes_of(p, n) };
+		struct delivery delivery = { .mailbox = options.mailbox, .message = bytes_of(p, n), .err = RP_OK };
 
-		code = mail_sink_run(config, options.user, run_delivery, &delivery);
+		code = mail_sink_run(config, options.user, run_delivery, on_delivered, &delivery);
 	} else {
-		fprintf(stderr, "ringpost: the message: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: not delivered: %s\n", cli_text_of(err));
 	}
 	free(p);
 	config_free(config);

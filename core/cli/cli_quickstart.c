@@ -11,6 +11,7 @@
 
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/cli_user.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/mail_sink.h"
@@ -165,12 +166,20 @@ static int make_user(struct quickstart *q, const struct config *config)
 	return code;
 }
 
+static void on_sample(void *arg, enum rp_err err)
+{
+	enum rp_err *worst = arg;
+
+	*worst = err != RP_OK ? err : *worst;
+}
+
 static int import_sample(struct mail_sink *sink, void *arg)
 {
+	enum rp_err *worst = arg;
 	time_t now = time(NULL);
+	enum rp_err err = RP_OK;
 
-	(void)arg;
-	for (size_t i = 0; i < sample_mail_count; i++) {
+	for (size_t i = 0; i < sample_mail_count && err == RP_OK; i++) {
 		/* The newest last, an hour apart. */
 		struct mail_item item = {
 			.mailbox = "",
@@ -178,21 +187,24 @@ static int import_sample(struct mail_sink *sink, void *arg)
 			.internaldate = { now - 3600 * (time_t)(sample_mail_count - i), 0 },
 			.flags = i % 3 == 0 ? MAIL_SEEN : 0,
 		};
-		enum rp_err err = mail_sink_put(sink, &item);
 
-		if (err != RP_OK) {
-			fprintf(stderr, "ringpost: the sample mail cannot be stored: %s\n", err_name(err));
-			return exit_code_of(err);
-		}
+		err = mail_sink_put(sink, &item);
 	}
-	return EXIT_CODE_OK;
+	if (err == RP_OK)
+		err = mail_sink_finish(sink);
+	if (err == RP_OK)
+		err = *worst;
+	if (err != RP_OK)
+		fprintf(stderr, "ringpost: the sample mail cannot be stored: %s\n", cli_text_of(err));
+	return exit_code_of(err);
 }
 
 static int make_sample(const struct quickstart *q, const struct config *config)
 {
 	if (!q->sample || is_there(q, "sample.done"))
 		return EXIT_CODE_OK;
-	int code = mail_sink_run(config, "demo", import_sample, NULL);
+	enum rp_err worst = RP_OK;
+	int code = mail_sink_run(config, "demo", import_sample, on_sample, &worst);
 
 	return code == EXIT_CODE_OK ? write_file(q, "sample.done", 0600, BYTES_LIT("imported\n")) : code;
 }

@@ -1,6 +1,7 @@
 #include "core/cli/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,8 +14,9 @@ enum { CONTROL_LINE_BYTES_MAX = 1024 * 1024 };
 
 struct control {
 	int fd;
-	char *line; /* CONTROL_LINE_BYTES_MAX */
-	size_t n;   /* bytes in it */
+	char *line;  /* CONTROL_LINE_BYTES_MAX */
+	size_t from; /* line[from, n) has come and was not read */
+	size_t n;
 };
 
 enum rp_err control_open(const struct config *config, struct control **out)
@@ -59,61 +61,111 @@ void control_close(struct control *control)
 	free(control);
 }
 
-static enum rp_err send_all(int fd, struct bytes b)
+/* What has come, as far as there is room. RP_ERR_END: no more will. */
+static enum rp_err take_in(struct control *control, int flags)
 {
-	while (b.n > 0) {
-		ssize_t n = send(fd, b.p, b.n, MSG_NOSIGNAL);
+	ssize_t n;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return RP_ERR_END;
-		b = bytes_from(b, (size_t)n);
-	}
+	do
+		n = recv(control->fd, control->line + control->n, CONTROL_LINE_BYTES_MAX - control->n, flags);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return RP_OK;
+	if (n <= 0)
+		return RP_ERR_END;
+	control->n += (size_t)n;
 	return RP_OK;
 }
 
-/* One line of the answer, as JSON. */
-static enum rp_err read_line(struct control *control, json_t **out)
+/* The server may be waiting until we read: both at once. */
+static enum rp_err wait_to_send(struct control *control)
+{
+	bool room = control->n < CONTROL_LINE_BYTES_MAX;
+	struct pollfd poll_fd = { .fd = control->fd, .events = (short)(POLLOUT | (room ? POLLIN : 0)) };
+
+	if (poll(&poll_fd, 1, -1) < 0)
+		return errno == EINTR ? RP_OK : err_of_errno(errno);
+	return room && (poll_fd.revents & POLLIN) != 0 ? take_in(control, MSG_DONTWAIT) : RP_OK;
+}
+
+static enum rp_err send_all(struct control *control, struct iovec *iov, size_t count)
+{
+	enum rp_err err = RP_OK;
+
+	while (count > 0 && err == RP_OK) {
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
+		ssize_t n = sendmsg(control->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		size_t sent = n > 0 ? (size_t)n : 0;
+
+		if (n < 0 && errno == EAGAIN)
+			err = wait_to_send(control);
+		else if (n < 0 && errno != EINTR)
+			err = RP_ERR_END;
+		while (count > 0 && sent >= iov->iov_len) {
+			sent -= iov->iov_len;
+			iov++;
+			count--;
+		}
+		if (count > 0) {
+			iov->iov_base = (char *)iov->iov_base + sent;
+			iov->iov_len -= sent;
+		}
+	}
+	return err;
+}
+
+enum rp_err control_send(struct control *control, json_t *request, struct bytes mail)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	struct iovec iov[] = {
+		{ text, text != NULL ? strlen(text) : 0 },
+		{ (void *)(uintptr_t)"\n", 1 },
+		{ (void *)(uintptr_t)mail.p, mail.n },
+	};
+	enum rp_err err = text != NULL ? send_all(control, iov, 3) : RP_ERR_NOMEM;
+
+	json_decref(request);
+	free(text);
+	return err;
+}
+
+bool control_has_line(const struct control *control)
+{
+	return memchr(control->line + control->from, '\n', control->n - control->from) != NULL;
+}
+
+enum rp_err control_next(struct control *control, json_t **out)
 {
 	for (;;) {
-		struct bytes have = { (const uint8_t *)control->line, control->n };
+		struct bytes have = { (const uint8_t *)control->line + control->from, control->n - control->from };
 		size_t lf = bytes_find(have, 0, '\n');
 
 		if (lf < have.n) {
-			*out = json_loadb(control->line, lf, 0, NULL);
-			memmove(control->line, control->line + lf + 1, control->n - lf - 1);
-			control->n -= lf + 1;
+			*out = json_loadb((const char *)have.p, lf, 0, NULL);
+			control->from += lf + 1;
 			return *out != NULL ? RP_OK : RP_ERR_SYNTAX;
 		}
+		memmove(control->line, have.p, have.n);
+		control->from = 0;
+		control->n = have.n;
 		if (control->n == CONTROL_LINE_BYTES_MAX)
 			return RP_ERR_LIMIT;
-		ssize_t n = recv(control->fd, control->line + control->n, CONTROL_LINE_BYTES_MAX - control->n, 0);
+		enum rp_err err = take_in(control, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return RP_ERR_END;
-		control->n += (size_t)n;
+		if (err != RP_OK)
+			return err;
 	}
 }
 
 enum rp_err control_ask(struct control *control, json_t *request, struct bytes mail,
     void (*each)(void *arg, const json_t *line), void *arg, json_t **answer)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
-	enum rp_err err = text != NULL ? send_all(control->fd, bytes_of_str(text)) : RP_ERR_NOMEM;
+	enum rp_err err = control_send(control, request, mail);
 
-	json_decref(request);
-	free(text);
-	if (err == RP_OK)
-		err = send_all(control->fd, BYTES_LIT("\n"));
-	if (err == RP_OK)
-		err = send_all(control->fd, mail);
 	while (err == RP_OK) {
 		json_t *line;
 
-		err = read_line(control, &line);
+		err = control_next(control, &line);
 		if (err != RP_OK)
 			break;
 		if (json_object_get(line, "code") != NULL) {

@@ -14,6 +14,7 @@ enum {
 	EXIT_CODE_EXISTS = 73,      /* it is there already */
 	EXIT_CODE_TRY_AGAIN = 75,   /* not now: disk full, busy, over quota */
 	EXIT_CODE_CONFIG = 78,      /* the config cannot be used */
+	EXIT_CODE_INTERRUPTED = 130, /* by SIGINT or SIGTERM, in order: it says how far it came */
 };
 
 static inline int exit_code_of(enum rp_err err)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/cli/cli_text.h"
 #include "core/cli/control.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/offline.h"
@@ -13,17 +14,38 @@ struct mail_sink {
 	const struct config *config;
 	const char *user;
 	mail_sink_fn *fn;
+	mail_sink_done_fn *done;
 	void *arg;
+	size_t under_way; /* put and not told of */
 	struct control *control; /* a running server; else: */
 	struct task *task;
 	struct store *store;
 	struct userid userid;
+	size_t first; /* position[first] is the oldest one's */
+	uint64_t position[MAIL_SINK_UNDER_WAY_MAX];
 };
+
+/* ---- a running server ---- */
+
+static enum rp_err tell_of_one(struct mail_sink *sink)
+{
+	json_t *answer;
+
+	if (control_next(sink->control, &answer) != RP_OK)
+		return RP_ERR_UNAVAILABLE;
+	enum rp_err err = RP_OK;
+
+	if (json_integer_value(json_object_get(answer, "code")) != EXIT_CODE_OK)
+		err = cli_text_err(json_string_value(json_object_get(answer, "reason")));
+	json_decref(answer);
+	sink->under_way--;
+	sink->done(sink->arg, err);
+	return RP_OK;
+}
 
 static enum rp_err put_by_control(struct mail_sink *sink, const struct mail_item *item)
 {
 	json_t *keywords = json_array();
-	json_t *answer;
 
 	for (size_t i = 0; i < item->keywords_count; i++)
 		json_array_append_new(keywords, json_string(item->keyword[i]));
@@ -31,31 +53,54 @@ static enum rp_err put_by_control(struct mail_sink *sink, const struct mail_item
 		"mailbox", item->mailbox, "create", (int)item->create, "bytes", (json_int_t)item->message.n, "internaldate",
 		(json_int_t)item->internaldate.seconds, "zone", (int)item->internaldate.zone_min, "flags",
 		(int)item->flags, "keywords", keywords);
+	enum rp_err err = RP_OK;
 
-	if (request == NULL)
-		return RP_ERR_SYNTAX; /* a name that is no UTF-8 */
-	enum rp_err err = control_ask(sink->control, request, item->message, NULL, NULL, &answer);
-
-	if (err != RP_OK)
-		return err == RP_ERR_END ? RP_ERR_UNAVAILABLE : err;
-	int code = (int)json_integer_value(json_object_get(answer, "code"));
-
-	json_decref(answer);
-	switch (code) {
-	case EXIT_CODE_OK:
+	while (err == RP_OK && sink->under_way > 0 &&
+		(request == NULL || sink->under_way == MAIL_SINK_UNDER_WAY_MAX || control_has_line(sink->control)))
+		err = tell_of_one(sink);
+	if (request == NULL && err == RP_OK) {
+		sink->done(sink->arg, RP_ERR_SYNTAX); /* a name that is no UTF-8 */
 		return RP_OK;
-	case EXIT_CODE_NO_USER:
-		return RP_ERR_NOTFOUND;
-	case EXIT_CODE_TRY_AGAIN:
-		return RP_ERR_BUSY;
-	case EXIT_CODE_UNAVAILABLE:
+	}
+	if (err != RP_OK) {
+		json_decref(request);
+		return err;
+	}
+	if (control_send(sink->control, request, item->message) != RP_OK)
 		return RP_ERR_UNAVAILABLE;
-	default:
-		return RP_ERR_CANNOT;
+	sink->under_way++;
+	return RP_OK;
+}
+
+static enum rp_err finish_by_control(struct mail_sink *sink)
+{
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && sink->under_way > 0)
+		err = tell_of_one(sink);
+	return err;
+}
+
+/* ---- the store itself ---- */
+
+/* Tell of what is durable; wait until no more than `left` are under way. */
+static void tell_offline(struct mail_sink *sink, size_t left)
+{
+	while (sink->under_way > 0) {
+		uint64_t position = sink->position[sink->first];
+		enum rp_err err = RP_OK;
+
+		if (sink->under_way > left)
+			err = store_wait_durable(sink->task, sink->store, position);
+		else if (store_durable(sink->store) < position)
+			break;
+		sink->first = (sink->first + 1) % MAIL_SINK_UNDER_WAY_MAX;
+		sink->under_way--;
+		sink->done(sink->arg, err);
 	}
 }
 
-static enum rp_err put_offline(struct mail_sink *sink, const struct mail_item *item)
+static enum rp_err apply_offline(struct mail_sink *sink, const struct mail_item *item)
 {
 	struct bytes words[MAIL_SINK_KEYWORDS_MAX];
 	struct deliver_in in = {
@@ -95,17 +140,38 @@ static enum rp_err put_offline(struct mail_sink *sink, const struct mail_item *i
 		in.sent = append.sent;
 		err = deliver_run(task, sink->store, &in, &out);
 	}
-	if (err == RP_OK)
-		err = store_wait_durable(task, sink->store, store_position(sink->store));
 	intake_end(&intake);
 	spool_fini(task, &spool);
 	arena_fini(&arena);
 	return err;
 }
 
+static enum rp_err put_offline(struct mail_sink *sink, const struct mail_item *item)
+{
+	enum rp_err err = apply_offline(sink, item);
+
+	if (err != RP_OK) {
+		tell_offline(sink, 0);
+		sink->done(sink->arg, err);
+		return RP_OK;
+	}
+	tell_offline(sink, MAIL_SINK_UNDER_WAY_MAX - 1);
+	sink->position[(sink->first + sink->under_way) % MAIL_SINK_UNDER_WAY_MAX] = store_position(sink->store);
+	sink->under_way++;
+	return RP_OK;
+}
+
 enum rp_err mail_sink_put(struct mail_sink *sink, const struct mail_item *item)
 {
 	return sink->control != NULL ? put_by_control(sink, item) : put_offline(sink, item);
+}
+
+enum rp_err mail_sink_finish(struct mail_sink *sink)
+{
+	if (sink->control != NULL)
+		return finish_by_control(sink);
+	tell_offline(sink, 0);
+	return RP_OK;
 }
 
 static int run_offline(struct task *task, struct store *store, void *arg)
@@ -117,9 +183,10 @@ static int run_offline(struct task *task, struct store *store, void *arg)
 	return sink->fn(sink, sink->arg);
 }
 
-int mail_sink_run(const struct config *config, const char *user, mail_sink_fn *fn, void *arg)
+int mail_sink_run(
+    const struct config *config, const char *user, mail_sink_fn *fn, mail_sink_done_fn *done, void *arg)
 {
-	struct mail_sink sink = { .config = config, .user = user, .fn = fn, .arg = arg };
+	struct mail_sink sink = { .config = config, .user = user, .fn = fn, .done = done, .arg = arg };
 	enum rp_err err = control_open(config, &sink.control);
 
 	if (err == RP_OK) {
@@ -129,7 +196,7 @@ int mail_sink_run(const struct config *config, const char *user, mail_sink_fn *f
 		return code;
 	}
 	if (err != RP_ERR_NOTFOUND) {
-		fprintf(stderr, "ringpost: the control socket of the running server: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: the control socket of the running server: %s\n", cli_text_of(err));
 		return exit_code_of(err);
 	}
 	err = offline_user(config, user, &sink.userid);

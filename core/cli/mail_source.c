@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/imap/mailbox_name.h"
+#include "io/base/arena.h"
 #include "io/base/num.h"
 
 enum {
@@ -19,45 +21,56 @@ enum {
 };
 
 struct walk {
-	mail_source_fn *fn;
+	const struct mail_source_calls *calls;
 	void *arg;
-	char *what;
-	size_t what_size;
+};
+
+struct identity {
+	dev_t device;
+	ino_t inode;
 };
 
 /* A folder that is still to be walked. */
 struct folder {
 	struct folder *next;
-	unsigned depth;
 	char *path;
 	char *mailbox;
+	unsigned depth;
+	struct identity above[SOURCE_DEPTH_MAX]; /* of the folders that it lies in, `depth` of them */
 };
 
-static enum rp_err cannot(struct walk *walk, const char *path, int number)
+static enum rp_err unreadable(const struct walk *walk, const char *path, const char *why)
 {
-	snprintf(walk->what, walk->what_size, "%s: %s", path, strerror(number));
-	return err_of_errno(number);
+	return walk->calls->unreadable(walk->arg, path, why);
 }
 
-/* A file's bytes, mapped. An empty file has p NULL. */
-static enum rp_err map_file(struct walk *walk, const char *path, struct bytes *out, struct stat *st)
+static enum rp_err cannot(const struct walk *walk, const char *path, int number)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return unreadable(walk, path, strerror(number));
+}
+
+/* A file's bytes, mapped. An empty file has p NULL. NULL: they are there; else why not. */
+static const char *map_file(const char *path, struct bytes *out, struct stat *st)
+{
+	/* Opening a FIFO or a device may wait for ever: none is mail. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	void *p = NULL;
 
 	if (fd < 0)
-		return cannot(walk, path, errno);
+		return strerror(errno);
 	if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
 		close(fd);
-		return cannot(walk, path, EINVAL);
+		return "not a file";
 	}
 	if (st->st_size > 0)
 		p = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	int number = errno;
+
 	close(fd);
 	if (p == MAP_FAILED)
-		return cannot(walk, path, errno);
+		return strerror(number);
 	*out = bytes_of(p, (size_t)st->st_size);
-	return RP_OK;
+	return NULL;
 }
 
 static void unmap_file(struct bytes content)
@@ -203,8 +216,11 @@ static size_t next_from(struct bytes b, size_t from)
 static enum rp_err walk_mbox(struct walk *walk, const char *path, const char *mailbox, struct bytes b, int64_t mtime_s)
 {
 	uint8_t *room = malloc(b.n);
-	enum rp_err err = room != NULL ? RP_OK : RP_ERR_NOMEM;
+	struct mail_place place = { .path = path };
+	enum rp_err err = RP_OK;
 
+	if (room == NULL)
+		return cannot(walk, path, ENOMEM);
 	while (b.n > 0 && err == RP_OK) {
 		size_t line_end = bytes_find(b, 0, '\n');
 		size_t begin = line_end < b.n ? line_end + 1 : b.n;
@@ -223,7 +239,8 @@ static enum rp_err walk_mbox(struct walk *walk, const char *path, const char *ma
 		}
 		item.flags = mbox_flags(message);
 		item.message = unquote(message, room);
-		err = walk->fn(walk->arg, &item, path);
+		place.number++;
+		err = walk->calls->found(walk->arg, &item, &place);
 		b = bytes_from(b, end);
 	}
 	free(room);
@@ -236,10 +253,11 @@ static enum rp_err walk_file(struct walk *walk, const char *path, const char *ma
 {
 	struct bytes content;
 	struct stat st;
-	enum rp_err err = map_file(walk, path, &content, &st);
+	const char *why = map_file(path, &content, &st);
+	enum rp_err err;
 
-	if (err != RP_OK)
-		return err;
+	if (why != NULL)
+		return unreadable(walk, path, why);
 	if (may_be_mbox && is_from_line(content)) {
 		err = walk_mbox(walk, path, mailbox, content, st.st_mtime);
 	} else {
@@ -250,7 +268,9 @@ static enum rp_err walk_file(struct walk *walk, const char *path, const char *ma
 			.internaldate = { st.st_mtime, 0 },
 		};
 
-		err = walk->fn(walk->arg, &item, path);
+		struct mail_place place = { .path = path };
+
+		err = walk->calls->found(walk->arg, &item, &place);
 	}
 	unmap_file(content);
 	return err;
@@ -308,28 +328,29 @@ static bool add_name(struct names *names, const char *name)
 	return true;
 }
 
-/* Sorted; without "." and "..". */
-static enum rp_err list_names(struct walk *walk, const char *path, struct names *names)
+/* Sorted; without "." and "..". False: errno says why. */
+static bool list_names(const char *path, struct names *names)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
 	*names = (struct names){ 0 };
 	if (dir == NULL)
-		return cannot(walk, path, errno);
+		return false;
 	while ((entry = readdir(dir)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		if (!add_name(names, entry->d_name)) {
 			closedir(dir);
 			free_names(names);
-			return cannot(walk, path, ENOMEM);
+			errno = ENOMEM;
+			return false;
 		}
 	}
 	closedir(dir);
 	if (names->count > 0)
 		qsort(names->name, names->count, sizeof(char *), compare_names);
-	return RP_OK;
+	return true;
 }
 
 static bool is_dir(const char *path)
@@ -358,21 +379,26 @@ static enum rp_err walk_maildir_part(struct walk *walk, const char *path, const 
 	char folder[SOURCE_PATH_MAX];
 	char file[SOURCE_PATH_MAX];
 	struct names names;
+	enum rp_err err = RP_OK;
 
 	if (!join(folder, path, part))
 		return cannot(walk, path, ENAMETOOLONG);
-	enum rp_err err = list_names(walk, folder, &names);
-
-	if (err != RP_OK)
-		return err;
-	for (size_t i = 0; i < names.count && err == RP_OK; i++)
-		if (names.name[i][0] != '.' && join(file, folder, names.name[i]))
+	if (!list_names(folder, &names))
+		return cannot(walk, folder, errno);
+	for (size_t i = 0; i < names.count && err == RP_OK; i++) {
+		if (names.name[i][0] == '.')
+			continue;
+		if (join(file, folder, names.name[i]))
 			err = walk_file(walk, file, mailbox, maildir_flags(names.name[i]), false);
+		else
+			err = cannot(walk, folder, ENAMETOOLONG);
+	}
 	free_names(&names);
 	return err;
 }
 
-static struct folder *make_folder(const char *path, const char *mailbox, unsigned depth)
+/* A folder below `above` (NULL: none is). NULL: no memory. */
+static struct folder *make_folder(const char *path, const char *mailbox, const struct folder *above)
 {
 	struct folder *folder = calloc(1, sizeof(*folder));
 
@@ -380,12 +406,15 @@ static struct folder *make_folder(const char *path, const char *mailbox, unsigne
 		return NULL;
 	folder->path = strdup(path);
 	folder->mailbox = strdup(mailbox);
-	folder->depth = depth;
 	if (folder->path == NULL || folder->mailbox == NULL) {
 		free(folder->path);
 		free(folder->mailbox);
 		free(folder);
 		return NULL;
+	}
+	if (above != NULL) {
+		folder->depth = above->depth + 1;
+		memcpy(folder->above, above->above, folder->depth * sizeof(struct identity)); /* itself is the last */
 	}
 	return folder;
 }
@@ -397,74 +426,123 @@ static void free_folder(struct folder *folder)
 	free(folder);
 }
 
-/* What a folder below is called as a mailbox: ".A.B" of Maildir++ is A/B. */
+/* ".A.B" of Maildir++ is A/B, in IMAP's modified UTF-7 as most servers write it; what is none is taken as it is. */
+static void name_of_maildir(const char *name, char out[SOURCE_PATH_MAX])
+{
+	struct arena arena;
+	struct bytes decoded;
+
+	snprintf(out, SOURCE_PATH_MAX, "%s", name + 1);
+	for (char *c = out; *c != '\0'; c++)
+		if (*c == '.')
+			*c = '/';
+	arena_init(&arena, 64 * 1024);
+	if (mailbox_name_decode(bytes_of_str(out), &arena, false, &decoded) == RP_OK) {
+		char utf8[SOURCE_PATH_MAX];
+
+		snprintf(utf8, sizeof(utf8), "%.*s", BYTES_FMT(decoded));
+		memcpy(out, utf8, sizeof(utf8));
+	}
+	arena_fini(&arena);
+}
+
+/* What a folder below is called as a mailbox. */
 static bool mailbox_below(char *out, const char *mailbox, const char *name, bool maildir)
 {
 	char plain[SOURCE_PATH_MAX];
 
 	if (maildir && name[0] == '.') {
-		snprintf(plain, sizeof(plain), "%s", name + 1);
-		for (char *c = plain; *c != '\0'; c++)
-			if (*c == '.')
-				*c = '/';
+		name_of_maildir(name, plain);
 		name = plain;
 	}
 	return join(out, mailbox, name);
 }
 
-/* All of one folder; folders below it are put behind *queue_end. */
-static enum rp_err walk_folder(struct walk *walk, const struct folder *folder, struct folder ***queue_end)
+/* A link may lead back to where it lies in: such a folder has been seen. */
+static const char *why_not_below(const struct folder *folder, const char *path)
+{
+	struct stat st;
+
+	if (folder->depth + 1 >= SOURCE_DEPTH_MAX)
+		return "too deep: folders below folders below folders";
+	if (stat(path, &st) != 0)
+		return strerror(errno);
+	for (unsigned i = 0; i <= folder->depth; i++)
+		if (folder->above[i].device == st.st_dev && folder->above[i].inode == st.st_ino)
+			return "a link back to a folder that it lies in";
+	return NULL;
+}
+
+/* A folder found in another goes behind *queue_end, for later. */
+static enum rp_err queue_below(struct walk *walk, const struct folder *folder, const char *path, const char *name,
+    bool maildir, struct folder ***queue_end)
+{
+	char mailbox[SOURCE_PATH_MAX];
+	const char *why = why_not_below(folder, path);
+
+	if (why != NULL)
+		return unreadable(walk, path, why);
+	if (!mailbox_below(mailbox, folder->mailbox, name, maildir))
+		return cannot(walk, path, ENAMETOOLONG);
+	struct folder *below = make_folder(path, mailbox, folder);
+
+	if (below == NULL)
+		return cannot(walk, path, ENOMEM);
+	**queue_end = below;
+	*queue_end = &below->next;
+	return RP_OK;
+}
+
+static bool is_maildir_part(const char *name)
+{
+	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
+}
+
+/* What lies in a folder, besides a Maildir's mail; folders below it are put behind *queue_end. */
+static enum rp_err walk_entry(
+    struct walk *walk, const struct folder *folder, const char *name, bool maildir, struct folder ***queue_end)
+{
+	char path[SOURCE_PATH_MAX];
+
+	if (maildir && is_maildir_part(name))
+		return RP_OK;
+	if (!join(path, folder->path, name))
+		return cannot(walk, folder->path, ENAMETOOLONG);
+	if (is_dir(path))
+		return !maildir && name[0] == '.' ? RP_OK : queue_below(walk, folder, path, name, maildir, queue_end);
+	return maildir || name[0] == '.' ? RP_OK : walk_file(walk, path, folder->mailbox, 0, true);
+}
+
+static enum rp_err walk_folder(struct walk *walk, struct folder *folder, struct folder ***queue_end)
 {
 	bool maildir = is_maildir(folder->path);
-	char path[SOURCE_PATH_MAX];
-	char mailbox[SOURCE_PATH_MAX];
 	struct names names;
-	enum rp_err err = list_names(walk, folder->path, &names);
+	struct stat st;
+	enum rp_err err = RP_OK;
 
-	if (err != RP_OK)
-		return err;
+	if (stat(folder->path, &st) != 0 || !list_names(folder->path, &names))
+		return cannot(walk, folder->path, errno);
+	folder->above[folder->depth] = (struct identity){ st.st_dev, st.st_ino };
 	if (maildir) {
 		err = walk_maildir_part(walk, folder->path, "cur", folder->mailbox);
 		if (err == RP_OK)
 			err = walk_maildir_part(walk, folder->path, "new", folder->mailbox);
 	}
-	for (size_t i = 0; i < names.count && err == RP_OK; i++) {
-		const char *name = names.name[i];
-		bool part = maildir && (strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0);
-
-		if (part || !join(path, folder->path, name))
-			continue;
-		if (is_dir(path)) {
-			if (!maildir && name[0] == '.')
-				continue;
-			if (folder->depth < SOURCE_DEPTH_MAX && mailbox_below(mailbox, folder->mailbox, name, maildir)) {
-				struct folder *below = make_folder(path, mailbox, folder->depth + 1);
-
-				if (below == NULL) {
-					err = cannot(walk, path, ENOMEM);
-					break;
-				}
-				**queue_end = below;
-				*queue_end = &below->next;
-			}
-		} else if (!maildir && name[0] != '.') {
-			err = walk_file(walk, path, folder->mailbox, 0, true);
-		}
-	}
+	for (size_t i = 0; i < names.count && err == RP_OK; i++)
+		err = walk_entry(walk, folder, names.name[i], maildir, queue_end);
 	free_names(&names);
 	return err;
 }
 
-enum rp_err mail_source_walk(const char *path, mail_source_fn *fn, void *arg, char *what, size_t what_size)
+enum rp_err mail_source_walk(const char *path, const struct mail_source_calls *calls, void *arg)
 {
-	struct walk walk = { .fn = fn, .arg = arg, .what = what, .what_size = what_size };
+	struct walk walk = { .calls = calls, .arg = arg };
 
-	what[0] = '\0';
 	if (!is_dir(path))
 		return walk_file(&walk, path, "", 0, true);
-	struct folder *queue = make_folder(path, "", 0);
+	struct folder *queue = make_folder(path, "", NULL);
 	struct folder **end = queue != NULL ? &queue->next : NULL;
-	enum rp_err err = queue != NULL ? RP_OK : RP_ERR_NOMEM;
+	enum rp_err err = queue != NULL ? RP_OK : cannot(&walk, path, ENOMEM);
 
 	while (queue != NULL) {
 		struct folder *folder = queue;

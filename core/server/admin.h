@@ -1,5 +1,6 @@
 /* admin.h -- the control socket: one JSON line per request, mail behind it as counted bytes; JSON lines back, the last of
- * them with `code` (0: done; else the exit code that the command line ends with) and, if not 0, `error`.
+ * them with `code` (0: done; else the exit code that the command line ends with) and, if not 0, `error` (a line) and
+ * mostly `reason` (the error's name).
  *
  *   {"cmd":"stats"}                                  {"shards":[...]} ... {"code":0}
  *   {"cmd":"users_changed"}                          the passwd-file has been written anew; answered when all know it
@@ -9,7 +10,8 @@
  *   {"cmd":"check","user":U} {"cmd":"repair","user":U}      one line per finding, then the code
  *
  * The socket's mode is 0600 and its owner the server's user: only that user and root can connect. Many requests may follow
- * each other on one connection. It is served by shard 0; work for a user is done on his home shard by shard_call.
+ * each other on one connection, without waiting for answers, which come in their order: deliveries for one user that are under
+ * way together share a write of the log (admin_deliver.h). It is served by shard 0; work for a user is done on his home shard by shard_call.
  */
 #ifndef RP_CORE_SERVER_ADMIN_H
 #define RP_CORE_SERVER_ADMIN_H

@@ -67,6 +67,29 @@ static enum rp_err call_deliver(struct task *task, void *world, const void *in, 
 	return err;
 }
 
+static enum rp_err call_deliver_batch(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct call_deliver_batch_in *batch = in;
+	struct call_deliver_batch_out *answer = out;
+	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
+	uint64_t done_count = 0;
+
+	if (shared_poisoned_s(shard->shared, &batch->userid, now_s) > 0)
+		return RP_ERR_UNAVAILABLE;
+	shared_note_task(task, &batch->userid);
+	for (size_t i = 0; i < batch->count; i++) {
+		if (answer[i].err == RP_OK)
+			answer[i].err = task_pause(task);
+		if (answer[i].err == RP_OK)
+			answer[i].err = deliver_run(task, shard->store, &batch->mail[i], &answer[i].mail);
+		done_count += answer[i].err == RP_OK;
+	}
+	shared_note_task(task, NULL);
+	stat_add(&shard->stats.deliveries, done_count);
+	return RP_OK;
+}
+
 enum { CALLS_REPAIR_LINES_BYTES_MAX = 256 * 1024 }; /* of findings; what is more is counted in the report only */
 
 static void keep_line(void *arg, struct bytes line)
@@ -116,6 +139,7 @@ const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_AUTH] = { "auth", call_auth },
 	[CALL_AUTH_CHANGED] = { "auth.changed", call_auth_changed },
 	[CALL_DELIVER] = { "deliver", call_deliver },
+	[CALL_DELIVER_BATCH] = { "deliver.batch", call_deliver_batch },
 	[CALL_REPAIR] = { "repair", call_repair },
 	[CALL_STATS] = { "stats", call_stats },
 	[CALLS_COUNT] = { NULL, NULL },

@@ -14,6 +14,7 @@ enum calls {
 	CALL_AUTH,          /* in: struct auth_wire_request, its texts lent; out: struct call_auth_out */
 	CALL_AUTH_CHANGED,  /* the user database has changed: forget what is cached */
 	CALL_DELIVER,       /* in: struct deliver_in, its message lent; out: struct deliver_out */
+	CALL_DELIVER_BATCH, /* in: struct call_deliver_batch_in; out: struct call_deliver_batch_out[count] */
 	CALL_REPAIR,        /* in: struct call_repair_in; out: struct call_repair_out */
 	CALL_STATS,         /* out: struct shard_stats */
 	CALLS_COUNT
@@ -27,6 +28,18 @@ struct call_delay_in {
 struct call_auth_out {
 	struct auth_wire_answer answer; /* .name points to name */
 	uint8_t name[AUTH_WIRE_NAME_BYTES_MAX];
+};
+
+/* Messages for one user, put one after the other; durable together. */
+struct call_deliver_batch_in {
+	struct userid userid;
+	const struct deliver_in *mail; /* lent */
+	size_t count;
+};
+
+struct call_deliver_batch_out {
+	struct deliver_out mail;
+	enum rp_err err; /* not RP_OK when the call begins: this one is passed over */
 };
 
 struct call_repair_in {

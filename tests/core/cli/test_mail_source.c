@@ -8,17 +8,32 @@
 
 /* What was found, as text: one line a message. */
 static char found[4096];
+static size_t last_number;
 
-static enum rp_err note(void *arg, const struct mail_item *item, const char *path)
+/* What could not be read, likewise. */
+static char missed[4096];
+
+static enum rp_err note(void *arg, const struct mail_item *item, const struct mail_place *place)
 {
 	size_t n = strlen(found);
 
 	(void)arg;
-	(void)path;
+	last_number = place->number;
 	snprintf(found + n, sizeof(found) - n, "[%s|%u|%lld|%.*s]", item->mailbox, item->flags,
 		(long long)item->internaldate.seconds % 1000000000, BYTES_FMT(item->message));
 	return RP_OK;
 }
+
+static enum rp_err miss(void *arg, const char *path, const char *why)
+{
+	size_t n = strlen(missed);
+
+	(void)arg;
+	snprintf(missed + n, sizeof(missed) - n, "[%s|%s]", path, why);
+	return RP_OK;
+}
+
+static const struct mail_source_calls calls = { .found = note, .unreadable = miss };
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
@@ -34,10 +49,9 @@ static void write_file(const char *dir, const char *name, const char *text)
 
 static const char *walk(const char *path)
 {
-	char what[256];
-
 	found[0] = '\0';
-	cr_assert_eq(mail_source_walk(path, note, NULL, what, sizeof(what)), RP_OK, "%s", what);
+	missed[0] = '\0';
+	cr_assert_eq(mail_source_walk(path, &calls, NULL), RP_OK);
 	return found;
 }
 
@@ -101,10 +115,65 @@ Test(mail_source, folders_become_mailboxes_below)
 	cr_assert_null(strstr(found, "no\n"));
 }
 
-Test(mail_source, what_cannot_be_read_is_named)
+Test(mail_source, what_cannot_be_read_is_named_and_the_rest_goes_on)
 {
-	char what[256];
+	char *dir = temporary();
+	char path[128];
 
-	cr_assert_eq(mail_source_walk("/nowhere/at/all", note, NULL, what, sizeof(what)), RP_ERR_NOTFOUND);
-	cr_assert_not_null(strstr(what, "/nowhere/at/all"));
+	cr_assert_str_eq(walk("/nowhere/at/all"), "");
+	cr_assert_str_eq(missed, "[/nowhere/at/all|No such file or directory]");
+	write_file(dir, "1.eml", "one\n");
+	write_file(dir, "3.eml", "three\n");
+	snprintf(path, sizeof(path), "%s/2.fifo", dir);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	walk(dir);
+	cr_assert_not_null(strstr(found, "|one\n]"));
+	cr_assert_not_null(strstr(found, "|three\n]"));
+	cr_assert_not_null(strstr(missed, "2.fifo|not a file]"));
+}
+
+Test(mail_source, the_messages_of_an_mbox_are_counted)
+{
+	char *dir = temporary();
+	char path[128];
+
+	write_file(dir, "box", "From a@b Sat Jan  3 01:05:34 1996\n\n1\n\nFrom a@b Sat Jan  3 01:05:34 1996\n\n2\n");
+	snprintf(path, sizeof(path), "%s/box", dir);
+	walk(path);
+	cr_assert_eq(last_number, 2);
+	write_file(dir, "one.eml", "Subject: x\n\n1\n");
+	snprintf(path, sizeof(path), "%s/one.eml", dir);
+	walk(path);
+	cr_assert_eq(last_number, 0);
+}
+
+Test(mail_source, a_link_back_is_told_and_not_followed)
+{
+	char *dir = temporary();
+	char sub[256];
+
+	snprintf(sub, sizeof(sub), "%s/work", dir);
+	cr_assert_eq(mkdir(sub, 0700), 0);
+	write_file(dir, "work/1.eml", "once\n");
+	snprintf(sub, sizeof(sub), "%s/work/loop", dir);
+	cr_assert_eq(symlink("..", sub), 0);
+	cr_assert_str_eq(strstr(walk(dir), "once"), "once\n]");
+	cr_assert_not_null(strstr(missed, "work/loop|a link back"));
+}
+
+Test(mail_source, folder_names_of_a_maildir_are_utf_7)
+{
+	char *dir = temporary();
+	char sub[256];
+
+	for (const char *const *name = (const char *const[]){ "cur", "new", ".Entw&APw-rfe.Sp&AOQ-t", ".Entw&APw-rfe.Sp&AOQ-t/cur",
+		     ".Entw&APw-rfe.Sp&AOQ-t/new", ".R&D", ".R&D/cur", ".R&D/new", NULL }; *name != NULL; name++) {
+		snprintf(sub, sizeof(sub), "%s/%s", dir, *name);
+		cr_assert_eq(mkdir(sub, 0700), 0);
+	}
+	write_file(dir, ".Entw&APw-rfe.Sp&AOQ-t/cur/1.x", "a\n");
+	write_file(dir, ".R&D/cur/1.x", "b\n");
+	walk(dir);
+	cr_assert_not_null(strstr(found, "[Entw\xc3\xbcrfe/Sp\xc3\xa4t|"), "%s", found);
+	cr_assert_not_null(strstr(found, "[R&D|"), "%s", found);
 }

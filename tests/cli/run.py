@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""The commands as people and their scripts use them: options, files that are no mail, exit codes, a terminal.
+
+    tests/cli/run.py [GROUP...]
+"""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
+import import_mail  # noqa: E402
+import rp  # noqa: E402
+
+GROUPS = {'import': import_mail.run}
+
+
+def main():
+    checks = rp.Checks()
+    for name, run in GROUPS.items():
+        if not sys.argv[1:] or name in sys.argv[1:]:
+            run(checks)
+    checks.end()
+
+
+main()

@@ -2,25 +2,35 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/auth/userdb.h"
 #include "core/auth/userfile.h"
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/control.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/offline.h"
 #include "index/repair.h"
 
+struct check_user {
+	char name[AUTH_NAME_BYTES_MAX + 1];
+	struct userid userid;
+};
+
 struct check {
 	const struct config *config;
-	const char *user; /* NULL: all of the passwd-file */
+	const char *only; /* the one asked for; NULL: all of the passwd-file */
 	bool rebuild;
 	bool json;
+	struct check_user *user; /* read before anything else: without a server we become DATA's owner, who may not */
+	size_t users_count;
+	size_t users_max;
 	struct control *control; /* of a running server; else: */
 	struct task *task;
 	struct store *store;
-	uint64_t users_count;
+	uint64_t checked_count;
 	uint64_t damaged_count;
 	int code;
 };
@@ -44,97 +54,136 @@ static void say_control(void *arg, const json_t *line)
 }
 
 /* The worst of what was seen is what the command ends with. */
-static void count(struct check *check, const char *user, int code)
+static void count(struct check *check, const char *user, enum rp_err err)
 {
-	if (code == EXIT_CODE_NO_USER && check->user == NULL)
-		code = EXIT_CODE_OK; /* a user without mail */
-	check->users_count++;
+	if (err == RP_ERR_NOTFOUND && check->only == NULL)
+		err = RP_OK; /* a user without mail */
+	int code = exit_code_of(err);
+
+	check->checked_count++;
 	check->damaged_count += code == EXIT_CODE_DAMAGE;
 	if (check->json)
 		printf("{\"user\":\"%s\",\"code\":%d}\n", user, code);
 	else if (code == EXIT_CODE_OK)
 		printf("%s: %s\n", user, check->rebuild ? "made anew" : "sound");
+	if (code != EXIT_CODE_OK && code != EXIT_CODE_DAMAGE)
+		fprintf(stderr, "ringpost: %s: %s\n", user,
+			err == RP_ERR_NOTFOUND ? "there is no such user" : cli_text_of(err));
 	if (code != EXIT_CODE_OK && check->code != EXIT_CODE_DAMAGE)
 		check->code = code;
 }
 
-static void check_by_control(struct check *check, const char *user)
+static void check_by_control(struct check *check, const struct check_user *user)
 {
 	json_t *answer;
 	enum rp_err err = control_ask(check->control,
-		json_pack("{s:s, s:s}", "cmd", check->rebuild ? "repair" : "check", "user", user), bytes_of(NULL, 0),
-		say_control, (void *)(uintptr_t)user, &answer);
+		json_pack("{s:s, s:s}", "cmd", check->rebuild ? "repair" : "check", "user", user->name),
+		bytes_of(NULL, 0), say_control, (void *)(uintptr_t)user->name, &answer);
 
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: the server has gone: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: the server has gone: %s\n", cli_text_of(err));
 		check->code = EXIT_CODE_UNAVAILABLE;
 		return;
 	}
-	count(check, user, (int)json_integer_value(json_object_get(answer, "code")));
+	if (json_integer_value(json_object_get(answer, "code")) != EXIT_CODE_OK)
+		err = cli_text_err(json_string_value(json_object_get(answer, "reason")));
+	count(check, user->name, err);
 	json_decref(answer);
 }
 
-static void check_offline(struct check *check, const char *user)
+static void check_offline(struct check *check, const struct check_user *user)
 {
-	struct userid userid;
 	struct repair_report report = { 0 };
-	enum rp_err err = offline_user(check->config, user, &userid);
+	void *arg = (void *)(uintptr_t)user->name;
+	enum rp_err err = check->rebuild
+		? repair_rebuild(check->task, check->store, &user->userid, say_offline, arg, &report)
+		: repair_check(check->task, check->store, &user->userid, say_offline, arg, &report);
 
-	if (err == RP_OK && check->rebuild)
-		err = repair_rebuild(check->task, check->store, &userid, say_offline, (void *)(uintptr_t)user, &report);
-	else if (err == RP_OK)
-		err = repair_check(check->task, check->store, &userid, say_offline, (void *)(uintptr_t)user, &report);
 	if (err == RP_OK && repair_found_damage(&report))
 		err = RP_ERR_CORRUPT;
-	count(check, user, exit_code_of(err));
-}
-
-static void check_one(struct check *check, const char *user)
-{
-	if (check->control != NULL)
-		check_by_control(check, user);
-	else
-		check_offline(check, user);
-}
-
-/* Every user of the passwd-file. */
-static void check_all(struct check *check)
-{
-	struct userfile file;
-	enum rp_err err = userfile_read(check->config->passwd, &file);
-	struct bytes rest;
-
-	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: %s: %s\n", check->config->passwd, err_name(err));
-		check->code = EXIT_CODE_CONFIG;
-		return;
-	}
-	rest = bytes_of(file.p, file.n);
-	while (rest.n > 0 && check->code != EXIT_CODE_UNAVAILABLE) {
-		size_t lf = bytes_find(rest, 0, '\n');
-		struct userdb_user user;
-		const char *what;
-		char name[AUTH_NAME_BYTES_MAX + 1];
-
-		if (userdb_parse_line(bytes_slice(rest, 0, lf), &user, &what) == RP_OK) {
-			snprintf(name, sizeof(name), "%.*s", BYTES_FMT(user.name));
-			check_one(check, name);
-		}
-		rest = bytes_from(rest, lf < rest.n ? lf + 1 : lf);
-	}
-	userfile_free(&file);
+	count(check, user->name, err);
 }
 
 static int run(struct check *check)
 {
-	if (check->user != NULL)
-		check_one(check, check->user);
-	else
-		check_all(check);
-	if (!check->json && check->user == NULL)
-		printf("%llu users, %llu with damage\n", (unsigned long long)check->users_count,
+	for (size_t i = 0; i < check->users_count && check->code != EXIT_CODE_UNAVAILABLE; i++) {
+		if (check->control != NULL)
+			check_by_control(check, &check->user[i]);
+		else
+			check_offline(check, &check->user[i]);
+	}
+	if (!check->json && check->only == NULL)
+		printf("%llu users, %llu with damage\n", (unsigned long long)check->checked_count,
 			(unsigned long long)check->damaged_count);
 	return check->damaged_count > 0 ? EXIT_CODE_DAMAGE : check->code;
+}
+
+/* ---- who ---- */
+
+static struct check_user *add_user(struct check *check)
+{
+	if (check->users_count == check->users_max) {
+		size_t max = check->users_max == 0 ? 64 : check->users_max * 2;
+		struct check_user *grown = realloc(check->user, max * sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		check->user = grown;
+		check->users_max = max;
+	}
+	struct check_user *user = &check->user[check->users_count++];
+
+	*user = (struct check_user){ .name = "" };
+	return user;
+}
+
+/* Every user of the passwd-file. */
+static enum rp_err list_all(struct check *check)
+{
+	struct userfile file;
+	struct userdb_user found;
+	struct check_user *user;
+	const char *what;
+	enum rp_err err = userfile_read(check->config->passwd, &file);
+
+	if (err != RP_OK) {
+		fprintf(stderr, "ringpost: %s: %s\n", check->config->passwd, cli_text_of(err));
+		return err;
+	}
+	for (struct bytes rest = bytes_of(file.p, file.n); rest.n > 0 && err == RP_OK;) {
+		size_t lf = bytes_find(rest, 0, '\n');
+
+		if (userdb_parse_line(bytes_slice(rest, 0, lf), &found, &what) == RP_OK) {
+			user = add_user(check);
+			if (user == NULL) {
+				err = RP_ERR_NOMEM;
+			} else {
+				snprintf(user->name, sizeof(user->name), "%.*s", BYTES_FMT(found.name));
+				memcpy(user->userid.b, found.userid.p, sizeof(user->userid.b));
+			}
+		}
+		rest = bytes_from(rest, lf < rest.n ? lf + 1 : lf);
+	}
+	userfile_free(&file);
+	return err;
+}
+
+/* The server looks a name up by itself. */
+static enum rp_err list_one(struct check *check)
+{
+	struct check_user *user = add_user(check);
+	int n = user != NULL ? snprintf(user->name, sizeof(user->name), "%s", check->only) : 0;
+	enum rp_err err = RP_OK;
+
+	if (user == NULL)
+		return RP_ERR_NOMEM;
+	if (n < 0 || (size_t)n >= sizeof(user->name))
+		err = RP_ERR_NOTFOUND;
+	else if (check->control == NULL)
+		err = offline_user(check->config, check->only, &user->userid);
+	if (err == RP_ERR_NOTFOUND)
+		fprintf(stderr, "ringpost: there is no user %s in %s\n", check->only, check->config->passwd);
+	return err;
 }
 
 static int run_offline(struct task *task, struct store *store, void *arg)
@@ -144,6 +193,28 @@ static int run_offline(struct task *task, struct store *store, void *arg)
 	check->task = task;
 	check->store = store;
 	return run(check);
+}
+
+static int run_somewhere(struct check *check)
+{
+	enum rp_err err = control_open(check->config, &check->control);
+
+	if (err != RP_OK && err != RP_ERR_NOTFOUND) {
+		fprintf(stderr, "ringpost: the control socket of the running server: %s\n", cli_text_of(err));
+		return exit_code_of(err);
+	}
+	bool online = err == RP_OK;
+
+	if (!online)
+		check->control = NULL;
+	err = check->only != NULL ? list_one(check) : list_all(check);
+	int code = err == RP_ERR_NOTFOUND && check->only == NULL ? EXIT_CODE_CONFIG : exit_code_of(err);
+
+	if (err == RP_OK)
+		code = online ? run(check) : offline_run(check->config, run_offline, check);
+	control_close(check->control);
+	free(check->user);
+	return code;
 }
 
 static int check_or_repair(int argc, char **argv, bool rebuild)
@@ -156,19 +227,18 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 	struct check check = { .rebuild = rebuild };
 	const char *path = CLI_CONFIG_PATH;
 	int option;
-	int code;
 
 	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		if (option == 'c')
 			path = optarg;
 		else if (option == 'u')
-			check.user = optarg;
+			check.only = optarg;
 		else if (option == 'j')
 			check.json = true;
 		else
 			optind = argc + 1;
 	}
-	if (optind != argc || (rebuild && check.user == NULL)) {
+	if (optind != argc || (rebuild && check.only == NULL)) {
 		fprintf(stderr, "usage: ringpost check [--user U] [--json] [-c FILE]\n"
 				"       ringpost repair --user U [--json] [-c FILE]\n");
 		return EXIT_CODE_USAGE;
@@ -178,18 +248,8 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
 	check.config = config;
-	enum rp_err err = control_open(config, &check.control);
+	int code = run_somewhere(&check);
 
-	if (err == RP_OK) {
-		code = run(&check);
-		control_close(check.control);
-	} else if (err == RP_ERR_NOTFOUND) {
-		check.control = NULL;
-		code = offline_run(config, run_offline, &check);
-	} else {
-		fprintf(stderr, "ringpost: the control socket of the running server: %s\n", err_name(err));
-		code = exit_code_of(err);
-	}
 	config_free(config);
 	return code;
 }

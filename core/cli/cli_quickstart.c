@@ -15,6 +15,7 @@
 #include "core/cli/cli_user.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/mail_sink.h"
+#include "core/cli/quickstart_owner.h"
 #include "core/cli/sample.h"
 #include "core/server/supervisor.h"
 #include "tls/tls_selfsign.h"
@@ -249,9 +250,12 @@ static int prepare(struct quickstart *q, char conf[QUICKSTART_PATH_MAX])
 
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
+	quickstart_owner_give_data(config);
 	code = make_user(q, config);
 	if (code == EXIT_CODE_OK)
 		code = make_sample(q, config);
+	if (code == EXIT_CODE_OK)
+		quickstart_owner_give_rest(q->dir);
 	config_free(config);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* serve: the server in the foreground. */
 #include <getopt.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
@@ -36,5 +37,6 @@ int cli_serve(int argc, char **argv)
 int cli_serve_child(int argc, char **argv)
 {
 	(void)argv;
+	prctl(PR_SET_NAME, "ringpost"); /* started by descriptor its name is a number */
 	return argc == 1 ? server_run() : EXIT_CODE_USAGE;
 }

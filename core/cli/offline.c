@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,14 +84,46 @@ static void run(struct task *task, void *arg)
 }
 
 /* The files that we make are the server's: be who it will be. */
-static void become_owner(const char *path)
+static void become_owner(const char *path, int fd)
 {
 	struct stat st;
 
-	if (geteuid() != 0 || stat(path, &st) != 0 || st.st_uid == 0)
+	if (geteuid() != 0 || fstat(fd, &st) != 0 || st.st_uid == 0)
 		return;
 	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)
 		fprintf(stderr, "ringpost: cannot become the owner of %s: %s\n", path, strerror(errno));
+#ifdef RP_SANITIZED
+	/* LeakSanitizer looks into its own process, which a change of user forbids. */
+	(void)!prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+#endif
+}
+
+/* The folders are opened before we become their owner: those above may not be his to pass through. */
+static bool open_folders(const struct config *config, int root_fd[FILE_ROOT_COUNT])
+{
+	const char *commit = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
+	int data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int commit_fd = -1;
+
+	if (data_fd >= 0) {
+		become_owner(config->data, data_fd);
+		(void)!mkdirat(data_fd, commit, 0700);
+		commit_fd = openat(data_fd, commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	root_fd[FILE_ROOT_DATA] = data_fd;
+	root_fd[FILE_ROOT_COMMIT] = commit_fd;
+	if (commit_fd >= 0)
+		return true;
+	fprintf(stderr, "ringpost: %s%s%s: %s\n", config->data, data_fd >= 0 ? ": " : "", data_fd >= 0 ? commit : "",
+		strerror(errno));
+	return false;
+}
+
+static void run_on(struct loop *loop, struct shard_group *group, struct offline *offline)
+{
+	shard_group_join(group, loop);
+	if (task_start(loop, run, offline, NULL) == RP_OK)
+		loop_run(loop);
 }
 
 int offline_run(const struct config *config, offline_fn *fn, void *arg)
@@ -101,29 +134,21 @@ int offline_run(const struct config *config, offline_fn *fn, void *arg)
 	struct shard_group *group = NULL;
 	struct loop *loop = NULL;
 	const char *reason = "out of memory";
-	char commit[CONFIG_TEXT_BYTES_MAX + 16];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 
-	snprintf(commit, sizeof(commit), "%s%s", config->commit_dir[0] != '\0' ? config->commit_dir : config->data,
-		config->commit_dir[0] != '\0' ? "" : "/commit");
-	become_owner(config->data);
-	(void)!mkdir(commit, 0700);
-	settings.root_fd[FILE_ROOT_DATA] = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	settings.root_fd[FILE_ROOT_COMMIT] = open(commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (settings.root_fd[FILE_ROOT_DATA] < 0 || settings.root_fd[FILE_ROOT_COMMIT] < 0)
-		fprintf(stderr, "ringpost: %s: %s\n", config->data, strerror(errno));
-	else if (loop_open(&settings, &loop, &reason) != RP_OK)
+	if (!open_folders(config, settings.root_fd))
+		offline.code = EXIT_CODE_FAILED;
+	else if (loop_open(&settings, &loop, &reason) != RP_OK || shard_group_open(&group_settings, &group) != RP_OK)
 		fprintf(stderr, "ringpost: %s\n", reason);
-	else if (shard_group_open(&group_settings, &group) != RP_OK)
-		fprintf(stderr, "ringpost: out of memory\n");
-	if (group != NULL) {
-		shard_group_join(group, loop);
-		if (task_start(loop, run, &offline, NULL) == RP_OK)
-			loop_run(loop);
-	}
+	else
+		run_on(loop, group, &offline);
 	loop_close(loop);
 	shard_group_close(group);
 	log_flush_fd(settings.log, STDERR_FILENO);
 	log_close(settings.log);
+	if (seteuid(uid) != 0 || setegid(gid) != 0)
+		fprintf(stderr, "ringpost: cannot become user %u again: %s\n", (unsigned)uid, strerror(errno));
 	return offline.code;
 }
 

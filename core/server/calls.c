@@ -75,7 +75,7 @@ static enum rp_err call_deliver_batch(struct task *task, void *world, const void
 	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
 	uint64_t done_count = 0;
 
-	if (shared_poisoned_s(shard->shared, &batch->userid, now_s) > 0)
+	if (shard->store == NULL || shared_poisoned_s(shard->shared, &batch->userid, now_s) > 0)
 		return RP_ERR_UNAVAILABLE;
 	shared_note_task(task, &batch->userid);
 	for (size_t i = 0; i < batch->count; i++) {

@@ -1,6 +1,6 @@
 /* child.h -- what the supervisor and the server say to each other: one SOCK_SEQPACKET pair, short words, descriptors along.
  *
- *   supervisor -> server   "start" [settings memfd, shared memfd, control listener, listeners..., auth pairs...]
+ *   supervisor -> server   "start" [enum child_start, listeners..., auth pairs...]
  *                          "reload" [settings memfd]     new certificates and limits
  *                          "auth" [auth pairs...]        the auth process was started anew
  *                          "stop"
@@ -18,6 +18,16 @@ enum {
 	CHILD_FD = 3,              /* a child finds its end of the pair here */
 	CHILD_FDS_MAX = 200,       /* in one message; the kernel takes 253 */
 	CHILD_TEXT_BYTES_MAX = 1024,
+};
+
+/* Descriptors of "start". Folders come open: no folder above DATA need be the server's user's to pass through. */
+enum child_start {
+	CHILD_START_SETTINGS, /* memfd */
+	CHILD_START_SHARED,   /* memfd */
+	CHILD_START_CONTROL,  /* the control socket's listener */
+	CHILD_START_DATA,
+	CHILD_START_COMMIT,
+	CHILD_START_LISTENERS, /* the first of them */
 };
 
 struct child_message {

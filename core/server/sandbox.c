@@ -23,21 +23,28 @@
 		LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                   \
 		LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG)
 
-static enum rp_err allow_below(int ruleset, const char *path, uint64_t rights)
+static enum rp_err allow_below(int ruleset, int folder_fd, uint64_t rights)
 {
-	struct landlock_path_beneath_attr rule = {
-		.allowed_access = rights,
-		.parent_fd = open(path, O_PATH | O_CLOEXEC),
-	};
+	struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = folder_fd };
 
-	if (rule.parent_fd < 0)
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
 		return err_of_errno(errno);
-	long failed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	int number = errno;
-
-	close(rule.parent_fd);
-	return failed == 0 ? RP_OK : err_of_errno(number);
+	return RP_OK;
 }
+
+#ifdef RP_SANITIZED
+/* LeakSanitizer lists the process's threads when it ends. */
+static enum rp_err allow_proc(int ruleset)
+{
+	int fd = open("/proc", O_PATH | O_CLOEXEC);
+	enum rp_err err = fd < 0 ? err_of_errno(errno)
+				 : allow_below(ruleset, fd, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+#endif
 
 static enum rp_err enter_landlock(const struct sandbox_settings *settings, const char **reason)
 {
@@ -66,14 +73,13 @@ static enum rp_err enter_landlock(const struct sandbox_settings *settings, const
 
 	if (ruleset < 0)
 		return err_of_errno(errno);
-	enum rp_err err = allow_below(ruleset, settings->data, store_rights);
+	enum rp_err err = allow_below(ruleset, settings->data_fd, store_rights);
 
 	if (err == RP_OK)
-		err = allow_below(ruleset, settings->commit, store_rights);
+		err = allow_below(ruleset, settings->commit_fd, store_rights);
 #ifdef RP_SANITIZED
-	/* LeakSanitizer lists the process's threads when it ends. */
 	if (err == RP_OK)
-		err = allow_below(ruleset, "/proc", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+		err = allow_proc(ruleset);
 #endif
 	if (err == RP_OK && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		err = err_of_errno(errno);

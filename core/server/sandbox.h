@@ -9,8 +9,8 @@
 #include "io/base/err.h"
 
 struct sandbox_settings {
-	const char *data;
-	const char *commit;
+	int data_fd; /* folders, borrowed */
+	int commit_fd;
 };
 
 /* RP_OK: as far as this kernel can; *reason (static) says what could not be had, "" if nothing. Other: do not go on. */

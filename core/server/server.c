@@ -156,19 +156,6 @@ static unsigned cores(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-static int open_dir(struct server *server, const char *path)
-{
-	char reason[512];
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0) {
-		snprintf(reason, sizeof(reason), "%s: %s; it must be a directory of the server's user", path,
-			strerror(errno));
-		refuse(server, reason);
-	}
-	return fd;
-}
-
 /* As many descriptors as we may have: connections are direct descriptors under the same bound. */
 static void raise_limits(void)
 {
@@ -180,12 +167,10 @@ static void raise_limits(void)
 	}
 }
 
-static void make_shards(struct server *server, const struct child_message *start, const char *commit_dir)
+static void make_shards(struct server *server, const struct child_message *start)
 {
 	const struct config *config = server->config;
-	const int *auth_fds = start->fd + 3 + config->listen_count;
-	int data_fd = open_dir(server, config->data);
-	int commit_fd = open_dir(server, commit_dir);
+	const int *auth_fds = start->fd + CHILD_START_LISTENERS + config->listen_count;
 	char tls_text[TLS_CTX_TEXT_BYTES];
 
 	server->shard = calloc(server->count, sizeof(*server->shard));
@@ -226,9 +211,9 @@ static void make_shards(struct server *server, const struct child_message *start
 			.charsets = &server->charsets[i],
 			.boss_fd = pair[1],
 			.auth_fd = auth_fds[i],
-			.data_fd = data_fd,
-			.commit_fd = commit_fd,
-			.control_fd = start->fd[2],
+			.data_fd = start->fd[CHILD_START_DATA],
+			.commit_fd = start->fd[CHILD_START_COMMIT],
+			.control_fd = start->fd[CHILD_START_CONTROL],
 			.listen_fds = server->listen_fds,
 			.cannot_start = cannot_start,
 		};
@@ -277,29 +262,19 @@ static void start_threads(struct server *server)
 static void start(struct server *server)
 {
 	static struct child_message message;
-	char commit_dir[CONFIG_TEXT_BYTES_MAX + 16];
 	struct sandbox_settings sandbox = { 0 };
 	const char *reason = "";
 
 	if (child_recv(server->supervisor, &message) != RP_OK || strcmp(message.text, "start") != 0 ||
-	    message.fds_count < 3)
+	    message.fds_count < CHILD_START_LISTENERS)
 		refuse(server, "no start message");
-	read_settings(server, message.fd[0], &server->config);
-	if (shared_map(message.fd[1], &server->shared) != RP_OK)
+	read_settings(server, message.fd[CHILD_START_SETTINGS], &server->config);
+	if (shared_map(message.fd[CHILD_START_SHARED], &server->shared) != RP_OK)
 		refuse(server, "the shared memory cannot be mapped");
 	server->count = server->config->shards != 0 ? (unsigned)server->config->shards : cores();
-	if (message.fds_count != 3 + server->config->listen_count + server->count)
+	if (message.fds_count != CHILD_START_LISTENERS + server->config->listen_count + server->count)
 		refuse(server, "the start message does not fit the settings");
-	memcpy(server->listen_fds, message.fd + 3, server->config->listen_count * sizeof(int));
-	snprintf(commit_dir, sizeof(commit_dir), "%s%s",
-		server->config->commit_dir[0] != '\0' ? server->config->commit_dir : server->config->data,
-		server->config->commit_dir[0] != '\0' ? "" : "/commit");
-	if (mkdir(commit_dir, 0700) != 0 && errno != EEXIST) {
-		char text[CONFIG_TEXT_BYTES_MAX + 64];
-
-		snprintf(text, sizeof(text), "%s: cannot be made: %s", commit_dir, strerror(errno));
-		refuse(server, text);
-	}
+	memcpy(server->listen_fds, message.fd + CHILD_START_LISTENERS, server->config->listen_count * sizeof(int));
 	struct shard_group_settings group = {
 		.shards_count = server->count,
 		.calls = calls_table,
@@ -308,10 +283,10 @@ static void start(struct server *server)
 
 	if (shard_group_open(&group, &server->group) != RP_OK)
 		refuse(server, "out of memory");
-	make_shards(server, &message, commit_dir);
+	make_shards(server, &message);
 	set_log(server);
-	sandbox.data = server->config->data;
-	sandbox.commit = commit_dir;
+	sandbox.data_fd = message.fd[CHILD_START_DATA];
+	sandbox.commit_fd = message.fd[CHILD_START_COMMIT];
 	if (sandbox_enter(&sandbox, &reason) != RP_OK)
 		refuse(server, reason);
 	if (reason[0] != '\0')

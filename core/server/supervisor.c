@@ -2,14 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,8 +16,10 @@
 
 #include "core/auth/authd_wire.h"
 #include "core/server/child.h"
+#include "core/server/child_spawn.h"
 #include "core/server/config.h"
 #include "core/server/listeners.h"
+#include "core/server/owner.h"
 #include "core/server/server.h"
 #include "core/server/shared.h"
 #include "io/base/clock.h"
@@ -34,12 +33,6 @@ enum {
 	SUPERVISOR_BACKOFF_READY_MS = 200, /* the most for one that had been ready: its users wait no second */
 	SUPERVISOR_QUICK_MS = 10000,     /* a child that lived longer starts over at once */
 	SUPERVISOR_LOOK_MS = 30000,      /* ticket keys are looked at this often */
-};
-
-enum child_kind {
-	CHILD_SERVER,
-	CHILD_AUTH,
-	CHILD_COUNT
 };
 
 struct child {
@@ -61,8 +54,7 @@ struct supervisor {
 	int control_fd;
 	int listen_fds[CONFIG_LISTEN_MAX];
 	unsigned shards;
-	uid_t uid;
-	gid_t gid;
+	struct owner owner;
 	struct child child[CHILD_COUNT];
 	int signals;
 	bool stopping;
@@ -84,37 +76,6 @@ static uint64_t wall_s(void)
 }
 
 /* ---- settings ---- */
-
-/* Who the children are: the config's user, else DATA's owner; ourselves when we are not root. */
-static enum rp_err find_user(struct supervisor *s, char *reason, size_t reason_size)
-{
-	struct stat st;
-
-	s->uid = geteuid();
-	s->gid = getegid();
-	if (s->uid != 0)
-		return RP_OK;
-	if (s->config->user[0] != '\0') {
-		const struct passwd *user = getpwnam(s->config->user);
-
-		if (user == NULL) {
-			snprintf(reason, reason_size, "user = %s: there is no such user on this machine",
-				s->config->user);
-			return RP_ERR_NOTFOUND;
-		}
-		s->uid = user->pw_uid;
-		s->gid = user->pw_gid;
-		return RP_OK;
-	}
-	if (stat(s->config->data, &st) != 0) {
-		snprintf(reason, reason_size, "data = %s: %s; make it, and give it to the user that ringpost is to run as",
-			s->config->data, strerror(errno));
-		return RP_ERR_NOTFOUND;
-	}
-	s->uid = st.st_uid;
-	s->gid = st.st_gid;
-	return RP_OK;
-}
 
 static enum rp_err make_settings(struct supervisor *s, struct config *config, int *fd)
 {
@@ -156,7 +117,7 @@ static enum rp_err open_all(struct supervisor *s, char *reason, size_t reason_si
 	enum rp_err err = load(s, &s->config, &s->settings_fd, reason, reason_size);
 
 	if (err == RP_OK)
-		err = find_user(s, reason, reason_size);
+		err = owner_open(s->config, &s->owner, reason, reason_size);
 	if (err == RP_OK) {
 		err = shared_make(&s->shared, &s->shared_fd);
 		if (err == RP_OK)
@@ -172,7 +133,7 @@ static enum rp_err open_all(struct supervisor *s, char *reason, size_t reason_si
 		s->config->control[0] != '\0' ? "" : "/control");
 	err = listeners_open_unix(control, 0600, &s->control_fd, reason, reason_size);
 	if (err == RP_OK && geteuid() == 0)
-		(void)!chown(control, s->uid, s->gid);
+		(void)!chown(control, s->owner.uid, s->owner.gid);
 	s->shards = (unsigned)s->config->shards;
 	if (s->shards == 0)
 		s->shards = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
@@ -181,66 +142,13 @@ static enum rp_err open_all(struct supervisor *s, char *reason, size_t reason_si
 
 /* ---- children ---- */
 
-/* The file beside our own executable; else as it is. */
-static void path_of(enum child_kind kind, char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-
-	path[n > 0 ? n : 0] = '\0';
-	if (kind == CHILD_SERVER)
-		return;
-	char *slash = strrchr(path, '/');
-	size_t at = slash != NULL ? (size_t)(slash - path) + 1 : 0;
-
-	snprintf(path + at, size - at, "ringpost-auth");
-}
-
-/* In the child: nothing but exec. */
-static _Noreturn void exec_child(const struct supervisor *s, enum child_kind kind, int sock)
-{
-	char path[CONFIG_TEXT_BYTES_MAX];
-	sigset_t none;
-	char fd_text[] = { '0' + CHILD_FD, '\0' };
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, 0);
-	path_of(kind, path, sizeof(path));
-	if (sock == CHILD_FD)
-		(void)!fcntl(sock, F_SETFD, 0);
-	else if (dup2(sock, CHILD_FD) < 0)
-		_exit(127);
-	/* The auth process gives root up by itself, after it has its settings; the server never has it. */
-	if (kind == CHILD_SERVER && geteuid() == 0 && s->uid != 0)
-		if (setgroups(0, NULL) != 0 || setgid(s->gid) != 0 || setuid(s->uid) != 0)
-			_exit(126);
-	if (kind == CHILD_SERVER)
-		execl(path, "ringpost: server", "serve-child", (char *)NULL);
-	else
-		execl(path, "ringpost-auth", "--fd", fd_text, (char *)NULL);
-	fprintf(stderr, "ringpost: %s cannot be started: %s\n", path, strerror(errno));
-	_exit(127);
-}
-
 static enum rp_err spawn(struct supervisor *s, enum child_kind kind)
 {
 	struct child *child = &s->child[kind];
-	int pair[2];
+	enum rp_err err = child_spawn(kind, s->owner.uid, s->owner.gid, &child->pid, &child->sock);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return err_of_errno(errno);
-	pid_t pid = fork();
-
-	if (pid < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return err_of_errno(errno);
-	}
-	if (pid == 0)
-		exec_child(s, kind, pair[1]);
-	close(pair[1]);
-	child->pid = pid;
-	child->sock = pair[0];
+	if (err != RP_OK)
+		return err;
 	child->ready = false;
 	child->started_ns = clock_monotonic_ns();
 	child->start_at_ns = 0;
@@ -255,8 +163,8 @@ static struct bytes auth_settings(const struct supervisor *s)
 		.passwd = s->config->passwd,
 		.threads = (unsigned)s->config->auth_threads,
 		.queue = (unsigned)s->config->auth_queue,
-		.uid = geteuid() == 0 ? s->uid : 0,
-		.gid = geteuid() == 0 ? s->gid : 0,
+		.uid = geteuid() == 0 ? s->owner.uid : 0,
+		.gid = geteuid() == 0 ? s->owner.gid : 0,
 		.log_level = LOG_INFO,
 		.log_format = strcmp(s->config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT,
 	};
@@ -320,11 +228,13 @@ static void close_pairs(unsigned count, int (*ends)[SHARED_SHARDS_MAX])
 static enum rp_err send_start(struct supervisor *s, const int *auth_fds)
 {
 	int fds[CHILD_FDS_MAX];
-	size_t n = 0;
+	size_t n = CHILD_START_LISTENERS;
 
-	fds[n++] = s->settings_fd;
-	fds[n++] = s->shared_fd;
-	fds[n++] = s->control_fd;
+	fds[CHILD_START_SETTINGS] = s->settings_fd;
+	fds[CHILD_START_SHARED] = s->shared_fd;
+	fds[CHILD_START_CONTROL] = s->control_fd;
+	fds[CHILD_START_DATA] = s->owner.data_fd;
+	fds[CHILD_START_COMMIT] = s->owner.commit_fd;
 	for (size_t i = 0; i < s->config->listen_count; i++)
 		fds[n++] = s->listen_fds[i];
 	for (unsigned i = 0; i < s->shards; i++)
@@ -611,6 +521,9 @@ int supervisor_run(const char *config_path, void (*ready)(void *arg), void *arg)
 		return EXIT_FAILURE;
 	}
 	log_set(s.log, LOG_INFO, strcmp(s.config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT);
+	if (s.owner.uid == 0)
+		LOG(s.log, LOG_WARN, "server.as_root", LOG_STR("data", s.config->data),
+			LOG_STR("remedy", "chown -R USER DATA: the server runs as who owns it"));
 	start_child(&s, CHILD_AUTH);
 	while (!s.stopping || s.child[CHILD_SERVER].pid != 0 || s.child[CHILD_AUTH].pid != 0)
 		look(&s);

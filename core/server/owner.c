@@ -1,0 +1,71 @@
+#include "core/server/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum rp_err find_user(const struct config *config, struct owner *owner, char *reason, size_t reason_size)
+{
+	const struct passwd *user;
+	struct stat st;
+
+	owner->uid = geteuid();
+	owner->gid = getegid();
+	if (owner->uid != 0)
+		return RP_OK;
+	if (config->user[0] != '\0') {
+		user = getpwnam(config->user);
+		if (user == NULL) {
+			snprintf(reason, reason_size, "user = %s: there is no such user on this machine", config->user);
+			return RP_ERR_NOTFOUND;
+		}
+		owner->uid = user->pw_uid;
+		owner->gid = user->pw_gid;
+	} else if (fstat(owner->data_fd, &st) == 0) {
+		owner->uid = st.st_uid;
+		owner->gid = st.st_gid;
+	}
+	return RP_OK;
+}
+
+static int open_commit(const struct config *config, const struct owner *owner)
+{
+	const char *path = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
+	bool made = mkdirat(owner->data_fd, path, 0700) == 0;
+	int fd = made || errno == EEXIST ? openat(owner->data_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0 && made && geteuid() == 0 && fchown(fd, owner->uid, owner->gid) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+enum rp_err owner_open(const struct config *config, struct owner *out, char *reason, size_t reason_size)
+{
+	struct owner owner = { .data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	enum rp_err err;
+
+	if (owner.data_fd < 0) {
+		err = err_of_errno(errno);
+		snprintf(reason, reason_size, "data = %s: %s; make it, and give it to the user that ringpost is to run as",
+			config->data, strerror(errno));
+		return err;
+	}
+	err = find_user(config, &owner, reason, reason_size);
+	if (err == RP_OK) {
+		owner.commit_fd = open_commit(config, &owner);
+		if (owner.commit_fd >= 0) {
+			*out = owner;
+			return RP_OK;
+		}
+		err = err_of_errno(errno);
+		snprintf(reason, reason_size, "commit logs in %s: %s; it must be a folder of the user that ringpost runs as",
+			config->commit_dir[0] != '\0' ? config->commit_dir : config->data, strerror(errno));
+	}
+	close(owner.data_fd);
+	return err;
+}

@@ -1,5 +1,6 @@
 #include "index/claim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,33 @@ static const char *reason_of(enum rp_err err)
 	}
 }
 
+/* Locks and the order of writes hold on this machine's own file systems only. */
+static enum rp_err refuse_network(
+    struct task *task, struct arena *arena, enum file_root root, const char **reason)
+{
+	enum { REASON_BYTES = 256 };
+	const char *what = root == FILE_ROOT_DATA ? "data" : "commit log";
+	const char *name;
+	uint64_t type;
+	enum rp_err err = file_fs_type(task, root, &type);
+	char *text;
+
+	if (err != RP_OK)
+		return err;
+	name = claim_network_fs(type);
+	if (name == NULL)
+		return RP_OK;
+	text = arena_alloc(arena, REASON_BYTES);
+	if (text == NULL)
+		return RP_ERR_NOMEM;
+	snprintf(text, REASON_BYTES,
+	    "the %s directory lies on a network file system (%s), whose locks and order of writes cannot be relied on: "
+	    "move it to a disk of this machine",
+	    what, name);
+	*reason = text;
+	return RP_ERR_CANNOT;
+}
+
 static enum rp_err claim_file(struct task *task, struct arena *arena, struct file *file,
     unsigned shards_count, uint64_t *epoch)
 {
@@ -175,9 +203,16 @@ static enum rp_err claim_file(struct task *task, struct arena *arena, struct fil
 enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
     struct claim **out, uint64_t *epoch, const char **reason)
 {
-	struct claim *claim = calloc(1, sizeof(*claim));
-	enum rp_err err = RP_ERR_NOMEM;
+	struct claim *claim = NULL;
+	enum rp_err err = RP_OK;
 
+	*reason = NULL;
+	for (unsigned root = 0; err == RP_OK && root < FILE_ROOT_COUNT; root++)
+		err = refuse_network(task, arena, (enum file_root)root, reason);
+	if (err != RP_OK)
+		goto fail;
+	err = RP_ERR_NOMEM;
+	claim = calloc(1, sizeof(*claim));
 	if (claim == NULL)
 		goto fail;
 	err = file_open(task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE | FILE_CREATE,
@@ -190,7 +225,8 @@ enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_
 	}
 	store_unclaim(claim);
 fail:
-	*reason = reason_of(err);
+	if (*reason == NULL)
+		*reason = reason_of(err);
 	return err;
 }
 

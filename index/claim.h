@@ -16,7 +16,8 @@ enum claim_extra {
 };
 
 /* Is this file system (statfs f_type) on another machine? Then its name; NULL: no. Its locks and its order of writes cannot be
- * relied on, so DATA may not lie there. The server asks before it opens anything. */
+ * relied on, so neither DATA nor the commit log may lie there: store_claim() refuses. A FUSE file system may be either, and is
+ * let through. */
 const char *claim_network_fs(uint64_t type);
 
 /* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */

@@ -33,7 +33,8 @@ struct store_settings {
 };
 
 /* Shard 0 first takes the store's lock, reads DATA/store and raises the epoch (store_claim); then each shard opens its
- * part: recovery, commit log. RP_ERR_BUSY: another server has DATA. *reason: one line for a person (static or arena).
+ * part: recovery, commit log. RP_ERR_BUSY: another server has DATA; RP_ERR_CANNOT: DATA or the commit log lies on a network
+ * file system, or is of a newer version. *reason: one line for a person (static or arena).
  * *claim holds the lock; store_unclaim() when all shards have closed their part. NULL is fine. */
 RP_MUST_USE enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
     struct claim **claim, uint64_t *epoch, const char **reason);

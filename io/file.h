@@ -81,6 +81,9 @@ RP_MUST_USE enum rp_err dir_list(struct task *task, enum file_root root, const c
 RP_MUST_USE enum rp_err file_room(
     struct task *task, enum file_root root, uint64_t *free_bytes, uint64_t *total_bytes);
 
+/* What kind of file system a root lies on: the number that statfs(2) gives. */
+RP_MUST_USE enum rp_err file_fs_type(struct task *task, enum file_root root, uint64_t *type);
+
 /* Map the first n bytes of a FILE_MAPPABLE file, private and copy on write. Does not suspend and loads nothing.
  * The file may be closed; the mapping lives until file_unmap(). RP_ERR_LIMIT: the kernel's map limit. */
 RP_MUST_USE enum rp_err file_map(struct file *file, size_t n, void **out);

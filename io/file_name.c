@@ -192,3 +192,13 @@ enum rp_err file_room(
 	*total_bytes = op.room.total_bytes;
 	return RP_OK;
 }
+
+enum rp_err file_fs_type(struct task *task, enum file_root root, uint64_t *type)
+{
+	struct op op = {.kind = OP_ROOM, .root = (uint8_t)root};
+	enum rp_err err = outcome(task, carry_on(task, &op));
+
+	if (err == RP_OK)
+		*type = op.room.fs_type;
+	return err;
+}

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -63,12 +63,14 @@ static int list_dir(struct op *op)
 
 static int room(struct op *op)
 {
-	struct statvfs fs;
+	struct statfs fs;
 
-	if (fstatvfs(op->fd, &fs) != 0)
+	if (fstatfs(op->fd, &fs) != 0)
 		return -errno;
-	op->room.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	op->room.total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+	op->room.free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize;
+	op->room.total_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_frsize;
+	/* Some numbers have their highest bit set. */
+	op->room.fs_type = (uint64_t)fs.f_type & UINT32_MAX;
 	return 0;
 }
 

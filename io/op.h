@@ -100,6 +100,7 @@ struct op {
 		struct {
 			uint64_t free_bytes;
 			uint64_t total_bytes;
+			uint64_t fs_type; /* statfs f_type */
 		} room;
 		struct {
 			struct sockaddr_storage *address;

@@ -14,6 +14,7 @@ enum {
 	SIM_STEP_NS_MAX = 2000, /* time that a step takes, at most */
 	SIM_SLICE_CHANCE = 16,  /* one task_pause() in so many finds its slice used up */
 	SIM_CANCEL_CHANCE = 2,  /* one cancelled operation in so many is stopped in time */
+	SIM_FS_TYPE = 0xef53,   /* ext4 */
 };
 
 static const uint64_t SIM_WALL_NS = UINT64_C(1767225600) * 1000000000; /* 2026-01-01 */
@@ -208,6 +209,8 @@ enum rp_err sim_open(uint64_t seed, struct sim_world **out)
 		return RP_ERR_NOMEM;
 	world->dice = seed;
 	world->now_ns = CLOCK_NS_PER_S;
+	for (unsigned i = 0; i < FILE_ROOT_COUNT; i++)
+		world->fs_type[i] = SIM_FS_TYPE;
 	list_init(&world->pending);
 	list_init(&world->mappings);
 	enum rp_err err = sim_disk_init(&world->disk, &world->dice);
@@ -366,6 +369,11 @@ uint64_t sim_digest(const struct sim_world *world)
 uint64_t sim_now_ns(const struct sim_world *world)
 {
 	return world->now_ns;
+}
+
+void sim_set_fs_type(struct sim_world *world, enum file_root root, uint64_t type)
+{
+	world->fs_type[root] = type;
 }
 
 void sim_jump_wall(struct sim_world *world, int64_t seconds)

@@ -65,6 +65,9 @@ uint64_t sim_now_ns(const struct sim_world *world);
 /* Move the wall clock (not the monotonic one) by a number of seconds. */
 void sim_jump_wall(struct sim_world *world, int64_t seconds);
 
+/* What file_fs_type() says of a root; 0xef53 (ext4) at first. */
+void sim_set_fs_type(struct sim_world *world, enum file_root root, uint64_t type);
+
 /* Look at and damage the disk: the durable content of a file. NOTFOUND: none. */
 RP_MUST_USE enum rp_err sim_disk_read(
     struct sim_world *world, enum file_root root, const char *path, struct bytes *out);

@@ -47,6 +47,7 @@ struct sim_world {
 	uint64_t wall_offset_ns;
 	struct sim_faults faults;
 	struct sim_disk disk;
+	uint64_t fs_type[FILE_ROOT_COUNT];
 	struct list pending;
 	struct list mappings;
 	struct sim_loop *loop[SIM_LOOPS_MAX];

@@ -232,6 +232,7 @@ static int room(struct sim_world *world, struct op *op)
 	uint64_t max = world->disk.bytes_max;
 
 	op->room.total_bytes = max != 0 ? max : SIM_ROOM_BYTES;
+	op->room.fs_type = world->fs_type[op->root];
 	op->room.free_bytes =
 	    max == 0 ? SIM_ROOM_BYTES : max - num_min(max, world->disk.bytes_used);
 	return 0;

@@ -1,4 +1,7 @@
 #include "index/claim.h"
+
+#include <stdio.h>
+
 #include "tests/io/io_fixture.h"
 
 struct claimed {
@@ -94,9 +97,59 @@ IO_TASK_TEST(claim, the_reserve_is_made_and_given_up_once)
 	cr_assert_eq(claim_reserve_give_up(task), RP_ERR_NOTFOUND);
 }
 
+struct claim_run {
+	enum rp_err err;
+	char reason[256];
+};
+
+static void run_claim(struct task *task, void *arg)
+{
+	struct claim_run *run = arg;
+	struct claim *claim = NULL;
+	const char *reason = "";
+	struct arena arena;
+	uint64_t epoch;
+
+	arena_init(&arena, 64 * 1024);
+	run->err = store_claim(task, &arena, 1, &claim, &epoch, &reason);
+	snprintf(run->reason, sizeof(run->reason), "%s", run->err != RP_OK ? reason : "");
+	store_unclaim(claim);
+	arena_fini(&arena);
+}
+
 Test(claim, network_file_systems_are_known_by_their_number)
 {
 	cr_assert_str_eq(claim_network_fs(0x6969), "NFS");
 	cr_assert_str_eq(claim_network_fs(0xff534d42), "CIFS");
 	cr_assert_null(claim_network_fs(0xef53), "ext4");
+}
+
+/* Before anything is opened or made there. */
+Test(claim, data_and_the_commit_log_on_a_network_file_system_are_refused_in_one_line)
+{
+	static const struct {
+		enum file_root root;
+		uint64_t type;
+		const char *says;
+	} cases[] = { { FILE_ROOT_DATA, 0x6969, "the data directory lies on a network file system (NFS)" },
+		{ FILE_ROOT_COMMIT, 0xff534d42, "the commit log directory lies on a network file system (CIFS)" } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct io_fixture fixture;
+		struct claim_run run = { 0 };
+		struct bytes there;
+
+		io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
+		sim_set_fs_type(fixture.world, cases[i].root, cases[i].type);
+		io_fixture_run(&fixture, run_claim, &run);
+		cr_assert_eq(run.err, RP_ERR_CANNOT);
+		cr_assert_not_null(strstr(run.reason, cases[i].says));
+		cr_assert_not_null(strstr(run.reason, "move it to a disk of this machine"));
+		cr_assert_null(strchr(run.reason, '\n'));
+		cr_assert_eq(sim_disk_read(fixture.world, FILE_ROOT_DATA, "store", &there), RP_ERR_NOTFOUND);
+		sim_set_fs_type(fixture.world, cases[i].root, 0xef53);
+		io_fixture_run(&fixture, run_claim, &run);
+		cr_assert_eq(run.err, RP_OK);
+		io_fixture_close(&fixture);
+	}
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/commit_core.h"
+#include "index/owner.h"
 #include "io/base/num.h"
 
 static struct commit_segment *first_unsent(const struct commit *commit)
@@ -97,20 +98,23 @@ static bool choose_file(
 }
 
 /* Sign the records for the file that they go to. */
-static void put_headers(struct commit_segment *segment, uint64_t nonce)
+static void put_headers(struct task *task, struct commit_segment *segment, uint64_t nonce)
 {
 	for (struct commit_entry *entry = segment->entries; entry != NULL; entry = entry->next) {
 		struct record_header *header = &entry->record.header;
 		uint8_t *p = segment->p + (entry->record.payload.p - segment->p) - sizeof(*header);
+		struct owner before = owner_note(task, &header->userid);
 
 		record_sign(header, nonce);
 		memcpy(p, header, sizeof(*header));
+		owner_restore(task, before);
 	}
 }
 
-/* Number it, sign it, and give it its place in the current file: no suspension, so numbers and places are in order.
- * Returns the bytes to write. */
-static size_t prepare(struct commit *commit, struct commit_segment *segment, uint64_t *offset)
+/* Number it, sign it, and give it its place in the current file: no suspension (the task is for its note), so numbers and places are in
+ * order.  * Returns the bytes to write. */
+static size_t prepare(
+    struct task *task, struct commit *commit, struct commit_segment *segment, uint64_t *offset)
 {
 	struct commit_file *file = commit->current;
 	size_t n = num_round_up(segment->used, LOGFILE_BLOCK_BYTES);
@@ -122,7 +126,7 @@ static size_t prepare(struct commit *commit, struct commit_segment *segment, uin
 	segment->number = ++commit->number;
 	segment->file = file;
 	file->unsettled += segment->records;
-	put_headers(segment, file->nonce);
+	put_headers(task, segment, file->nonce);
 	logfile_put_write(segment->p, (uint32_t)segment->used, segment->records, segment->number,
 	    commit->durable_number, file->nonce);
 	memset(segment->p + segment->used, 0, n - segment->used);
@@ -161,7 +165,7 @@ static void advance(struct commit *commit)
 static void send(struct task *task, struct commit *commit, struct commit_segment *segment)
 {
 	uint64_t offset;
-	size_t n = prepare(commit, segment, &offset);
+	size_t n = prepare(task, commit, segment, &offset);
 
 	commit->choosing = false;
 	commit->writing++;

@@ -5,6 +5,7 @@
 
 #include "index/dbox/dbox.h"
 #include "index/journal.h"
+#include "index/owner.h"
 #include "index/recover_core.h"
 #include "io/base/num.h"
 
@@ -429,8 +430,11 @@ enum rp_err recover_user(
 	user->placing = true;
 	task_shield(task);
 
+	struct owner before = owner_note(task, userid);
+
 	enum rp_err err = place_user(task, recover, user);
 
+	owner_restore(task, before);
 	task_unshield(task);
 	user->placing = false;
 	user->failed = err != RP_OK;

@@ -7,6 +7,7 @@
 #include "index/commit_core.h"
 #include "index/dbox/dbox.h"
 #include "index/journal.h"
+#include "index/owner.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
 
@@ -149,6 +150,9 @@ static void note_failure(struct commit *commit, struct settle *settle, enum rp_e
 /* Call its write function, once. It is in no list meanwhile. */
 static enum rp_err write_one(struct task *task, struct commit *commit, struct settle *settle)
 {
+	struct owner before =
+	    owner_note(task, &entry_of(settle->entries.next)->record.header.userid);
+
 	list_del(&settle->link);
 	settle->urgent = false;
 	settle->writing = true;
@@ -162,6 +166,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	if (err == RP_ERR_NOSPACE && give_reserve(task, commit))
 		err = settle->write(task, settle);
 	task_unshield(task);
+	owner_restore(task, before);
 	commit->settling--;
 	settle->writing = false;
 	if (err != RP_OK) {

@@ -34,6 +34,12 @@ static void note_owner(struct loop *loop, uint64_t high, uint64_t low)
 	atomic_store_explicit(&loop->owner_note[1], low, memory_order_relaxed);
 }
 
+void task_owner(const struct task *task, uint64_t *high, uint64_t *low)
+{
+	*high = task->owner[0];
+	*low = task->owner[1];
+}
+
 void task_set_owner(struct task *task, uint64_t high, uint64_t low)
 {
 	task->owner[0] = high;

@@ -74,5 +74,6 @@ void task_set_name(struct task *task, const char *name);
 
 /* Whose work it does from now on, in two words of the caller's; 0 and 0: nobody's. See loop_note_owner(). */
 void task_set_owner(struct task *task, uint64_t high, uint64_t low);
+void task_owner(const struct task *task, uint64_t *high, uint64_t *low);
 
 #endif

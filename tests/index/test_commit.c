@@ -1,6 +1,11 @@
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "index/claim.h"
 #include "index/commit.h"
 #include "index/recover.h"
+#include "io/base/num.h"
 #include "tests/index/log_user.h"
 #include "tests/io/io_fixture.h"
 
@@ -197,4 +202,102 @@ IO_TASK_TEST(commit, a_reservation_is_bounded_and_given_back)
 	cr_assert_eq(commit_reserve(task, commit, MEMORY_BYTES / 2), RP_OK);
 	commit_unreserve(commit, MEMORY_BYTES / 2);
 	cr_assert_eq(commit_close(task, commit), RP_OK);
+}
+
+/* ---- whose mail it is ---- */
+
+static _Atomic uint64_t owner_note[2];
+
+static bool notes(const struct userid *userid)
+{
+	return owner_note[0] == num_get_u64(userid->b) && owner_note[1] == num_get_u64(userid->b + 8);
+}
+
+struct noted {
+	struct log_user user; /* first */
+	bool seen;
+};
+
+static enum rp_err write_noted(struct task *task, struct settle *settle)
+{
+	struct noted *noted = RP_CONTAINER_OF(settle, struct noted, user.settle);
+	struct log_user *user = &noted->user;
+
+	cr_assert(notes(&user->userid));
+
+	enum rp_err err = settle_write(task, user->commit, settle, user->journal, user->dbox);
+
+	cr_assert(notes(&user->userid), "after suspensions too");
+	noted->seen = true;
+	return err;
+}
+
+IO_TASK_TEST(commit, who_is_being_settled_is_noted)
+{
+	static struct noted noted[3];
+	struct commit *commit = open_log(task, 1);
+	uint64_t lsn;
+	uint64_t position = 0;
+
+	(void)arg;
+	memset(noted, 0, sizeof(noted));
+	loop_note_owner(task_loop(task), owner_note);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(log_user_open(task, &noted[i].user, commit, i + 1, 1), RP_OK);
+		noted[i].user.settle.write = write_noted;
+		cr_assert_eq(log_user_append(task, &noted[i].user, BYTES_LIT("x"), BYTES_LIT("body"), &lsn,
+		                 &position, &(struct dbox_ref){ 0 }),
+		    RP_OK);
+	}
+	cr_assert_eq(commit_wait(task, commit, position), RP_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(log_user_close(task, &noted[i].user), RP_OK);
+		cr_assert(noted[i].seen);
+		cr_assert_eq(owner_note[0] | owner_note[1], 0, "who asked for it works for nobody again");
+	}
+	cr_assert_eq(commit_close(task, commit), RP_OK);
+	loop_note_owner(task_loop(task), NULL);
+}
+
+static void on_crash(int number)
+{
+	struct userid id = log_user_id(2);
+
+	(void)number;
+	_exit(notes(&id) ? 42 : 1);
+}
+
+static void crash_while_sending(struct task *task, void *arg)
+{
+	struct record_header header = { .type = LOG_USER_TYPE };
+	struct commit *commit = open_log(task, 1);
+	struct commit_entry *entry;
+	struct log_user user;
+	uint64_t lsn;
+	uint64_t position;
+	uint8_t *nothing = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	loop_note_owner(task_loop(task), owner_note);
+	cr_assert_eq(log_user_open(task, &user, commit, 1, 1), RP_OK);
+	cr_assert_eq(log_user_append(task, &user, BYTES_LIT("x"), bytes_of(NULL, 0), &lsn, &position, NULL),
+	    RP_OK);
+	header.userid = log_user_id(2);
+	header.lsn = 1;
+	header.place = (struct record_place){ .journal = 1, .journal_offset = 1024 };
+	cr_assert_eq(commit_reserve(task, commit, sizeof(header)), RP_OK);
+	(void)commit_append(commit, &user.settle, header, bytes_of(NULL, 0), bytes_of(NULL, 0), &entry);
+	entry->record.payload.p = nothing + 4096; /* its header would go where nobody may write */
+	signal(SIGSEGV, on_crash);
+	signal(SIGBUS, on_crash);
+	(void)!commit_wait(task, commit, commit_position(commit));
+}
+
+/* In a write of two users' records it is the one whose record is at hand. */
+Test(commit, who_crashes_the_server_while_his_record_is_sent_is_noted, .exit_code = 42)
+{
+	struct io_fixture fixture;
+
+	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
+	io_fixture_run(&fixture, crash_while_sending, NULL);
 }

@@ -245,6 +245,17 @@ void sim_set_faults(struct sim_world *world, const struct sim_faults *faults)
 	world->disk.bytes_max = faults->disk_bytes_max;
 }
 
+enum rp_err sim_break_file(struct sim_world *world, enum file_root root, const char *path,
+    const struct sim_broken *broken)
+{
+	struct sim_node *node;
+
+	if (sim_disk_find(&world->disk, root, path, &node) != 0)
+		return RP_ERR_NOTFOUND;
+	node->broken = *broken;
+	return RP_OK;
+}
+
 enum rp_err sim_loop_open(
     struct sim_world *world, const struct loop_settings *settings, struct loop **out)
 {

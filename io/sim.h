@@ -27,9 +27,21 @@ struct sim_faults {
 	uint64_t latency_ns_max; /* operations complete after 0..this, in any order; 0: 100 us */
 };
 
+/* What one file does wrong from now on, over crashes too: the errno of each read, write and flush of
+ * it; 0: nothing. A flush that fails (alone, or within a syncfs) keeps any part of what was written. */
+struct sim_broken {
+	int read;
+	int write;
+	int sync;
+};
+
 RP_MUST_USE enum rp_err sim_open(uint64_t seed, struct sim_world **out);
 void sim_close(struct sim_world *world);
 void sim_set_faults(struct sim_world *world, const struct sim_faults *faults);
+
+/* RP_ERR_NOTFOUND: there is no such file. */
+RP_MUST_USE enum rp_err sim_break_file(struct sim_world *world, enum file_root root,
+    const char *path, const struct sim_broken *broken);
 
 /* A loop of this machine; settings' root_fd are not used: both roots are directories of the
  * simulated disk. */

@@ -10,6 +10,7 @@
 
 #include "io/base/list.h"
 #include "io/file.h"
+#include "io/sim.h"
 
 struct sim_node;
 
@@ -47,6 +48,7 @@ struct sim_node {
 	size_t refs; /* names now, names kept, changes, handles, and being a root */
 	bool is_dir;
 	const void *locked_by; /* a handle */
+	struct sim_broken broken;
 	struct sim_content now;
 	struct sim_content kept;
 	uint8_t *dirty; /* a byte per sector */

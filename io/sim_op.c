@@ -107,6 +107,8 @@ static int read_node(struct sim_world *world, struct op *op)
 		return -EISDIR;
 	if (strikes(world, world->faults.read_eio))
 		return -EIO;
+	if (node->broken.read != 0)
+		return -node->broken.read;
 	return (int)sim_disk_get(node, op->io.p, op->io.n, op->io.offset);
 }
 
@@ -120,6 +122,8 @@ static int write_node(struct sim_world *world, struct op *op)
 		return -EBADF;
 	if (strikes(world, world->faults.write_nospace))
 		return -ENOSPC;
+	if (handle->node->broken.write != 0)
+		return -handle->node->broken.write;
 	bool fails = strikes(world, world->faults.write_eio);
 
 	if (fails || strikes(world, world->faults.write_short))
@@ -145,15 +149,34 @@ static int sync_node(struct sim_world *world, struct op *op)
 		sim_disk_flush_badly(&world->disk, node);
 		return -EIO;
 	}
+	if (node->broken.sync != 0) {
+		sim_disk_flush_badly(&world->disk, node);
+		return -node->broken.sync;
+	}
 	sim_disk_flush(&world->disk, node);
 	return 0;
 }
 
+static bool is_dirty(const struct sim_node *node)
+{
+	return node->dirty_count > 0 && memchr(node->dirty, 1, node->dirty_count) != NULL;
+}
+
 static int sync_all(struct sim_world *world)
 {
+	int result = 0;
+
 	if (!strikes(world, world->faults.sync_eio)) {
+		LIST_FOR_EACH (link, &world->disk.nodes) {
+			struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
+
+			if (node->broken.sync == 0 || !is_dirty(node))
+				continue;
+			sim_disk_flush_badly(&world->disk, node);
+			result = -node->broken.sync;
+		}
 		sim_disk_flush_all(&world->disk);
-		return 0;
+		return result;
 	}
 	LIST_FOR_EACH (link, &world->disk.nodes)
 		sim_disk_flush_badly(&world->disk, RP_CONTAINER_OF(link, struct sim_node, link));

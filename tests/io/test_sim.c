@@ -1,5 +1,5 @@
 #include <criterion/criterion.h>
-
+#include <errno.h>
 #include <stdlib.h>
 
 #include "io/file.h"
@@ -400,6 +400,37 @@ Test(sim, what_a_failed_sync_lost_stays_lost)
 		sim_close(world);
 	}
 	cr_assert_gt(lost, SEEDS / 2);
+}
+
+static void meets_a_broken_file(struct task *task, void *arg)
+{
+	struct file *file = must_open(task, "f");
+	struct file *other = must_open(task, "g");
+	char text[16];
+	size_t got;
+
+	put(task, file, 'a', 8, 0);
+	put(task, other, 'b', 8, 0);
+	cr_assert_eq(sim_break_file(arg, FILE_ROOT_DATA, "f",
+	                 &(struct sim_broken){.read = EIO, .write = ENOSPC, .sync = EIO}),
+	    RP_OK);
+	cr_assert_eq(file_read(task, file, text, sizeof(text), 0, &got), RP_ERR_IO);
+	cr_assert_eq(file_write(task, file, text, sizeof(text), 0, false), RP_ERR_NOSPACE);
+	cr_assert_eq(file_syncfs(task, other), RP_ERR_IO, "it has f's bytes too");
+	cr_assert_eq(file_syncfs(task, other), RP_OK);
+	cr_assert_eq(file_read(task, other, text, sizeof(text), 0, &got), RP_OK);
+	file_close(file);
+	file_close(other);
+}
+
+Test(sim, one_file_may_fail_among_sound_ones)
+{
+	struct sim_world *world = open_world(3);
+
+	cr_assert_eq(sim_break_file(world, FILE_ROOT_DATA, "f", &(struct sim_broken){0}),
+	    RP_ERR_NOTFOUND);
+	run(world, meets_a_broken_file, world);
+	sim_close(world);
 }
 
 static void reads_damage(struct task *task, void *arg)

@@ -14,6 +14,7 @@ enum {
 
 static const char store_path[] = "store";
 static const char reserve_path[] = "reserve";
+static const char careful_path[] = "careful";
 
 struct claim {
 	struct file *file; /* holds the lock */
@@ -236,6 +237,39 @@ void store_unclaim(struct claim *claim)
 		return;
 	file_close(claim->file);
 	free(claim);
+}
+
+void claim_careful_mark(struct task *task)
+{
+	struct file *file;
+	enum rp_err err =
+	    file_open(task, FILE_ROOT_DATA, careful_path, FILE_WRITE | FILE_CREATE, &file);
+
+	if (err == RP_OK) {
+		file_close(file);
+		err = dir_sync(task, FILE_ROOT_DATA, ".");
+	}
+	if (err != RP_OK) /* the next flush that fails tries again */
+		LOG(loop_log(task_loop(task)), LOG_WARN, "store.not_careful",
+		    LOG_STR("error", err_name(err)));
+}
+
+enum rp_err claim_careful_asked(struct task *task, bool *careful)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, careful_path, FILE_READ, &file);
+
+	if (err != RP_OK && err != RP_ERR_NOTFOUND)
+		return err;
+	*careful = err == RP_OK;
+	if (*careful)
+		file_close(file);
+	return RP_OK;
+}
+
+enum rp_err claim_careful_over(struct task *task)
+{
+	return file_remove(task, FILE_ROOT_DATA, careful_path);
 }
 
 enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)

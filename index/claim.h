@@ -20,6 +20,12 @@ enum claim_extra {
  * let through. */
 const char *claim_network_fs(uint64_t type);
 
+/* DATA/careful: a flush has failed, and nobody knows of which file. While it is there recovery flushes each file that it writes
+ * to by itself, and gives up the one that fails; then it goes. */
+void claim_careful_mark(struct task *task);
+RP_MUST_USE enum rp_err claim_careful_asked(struct task *task, bool *careful);
+RP_MUST_USE enum rp_err claim_careful_over(struct task *task);
+
 /* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */
 RP_MUST_USE enum rp_err claim_reserve_make(struct task *task, uint64_t bytes);
 /* Give its room to what was promised. RP_ERR_NOTFOUND: it has been given already. */

@@ -81,6 +81,7 @@ struct commit_stats {
 	uint64_t settles;
 	uint64_t memory_bytes;
 	uint64_t waits; /* commit_reserve had to wait for memory */
+	uint64_t files_sealed; /* users' files that failed: the rest went to others */
 };
 void commit_stats(const struct commit *commit, struct commit_stats *out);
 

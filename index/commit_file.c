@@ -380,8 +380,10 @@ void commit_core_recycle_task(struct task *task, void *arg)
 
 		enum rp_err err = recycle(task, commit);
 
-		if (err != RP_OK)
+		if (err != RP_OK) {
+			claim_careful_mark(task);
 			commit_core_fail(commit, "sync", err);
+		}
 	}
 	commit->tasks_count--;
 	task_queue_wake_all(&commit->ended);

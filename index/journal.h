@@ -48,9 +48,19 @@ void journal_number_from(struct journal *journal, uint64_t lsn);
 /* The next record that is numbered begins a file of its own: all before can then be removed (a destroyed user's). */
 void journal_cut(struct journal *journal);
 
-/* Write settled records at their places, making and sealing files as places ask for. Unflushed. */
-RP_MUST_USE enum rp_err journal_write(
-    struct task *task, struct journal *journal, const struct record *const *records, size_t count);
+/* Write settled records at their places, making and sealing files as places ask for. Unflushed. *done: so many of them
+ * are written, also when the next one could not be. */
+RP_MUST_USE enum rp_err journal_write(struct task *task, struct journal *journal,
+    const struct record *const *records, size_t count, size_t *done);
+
+/* Flush the file that was written last. */
+RP_MUST_USE enum rp_err journal_sync(struct task *task, struct journal *journal);
+
+/* This record's file cannot be written: it ends before it. The record and all behind it go to a file of their own, in the order
+ * and at the distances of their places; the next one that is numbered to another. A file that has nothing else is set aside
+ * under another name. RP_ERR_LIMIT: too many files have failed since it was opened. */
+RP_MUST_USE enum rp_err journal_give_up(
+    struct task *task, struct journal *journal, const struct record *record);
 
 /* Remove the files whose records all have LSNs below this one. The file in use stays. */
 RP_MUST_USE enum rp_err journal_remove_below(

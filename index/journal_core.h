@@ -8,6 +8,14 @@
 enum {
 	JOURNAL_CORE_DIR_BYTES = 256,
 	JOURNAL_CORE_PATH_BYTES = JOURNAL_CORE_DIR_BYTES + 64,
+	JOURNAL_CORE_MOVED_MAX = 16, /* files of one open journal that end early: more is no accident of the disk */
+};
+
+/* Records from this LSN on that were to lie in file `from`, the first of them at `offset`, lie in a file of their own. */
+struct journal_moved {
+	uint64_t from;
+	uint64_t lsn; /* and the new file's name */
+	uint64_t offset;
 };
 
 /* Values, not objects: the array moves, so a file is found again by its first LSN after a suspension. */
@@ -32,6 +40,8 @@ struct journal {
 	uint64_t number_end;
 	struct file *file; /* open for writing; NULL: none */
 	uint64_t file_first;
+	struct journal_moved moved[JOURNAL_CORE_MOVED_MAX]; /* in the order in which it happened */
+	size_t moved_count;
 	bool recovering;
 };
 

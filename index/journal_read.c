@@ -6,7 +6,10 @@
 #include "index/journal_core.h"
 #include "io/base/num.h"
 
-enum { WINDOW_BYTES = 2 * RECORD_BYTES_MAX };
+enum {
+	WINDOW_BYTES = 2 * RECORD_BYTES_MAX,
+	PIECE_BYTES = 4096, /* read at a time where more cannot be */
+};
 
 static void report(const struct journal *journal, const char *event, uint64_t first, uint64_t offset)
 {
@@ -36,6 +39,10 @@ enum rp_err journal_core_walk_begin(
 	if (err != RP_OK)
 		return err;
 	err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
+	if (err == RP_ERR_IO)
+		err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
+	if (err == RP_ERR_IO) /* twice is no accident: as good as lost */
+		err = RP_ERR_CORRUPT;
 	if (err == RP_ERR_CORRUPT)
 		report(journal, "journal.header_lost", first, 0);
 	if (err == RP_OK)
@@ -62,6 +69,25 @@ void journal_core_walk_end(struct journal_walk *walk)
 	file_close(walk->file);
 }
 
+/* What cannot be read is damage like any other: it costs the records that it hits. Zeroes stand for it. */
+static enum rp_err read_in_pieces(struct task *task, struct journal_walk *walk, size_t n, size_t *got)
+{
+	*got = n;
+	for (size_t at = 0; at < n; at += PIECE_BYTES) {
+		size_t want = (size_t)num_min(n - at, PIECE_BYTES);
+		size_t have = 0;
+		enum rp_err err = file_read(
+		    task, walk->file, walk->window + at, want, walk->at + at, &have);
+
+		if (err != RP_OK && err != RP_ERR_IO)
+			return err;
+		if (err == RP_ERR_IO)
+			report(walk->journal, "journal.unreadable", walk->first, walk->at + at);
+		memset(walk->window + at + have, 0, want - have);
+	}
+	return RP_OK;
+}
+
 /* Show all from walk->at on that a record could take. */
 static enum rp_err show(struct task *task, struct journal_walk *walk, struct bytes *out)
 {
@@ -74,6 +100,8 @@ static enum rp_err show(struct task *task, struct journal_walk *walk, struct byt
 		enum rp_err err =
 		    file_read(task, walk->file, walk->window, n, walk->at, &got);
 
+		if (err == RP_ERR_IO)
+			err = read_in_pieces(task, walk, n, &got);
 		if (err != RP_OK)
 			return err;
 		memset(walk->window + got, 0, n - got);
@@ -154,6 +182,15 @@ static enum rp_err tell(struct task *task, struct replay *replay, const struct r
 	return err;
 }
 
+/* A file that failed may have some of what was to lie behind its end; all of that is in the next one. */
+static bool is_behind_end(const struct journal *journal, uint64_t first, uint64_t lsn)
+{
+	size_t at = journal_core_lower(journal, first);
+	uint64_t last = at < journal->files_count ? journal_core_last(journal, at) : 0;
+
+	return last != 0 && lsn > last;
+}
+
 static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_t first)
 {
 	struct journal_walk walk;
@@ -165,6 +202,8 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 	if (err != RP_OK)
 		return err;
 	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK) {
+		if (is_behind_end(replay->journal, first, record.header.lsn))
+			break;
 		err = tell(task, replay, &record);
 		if (err == RP_OK)
 			err = task_pause(task);

@@ -1,4 +1,5 @@
 /* Writing a journal: settled records at the places that were given to them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +9,14 @@
 
 enum { GATHER_BYTES = 256 * 1024 }; /* adjacent records in one write */
 
-/* The one before gets the name of a sealed file: its last LSN is known now. A crash before loses nothing, the next file's
- * name says the same. */
-static enum rp_err seal_before(struct task *task, struct journal *journal, uint64_t first)
+/* The one before gets the name of a sealed file: its last LSN is known now. A crash before loses nothing, nor does it matter
+ * if it fails: the next file's name says the same. */
+static void seal_before(struct task *task, struct journal *journal, uint64_t first)
 {
 	size_t at = journal_core_lower(journal, first);
 
 	if (at == 0 || journal->files[at - 1].last != 0 || journal->files[at - 1].lost)
-		return RP_OK;
+		return;
 
 	uint64_t before = journal->files[at - 1].first;
 	char from[JOURNAL_CORE_PATH_BYTES];
@@ -29,7 +30,6 @@ static enum rp_err seal_before(struct task *task, struct journal *journal, uint6
 
 	if (err == RP_OK && file != NULL)
 		file->last = first - 1;
-	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 static enum rp_err write_header(
@@ -81,7 +81,8 @@ static enum rp_err make_file(
 		return err;
 	}
 	*out = file;
-	return seal_before(task, journal, first);
+	seal_before(task, journal, first);
+	return RP_OK;
 }
 
 static enum rp_err open_file(
@@ -112,7 +113,8 @@ static enum rp_err open_file(
 	return RP_OK;
 }
 
-/* Recovery: these records are in a file that a merge has made; it was synced before the old ones went. */
+/* Recovery: these records are in a file that a merge has made; it was synced before the old ones went. (One that begins behind
+ * the record's own place was begun because that one failed: it proves nothing.) */
 static bool is_covered(const struct journal *journal, const struct record *record)
 {
 	size_t at = journal_core_lower(journal, record->header.lsn + 1);
@@ -122,7 +124,86 @@ static bool is_covered(const struct journal *journal, const struct record *recor
 
 	const struct journal_file *file = &journal->files[at - 1];
 
-	return file->first != record->header.place.journal && file->last >= record->header.lsn;
+	return file->first < record->header.place.journal && file->last >= record->header.lsn;
+}
+
+/* Where this record goes in the journal: to the place that it was given, unless that file ended before it. */
+static struct record_place place_of(const struct journal *journal, const struct record *record)
+{
+	struct record_place place = record->header.place;
+
+	for (size_t i = 0; i < journal->moved_count; i++) {
+		const struct journal_moved *moved = &journal->moved[i];
+
+		if (place.journal != moved->from || record->header.lsn < moved->lsn)
+			continue;
+		place.journal = moved->lsn;
+		place.journal_offset += FORMAT_AREA_BYTES - moved->offset;
+	}
+	return place;
+}
+
+static enum rp_err move_from(
+    struct journal *journal, const struct record_place *place, uint64_t lsn)
+{
+	if (journal->moved_count == JOURNAL_CORE_MOVED_MAX)
+		return RP_ERR_LIMIT;
+	journal->moved[journal->moved_count++] = (struct journal_moved){
+		.from = place->journal, .lsn = lsn, .offset = place->journal_offset
+	};
+	return RP_OK;
+}
+
+/* Recovery: an earlier run has ended this record's file before it, so readers do not look for it there. */
+static bool is_behind_end(const struct journal *journal, const struct record *record)
+{
+	struct record_place place = place_of(journal, record);
+	size_t at = journal_core_lower(journal, place.journal);
+
+	uint64_t last = 0;
+
+	if (!journal->recovering || at == journal->files_count)
+		return false;
+	if (journal->files[at].first == place.journal)
+		last = journal_core_last(journal, at);
+	else
+		last = journal->files[at].first - 1; /* it will be made before this one */
+	return last != 0 && record->header.lsn > last;
+}
+
+/* Under a name that no reader knows: for a person to look at. */
+static enum rp_err set_aside(struct task *task, struct journal *journal, uint64_t first)
+{
+	const struct journal_file *file = journal_core_find(journal, first);
+	char from[JOURNAL_CORE_PATH_BYTES];
+	char to[JOURNAL_CORE_PATH_BYTES + 8];
+
+	if (journal->file_first == first) {
+		file_close(journal->file);
+		journal->file = NULL;
+	}
+	journal_core_path(journal, first, file != NULL ? file->last : 0, from);
+	snprintf(to, sizeof(to), "%s.failed", from);
+
+	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
+
+	if (err != RP_OK && err != RP_ERR_NOTFOUND)
+		return err;
+	if (journal_core_find(journal, first) != NULL)
+		journal_core_drop(journal, first);
+	return RP_OK;
+}
+
+enum rp_err journal_give_up(
+    struct task *task, struct journal *journal, const struct record *record)
+{
+	struct record_place place = place_of(journal, record);
+	uint64_t lsn = record->header.lsn;
+
+	if (journal->number_first == record->header.place.journal)
+		journal_cut(journal);
+	return place.journal == lsn ? set_aside(task, journal, lsn)
+	                            : move_from(journal, &place, lsn);
 }
 
 static enum rp_err have_file(struct task *task, struct journal *journal, uint64_t first)
@@ -145,18 +226,19 @@ static enum rp_err have_file(struct task *task, struct journal *journal, uint64_
 }
 
 /* How many records from the first on lie side by side in one file and fit into one write. */
-static size_t adjacent(const struct record *const *records, size_t count, uint64_t *bytes)
+static size_t adjacent(const struct journal *journal, const struct record *const *records,
+    size_t count, uint64_t *bytes)
 {
-	const struct record_place *place = &records[0]->header.place;
+	const struct record_place place = place_of(journal, records[0]);
 	size_t n = 1;
 
 	*bytes = record_journal_bytes(&records[0]->header);
 	for (; n < count; n++) {
-		const struct record_place *next = &records[n]->header.place;
+		const struct record_place next = place_of(journal, records[n]);
 		uint64_t more = record_journal_bytes(&records[n]->header);
 
-		if (next->journal != place->journal ||
-		    next->journal_offset != place->journal_offset + *bytes ||
+		if (next.journal != place.journal || is_behind_end(journal, records[n]) ||
+		    next.journal_offset != place.journal_offset + *bytes ||
 		    *bytes + more > GATHER_BYTES)
 			break;
 		*bytes += more;
@@ -167,7 +249,7 @@ static size_t adjacent(const struct record *const *records, size_t count, uint64
 static enum rp_err write_adjacent(struct task *task, struct journal *journal,
     const struct record *const *records, size_t count, uint64_t bytes)
 {
-	const struct record_place place = records[0]->header.place;
+	const struct record_place place = place_of(journal, records[0]);
 	uint8_t *p = malloc(bytes);
 	size_t used = 0;
 
@@ -177,8 +259,12 @@ static enum rp_err write_adjacent(struct task *task, struct journal *journal,
 	const struct journal_file *file = journal_core_find(journal, place.journal);
 
 	RP_ASSERT(file != NULL && file->nonce != 0);
-	for (size_t i = 0; i < count; i++)
-		used += record_put(p + used, records[i], file->nonce);
+	for (size_t i = 0; i < count; i++) {
+		struct record record = *records[i];
+
+		record.header.place = place_of(journal, &record);
+		used += record_put(p + used, &record, file->nonce);
+	}
 	RP_ASSERT(used == bytes);
 
 	enum rp_err err =
@@ -191,27 +277,40 @@ static enum rp_err write_adjacent(struct task *task, struct journal *journal,
 	return err;
 }
 
-enum rp_err journal_write(
-    struct task *task, struct journal *journal, const struct record *const *records, size_t count)
+enum rp_err journal_write(struct task *task, struct journal *journal,
+    const struct record *const *records, size_t count, size_t *done)
 {
-	for (size_t done = 0; done < count;) {
-		if (is_covered(journal, records[done])) {
-			done++;
+	for (*done = 0; *done < count;) {
+		const struct record *const *from = records + *done;
+		enum rp_err err = RP_OK;
+
+		if (is_covered(journal, *from)) {
+			++*done;
 			continue;
+		}
+		if (is_behind_end(journal, *from)) {
+			struct record_place place = place_of(journal, *from);
+
+			err = move_from(journal, &place, (*from)->header.lsn);
 		}
 
 		uint64_t bytes;
-		size_t n = adjacent(records + done, count - done, &bytes);
-		enum rp_err err =
-		    have_file(task, journal, records[done]->header.place.journal);
+		size_t n = adjacent(journal, from, count - *done, &bytes);
 
 		if (err == RP_OK)
-			err = write_adjacent(task, journal, records + done, n, bytes);
+			err = have_file(task, journal, place_of(journal, *from).journal);
+		if (err == RP_OK)
+			err = write_adjacent(task, journal, from, n, bytes);
 		if (err != RP_OK)
 			return err;
-		done += n;
+		*done += n;
 	}
 	return RP_OK;
+}
+
+enum rp_err journal_sync(struct task *task, struct journal *journal)
+{
+	return journal->file != NULL ? file_sync(task, journal->file) : RP_OK;
 }
 
 enum rp_err journal_remove_below(struct task *task, struct journal *journal, uint64_t lsn)

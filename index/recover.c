@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/dbox/dbox.h"
-#include "index/journal.h"
+#include "index/claim.h"
 #include "index/owner.h"
+#include "index/place.h"
 #include "index/recover_core.h"
 #include "io/base/num.h"
 
 enum {
-	BATCH_RECORDS = 64,           /* placed in one go */
+	BATCH_RECORDS = PLACE_RECORDS_MAX,
 	BATCH_BYTES = 1024 * 1024,    /* of the log's records in memory meanwhile */
 };
 
@@ -189,6 +189,8 @@ enum rp_err recover_open(
 	    task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE | FILE_CREATE, &recover->sync);
 
 	if (err == RP_OK)
+		err = claim_careful_asked(task, &recover->careful);
+	if (err == RP_OK)
 		err = read_all(task, recover);
 	if (err != RP_OK) {
 		recover_close(recover);
@@ -243,17 +245,44 @@ void recover_report(const struct recover *recover, struct recover_report *out)
 
 enum rp_err recover_sync(struct task *task, struct recover *recover)
 {
+	enum rp_err err;
+
 	if (!list_empty(&recover->users))
 		return RP_ERR_UNAVAILABLE;
-	return file_syncfs(task, recover->sync);
+	err = file_syncfs(task, recover->sync);
+	if (err == RP_ERR_IO)
+		claim_careful_mark(task);
+	return err;
+}
+
+size_t recover_left(const struct recover *recover)
+{
+	size_t count = 0;
+
+	LIST_FOR_EACH(link, &recover->users)
+		count++;
+	return count;
+}
+
+void recover_leave(struct recover *recover, const struct userid *userid)
+{
+	struct recover_user *user = find(recover, userid);
+
+	if (user != NULL)
+		user->failed = true;
+}
+
+void recover_again(struct recover *recover)
+{
+	LIST_FOR_EACH(link, &recover->users)
+		RP_CONTAINER_OF(link, struct recover_user, link)->failed = false;
 }
 
 /* ---- placing one user's records ---- */
 
 struct placer {
 	struct recover *recover;
-	struct journal *journal;
-	struct dbox *dbox;
+	struct place place;
 	struct file *file; /* the log file that is open */
 	uint32_t index;
 	uint8_t *buffer; /* BATCH_BYTES */
@@ -306,52 +335,16 @@ static enum rp_err read_item(
 	return RP_OK;
 }
 
-/* A journal file that cannot be written ends before this batch, which gets a file of its own: journals are read in the order of
- * their first LSNs, and what is there twice is read once. */
-static enum rp_err place_elsewhere(
-    struct task *task, struct placer *placer, const struct record *const *records)
-{
-	uint64_t first = placer->records[0].header.lsn;
-	uint64_t offset = FORMAT_AREA_BYTES;
-
-	LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.journal_sealed",
-	    LOG_U64("first", placer->records[0].header.place.journal), LOG_U64("lsn", first));
-	for (size_t i = 0; i < placer->count; i++) {
-		struct record_header *header = &placer->records[i].header;
-
-		header->place.journal = first;
-		header->place.journal_offset = offset;
-		offset += record_journal_bytes(header);
-	}
-	return journal_write(task, placer->journal, records, placer->count);
-}
-
 static enum rp_err place_batch(struct task *task, struct placer *placer)
 {
 	const struct record *records[BATCH_RECORDS];
 
-	for (size_t i = 0; i < placer->count; i++) {
-		const struct record *record = &placer->records[i];
-		const struct record_place *place = &record->header.place;
+	for (size_t i = 0; i < placer->count; i++)
+		records[i] = &placer->records[i];
 
-		records[i] = record;
-		if (record->body.n == 0 || placer->no_body[i])
-			continue;
+	enum rp_err err =
+	    place_records(task, &placer->place, records, placer->no_body, placer->count);
 
-		enum rp_err err = dbox_write_settled(
-		    task, placer->dbox, place->dbox, place->dbox_offset, record->body);
-
-		if (err == RP_ERR_CORRUPT) /* not a body at all: the record is kept, its message will read as damaged */
-			LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.body_lost",
-			    LOG_U64("lsn", record->header.lsn));
-		else if (err != RP_OK)
-			return err;
-	}
-
-	enum rp_err err = journal_write(task, placer->journal, records, placer->count);
-
-	if (err == RP_ERR_IO)
-		err = place_elsewhere(task, placer, records);
 	placer->count = 0;
 	placer->used = 0;
 	return err;
@@ -386,18 +379,21 @@ static enum rp_err place_user(
 	if (placer == NULL)
 		return err;
 	placer->recover = recover;
+	placer->place.recovering = true;
+	placer->place.careful = recover->careful;
 	placer->buffer = malloc(BATCH_BYTES);
 	userid_path(&user->userid, dir);
 	if (placer->buffer != NULL)
 		err = journal_open_for_recovery(
-		    task, dir, &user->userid, recover->epoch, &placer->journal);
+		    task, dir, &user->userid, recover->epoch, &placer->place.journal);
 	if (err == RP_OK)
 		err = dbox_open(
-		    task, dir, &user->userid, recover->epoch, NULL, NULL, &placer->dbox);
+		    task, dir, &user->userid, recover->epoch, NULL, NULL, &placer->place.dbox);
 	if (err == RP_OK)
 		err = place_items(task, placer, user);
-	dbox_close(placer->dbox);
-	journal_close(placer->journal);
+	recover->report.files_sealed += placer->place.sealed;
+	dbox_close(placer->place.dbox);
+	journal_close(placer->place.journal);
 	file_close(placer->file);
 	free(placer->buffer);
 	free(placer);
@@ -434,6 +430,9 @@ enum rp_err recover_user(
 
 	enum rp_err err = place_user(task, recover, user);
 
+	/* What was promised gets the room that was kept for it. */
+	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK)
+		err = place_user(task, recover, user);
 	owner_restore(task, before);
 	task_unshield(task);
 	user->placing = false;

@@ -33,6 +33,11 @@ RP_MUST_USE enum rp_err recover_user(
  * holds nobody up, but his records keep the logs from being made void: recover_sync() says so. */
 bool recover_next(const struct recover *recover, struct userid *userid);
 
+/* Pass this user over: recover_next() does not name him again. All, after a while: they can be tried again. How many are left. */
+void recover_leave(struct recover *recover, const struct userid *userid);
+void recover_again(struct recover *recover);
+size_t recover_left(const struct recover *recover);
+
 /* All of this shard is placed: make it durable (syncfs). RP_ERR_UNAVAILABLE: not all; nothing may be made void, new log files
  * are made while there is room, and it can be tried again. */
 RP_MUST_USE enum rp_err recover_sync(struct task *task, struct recover *recover);
@@ -51,6 +56,7 @@ struct recover_report {
 	uint64_t records_void;    /* of destroyed users, and double ones */
 	uint64_t records_damaged; /* of any shard, at least */
 	uint64_t users;
+	uint64_t files_sealed; /* users' files that failed meanwhile: the rest went to others */
 };
 void recover_report(const struct recover *recover, struct recover_report *out);
 void recover_close(struct recover *recover);

@@ -48,6 +48,7 @@ struct recover {
 	unsigned shards_count;
 	uint64_t epoch;
 	struct file *sync;
+	bool careful; /* flush file by file, to find out which one fails */
 	struct recover_file *files;
 	size_t files_count;
 	size_t files_max;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/claim.h"
 #include "index/recover_core.h"
 #include "io/base/arena.h"
 
@@ -227,6 +228,8 @@ enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoc
 		err = make_void(task, &files[i], epoch, block);
 	for (unsigned shard = shards_count; err == RP_OK && shard < shards_max; shard++)
 		err = remove_folder(task, shard);
+	if (err == RP_OK)
+		err = claim_careful_over(task);
 	task_unshield(task);
 	free(files);
 	free(block);

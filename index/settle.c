@@ -1,20 +1,14 @@
 #include "index/settle.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "index/claim.h"
 #include "index/commit_core.h"
-#include "index/dbox/dbox.h"
-#include "index/journal.h"
 #include "index/owner.h"
+#include "index/place.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
 
 enum {
-	BATCH_RECORDS = 64,          /* written in one go: their pointers lie on a task's stack */
-	BATCH_BYTES = 256 * 1024,    /* adjacent bodies in one write */
-	FAILED_LOOKED_MAX = 64,      /* users whose files cannot be written, passed over in search of one that can */
+	FAILED_LOOKED_MAX = 64, /* users whose files cannot be written, passed over in search of one that can */
 };
 
 void settle_init(struct settle *settle, enum rp_err (*write)(struct task *, struct settle *))
@@ -138,7 +132,7 @@ static void note_failure(struct commit *commit, struct settle *settle, enum rp_e
 	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("error", err_name(err)),
 	    LOG_U64("tries", settle->failures + 1));
 	settle->retry_ns = loop_now_ns(commit->loop) + CLOCK_NS_PER_S;
-	if (err == RP_ERR_NOSPACE) {
+	if (err == RP_ERR_NOSPACE && commit->disk_full) {
 		commit->settle_stuck = true;
 		task_queue_wake_all(&commit->room);
 		return;
@@ -163,7 +157,8 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 
 	enum rp_err err = settle->write(task, settle);
 
-	if (err == RP_ERR_NOSPACE && give_reserve(task, commit))
+	/* Where there is room, but not for this user, he is not everybody's full disk. */
+	if (err == RP_ERR_NOSPACE && !place_disk_has_room(task) && give_reserve(task, commit))
 		err = settle->write(task, settle);
 	task_unshield(task);
 	owner_restore(task, before);
@@ -263,99 +258,38 @@ void settle_done(struct commit *commit, struct commit_entry *entry)
 
 /* ---- the whole of a write function ---- */
 
-struct batch {
-	struct commit_entry *entries[BATCH_RECORDS];
-	size_t count;
-};
-
-static void gather(const struct commit *commit, struct settle *settle, struct batch *batch)
+static size_t gather(const struct commit *commit, struct settle *settle,
+    struct commit_entry *entries[PLACE_RECORDS_MAX], const struct record *records[PLACE_RECORDS_MAX])
 {
-	batch->count = 0;
+	size_t count = 0;
+
 	LIST_FOR_EACH(link, &settle->entries) {
 		struct commit_entry *entry = entry_of(link);
 
-		if (batch->count == BATCH_RECORDS || !is_durable(commit, entry))
-			return;
-		batch->entries[batch->count++] = entry;
+		if (count == PLACE_RECORDS_MAX || !is_durable(commit, entry))
+			break;
+		entries[count] = entry;
+		records[count++] = &entry->record;
 	}
-}
-
-static bool follows(const struct record *record, const struct record_place *first, uint64_t bytes)
-{
-	const struct record_place *place = &record->header.place;
-
-	return record->body.n != 0 && place->dbox == first->dbox &&
-	    place->dbox_offset == first->dbox_offset + bytes && bytes + record->body.n <= BATCH_BYTES;
-}
-
-/* Bodies from entries[at] on that lie side by side, in one write. Returns how many entries that dealt with. */
-static enum rp_err write_bodies(
-    struct task *task, struct dbox *dbox, const struct batch *batch, size_t at, size_t *count)
-{
-	const struct record *first = &batch->entries[at]->record;
-	const struct record_place place = first->header.place;
-	uint64_t bytes = first->body.n;
-	size_t n = 1;
-
-	*count = 1;
-	if (first->body.n == 0)
-		return RP_OK;
-	for (; at + n < batch->count && follows(&batch->entries[at + n]->record, &place, bytes); n++)
-		bytes += batch->entries[at + n]->record.body.n;
-	*count = n;
-	if (n == 1)
-		return dbox_write_settled(task, dbox, place.dbox, place.dbox_offset, first->body);
-
-	uint8_t *p = malloc(bytes);
-	size_t used = 0;
-
-	if (p == NULL)
-		return RP_ERR_NOMEM;
-	for (size_t i = at; i < at + n; i++) {
-		struct bytes body = batch->entries[i]->record.body;
-
-		memcpy(p + used, body.p, body.n);
-		used += body.n;
-	}
-
-	enum rp_err err = dbox_write_settled(
-	    task, dbox, place.dbox, place.dbox_offset, bytes_of(p, used));
-
-	free(p);
-	return err;
-}
-
-static enum rp_err write_batch(
-    struct task *task, struct journal *journal, struct dbox *dbox, const struct batch *batch)
-{
-	const struct record *records[BATCH_RECORDS];
-	size_t dealt;
-
-	for (size_t at = 0; at < batch->count; at += dealt) {
-		enum rp_err err = write_bodies(task, dbox, batch, at, &dealt);
-
-		if (err != RP_OK)
-			return err;
-	}
-	for (size_t i = 0; i < batch->count; i++)
-		records[i] = &batch->entries[i]->record;
-	return journal_write(task, journal, records, batch->count);
+	return count;
 }
 
 enum rp_err settle_write(struct task *task, struct commit *commit, struct settle *settle,
     struct journal *journal, struct dbox *dbox)
 {
-	struct batch batch;
+	struct place place = { .journal = journal, .dbox = dbox };
+	struct commit_entry *entries[PLACE_RECORDS_MAX];
+	const struct record *records[PLACE_RECORDS_MAX];
+	enum rp_err err = RP_OK;
+	size_t count;
 
-	for (gather(commit, settle, &batch); batch.count > 0; gather(commit, settle, &batch)) {
-		enum rp_err err = write_batch(task, journal, dbox, &batch);
-
-		if (err != RP_OK)
-			return err;
-		for (size_t i = 0; i < batch.count; i++)
-			settle_done(commit, batch.entries[i]);
+	while (err == RP_OK && (count = gather(commit, settle, entries, records)) > 0) {
+		err = place_records(task, &place, records, NULL, count);
+		for (size_t i = 0; err == RP_OK && i < count; i++)
+			settle_done(commit, entries[i]);
 	}
-	return RP_OK;
+	commit->stats.files_sealed += place.sealed;
+	return err;
 }
 
 struct bytes settle_find_body(const struct settle *settle, uint64_t dbox, uint64_t dbox_offset)

@@ -106,9 +106,14 @@ enum rp_err store_recover(struct task *task, struct store *store)
 
 	if (store->recover == NULL)
 		return RP_OK;
+	recover_again(store->recover);
 	while (recover_next(store->recover, &userid)) {
 		/* Who cannot be placed holds nobody else up; recover_sync() says that he is left. */
-		(void)!recover_user(task, store->recover, &userid);
+		if (store->settings.may_recover == NULL ||
+		    store->settings.may_recover(store->settings.arg, &userid))
+			(void)!recover_user(task, store->recover, &userid);
+		else
+			recover_leave(store->recover, &userid);
 		err = task_pause(task);
 		if (err != RP_OK)
 			return err;
@@ -135,12 +140,29 @@ static void make_reserve(struct task *task, void *arg)
 	store_task_ended(store);
 }
 
+void store_stats(const struct store *store, struct store_stats *out)
+{
+	struct recover_report report = { .files_sealed = store->recover_sealed };
+	struct commit_stats commit;
+
+	commit_stats(store->commit, &commit);
+	if (store->recover != NULL)
+		recover_report(store->recover, &report);
+	*out = (struct store_stats){
+		.files_sealed = commit.files_sealed + report.files_sealed,
+		.users_unrecovered = store->recover != NULL ? recover_left(store->recover) : 0,
+	};
+}
+
 enum rp_err store_recovered(struct task *task, struct store *store)
 {
+	struct recover_report report;
 	enum rp_err err = commit_recovered(task, store->commit);
 
 	if (err != RP_OK)
 		return err;
+	recover_report(store->recover, &report);
+	store->recover_sealed = report.files_sealed;
 	recover_close(store->recover);
 	store->recover = NULL;
 	if (loop_shard(store->loop) == 0)

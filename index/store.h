@@ -7,6 +7,7 @@
 #define RP_INDEX_STORE_H
 
 #include "io/base/arena.h"
+#include "io/base/userid.h"
 #include "io/task.h"
 
 struct store;
@@ -28,6 +29,8 @@ struct store_settings {
 	uint64_t unsettled_bytes_max;
 	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */
 	const struct mail_reader *reader;
+	/* May recovery work on this user's mail now? NULL: on everybody's. One who may not is left for later. */
+	bool (*may_recover)(void *arg, const struct userid *userid);
 	void (*changed)(void *arg); /* durable has moved, or the log has failed; no task */
 	void *arg;
 };
@@ -43,11 +46,19 @@ RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_setting
     uint64_t epoch, struct store **out, const char **reason);
 
 /* What earlier runs left in the commit logs goes to its place; volumes may be opened meanwhile (each is recovered first).
- * After store_open every shard runs store_recover() in a task of the server's. When all have returned RP_OK, one shard
+ * After store_open every shard runs store_recover() in a task of the server's. RP_ERR_UNAVAILABLE: somebody is left, who has no
+ * mail till then and holds the logs, but nobody else; try again after a while. When all have returned RP_OK, one shard
  * runs store_recover_void(), and when that has, every shard store_recovered(): until then log files are not used again. */
 RP_MUST_USE enum rp_err store_recover(struct task *task, struct store *store);
 RP_MUST_USE enum rp_err store_recover_void(struct task *task, struct store *store);
 RP_MUST_USE enum rp_err store_recovered(struct task *task, struct store *store);
+
+/* For `ringpost stats`. */
+struct store_stats {
+	uint64_t files_sealed;      /* users' files that failed: what was to go there lies in others */
+	uint64_t users_unrecovered; /* whose records of earlier runs are not in their places yet */
+};
+void store_stats(const struct store *store, struct store_stats *out);
 
 /* All is settled and synced, volumes are closed; nothing may be in use. The store is gone, whatever is returned;
  * RP_ERR_UNKNOWN: recovery has work at the next start. */

@@ -20,6 +20,7 @@ struct store {
 	uint64_t epoch;
 	struct commit *commit;
 	struct recover *recover; /* NULL: all records of earlier runs are in their places */
+	uint64_t recover_sealed; /* files that it gave up */
 	struct hash volumes;     /* struct volume, by userid */
 	struct list idle_volumes;   /* that nobody uses, longest first */
 	struct list idle_mailboxes; /* whose messages nobody uses, longest first */

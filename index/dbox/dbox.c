@@ -1,6 +1,5 @@
 #include "index/dbox/dbox.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,170 +7,8 @@
 #include "io/base/num.h"
 
 enum {
-	PATH_BYTES = DBOX_CORE_DIR_BYTES + 32,
-	LIST_BYTES_MAX = 16 * 1024 * 1024, /* of the names in one user's directory */
-	MADE_TRIES_MAX = 8,                /* names that are taken before we give up */
+	MADE_TRIES_MAX = 8, /* names that are taken before we give up */
 };
-
-static void path_of(const struct dbox *dbox, uint32_t number, char path[PATH_BYTES])
-{
-	snprintf(path, PATH_BYTES, "%s/%u.dbox", dbox->dir, number);
-}
-
-static size_t lower(const struct dbox *dbox, uint32_t number)
-{
-	size_t from = 0;
-	size_t to = dbox->files_count;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (dbox->files[middle]->number < number)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
-}
-
-struct dbox_file *dbox_core_find(struct dbox *dbox, uint32_t number)
-{
-	size_t at = lower(dbox, number);
-
-	if (at == dbox->files_count || dbox->files[at]->number != number)
-		return NULL;
-	return dbox->files[at];
-}
-
-static enum rp_err add(struct dbox *dbox, uint32_t number, struct dbox_file **out)
-{
-	size_t at = lower(dbox, number);
-
-	RP_ASSERT(at == dbox->files_count || dbox->files[at]->number != number);
-	if (dbox->files_count == DBOX_FILES_MAX)
-		return RP_ERR_LIMIT;
-	if (dbox->files_count == dbox->files_max) {
-		size_t room = dbox->files_max == 0 ? 4 : 2 * dbox->files_max;
-		struct dbox_file **files = realloc(dbox->files, room * sizeof(struct dbox_file *));
-
-		if (files == NULL)
-			return RP_ERR_NOMEM;
-		dbox->files = files;
-		dbox->files_max = room;
-	}
-
-	struct dbox_file *file = calloc(1, sizeof(*file));
-
-	if (file == NULL)
-		return RP_ERR_NOMEM;
-	list_init(&file->lru);
-	file->dbox = dbox;
-	file->number = number;
-	memmove(dbox->files + at + 1, dbox->files + at,
-	    (dbox->files_count - at) * sizeof(struct dbox_file *));
-	dbox->files[at] = file;
-	dbox->files_count++;
-	if (number > dbox->last_number)
-		dbox->last_number = number;
-	*out = file;
-	return RP_OK;
-}
-
-/* Nobody uses it, and no dbox has it any more. */
-static void destroy(struct dbox_file *file)
-{
-	RP_ASSERT(file->refs == 0);
-	file_close(file->file);
-	free(file);
-}
-
-/* The dbox forgets it; its readers keep it. */
-static void forget(struct dbox_file *file)
-{
-	if (list_linked(&file->lru)) {
-		list_del(&file->lru);
-		file->dbox->idle_count--;
-	}
-	file->dbox = NULL;
-	if (file->refs == 0)
-		destroy(file);
-}
-
-static bool parse_name(struct bytes name, uint32_t *number)
-{
-	static const char suffix[] = ".dbox";
-	size_t n = sizeof(suffix) - 1;
-	uint64_t value;
-
-	if (name.n <= n || memcmp(name.p + name.n - n, suffix, n) != 0 || name.p[0] == '0')
-		return false;
-	if (!bytes_to_u64(bytes_slice(name, 0, name.n - n), UINT32_MAX - 1, &value))
-		return false;
-	*number = (uint32_t)value;
-	return true;
-}
-
-static enum rp_err list_files(struct task *task, struct dbox *dbox)
-{
-	struct arena arena;
-	struct dir_entry *names;
-	size_t count;
-
-	arena_init(&arena, LIST_BYTES_MAX);
-
-	enum rp_err err = dir_list(task, FILE_ROOT_DATA, dbox->dir, &arena, &names, &count);
-
-	if (err == RP_ERR_NOTFOUND) {
-		err = RP_OK;
-		count = 0;
-	}
-	for (size_t i = 0; err == RP_OK && i < count; i++) {
-		struct dbox_file *file;
-		uint32_t number;
-
-		if (!names[i].is_dir && parse_name(names[i].name, &number))
-			err = add(dbox, number, &file);
-	}
-	arena_fini(&arena);
-	return err;
-}
-
-enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *userid,
-    uint64_t epoch, dbox_names_fn *names, void *names_arg, struct dbox **out)
-{
-	struct dbox *dbox = calloc(1, sizeof(*dbox));
-
-	if (dbox == NULL)
-		return RP_ERR_NOMEM;
-	RP_ASSERT(strlen(dir) < sizeof(dbox->dir));
-	strcpy(dbox->dir, dir);
-	dbox->userid = *userid;
-	dbox->epoch = epoch;
-	dbox->loop = task_loop(task);
-	dbox->names = names;
-	dbox->names_arg = names_arg;
-	list_init(&dbox->idle);
-
-	enum rp_err err = list_files(task, dbox);
-
-	if (err != RP_OK) {
-		dbox_close(dbox);
-		return err;
-	}
-	*out = dbox;
-	return RP_OK;
-}
-
-void dbox_close(struct dbox *dbox)
-{
-	if (dbox == NULL)
-		return;
-	RP_ASSERT(dbox->streams_count == 0);
-	for (size_t i = 0; i < dbox->files_count; i++)
-		forget(dbox->files[i]);
-	free(dbox->files);
-	free(dbox);
-}
 
 /* Read the header of an open file: its nonce. */
 static enum rp_err read_header(struct task *task, struct dbox_file *file, struct file *open)
@@ -189,6 +26,7 @@ static enum rp_err read_header(struct task *task, struct dbox_file *file, struct
 	if (err != RP_OK)
 		return err;
 	if (file->dbox == NULL || header.number != file->number ||
+	    header.extra[DBOX_EXTRA_STANDIN] != file->standin ||
 	    !userid_eq(&header.userid, &file->dbox->userid))
 		return RP_ERR_CORRUPT;
 	file->nonce = header.nonce;
@@ -197,10 +35,10 @@ static enum rp_err read_header(struct task *task, struct dbox_file *file, struct
 
 static enum rp_err open_file(struct task *task, struct dbox_file *file, bool blank_too)
 {
-	char path[PATH_BYTES];
+	char path[DBOX_CORE_PATH_BYTES];
 	struct file *open;
 
-	path_of(file->dbox, file->number, path);
+	dbox_core_path(file->dbox, file->number, file->standin, path);
 
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &open);
 
@@ -216,14 +54,20 @@ static enum rp_err open_file(struct task *task, struct dbox_file *file, bool bla
 	return RP_OK;
 }
 
-static enum rp_err use(struct task *task, struct dbox_file *file, bool blank_too)
+/* One more who must not see it go; dbox_core_release() lets go. */
+static void hold(struct dbox_file *file)
 {
-	RP_ASSERT(file->dbox != NULL);
 	file->refs++;
 	if (list_linked(&file->lru)) {
 		list_del(&file->lru);
 		file->dbox->idle_count--;
 	}
+}
+
+static enum rp_err use(struct task *task, struct dbox_file *file, bool blank_too)
+{
+	RP_ASSERT(file->dbox != NULL);
+	hold(file);
 	if (file->file != NULL && (file->nonce != 0 || blank_too))
 		return RP_OK;
 
@@ -248,7 +92,7 @@ void dbox_core_release(struct dbox_file *file)
 	if (--file->refs > 0)
 		return;
 	if (dbox == NULL) {
-		destroy(file);
+		dbox_core_destroy(file);
 		return;
 	}
 	if (file->file == NULL)
@@ -280,6 +124,7 @@ static enum rp_err write_header(
 
 	if (p == NULL)
 		return RP_ERR_NOMEM;
+	header.extra[DBOX_EXTRA_STANDIN] = file->standin;
 	header.extra[DBOX_EXTRA_NAMES_BYTES] = names.n;
 	header.extra[DBOX_EXTRA_NAMES_XXH3] = dbox_format_xxh3(names, nonce);
 	format_sign(&header, FORMAT_DBOX, DBOX_VERSION);
@@ -311,9 +156,9 @@ static uint64_t draw_nonce(struct loop *loop)
 static enum rp_err make_file(struct task *task, struct dbox *dbox, struct dbox_file *file)
 {
 	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE;
-	char path[PATH_BYTES];
+	char path[DBOX_CORE_PATH_BYTES];
 
-	path_of(dbox, file->number, path);
+	dbox_core_path(dbox, file->number, file->standin, path);
 
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, mode, &file->file);
 
@@ -325,30 +170,18 @@ static enum rp_err make_file(struct task *task, struct dbox *dbox, struct dbox_f
 	return file_open(task, FILE_ROOT_DATA, path, mode, &file->file);
 }
 
-static void drop_unmade(struct dbox *dbox, struct dbox_file *file)
-{
-	size_t at = lower(dbox, file->number);
-
-	RP_ASSERT(at < dbox->files_count && dbox->files[at] == file);
-	memmove(dbox->files + at, dbox->files + at + 1,
-	    (dbox->files_count - at - 1) * sizeof(struct dbox_file *));
-	dbox->files_count--;
-	file->refs--;
-	forget(file);
-}
-
 /* Its header could not be written: a file without one holds nothing. */
 static void remove_unmade(struct task *task, struct dbox *dbox, struct dbox_file *file)
 {
-	char path[PATH_BYTES];
+	char path[DBOX_CORE_PATH_BYTES];
 
-	path_of(dbox, file->number, path);
+	dbox_core_path(dbox, file->number, file->standin, path);
 	file->full = true;
 	if (file_remove(task, FILE_ROOT_DATA, path) != RP_OK) {
 		dbox_core_release(file); /* it stays there and in our list, and is never written */
 		return;
 	}
-	drop_unmade(dbox, file);
+	dbox_core_drop(dbox, file);
 }
 
 static enum rp_err names_of(struct dbox *dbox, struct arena *arena, struct bytes *names)
@@ -377,14 +210,14 @@ enum rp_err dbox_core_create(struct task *task, struct dbox *dbox, uint32_t numb
 	for (int tries = 0; err == RP_ERR_EXISTS && tries < MADE_TRIES_MAX; tries++) {
 		if (number == 0 && dbox->last_number == UINT32_MAX - 1)
 			return RP_ERR_LIMIT;
-		err = add(dbox, number != 0 ? number : dbox->last_number + 1, &file);
+		err = dbox_core_add(dbox, number != 0 ? number : dbox->last_number + 1, &file);
 		if (err != RP_OK)
 			return err;
 		file->refs = 1;
 		file->streaming = true; /* nobody else takes it before it is whole */
 		err = make_file(task, dbox, file);
 		if (err != RP_OK)
-			drop_unmade(dbox, file);
+			dbox_core_drop(dbox, file);
 	}
 	if (err != RP_OK)
 		return err;
@@ -400,6 +233,52 @@ enum rp_err dbox_core_create(struct task *task, struct dbox *dbox, uint32_t numb
 		return err;
 	}
 	*out = file;
+	return RP_OK;
+}
+
+enum rp_err dbox_core_stand_in(struct task *task, struct dbox *dbox, struct dbox_file *last,
+    uint64_t nonce, struct dbox_file **out)
+{
+	struct dbox_file *file = dbox_core_new(dbox, last->number, last->standin + 1);
+	char path[DBOX_CORE_PATH_BYTES];
+
+	if (file == NULL)
+		return RP_ERR_NOMEM;
+	hold(last); /* it stays while we wait */
+	file->refs = 1;
+	dbox_core_path(dbox, file->number, file->standin, path);
+
+	enum rp_err err = make_file(task, dbox, file);
+
+	if (err == RP_OK)
+		err = write_header(task, dbox, file, nonce, bytes_of(NULL, 0));
+	dbox_core_release(last);
+	if (err != RP_OK) {
+		(void)!file_remove(task, FILE_ROOT_DATA, path);
+		file->refs = 0;
+		dbox_core_destroy(file);
+		return err;
+	}
+	RP_ASSERT(last->next == NULL); /* one writes at a time for one user */
+	last->next = file;
+	*out = file;
+	return RP_OK;
+}
+
+enum rp_err dbox_give_up(struct dbox *dbox, uint64_t number)
+{
+	struct dbox_file *file =
+	    number < UINT32_MAX ? dbox_core_find(dbox, (uint32_t)number) : NULL;
+
+	if (file == NULL)
+		return RP_ERR_NOTFOUND; /* it could not even be made */
+	file->full = true;
+	if (dbox->open == file)
+		dbox->open = NULL;
+	file = dbox_core_newest(file);
+	if (file->standin == DBOX_CORE_STANDINS_MAX)
+		return RP_ERR_LIMIT;
+	file->given_up = true;
 	return RP_OK;
 }
 
@@ -429,7 +308,8 @@ static enum rp_err find_end(struct task *task, struct dbox_file *file)
 	uint64_t size_bytes;
 	enum rp_err err = dbox_core_use(task, file);
 
-	if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_CANNOT) {
+	if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_CANNOT ||
+	    err == RP_ERR_IO) {
 		file->full = true;
 		return RP_OK;
 	}
@@ -448,7 +328,10 @@ static enum rp_err find_end(struct task *task, struct dbox_file *file)
 			    num_max(size_bytes, FORMAT_AREA_BYTES), DBOX_RECORD_ALIGN);
 	}
 	dbox_core_release(file);
-	return err;
+	if (err != RP_ERR_IO)
+		return err;
+	file->full = true; /* it fails: others take what comes */
+	return RP_OK;
 }
 
 /* The newest file, of the last few, that may have room but must be looked at first. */
@@ -539,10 +422,24 @@ void dbox_number_from(struct dbox *dbox, uint32_t first)
 		dbox->last_number = first - 1;
 }
 
+/* A file's name and those of its stand-ins. */
+static enum rp_err remove_names(struct task *task, struct dbox *dbox, uint32_t number)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+	uint32_t standins = file != NULL ? dbox_core_newest(file)->standin : 0;
+	char path[DBOX_CORE_PATH_BYTES];
+	enum rp_err err = RP_OK;
+
+	for (uint32_t i = 0; err == RP_OK && i <= standins; i++) {
+		dbox_core_path(dbox, number, i, path);
+		err = file_remove(task, FILE_ROOT_DATA, path);
+	}
+	return err;
+}
+
 enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t number)
 {
 	struct dbox_file *file = dbox_core_find(dbox, number);
-	char path[PATH_BYTES];
 
 	if (file != NULL && file->streaming)
 		return RP_ERR_BUSY;
@@ -551,9 +448,8 @@ enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t number)
 		if (dbox->open == file)
 			dbox->open = NULL;
 	}
-	path_of(dbox, number, path);
 
-	enum rp_err err = file_remove(task, FILE_ROOT_DATA, path);
+	enum rp_err err = remove_names(task, dbox, number);
 
 	if (err != RP_OK)
 		return err;
@@ -564,7 +460,7 @@ enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t number)
 			list_del(&file->lru);
 			dbox->idle_count--;
 		}
-		drop_unmade(dbox, file);
+		dbox_core_drop(dbox, file);
 	}
 	return RP_OK;
 }

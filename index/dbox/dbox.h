@@ -63,6 +63,13 @@ RP_MUST_USE enum rp_err dbox_place_inline(struct dbox *dbox, const struct dbox_m
 RP_MUST_USE enum rp_err dbox_write_settled(
     struct task *task, struct dbox *dbox, uint64_t file, uint64_t offset, struct bytes record);
 
+/* Flush what was settled into this file, or into what stands in for it. */
+RP_MUST_USE enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t file);
+
+/* This file cannot be written: it is sealed, and what is still settled into it goes to a file that stands in for it; references
+ * stay as they are. RP_ERR_LIMIT: too many have. */
+RP_MUST_USE enum rp_err dbox_give_up(struct dbox *dbox, uint64_t file);
+
 /* A large body, streamed: begin, any number of writes, finish (durable on RP_OK), or abort at any time. The end of a stream
  * is finish with RP_OK, or abort. */
 RP_MUST_USE enum rp_err dbox_stream_begin(

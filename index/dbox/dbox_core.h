@@ -1,5 +1,8 @@
 /* dbox_core.h -- the files of one dbox: which there are, which are open, who writes at which end.
  *
+ * A file that can no longer be written is sealed: what still belongs into it lies in a stand-in, at the offset that it would
+ * have had there. So nothing that refers to a body has to change; who reads looks into the newest stand-in first.
+ *
  * For index/dbox/ alone.
  */
 #ifndef RP_INDEX_DBOX_DBOX_CORE_H
@@ -13,6 +16,8 @@ enum {
 	DBOX_CORE_OPEN_MAX = 4,   /* descriptors that one dbox keeps without using them */
 	DBOX_CORE_APPEND_MAX = 4, /* of the newest files: so far back is looked for room */
 	DBOX_CORE_DIR_BYTES = 256,
+	DBOX_CORE_PATH_BYTES = DBOX_CORE_DIR_BYTES + 32,
+	DBOX_CORE_STANDINS_MAX = 8, /* of one file: when so many fail it is not the file's fault */
 };
 
 struct dbox_file {
@@ -21,6 +26,9 @@ struct dbox_file {
 	struct file *file; /* NULL: not open */
 	unsigned refs;     /* who uses `file` */
 	uint32_t number;
+	uint32_t standin;       /* 0: the file itself; k: its k-th stand-in, <number>-<k>.dbox */
+	struct dbox_file *next; /* the stand-in after this one; not in its dbox's array */
+	bool given_up;          /* it takes no more: the next write makes a stand-in */
 	uint64_t nonce;    /* 0: its header has not been read */
 	uint64_t end;      /* where the next record goes; 0: not known */
 	bool streaming;    /* somebody has its end for himself */
@@ -48,8 +56,26 @@ struct dbox {
 	bool dirs_durable;
 };
 
+/* dbox_files.c. */
+void dbox_core_path(const struct dbox *dbox, uint32_t number, uint32_t standin,
+    char path[DBOX_CORE_PATH_BYTES]);
+struct dbox_file *dbox_core_new(struct dbox *dbox, uint32_t number, uint32_t standin);
+RP_MUST_USE enum rp_err dbox_core_add(
+    struct dbox *dbox, uint32_t number, struct dbox_file **out);
+/* Nobody uses it, and no dbox has it any more. */
+void dbox_core_destroy(struct dbox_file *file);
+/* Its one user, who has it no more, drops it from its dbox. */
+void dbox_core_drop(struct dbox *dbox, struct dbox_file *file);
+
 /* NULL: no such file. */
 struct dbox_file *dbox_core_find(struct dbox *dbox, uint32_t number);
+
+/* Itself, or its newest stand-in. */
+struct dbox_file *dbox_core_newest(struct dbox_file *file);
+
+/* Make the stand-in after `last`, which is the newest; used (as below) by the caller. */
+RP_MUST_USE enum rp_err dbox_core_stand_in(struct task *task, struct dbox *dbox,
+    struct dbox_file *last, uint64_t nonce, struct dbox_file **out);
 
 /* Use its descriptor: open, its header read. Give it back with dbox_core_release(). RP_ERR_NOTFOUND: gone from the
  * disk; RP_ERR_CORRUPT: its header is lost. */

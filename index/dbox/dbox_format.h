@@ -28,6 +28,7 @@ enum {
 enum dbox_extra {
 	DBOX_EXTRA_NAMES_BYTES, /* text behind the area */
 	DBOX_EXTRA_NAMES_XXH3,  /* of it, seeded with the nonce */
+	DBOX_EXTRA_STANDIN,     /* k: the k-th stand-in of the file with this number */
 };
 
 /* On disk as it is in memory. */

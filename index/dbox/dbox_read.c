@@ -121,13 +121,61 @@ static enum rp_err open_in_file(struct task *task, uint64_t offset, struct dbox_
 	return err;
 }
 
+static enum rp_err open_from(struct task *task, struct dbox_file *file, uint64_t offset,
+    uint64_t emailid, struct dbox_body *body)
+{
+	enum rp_err err = dbox_core_use(task, file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_ERR_EXPUNGED : err;
+	body->file = file;
+	err = open_in_file(task, offset, body);
+	if (err == RP_OK && body->header.emailid != emailid)
+		err = RP_ERR_CORRUPT;
+	return err;
+}
+
+/* For another try in another file. */
+static void let_go(struct dbox_body *body)
+{
+	if (body->file != NULL)
+		dbox_core_release(body->file);
+	free(body->sums);
+	free(body->block);
+	*body = (struct dbox_body){ 0 };
+}
+
+/* What stands in for the file first, the newest before all: what the file itself has there may be half of it. */
+static enum rp_err open_settled(struct task *task, struct dbox *dbox, uint32_t number,
+    uint64_t offset, uint64_t emailid, struct dbox_body *body)
+{
+	struct dbox_file *first = dbox_core_find(dbox, number);
+
+	if (first == NULL || first->removed)
+		return RP_ERR_EXPUNGED;
+	for (uint32_t standin = dbox_core_newest(first)->standin;; standin--) {
+		struct dbox_file *file = first;
+
+		while (file->next != NULL && file->standin < standin)
+			file = file->next;
+
+		enum rp_err err = open_from(task, file, offset, emailid, body);
+
+		if (err == RP_OK || err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || standin == 0)
+			return err;
+		let_go(body);
+		first = dbox_core_find(dbox, number);
+		if (first == NULL || first->removed)
+			return RP_ERR_EXPUNGED;
+	}
+}
+
 enum rp_err dbox_body_open(struct task *task, struct dbox *dbox, const struct settle *settle,
     struct dbox_ref ref, uint64_t emailid, struct dbox_body **out)
 {
 	uint64_t offset = (uint64_t)ref.offset * DBOX_RECORD_ALIGN;
 	struct bytes unsettled = settle == NULL ? bytes_of(NULL, 0)
 	                                        : settle_find_body(settle, ref.file, offset);
-	struct dbox_file *file = dbox_core_find(dbox, ref.file);
 	struct dbox_body *body = calloc(1, sizeof(*body));
 	enum rp_err err;
 
@@ -135,19 +183,11 @@ enum rp_err dbox_body_open(struct task *task, struct dbox *dbox, const struct se
 		return RP_ERR_NOMEM;
 	if (unsettled.n != 0) {
 		err = open_unsettled(dbox, unsettled, offset, body);
-	} else if (file == NULL || file->removed) {
-		err = RP_ERR_EXPUNGED;
+		if (err == RP_OK && body->header.emailid != emailid)
+			err = RP_ERR_CORRUPT;
 	} else {
-		err = dbox_core_use(task, file);
-		if (err == RP_OK) {
-			body->file = file;
-			err = open_in_file(task, offset, body);
-		} else if (err == RP_ERR_NOTFOUND) {
-			err = RP_ERR_EXPUNGED;
-		}
+		err = open_settled(task, dbox, ref.file, offset, emailid, body);
 	}
-	if (err == RP_OK && body->header.emailid != emailid)
-		err = RP_ERR_CORRUPT;
 	if (err != RP_OK) {
 		dbox_body_close(body);
 		return err;
@@ -171,10 +211,7 @@ void dbox_body_close(struct dbox_body *body)
 {
 	if (body == NULL)
 		return;
-	if (body->file != NULL)
-		dbox_core_release(body->file);
-	free(body->sums);
-	free(body->block);
+	let_go(body);
 	free(body);
 }
 

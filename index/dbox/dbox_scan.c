@@ -137,6 +137,31 @@ static enum rp_err next_header(
 	return RP_ERR_END;
 }
 
+/* Has a stand-in this record, or one that begins where it does? Then it is met there. */
+static enum rp_err is_superseded(struct walk *walk, uint64_t at, bool *superseded)
+{
+	*superseded = false;
+	for (struct dbox_file *file = walk->file->next; file != NULL; file = file->next) {
+		uint8_t area[DBOX_HEADER_BYTES];
+		struct dbox_record_header header;
+		size_t got = 0;
+		enum rp_err err = dbox_core_use(walk->task, file);
+
+		if (err == RP_OK) {
+			err = file_read(walk->task, file->file, area, sizeof(area), at, &got);
+			dbox_core_release(file);
+		}
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM)
+			return err;
+		if (err == RP_OK && dbox_format_check(bytes_of(area, got), &file->dbox->userid,
+					file->nonce, at, &header) == RP_OK) {
+			*superseded = true;
+			return RP_OK;
+		}
+	}
+	return RP_OK;
+}
+
 static enum rp_err walk_records(struct walk *walk, uint64_t at, dbox_scan_fn *fn, void *arg,
     struct dbox_scan_report *report)
 {
@@ -145,11 +170,21 @@ static enum rp_err walk_records(struct walk *walk, uint64_t at, dbox_scan_fn *fn
 		uint64_t from = at;
 		enum rp_err err = next_header(walk, &at, &header);
 
-		report->passed_bytes += num_min(at, walk->size_bytes) - from;
+		if (walk->file->standin == 0) /* a stand-in is mostly holes */
+			report->passed_bytes += num_min(at, walk->size_bytes) - from;
 		if (err == RP_ERR_END)
 			return RP_OK;
+
+		bool superseded = false;
+
+		if (err == RP_OK)
+			err = is_superseded(walk, at, &superseded);
 		if (err != RP_OK)
 			return err;
+		if (superseded) {
+			at += DBOX_RECORD_ALIGN;
+			continue;
+		}
 		err = check_body(walk, &header);
 		if (err != RP_OK && err != RP_ERR_CORRUPT)
 			return err;
@@ -208,17 +243,11 @@ static enum rp_err read_names(
 	return RP_OK;
 }
 
-enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena,
+static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct arena *arena,
     struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
 {
-	struct dbox_file *file = dbox_core_find(dbox, number);
 	struct walk walk = { .task = task, .file = file };
 	uint64_t first;
-
-	*report = (struct dbox_scan_report){ 0 };
-	if (file == NULL)
-		return RP_ERR_NOTFOUND;
-
 	enum rp_err err = dbox_core_use(task, file);
 
 	if (err != RP_OK)
@@ -234,5 +263,31 @@ enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, str
 		err = walk_records(&walk, first, fn, arg, report);
 	free(walk.window);
 	dbox_core_release(file);
+	return err;
+}
+
+enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena,
+    struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+
+	*report = (struct dbox_scan_report){ 0 };
+	*names = bytes_of(NULL, 0);
+	if (file == NULL)
+		return RP_ERR_NOTFOUND;
+
+	enum rp_err err = scan_file(task, file, arena, names, fn, arg, report);
+	bool sealed = file->next != NULL;
+
+	/* A sealed file may be unreadable: that costs what is in it alone. */
+	if (sealed && (err == RP_ERR_IO || err == RP_ERR_NOTFOUND))
+		err = RP_ERR_CORRUPT;
+	while ((err == RP_OK || err == RP_ERR_CORRUPT) && (file = file->next) != NULL) {
+		struct bytes none;
+		enum rp_err scanned = scan_file(task, file, arena, &none, fn, arg, report);
+
+		if (scanned != RP_OK)
+			err = scanned == RP_ERR_IO ? RP_ERR_CORRUPT : scanned;
+	}
 	return err;
 }

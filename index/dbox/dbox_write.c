@@ -59,41 +59,65 @@ static uint64_t nonce_of(struct bytes record)
 	return header.magic == DBOX_RECORD_MAGIC ? header.nonce : 0;
 }
 
-/* The file is not there, or its header is not: made in the last run and lost in a crash. */
-static enum rp_err make_again(struct task *task, struct dbox *dbox, uint32_t number, uint64_t nonce)
+/* The file that takes what is settled into this one, used: itself, or what stands in for it. One that is not there, or whose
+ * header is not, was made in the last run and lost in a crash: the record has its nonce. */
+static enum rp_err use_for_settled(struct task *task, struct dbox *dbox, uint32_t number,
+    uint64_t nonce, struct dbox_file **out)
 {
 	struct dbox_file *file = dbox_core_find(dbox, number);
 
-	if (nonce == 0)
-		return RP_ERR_CORRUPT;
-	if (file != NULL)
-		return dbox_core_renew(task, dbox, file, nonce);
+	if (file == NULL)
+		return nonce != 0 ? dbox_core_create(task, dbox, number, nonce, out)
+		                  : RP_ERR_CORRUPT;
+	file = dbox_core_newest(file);
+	if (file->given_up)
+		return nonce != 0 ? dbox_core_stand_in(task, dbox, file, nonce, out)
+		                  : RP_ERR_CORRUPT;
 
-	enum rp_err err = dbox_core_create(task, dbox, number, nonce, &file);
+	enum rp_err err = dbox_core_use(task, file);
 
+	if (err == RP_ERR_CORRUPT && nonce != 0) {
+		err = dbox_core_renew(task, dbox, file, nonce);
+		if (err == RP_OK)
+			err = dbox_core_use(task, file);
+	}
 	if (err == RP_OK)
-		dbox_core_release(file);
+		*out = file;
 	return err;
 }
 
 enum rp_err dbox_write_settled(
     struct task *task, struct dbox *dbox, uint64_t number, uint64_t offset, struct bytes record)
 {
+	struct dbox_file *file;
+
 	if (number == 0 || number >= UINT32_MAX)
 		return RP_ERR_CORRUPT;
 
-	struct dbox_file *file = dbox_core_find(dbox, (uint32_t)number);
-	enum rp_err err = file != NULL ? dbox_core_use(task, file) : RP_ERR_NOTFOUND;
+	enum rp_err err =
+	    use_for_settled(task, dbox, (uint32_t)number, nonce_of(record), &file);
 
-	if (err == RP_ERR_CORRUPT || (err == RP_ERR_NOTFOUND && file == NULL)) {
-		err = make_again(task, dbox, (uint32_t)number, nonce_of(record));
-		file = dbox_core_find(dbox, (uint32_t)number);
-		if (err == RP_OK)
-			err = file != NULL ? dbox_core_use(task, file) : RP_ERR_NOTFOUND;
-	}
 	if (err != RP_OK)
 		return err;
 	err = file_write(task, file->file, record.p, record.n, offset, false);
+	dbox_core_release(file);
+	return err;
+}
+
+enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t number)
+{
+	struct dbox_file *file =
+	    number < UINT32_MAX ? dbox_core_find(dbox, (uint32_t)number) : NULL;
+
+	if (file == NULL)
+		return RP_ERR_NOTFOUND;
+	file = dbox_core_newest(file);
+
+	enum rp_err err = dbox_core_use(task, file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_sync(task, file->file);
 	dbox_core_release(file);
 	return err;
 }
@@ -170,6 +194,14 @@ static enum rp_err put_block(struct task *task, struct dbox_stream *stream, size
 	return file_write(task, stream->file->file, stream->block, n, at, false);
 }
 
+/* A file that fails takes nothing more: the client's next try finds another. */
+static enum rp_err seal_failed(struct dbox_stream *stream, enum rp_err err)
+{
+	if (err == RP_ERR_IO)
+		stream->file->full = true;
+	return err;
+}
+
 enum rp_err dbox_stream_write(struct task *task, struct dbox_stream *stream, struct bytes b)
 {
 	if (b.n > DBOX_BODY_BYTES_MAX - stream->body_bytes)
@@ -187,7 +219,7 @@ enum rp_err dbox_stream_write(struct task *task, struct dbox_stream *stream, str
 		enum rp_err err = put_block(task, stream, DBOX_BLOCK_BYTES);
 
 		if (err != RP_OK)
-			return err;
+			return seal_failed(stream, err);
 	}
 	return RP_OK;
 }
@@ -263,7 +295,7 @@ enum rp_err dbox_stream_finish(struct task *task, struct dbox_stream *stream,
 	if (err == RP_OK)
 		err = dbox_core_sync_name(task, stream->dbox, file);
 	if (err != RP_OK)
-		return err;
+		return seal_failed(stream, err);
 	*ref = (struct dbox_ref){ file->number, (uint32_t)(stream->start / DBOX_RECORD_ALIGN) };
 	file->end = stream->start + dbox_format_record_bytes(stream->body_bytes);
 	file->tail = false;

@@ -64,7 +64,7 @@ static void replay(struct task *task, void *arg)
 	if (journal_last_lsn(journal) < UINT64_MAX - 1) {
 		record_fill(&record.header, record.payload, record.body);
 		journal_number(journal, sizeof(record.header), &record.header.lsn, &record.header.place);
-		RP_ASSERT(journal_write(task, journal, records, 1) == RP_OK);
+		RP_ASSERT(journal_write(task, journal, records, 1, &(size_t){ 0 }) == RP_OK);
 		last = record.header.lsn - 1;
 		RP_ASSERT(journal_replay(task, journal, record.header.lsn - 1, see, &last) == RP_OK);
 		RP_ASSERT(last == record.header.lsn);

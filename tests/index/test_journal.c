@@ -31,7 +31,7 @@ static void put(struct task *task, struct journal *journal, size_t n)
 	memset(payload, (int)record.header.lsn, n);
 	record.payload = bytes_of(payload, n);
 	record_fill(&record.header, record.payload, record.body);
-	cr_assert_eq(journal_write(task, journal, records, 1), RP_OK);
+	cr_assert_eq(journal_write(task, journal, records, 1, &(size_t){ 0 }), RP_OK);
 }
 
 struct seen {

@@ -5,6 +5,7 @@
  * that was never appended; what was not acknowledged is whole or absent.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -82,6 +83,8 @@ struct tally {
 	uint64_t destroyed;
 	uint64_t dropped; /* appended, not acknowledged, and gone after the crash */
 	uint64_t shards_changed;
+	uint64_t broken; /* users' files that took no write any more */
+	uint64_t sealed; /* and were given up */
 };
 
 struct machine {
@@ -96,6 +99,7 @@ struct machine {
 	bool stop;
 	bool voided;
 	bool was_clean;
+	bool worn; /* files of users fail, one after the other */
 	uint64_t seed;
 	struct bytes old_log; /* of an earlier run: an evil mail */
 	uint8_t old_log_room[LARGE_BYTES];
@@ -304,6 +308,8 @@ static void append(struct task *task, struct shard *shard, unsigned u)
 	free(body);
 	if (err == RP_ERR_UNAVAILABLE)
 		return;
+	if (err == RP_ERR_IO && machine->worn)
+		return; /* a stream's file, or one that was just being made: refused, the next try finds another */
 	CHECK(machine, err == RP_OK, "append: %s", err_name(err));
 	CHECK(machine, lsn == model->appended + 1, "user %u: LSN %lu after %lu", u, lsn,
 	    model->appended);
@@ -403,6 +409,30 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 	model->destroying = false;
 }
 
+/* From now on no write to one of this shard's users' files succeeds, not even after the next start. */
+static void break_a_file(struct task *task, struct shard *shard)
+{
+	static const struct sim_broken broken = { .write = EIO };
+	struct machine *machine = shard->machine;
+	unsigned u = (unsigned)draw(machine, USERS);
+	struct dir_entry *names = NULL;
+	struct arena arena;
+	size_t count = 0;
+	char path[300];
+
+	if (!is_usable(shard, u))
+		return;
+	arena_init(&arena, 1024 * 1024);
+	if (dir_list(task, FILE_ROOT_DATA, shard->users[u].dir, &arena, &names, &count) == RP_OK &&
+	    count > 0) {
+		snprintf(path, sizeof(path), "%s/%s", shard->users[u].dir,
+		    (const char *)names[draw(machine, count)].name.p);
+		if (sim_break_file(machine->world, FILE_ROOT_DATA, path, &broken) == RP_OK)
+			machine->tally->broken++;
+	}
+	arena_fini(&arena);
+}
+
 static bool is_home(const struct machine *machine, unsigned u, unsigned shard)
 {
 	struct userid id = log_user_id(u);
@@ -438,6 +468,7 @@ static void open_users(struct task *task, struct shard *shard)
 static void finish_recovery(struct task *task, struct shard *shard)
 {
 	struct machine *machine = shard->machine;
+	struct recover_report report;
 	struct userid id;
 	enum rp_err err = RP_OK;
 
@@ -457,6 +488,8 @@ static void finish_recovery(struct task *task, struct shard *shard)
 		(void)!task_sleep(task, 100000);
 	err = commit_recovered(task, shard->commit);
 	CHECK(machine, err == RP_OK, "recovered: %s", err_name(err));
+	recover_report(shard->recover, &report);
+	machine->tally->sealed += report.files_sealed;
 	recover_close(shard->recover);
 	shard->recover = NULL;
 	shard->adopted = true;
@@ -528,6 +561,7 @@ static void end_shard(struct task *task, struct shard *shard)
 	}
 	commit_stats(shard->commit, &stats);
 	machine->tally->reused += stats.files_reused;
+	machine->tally->sealed += stats.files_sealed;
 
 	enum rp_err err = commit_close(task, shard->commit);
 
@@ -558,6 +592,8 @@ static void shard_task(struct task *task, void *arg)
 
 		if (u < USERS && is_usable(shard, u) && machine->model[u].appended < RECORDS_MAX - 5)
 			destroy_user(task, shard, u);
+		if (machine->worn && draw(machine, 10) == 0)
+			break_a_file(task, shard);
 		(void)!task_sleep(task, 3000000);
 	}
 	end_shard(task, shard);
@@ -627,6 +663,7 @@ static void crash(struct machine *machine)
 			continue;
 		commit_stats(machine->shards[i].commit, &stats);
 		machine->tally->reused += stats.files_reused;
+		machine->tally->sealed += stats.files_sealed;
 	}
 	if (!machine->voided)
 		machine->tally->crashes_in_recovery++;
@@ -642,6 +679,7 @@ static void run_seed(uint64_t seed, struct tally *tally)
 		.latency_ns_max = seed % 3 == 0 ? 5000000 : 0 };
 
 	machine->seed = seed;
+	machine->worn = seed % 3 == 1;
 	machine->random = seed;
 	machine->tally = tally;
 	for (unsigned u = 0; u < USERS; u++)
@@ -701,10 +739,11 @@ Test(log_crash, what_was_acknowledged_survives_every_power_cut, .timeout = 600)
 	fprintf(stderr,
 	    "%lu seeds: %lu crashes (%lu in recovery), %lu clean ends, %lu records, %lu acknowledged, "
 	    "%lu recovered, %lu writes cut, %lu records dropped, %lu files reused, %lu bodies read, "
-	    "%lu streamed, %lu users destroyed, %lu shard changes\n",
+	    "%lu streamed, %lu users destroyed, %lu shard changes, %lu files broken, %lu sealed\n",
 	    count, tally->crashes, tally->crashes_in_recovery, tally->clean_ends, tally->records,
 	    tally->acknowledged, tally->recovered, tally->cut, tally->dropped, tally->reused,
-	    tally->bodies_read, tally->streamed, tally->destroyed, tally->shards_changed);
+	    tally->bodies_read, tally->streamed, tally->destroyed, tally->shards_changed,
+	    tally->broken, tally->sealed);
 	if (count < SEEDS_DEFAULT)
 		return;
 	/* A run that met none of these would prove nothing. */
@@ -716,5 +755,6 @@ Test(log_crash, what_was_acknowledged_survives_every_power_cut, .timeout = 600)
 	cr_assert_gt(tally->streamed, 0);
 	cr_assert_gt(tally->destroyed, 0);
 	cr_assert_gt(tally->shards_changed, 0);
+	cr_assert_gt(tally->sealed, 0);
 	cr_assert_eq(tally->damaged, 0);
 }

@@ -135,7 +135,9 @@ static bool something_else(
 			return false;
 		machine.durable = there;
 	} else if (what == 8) {
-		return is_well(checkpoint_now(task, *volume));
+		enum rp_err err = checkpoint_now(task, *volume);
+
+		return err == RP_ERR_BUSY || is_well(err); /* one may be under way by itself */
 	} else if (what == 9) {
 		volume_close(*volume);
 		*volume = NULL;

@@ -1,0 +1,174 @@
+#include "index/place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/journal_core.h"
+
+enum {
+	PLACE_BODIES_BYTES_MAX = 256 * 1024, /* adjacent bodies in one write */
+	PLACE_TRIES_MAX = 3,                 /* files that fail for one write, before it is no file's fault */
+};
+/* So much is free, and yet none for a few KiB: a quota on the folder, or a file system that is out of order. */
+#define PLACE_ROOM_BYTES (UINT64_C(64) * 1024 * 1024)
+
+bool place_disk_has_room(struct task *task)
+{
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+
+	return file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK &&
+	    free_bytes >= PLACE_ROOM_BYTES;
+}
+
+static bool is_files_own(struct task *task, enum rp_err err)
+{
+	return err == RP_ERR_IO || (err == RP_ERR_NOSPACE && place_disk_has_room(task));
+}
+
+static void log_sealed(struct place *place, const char *kind, uint64_t number,
+    const struct record *record, enum rp_err err)
+{
+	char userid[USERID_TEXT_BYTES + 1];
+
+	userid_format(&record->header.userid, userid);
+	LOG(loop_log(place->journal->loop), LOG_ERROR, "store.file_sealed",
+	    LOG_STR("userid", userid), LOG_STR("kind", kind), LOG_U64("file", number),
+	    LOG_U64("lsn", record->header.lsn), LOG_STR("error", err_name(err)));
+	place->sealed++;
+}
+
+static bool has_body(const struct record *const *records, const bool *no_body, size_t i)
+{
+	return records[i]->body.n != 0 && (no_body == NULL || !no_body[i]);
+}
+
+/* How many bodies from the first on lie side by side and fit into one write. */
+static size_t adjacent(const struct record *const *records, const bool *no_body, size_t count,
+    uint64_t *bytes)
+{
+	const struct record_place *first = &records[0]->header.place;
+	size_t n = 1;
+
+	*bytes = records[0]->body.n;
+	for (; n < count && has_body(records, no_body, n); n++) {
+		const struct record_place *next = &records[n]->header.place;
+		uint64_t more = records[n]->body.n;
+
+		if (next->dbox != first->dbox || next->dbox_offset != first->dbox_offset + *bytes ||
+		    *bytes + more > PLACE_BODIES_BYTES_MAX)
+			break;
+		*bytes += more;
+	}
+	return n;
+}
+
+static enum rp_err write_bodies(struct task *task, struct place *place,
+    const struct record *const *records, size_t count, uint64_t bytes)
+{
+	const struct record_place at = records[0]->header.place;
+	uint8_t *p;
+	size_t used = 0;
+
+	if (count == 1)
+		return dbox_write_settled(
+		    task, place->dbox, at.dbox, at.dbox_offset, records[0]->body);
+	p = malloc(bytes);
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(p + used, records[i]->body.p, records[i]->body.n);
+		used += records[i]->body.n;
+	}
+
+	enum rp_err err =
+	    dbox_write_settled(task, place->dbox, at.dbox, at.dbox_offset, bytes_of(p, used));
+
+	free(p);
+	return err;
+}
+
+/* Bodies that lie side by side, the first of them records[0]'s; into a stand-in if their file fails. */
+static enum rp_err place_bodies(struct task *task, struct place *place,
+    const struct record *const *records, size_t count, uint64_t bytes)
+{
+	uint64_t file = records[0]->header.place.dbox;
+	enum rp_err err;
+
+	for (unsigned tries = 1;; tries++) {
+		err = write_bodies(task, place, records, count, bytes);
+		if (err == RP_OK && place->careful)
+			err = dbox_sync_settled(task, place->dbox, file);
+		if (err == RP_OK || tries > PLACE_TRIES_MAX || !is_files_own(task, err) ||
+		    dbox_give_up(place->dbox, file) != RP_OK)
+			break;
+		log_sealed(place, "dbox", file, records[0], err);
+	}
+	if (err != RP_ERR_CORRUPT || !place->recovering)
+		return err;
+	/* Not a body at all: the record is kept, its message will read as damaged. */
+	LOG(loop_log(place->journal->loop), LOG_ERROR, "recover.body_lost",
+	    LOG_U64("lsn", records[0]->header.lsn));
+	return RP_OK;
+}
+
+static enum rp_err place_all_bodies(struct task *task, struct place *place,
+    const struct record *const *records, const bool *no_body, size_t count)
+{
+	for (size_t at = 0, n; at < count; at += n) {
+		uint64_t bytes;
+
+		n = 1;
+		if (!has_body(records, no_body, at))
+			continue;
+		n = adjacent(records + at, no_body != NULL ? no_body + at : NULL, count - at, &bytes);
+
+		enum rp_err err = place_bodies(task, place, records + at, n, bytes);
+
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+/* As journal_write(); careful: what lies in one file, and that flushed. */
+static enum rp_err write_journal(struct task *task, struct place *place,
+    const struct record *const *records, size_t count, size_t *done)
+{
+	uint64_t file = records[0]->header.place.journal;
+	size_t n = 1;
+
+	if (!place->careful)
+		return journal_write(task, place->journal, records, count, done);
+	while (n < count && records[n]->header.place.journal == file)
+		n++;
+
+	enum rp_err err = journal_write(task, place->journal, records, n, done);
+
+	if (err == RP_OK)
+		err = journal_sync(task, place->journal);
+	if (err != RP_OK)
+		*done = 0;
+	return err;
+}
+
+/* Bodies first: a record that is in its place says that its body is. */
+enum rp_err place_records(struct task *task, struct place *place,
+    const struct record *const *records, const bool *no_body, size_t count)
+{
+	enum rp_err err = place_all_bodies(task, place, records, no_body, count);
+	unsigned tries = 0;
+
+	for (size_t at = 0; err == RP_OK && at < count;) {
+		size_t done;
+
+		err = write_journal(task, place, records + at, count - at, &done);
+		at += done;
+		tries = done > 0 ? 0 : tries;
+		if (err == RP_OK || ++tries > PLACE_TRIES_MAX || !is_files_own(task, err))
+			continue;
+		log_sealed(place, "journal", records[at]->header.place.journal, records[at], err);
+		err = journal_give_up(task, place->journal, records[at]);
+	}
+	return err;
+}

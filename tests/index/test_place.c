@@ -1,0 +1,460 @@
+/* Files of one user that fail, while the server runs and when it recovers: the rest goes elsewhere, nobody else notices. */
+#include "index/place.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "index/recover.h"
+#include "io/sim.h"
+#include "tests/index/log_user.h"
+
+enum {
+	FILE_BYTES = 256 * 1024,
+	MEMORY_BYTES = 2 * 1024 * 1024,
+	FIRST = 10, /* records that are in their files before one fails */
+	MORE = 30,
+	COUNT = FIRST + MORE,
+	BODY_BYTES = 3000,
+	USERS = 2, /* the second one's files are sound */
+};
+
+struct machine {
+	struct sim_world *world;
+	struct loop *loop;
+	struct commit *commit;
+	struct log_user users[USERS];
+	struct dbox_ref refs[USERS][COUNT + 1];
+	struct sim_broken broken;
+	const char *file; /* of the first user, that fails */
+	uint64_t epoch;
+	uint64_t sealed;
+	uint64_t met; /* records in the journal of the user that is looked at */
+	bool ended;
+	task_fn *fn;
+};
+
+static void run_task(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	machine->fn(task, machine);
+	machine->ended = true;
+}
+
+static void run(struct machine *machine, task_fn *fn)
+{
+	machine->fn = fn;
+	machine->ended = false;
+	cr_assert_eq(task_start(machine->loop, run_task, machine, NULL), RP_OK);
+	while (!machine->ended)
+		cr_assert(sim_step(machine->world));
+}
+
+static void start_loop(struct machine *machine)
+{
+	struct loop_settings settings = { 0 };
+
+	machine->epoch++;
+	cr_assert_eq(sim_loop_open(machine->world, &settings, &machine->loop), RP_OK);
+}
+
+static void open_all(struct task *task, struct machine *machine)
+{
+	struct commit_settings settings = { .file_bytes = FILE_BYTES,
+		.memory_bytes_max = MEMORY_BYTES, .epoch = machine->epoch };
+
+	cr_assert_eq(commit_open(task, &settings, &machine->commit), RP_OK);
+	for (unsigned u = 0; u < USERS; u++)
+		cr_assert_eq(log_user_open(
+		                 task, &machine->users[u], machine->commit, u + 1, machine->epoch),
+		    RP_OK);
+}
+
+static void append(struct task *task, struct machine *machine, uint64_t from, uint64_t to)
+{
+	uint8_t bytes[BODY_BYTES];
+	uint64_t position = 0;
+
+	for (uint64_t lsn = from; lsn <= to; lsn++) {
+		for (unsigned u = 0; u < USERS; u++) {
+			uint64_t given;
+
+			memset(bytes, (int)lsn, sizeof(bytes));
+			cr_assert_eq(log_user_append(task, &machine->users[u], bytes_of(bytes, 100),
+			                 bytes_of(bytes, BODY_BYTES), &given, &position,
+			                 &machine->refs[u][lsn]),
+			    RP_OK);
+			cr_assert_eq(given, lsn);
+		}
+	}
+	cr_assert_eq(commit_wait(task, machine->commit, position), RP_OK);
+}
+
+static void settle_all(struct task *task, struct machine *machine)
+{
+	for (unsigned u = 0; u < USERS; u++)
+		cr_assert_eq(settle_flush(task, machine->commit, &machine->users[u].settle), RP_OK);
+}
+
+static void break_file(struct machine *machine)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", machine->users[0].dir, machine->file);
+	cr_assert_eq(
+	    sim_break_file(machine->world, FILE_ROOT_DATA, path, &machine->broken), RP_OK);
+}
+
+static enum rp_err meet(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct machine *machine = arg;
+
+	(void)task;
+	cr_assert_not_null(record, "%lu-%lu are missing", missing_first, missing_last);
+	cr_assert_eq(record->header.lsn, ++machine->met);
+	cr_assert_eq(record->payload.p[99], (uint8_t)record->header.lsn);
+	return RP_OK;
+}
+
+/* Every record and body of every user is there, from the files alone. */
+static void check(struct task *task, struct machine *machine)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		struct log_user *user = &machine->users[u];
+
+		machine->met = 0;
+		cr_assert(list_empty(&user->settle.entries));
+		cr_assert_eq(journal_replay(task, user->journal, 0, meet, machine), RP_OK);
+		cr_assert_eq(machine->met, COUNT);
+		for (uint64_t lsn = 1; lsn <= COUNT; lsn++) {
+			struct dbox_body *body;
+			uint8_t read[BODY_BYTES];
+			size_t got;
+
+			cr_assert_eq(dbox_body_open(task, user->dbox, NULL, machine->refs[u][lsn], 99,
+			                 &body),
+			    RP_OK, "user %u, LSN %lu", u, lsn);
+			cr_assert_eq(dbox_body_read(task, body, 0, read, sizeof(read), &got), RP_OK);
+			cr_assert_eq(got, BODY_BYTES);
+			cr_assert_eq(read[BODY_BYTES - 1], (uint8_t)lsn);
+			dbox_body_close(body);
+		}
+	}
+}
+
+static void close_all(struct task *task, struct machine *machine)
+{
+	struct commit_stats stats;
+
+	commit_stats(machine->commit, &stats);
+	machine->sealed += stats.files_sealed;
+	for (unsigned u = 0; u < USERS; u++)
+		cr_assert_eq(log_user_close(task, &machine->users[u]), RP_OK);
+	cr_assert_eq(commit_close(task, machine->commit), RP_OK);
+}
+
+static void fail_while_running(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	append(task, machine, 1, FIRST);
+	settle_all(task, machine);
+	break_file(machine);
+	append(task, machine, FIRST + 1, COUNT);
+	settle_all(task, machine);
+	cr_assert_not(commit_failed(machine->commit), "one user's file is not the log's end");
+	cr_assert_not(commit_disk_full(machine->commit), "nor is the disk full");
+	check(task, machine);
+	close_all(task, machine);
+}
+
+static void look_again(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover_report report;
+	struct recover *recover;
+	struct userid id;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	while (recover_next(recover, &id))
+		cr_assert_eq(recover_user(task, recover, &id), RP_OK);
+	cr_assert_eq(recover_sync(task, recover), RP_OK);
+	cr_assert_eq(recover_void(task, 1, machine->epoch), RP_OK);
+	recover_report(recover, &report);
+	machine->sealed += report.files_sealed;
+	recover_close(recover);
+	open_all(task, machine);
+	check(task, machine);
+	close_all(task, machine);
+}
+
+static void again(struct machine *machine)
+{
+	start_loop(machine);
+	run(machine, look_again);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+}
+
+static const struct {
+	const char *file;
+	struct sim_broken broken;
+} cases[] = {
+	{ "1.dbox", { .write = EIO } },
+	{ "1.dbox", { .write = ENOSPC } }, /* while the disk has room: the file is at fault */
+	{ "1-.journal", { .write = EIO } },
+	{ "1-.journal", { .write = ENOSPC } },
+};
+
+Test(place, a_file_that_fails_while_the_server_runs_is_sealed)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		machine->file = cases[i].file;
+		machine->broken = cases[i].broken;
+		cr_assert_eq(sim_open(7 + i, &machine->world), RP_OK);
+		start_loop(machine);
+		run(machine, fail_while_running);
+		cr_assert(sim_run(machine->world, 1000000));
+		loop_close(machine->loop);
+		cr_assert_eq(machine->sealed, 1, "%s", machine->file);
+		again(machine);
+		cr_assert_eq(machine->sealed, 1, "it is not tried again");
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
+static void fill_and_leave(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct file *file;
+
+	open_all(task, machine);
+	append(task, machine, 1, FIRST);
+	settle_all(task, machine);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE | FILE_CREATE, &file),
+	    RP_OK);
+	cr_assert_eq(file_syncfs(task, file), RP_OK);
+	file_close(file);
+	append(task, machine, FIRST + 1, COUNT);
+}
+
+/* Nobody unwinds: what the users held is remembered, so that no leak is seen where there is none. */
+static void crash(struct machine *machine)
+{
+	enum { CRASHES_MAX = 32 };
+	static struct log_user crashed[CRASHES_MAX][USERS];
+	static struct log_user(*kept)[USERS] = crashed; /* as a pointer, so that gcc sees a use */
+	static unsigned count;
+
+	cr_assert_lt(count, CRASHES_MAX);
+	memcpy(kept[count++], machine->users, sizeof(machine->users));
+	sim_crash(machine->world);
+}
+
+/* Its user is there all the same, and the logs are made void. A file that cannot be read either costs what was in it. */
+Test(place, a_file_that_fails_in_recovery_is_sealed)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		machine->file = cases[i].file;
+		machine->broken = cases[i].broken;
+		cr_assert_eq(sim_open(17 + i, &machine->world), RP_OK);
+		start_loop(machine);
+		run(machine, fill_and_leave);
+		crash(machine);
+		break_file(machine);
+		again(machine);
+		cr_assert_eq(machine->sealed, 1, "%s", machine->file);
+		again(machine);
+		cr_assert_eq(machine->sealed, 1);
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
+static void recover_in_vain(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover_report report;
+	struct recover *recover;
+	struct userid id = log_user_id(1);
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	cr_assert_eq(recover_user(task, recover, &id), RP_OK);
+	cr_assert_eq(recover_sync(task, recover), RP_ERR_UNAVAILABLE, "the second user is left");
+	recover_report(recover, &report);
+	machine->sealed += report.files_sealed;
+	recover_close(recover);
+}
+
+/* The power goes before all is recovered, and what stood in for the file is broken the next time. */
+Test(place, what_stands_in_for_a_file_may_fail_too)
+{
+	static const char *const more[] = { "1-1.dbox", "1-.journal" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		machine->file = i == 0 ? "1.dbox" : "1-.journal";
+		machine->broken = (struct sim_broken){ .write = EIO };
+		cr_assert_eq(sim_open(31 + i, &machine->world), RP_OK);
+		start_loop(machine);
+		run(machine, fill_and_leave);
+		crash(machine);
+		break_file(machine);
+		start_loop(machine);
+		run(machine, recover_in_vain);
+		cr_assert_eq(machine->sealed, 1);
+		cr_assert(sim_run(machine->world, 1000000));
+		loop_close(machine->loop);
+		machine->file = more[i];
+		break_file(machine);
+		again(machine);
+		cr_assert_eq(machine->sealed, 2);
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
+/* What fails is not the write but the flush, and that of all files at once: who it was is found at the next start. */
+static void fail_at_a_flush(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover *recover;
+	struct userid id;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	while (recover_next(recover, &id))
+		cr_assert_eq(recover_user(task, recover, &id), RP_OK);
+	cr_assert_eq(recover_sync(task, recover), RP_ERR_IO);
+	recover_close(recover);
+}
+
+Test(place, a_file_that_cannot_be_flushed_is_found_and_sealed)
+{
+	static const char *const files[] = { "1.dbox", "1-.journal" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+		struct bytes mark;
+
+		machine->file = files[i];
+		machine->broken = (struct sim_broken){ .sync = EIO };
+		cr_assert_eq(sim_open(41 + i, &machine->world), RP_OK);
+		start_loop(machine);
+		run(machine, fill_and_leave);
+		crash(machine);
+		break_file(machine);
+		start_loop(machine);
+		run(machine, fail_at_a_flush);
+		cr_assert(sim_run(machine->world, 1000000));
+		loop_close(machine->loop);
+		cr_assert_eq(sim_disk_read(machine->world, FILE_ROOT_DATA, "careful", &mark), RP_OK);
+		again(machine);
+		cr_assert_eq(machine->sealed, 1, "%s", files[i]);
+		cr_assert_eq(
+		    sim_disk_read(machine->world, FILE_ROOT_DATA, "careful", &mark), RP_ERR_NOTFOUND);
+		again(machine);
+		cr_assert_eq(machine->sealed, 1);
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
+static enum rp_err meet_some(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct machine *machine = arg;
+
+	(void)task;
+	if (record == NULL) {
+		cr_assert_eq(missing_first, 1);
+		cr_assert_eq(missing_last, FIRST);
+		machine->met = FIRST;
+		return RP_OK;
+	}
+	cr_assert_eq(record->header.lsn, ++machine->met);
+	return RP_OK;
+}
+
+static void read_what_is_left(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	machine->met = 0;
+	cr_assert_eq(journal_replay(task, machine->users[0].journal, 0, meet_some, machine), RP_OK);
+	cr_assert_eq(machine->met, COUNT);
+	close_all(task, machine);
+}
+
+/* The file that was sealed cannot even be read at the next start: what was in it is missing, what went elsewhere is there. */
+Test(place, an_unreadable_file_costs_what_is_in_it)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	machine->file = "1-.journal";
+	machine->broken = (struct sim_broken){ .write = EIO };
+	cr_assert_eq(sim_open(51, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, fail_while_running);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	machine->file = "1-10.journal";
+	machine->broken.read = EIO;
+	break_file(machine);
+	start_loop(machine);
+	run(machine, read_what_is_left);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	sim_close(machine->world);
+	free(machine);
+}
+
+static void break_all_new(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct commit_stats stats;
+
+	open_all(task, machine);
+	append(task, machine, 1, FIRST);
+	settle_all(task, machine);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const files[] = { "1.dbox", "1-1.dbox", "2.dbox" };
+
+		machine->file = files[i];
+		machine->broken = (struct sim_broken){ .write = EIO };
+		break_file(machine);
+		append(task, machine, FIRST + 1 + 10 * i, FIRST + 10 + 10 * i);
+		settle_all(task, machine);
+	}
+	commit_stats(machine->commit, &stats);
+	cr_assert_eq(stats.files_sealed, 2, "nothing more went to the one that stands in for the first");
+	check(task, machine);
+	close_all(task, machine);
+}
+
+/* What is numbered after it is not laid into a sealed file any more. */
+Test(place, a_sealed_file_gets_no_new_mail)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	cr_assert_eq(sim_open(27, &machine->world), RP_OK);
+	start_loop(machine);
+	run(machine, break_all_new);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	again(machine);
+	cr_assert_neq(machine->refs[0][COUNT].file, 1);
+	cr_assert_eq(machine->refs[1][COUNT].file, 1);
+	sim_close(machine->world);
+	free(machine);
+}

@@ -128,10 +128,17 @@ static enum rp_err call_repair(struct task *task, void *world, const void *in, v
 static enum rp_err call_stats(struct task *task, void *world, const void *in, void *out)
 {
 	struct shard *shard = world;
+	struct shard_stats *stats = out;
+	struct store_stats store;
 
 	(void)task;
 	(void)in;
-	*(struct shard_stats *)out = shard->stats;
+	*stats = shard->stats;
+	if (shard->store != NULL) {
+		store_stats(shard->store, &store);
+		stats->files_sealed.value = store.files_sealed;
+		stats->users_unrecovered.value = store.users_unrecovered;
+	}
 	return RP_OK;
 }
 

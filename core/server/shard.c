@@ -17,6 +17,7 @@
 #include "core/session/message_reader.h"
 #include "index/claim.h"
 #include "io/base/clock.h"
+#include "io/base/num.h"
 #include "io/timer.h"
 #include "tls/tls_conn.h"
 #include "tls/tls_ctx.h"
@@ -24,6 +25,8 @@
 enum {
 	SHARD_DRAIN_MS = 10000, /* how long connections have to take their last answers at the end */
 	SHARD_DRAIN_LOOK_MS = 20,
+	SHARD_RECOVER_WAIT_MS = 5000, /* before somebody who is left is tried again; twice as long each time */
+	SHARD_RECOVER_WAIT_MAX_MS = 300000,
 	SHARD_ANSWERS_MAX = 4,
 };
 
@@ -128,6 +131,15 @@ static void claim(struct task *task, void *arg)
 	thread->tasks_count--;
 }
 
+/* Who is shut out because work on his mail ends the server is not worked on here either. */
+static bool may_recover(void *arg, const struct userid *userid)
+{
+	struct shard *shard = arg;
+	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
+
+	return shared_poisoned_s(shard->shared, userid, now_s) == 0;
+}
+
 static void open_store(struct task *task, void *arg)
 {
 	struct shard_thread *thread = arg;
@@ -139,6 +151,7 @@ static void open_store(struct task *task, void *arg)
 		.unsettled_bytes_max = shard->config->unsettled_bytes_max,
 		.volumes_bytes_max = shard->config->volumes_bytes_max,
 		.reader = &message_reader,
+		.may_recover = may_recover,
 		.changed = shard_log_changed,
 		.arg = shard,
 	};
@@ -168,6 +181,29 @@ static void make_reserve(struct task *task, struct shard *shard)
 		LOG(shard->log, LOG_WARN, "disk.no_reserve", LOG_STR("reason", err_name(err)));
 }
 
+/* Until all is in its place: somebody whose files cannot be written is tried again and again, and holds nobody else up.
+ * RP_ERR_CANCELED: the shard stops. */
+static enum rp_err recover_all(struct task *task, struct shard *shard)
+{
+	uint64_t wait_ms = SHARD_RECOVER_WAIT_MS;
+	enum rp_err err;
+
+	while ((err = store_recover(task, shard->store)) == RP_ERR_UNAVAILABLE) {
+		struct store_stats stats;
+
+		store_stats(shard->store, &stats);
+		LOG(shard->log, LOG_WARN, "store.recovery_waits", LOG_U64("users", stats.users_unrecovered),
+			LOG_U64("seconds", wait_ms / 1000));
+		for (uint64_t waited_ms = 0; waited_ms < wait_ms; waited_ms += SHARD_DRAIN_LOOK_MS) {
+			err = task_sleep(task, SHARD_DRAIN_LOOK_MS * CLOCK_NS_PER_MS);
+			if (err != RP_OK || shard->stopping)
+				return RP_ERR_CANCELED;
+		}
+		wait_ms = num_min(2 * wait_ms, SHARD_RECOVER_WAIT_MAX_MS);
+	}
+	return err;
+}
+
 /* Recovery in the background: each step on all shards before the next one. */
 static void recover(struct task *task, void *arg)
 {
@@ -178,14 +214,16 @@ static void recover(struct task *task, void *arg)
 
 	task_set_name(task, "recover");
 	if (kind == ORDER_RECOVER)
-		err = store_recover(task, shard->store);
+		err = recover_all(task, shard);
 	else if (kind == ORDER_VOID)
 		err = store_recover_void(task, shard->store);
 	else
 		err = store_recovered(task, shard->store);
 	if (err == RP_OK && kind == ORDER_REUSE && shard->number == 0)
 		make_reserve(task, shard);
-	if (err != RP_OK)
+	if (err == RP_ERR_CANCELED)
+		RP_ASSERT(shard->stopping);
+	else if (err != RP_OK)
 		shard_answer(shard, ORDER_FAILED, 0, "what an earlier run left in the commit logs cannot be put in its place");
 	else if (kind != ORDER_REUSE)
 		shard_answer(shard, kind == ORDER_RECOVER ? ORDER_RECOVERED : ORDER_VOIDED, 0, NULL);

@@ -33,6 +33,8 @@ struct shard_stats {
 	struct stat_counter handoffs;
 	struct stat_counter commands;
 	struct stat_counter deliveries;
+	struct stat_counter files_sealed;      /* as store_stats() says, when asked */
+	struct stat_counter users_unrecovered; /* likewise */
 	struct stat_hist command_ns;
 };
 

@@ -16,6 +16,7 @@ static struct commit *open_log(struct task *task, uint64_t epoch)
 	struct commit_settings settings = {
 		.file_bytes = FILE_BYTES,
 		.memory_bytes_max = MEMORY_BYTES,
+		.files_max = 4, /* else a slow disk gets new ones rather than used ones */
 		.epoch = epoch,
 	};
 	struct commit *commit = NULL;

@@ -8,90 +8,6 @@
 
 /* ---- memory ---- */
 
-static struct commit_chunk *make_chunk(struct commit *commit)
-{
-	struct commit_chunk *chunk = malloc(sizeof(*chunk));
-
-	if (chunk == NULL)
-		return NULL;
-	chunk->p = aligned_alloc(LOGFILE_BLOCK_BYTES, commit->chunk_bytes);
-	if (chunk->p == NULL) {
-		free(chunk);
-		return NULL;
-	}
-	list_init(&chunk->link);
-	return chunk;
-}
-
-static void free_chunk(struct commit_chunk *chunk)
-{
-	free(chunk->p);
-	free(chunk);
-}
-
-/* Spare chunks for `bytes` of records more, with what lies between them. */
-static enum rp_err have_spares(struct commit *commit, uint64_t bytes)
-{
-	uint64_t wanted = bytes / (commit->chunk_bytes / 4) + COMMIT_CHUNKS_SPARE;
-
-	while (commit->spares_count < wanted) {
-		struct commit_chunk *chunk = make_chunk(commit);
-
-		if (chunk == NULL)
-			return RP_ERR_NOMEM;
-		list_push_back(&commit->spares, &chunk->link);
-		commit->spares_count++;
-	}
-	return RP_OK;
-}
-
-static struct commit_chunk *newest_chunk(struct commit *commit)
-{
-	if (list_empty(&commit->chunks))
-		return NULL;
-	return RP_CONTAINER_OF(commit->chunks.prev, struct commit_chunk, link);
-}
-
-static void unref_chunk(struct commit *commit, struct commit_chunk *chunk)
-{
-	RP_ASSERT(chunk->refs > 0);
-	if (--chunk->refs > 0)
-		return;
-	list_del(&chunk->link);
-	commit->chunks_count--;
-	if (commit->spares_count < COMMIT_CHUNKS_KEPT) {
-		list_push_front(&commit->spares, &chunk->link);
-		commit->spares_count++;
-		return;
-	}
-	free_chunk(chunk);
-}
-
-/* A chunk takes the newest one's place. */
-static struct commit_chunk *next_chunk(struct commit *commit)
-{
-	struct commit_chunk *old = newest_chunk(commit);
-	struct list *link = list_pop_front(&commit->spares);
-	struct commit_chunk *chunk;
-
-	if (link != NULL) {
-		chunk = RP_CONTAINER_OF(link, struct commit_chunk, link);
-		commit->spares_count--;
-	} else {
-		chunk = make_chunk(commit);
-		if (chunk == NULL)
-			assert_panic("no memory for a commit that was promised");
-	}
-	chunk->front = 0;
-	chunk->back = commit->chunk_bytes;
-	chunk->refs = 1;
-	list_push_back(&commit->chunks, &chunk->link);
-	commit->chunks_count++;
-	if (old != NULL)
-		unref_chunk(commit, old);
-	return chunk;
-}
-
 /* A small object from the chunk's end; the caller knows that there is room. */
 static void *take_back(struct commit_chunk *chunk, size_t n)
 {
@@ -104,22 +20,6 @@ static size_t small_bytes(void)
 {
 	return num_round_up(sizeof(struct commit_entry), 16) +
 	    num_round_up(sizeof(struct commit_segment), 16);
-}
-
-static uint64_t segment_live_bytes(const struct commit_segment *segment)
-{
-	return num_round_up(segment->used, LOGFILE_BLOCK_BYTES);
-}
-
-void commit_core_unref_segment(struct commit *commit, struct commit_segment *segment)
-{
-	RP_ASSERT(segment->refs > 0);
-	if (--segment->refs > 0)
-		return;
-	list_del(&segment->alive);
-	commit->live_bytes -= segment_live_bytes(segment);
-	unref_chunk(commit, segment->chunk);
-	task_queue_wake(&commit->room);
 }
 
 /* ---- open and close ---- */
@@ -151,6 +51,7 @@ static struct commit *make(struct loop *loop, const struct commit_settings *sett
 	commit->chunk_bytes = COMMIT_CHUNK_BYTES;
 	if (commit->segment_bytes_max * 8 < commit->chunk_bytes)
 		commit->chunk_bytes = commit->segment_bytes_max * 8;
+	commit_core_divide_pinned(commit);
 	list_init(&commit->chunks);
 	list_init(&commit->spares);
 	list_init(&commit->segments);
@@ -233,10 +134,7 @@ static void destroy(struct commit *commit)
 			entry->settle = NULL;
 		}
 	}
-	for (struct list *link; (link = list_pop_front(&commit->chunks)) != NULL;)
-		free_chunk(RP_CONTAINER_OF(link, struct commit_chunk, link));
-	for (struct list *link; (link = list_pop_front(&commit->spares)) != NULL;)
-		free_chunk(RP_CONTAINER_OF(link, struct commit_chunk, link));
+	commit_core_free_chunks(commit);
 	commit_core_close_files(commit);
 	file_close(commit->sync);
 	free(commit);
@@ -261,7 +159,7 @@ enum rp_err commit_open(
 	enum rp_err err = open_sync(task, commit);
 
 	if (err == RP_OK)
-		err = have_spares(commit, 0);
+		err = commit_core_have_spares(commit, 0);
 	if (err == RP_OK)
 		err = commit_core_open_files(task, commit);
 	if (err == RP_OK)
@@ -379,7 +277,7 @@ enum rp_err commit_reserve(struct task *task, struct commit *commit, uint64_t by
 	if (commit->settle_stuck)
 		return RP_ERR_NOSPACE;
 
-	enum rp_err err = have_spares(commit, commit->reserved_bytes + bytes);
+	enum rp_err err = commit_core_have_spares(commit, commit->reserved_bytes + bytes);
 
 	if (err != RP_OK)
 		return err;
@@ -417,13 +315,13 @@ static bool open_has_room(const struct commit *commit, size_t bytes)
 
 static void begin_segment(struct commit *commit, size_t bytes)
 {
-	struct commit_chunk *chunk = newest_chunk(commit);
+	struct commit_chunk *chunk = commit_core_newest_chunk(commit);
 	size_t blocks =
 	    num_round_up(sizeof(struct logfile_write) + bytes, LOGFILE_BLOCK_BYTES);
 
 	RP_ASSERT(blocks <= commit->segment_bytes_max);
 	if (chunk == NULL || chunk->front + blocks + small_bytes() > chunk->back)
-		chunk = next_chunk(commit);
+		chunk = commit_core_next_chunk(commit);
 
 	uint8_t *p = chunk->p + chunk->front;
 	struct commit_segment *segment = take_back(chunk, sizeof(*segment));
@@ -451,7 +349,7 @@ static struct commit_entry *put_record(struct commit *commit, const struct recor
 {
 	struct commit_segment *segment = commit->open;
 	struct commit_chunk *chunk = segment->chunk;
-	uint64_t before = segment_live_bytes(segment);
+	uint64_t before = commit_core_live_bytes(segment);
 	uint8_t *p = segment->p + segment->used + sizeof(*header);
 	size_t payload_room = record_journal_bytes(header) - sizeof(*header);
 	size_t body_room = num_round_up(body.n, RECORD_ALIGN);
@@ -460,9 +358,9 @@ static struct commit_entry *put_record(struct commit *commit, const struct recor
 	segment->used += record_bytes(header);
 	segment->records++;
 	segment->refs++;
-	chunk->front = (size_t)(segment->p - chunk->p) + segment_live_bytes(segment);
+	chunk->front = (size_t)(segment->p - chunk->p) + commit_core_live_bytes(segment);
 	RP_ASSERT(chunk->front <= chunk->back);
-	commit->live_bytes += segment_live_bytes(segment) - before;
+	commit->live_bytes += commit_core_live_bytes(segment) - before;
 	if (payload.n != 0)
 		memcpy(p, payload.p, payload.n);
 	memset(p + payload.n, 0, payload_room - payload.n);

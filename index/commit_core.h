@@ -29,6 +29,7 @@ enum {
 struct commit_chunk {
 	struct list link; /* in commit->chunks or commit->spares */
 	uint8_t *p;       /* aligned to a block */
+	bool pinned;      /* of the loop's pinned memory */
 	size_t front;     /* free is [front, back) */
 	size_t back;
 	unsigned refs; /* segments in it; one more while it is the newest */
@@ -67,6 +68,8 @@ struct commit {
 	struct file *sync; /* on DATA, held since the start: no error of a flush is missed */
 	size_t chunk_bytes;
 	size_t segment_bytes_max;
+	uint8_t *pinned;      /* memory that is cheaper to write from, for the first chunks */
+	uint64_t pinned_free; /* a bit for each chunk of it */
 
 	struct list chunks; /* the newest last */
 	struct list spares;
@@ -123,7 +126,15 @@ struct commit {
 };
 
 void commit_core_fail(struct commit *commit, const char *what, enum rp_err err);
+
+/* commit_memory.c. next_chunk: it takes the newest one's place; have_spares() saw to it that there is one. */
+void commit_core_divide_pinned(struct commit *commit);
+RP_MUST_USE enum rp_err commit_core_have_spares(struct commit *commit, uint64_t bytes);
+struct commit_chunk *commit_core_newest_chunk(struct commit *commit);
+struct commit_chunk *commit_core_next_chunk(struct commit *commit);
+uint64_t commit_core_live_bytes(const struct commit_segment *segment);
 void commit_core_unref_segment(struct commit *commit, struct commit_segment *segment);
+void commit_core_free_chunks(struct commit *commit);
 
 /* settle.c: this entry is durable now; a task for commit->settlers. */
 void settle_core_durable(struct commit *commit, struct commit_entry *entry);

@@ -137,13 +137,23 @@ enum rp_err file_read(
 	return RP_OK;
 }
 
+static bool is_pinned(const struct loop *loop, const uint8_t *p, size_t n)
+{
+	uintptr_t from = (uintptr_t)loop->pinned;
+
+	return (uintptr_t)p >= from && (uintptr_t)p - from < loop->pinned_bytes &&
+	       n <= loop->pinned_bytes - ((uintptr_t)p - from);
+}
+
 enum rp_err file_write(
     struct task *task, struct file *file, const void *p, size_t n, uint64_t offset, bool dsync)
 {
 	size_t written = 0;
+	bool pinned = is_pinned(task_loop(task), p, n);
 
 	while (written < n) {
-		struct op op = {.kind = OP_WRITE, .fd = file->fd, .dsync = dsync};
+		struct op op = {
+		    .kind = OP_WRITE, .fd = file->fd, .dsync = dsync, .pinned = pinned};
 
 		op.io.p = (uint8_t *)(uintptr_t)p + written;
 		op.io.n = num_min(n - written, FILE_TRANSFER_BYTES_MAX);

@@ -3,6 +3,7 @@
 #include "io/loop.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "io/file_core.h"
 #include "io/loop_core.h"
@@ -27,6 +28,19 @@ void loop_init(
 	pool_init(&loop->net_pool, "net", sizeof(struct net), LOOP_NETS_MAX);
 }
 
+void *loop_pinned_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED ? p : NULL;
+}
+
+void loop_pinned_unmap(void *p, size_t bytes)
+{
+	if (p != NULL)
+		munmap(p, bytes);
+}
+
 void loop_fini(struct loop *loop)
 {
 	RP_ASSERT(loop->tasks_count == 0);
@@ -35,6 +49,7 @@ void loop_fini(struct loop *loop)
 	pool_fini(&loop->file_pool);
 	pool_fini(&loop->task_pool);
 	fiber_stacks_fini(&loop->stacks);
+	loop_pinned_unmap(loop->pinned, loop->pinned_bytes);
 }
 
 bool loop_has_work(const struct loop *loop)
@@ -120,6 +135,12 @@ uint64_t loop_wall_ns(const struct loop *loop)
 void loop_random(struct loop *loop, void *p, size_t n)
 {
 	loop->kind->random(loop, p, n);
+}
+
+void *loop_pinned(const struct loop *loop, size_t *bytes)
+{
+	*bytes = loop->pinned_bytes;
+	return loop->pinned;
 }
 
 void loop_note_owner(struct loop *loop, _Atomic uint64_t *note)

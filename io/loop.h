@@ -30,6 +30,7 @@ struct loop_settings {
 	unsigned tasks_max;            /* 0: 2,048 */
 	int root_fd[FILE_ROOT_COUNT];  /* borrowed for the loop's life; -1: none */
 	struct log *log;               /* borrowed; may be NULL */
+	size_t pinned_bytes;           /* see loop_pinned(); 0: none */
 	bool restricted;               /* allow the ring the opcodes in use only (DESIGN section 6) */
 };
 
@@ -56,6 +57,11 @@ uint64_t loop_wall_ns(const struct loop *loop);
 
 /* Bytes that cannot be guessed (in the simulator: that follow from the seed). */
 void loop_random(struct loop *loop, void *p, size_t n);
+
+/* Memory that the kernel knows the pages of: a write from it (file_write) looks up none. For the loop's life; whoever
+ * writes most has it for himself. *bytes: as asked for, or less where the machine allows less (RLIMIT_MEMLOCK; a line in the
+ * log tells), down to 0 and NULL. It begins at a page. */
+void *loop_pinned(const struct loop *loop, size_t *bytes);
 
 /* What functions that other shards call get as their world; the server sets it once. */
 void loop_set_world(struct loop *loop, void *world);

@@ -82,6 +82,8 @@ struct loop {
 	size_t ops_standing_count; /* of these, the loop's own that stay in flight for its life */
 	struct pool file_pool;
 	struct pool net_pool;
+	uint8_t *pinned; /* NULL: none; registered as the ring's only buffer */
+	size_t pinned_bytes;
 	struct shard_port *port; /* shard_call; NULL: not in a group */
 	bool unflushed;          /* messages were laid down for other shards, or for this one */
 };
@@ -90,6 +92,10 @@ struct loop {
 void loop_init(
     struct loop *loop, const struct loop_kind *kind, const struct loop_settings *settings);
 void loop_fini(struct loop *loop);
+
+/* Memory to pin, whole pages of zeroes, given back by loop_fini(). NULL: there is none. */
+void *loop_pinned_map(size_t bytes);
+void loop_pinned_unmap(void *p, size_t bytes);
 
 /* Call the timers that are due at now_ns. */
 void loop_fire_timers(struct loop *loop);

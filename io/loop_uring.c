@@ -27,6 +27,7 @@ enum {
 	RING_MEASURE_NS =
 	    20 * 1000 * 1000, /* long enough to tell the counter's rate to a thousandth */
 	RING_RESTRICTIONS_MAX = 32,
+	RING_PINNED_MIN = 1 << 20, /* less is not worth while */
 };
 
 enum ring_helper {
@@ -48,6 +49,8 @@ struct ring {
 	struct op wake_op;
 	uint64_t wake_count;
 	bool has_ftruncate;
+	uint8_t *pinned; /* the loop's, once that is made */
+	size_t pinned_bytes;
 	bool closing;
 	uint64_t opened_ns;    /* when, */
 	uint64_t opened_ticks; /* and the processor's counter then */
@@ -452,6 +455,32 @@ static int restrict_codes(struct ring *ring)
 	return ring_sys_restrict(ring->uring.ring_fd, rules, count);
 }
 
+/* Half as much each time that it is too much. The ring is not enabled yet, so its restrictions need not allow it later. */
+static void pin(struct ring *ring, const struct loop_settings *settings)
+{
+	size_t bytes = settings->pinned_bytes;
+	int result = -ENOMEM;
+
+	for (; bytes >= RING_PINNED_MIN && ring->pinned == NULL; bytes /= 2) {
+		struct iovec whole = {.iov_base = loop_pinned_map(bytes), .iov_len = bytes};
+
+		if (whole.iov_base == NULL)
+			continue;
+		result = io_uring_register_buffers(&ring->uring, &whole, 1);
+		if (result == 0) {
+			ring->pinned = whole.iov_base;
+			ring->pinned_bytes = bytes;
+		} else {
+			loop_pinned_unmap(whole.iov_base, bytes);
+		}
+	}
+	if (ring->pinned_bytes < settings->pinned_bytes)
+		LOG(settings->log, LOG_WARN, "loop.pinned_less",
+		    LOG_U64("wanted", settings->pinned_bytes), LOG_U64("bytes", ring->pinned_bytes),
+		    LOG_STR("reason", err_name(err_of_errno(-result))),
+		    LOG_STR("answer", "raise RLIMIT_MEMLOCK"));
+}
+
 /* Everything between creation and the first submission. */
 static enum rp_err prepare(
     struct ring *ring, const struct loop_settings *settings, const char **reason)
@@ -471,6 +500,7 @@ static enum rp_err prepare(
 		return err;
 	}
 	probe(ring);
+	pin(ring, settings);
 	result = settings->restricted ? restrict_codes(ring) : 0;
 	if (result < 0) {
 		*reason = "io_uring cannot be restricted to the operations in use";
@@ -534,6 +564,8 @@ enum rp_err loop_open(const struct loop_settings *settings, struct loop **out, c
 	}
 	mapping_watch();
 	loop_init(&ring->loop, &ring_kind, settings);
+	ring->loop.pinned = ring->pinned;
+	ring->loop.pinned_bytes = ring->pinned_bytes;
 	ring->loop.now_ns = clock_monotonic_ns();
 	ring->opened_ns = ring->loop.now_ns;
 	ring->opened_ticks = read_ticks();

@@ -72,6 +72,7 @@ struct op {
 	uint8_t kind; /* enum op_kind */
 	uint8_t root; /* enum file_root */
 	bool fixed;   /* fd is a direct descriptor */
+	bool pinned;  /* of OP_WRITE: from the loop's pinned memory */
 	bool dsync;
 	bool in_flight;
 	bool cancel_asked;

@@ -11,6 +11,7 @@ const uint8_t ring_op_codes[] = {
     IORING_OP_CLOSE,
     IORING_OP_READ,
     IORING_OP_WRITE,
+    IORING_OP_WRITE_FIXED,
     IORING_OP_FSYNC,
     IORING_OP_FALLOCATE,
     IORING_OP_STATX,
@@ -105,7 +106,12 @@ static void fill_file(struct io_uring_sqe *sqe, const struct op *op)
 		io_uring_prep_read(sqe, op->fd, op->io.p, (unsigned)op->io.n, op->io.offset);
 		break;
 	case OP_WRITE:
-		io_uring_prep_write(sqe, op->fd, op->io.p, (unsigned)op->io.n, op->io.offset);
+		if (op->pinned)
+			io_uring_prep_write_fixed(
+			    sqe, op->fd, op->io.p, (unsigned)op->io.n, op->io.offset, 0);
+		else
+			io_uring_prep_write(
+			    sqe, op->fd, op->io.p, (unsigned)op->io.n, op->io.offset);
 		sqe->rw_flags = op->dsync ? RWF_DSYNC : 0;
 		break;
 	case OP_SYNC:

@@ -266,6 +266,9 @@ enum rp_err sim_loop_open(
 	if (sim == NULL)
 		return RP_ERR_NOMEM;
 	loop_init(&sim->loop, &sim_kind, settings);
+	if (settings->pinned_bytes != 0)
+		sim->loop.pinned = loop_pinned_map(settings->pinned_bytes);
+	sim->loop.pinned_bytes = sim->loop.pinned != NULL ? settings->pinned_bytes : 0;
 	sim->world = world;
 	sim->loop.now_ns = world->now_ns;
 	timer_wheel_init(&sim->loop.wheel, world->now_ns);

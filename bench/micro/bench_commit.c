@@ -1,6 +1,7 @@
 /* What the commit log costs: records of 4 KiB as fast as they go, one small commit alone, and the CPU time of each.
  *
- *     bench_commit DIR [seconds]        a folder on the disk to measure; what is made in it is left there
+ *     bench_commit DIR [seconds [pinned]]   a folder on the disk to measure; what is made in it is left there;
+ *                                           MiB of memory registered with the ring for the log (0: none)
  *
  * "settled" is the whole way: also into journals, with syncfs before a log file is used again. "log alone" stops at
  * durable, and so lasts only as long as the log has room.
@@ -213,10 +214,11 @@ int main(int argc, char **argv)
 	const char *reason = "";
 
 	if (argc < 2 || bench == NULL) {
-		fprintf(stderr, "usage: bench_commit DIR [seconds]\n");
+		fprintf(stderr, "usage: bench_commit DIR [seconds [pinned MiB]]\n");
 		return 2;
 	}
 	bench->seconds = argc > 2 ? strtoull(argv[2], NULL, 10) : 3;
+	settings.pinned_bytes = (argc > 3 ? strtoull(argv[3], NULL, 10) : 8) * 1024 * 1024;
 	task_queue_init(&bench->ended);
 	mkdir(argv[1], 0700);
 

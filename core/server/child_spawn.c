@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/server/child.h"
 
-enum { SPAWN_PATH_MAX = 4096 };
+enum {
+	SPAWN_PATH_MAX = 4096,
+	SPAWN_PINNED_BYTES_MAX = 1 << 30, /* by all shards; each takes a few MiB */
+};
 
 /* The file beside our own executable; else as it is. */
 static void path_of(enum child_kind kind, char *path, size_t size)
@@ -35,6 +39,7 @@ static _Noreturn void exec_child(enum child_kind kind, uid_t uid, gid_t gid, int
 	char path[SPAWN_PATH_MAX];
 	sigset_t none;
 	char fd_text[] = { '0' + CHILD_FD, '\0' };
+	const struct rlimit pinned = { SPAWN_PINNED_BYTES_MAX, SPAWN_PINNED_BYTES_MAX };
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -44,6 +49,9 @@ static _Noreturn void exec_child(enum child_kind kind, uid_t uid, gid_t gid, int
 		(void)!fcntl(sock, F_SETFD, 0);
 	else if (dup2(sock, CHILD_FD) < 0)
 		_exit(127);
+	/* What the shards pin for their logs counts against one limit of the user. Where it cannot be raised they pin less. */
+	if (kind == CHILD_SERVER)
+		(void)!setrlimit(RLIMIT_MEMLOCK, &pinned);
 	/* Its file may lie where only root comes to. */
 	int exe = open(path, O_RDONLY | O_CLOEXEC);
 

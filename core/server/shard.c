@@ -28,6 +28,9 @@ enum {
 	SHARD_RECOVER_WAIT_MS = 5000, /* before somebody who is left is tried again; twice as long each time */
 	SHARD_RECOVER_WAIT_MAX_MS = 300000,
 	SHARD_ANSWERS_MAX = 4,
+	/* Of the commit log, registered with the ring: what is not settled yet while 4 MiB a second come in. Beyond, the
+	   kernel looks pages up. It is resident for good, so not all of the log's memory. */
+	SHARD_PINNED_BYTES = 4 * 1024 * 1024,
 };
 
 /* A shard and its thread's own things. */
@@ -410,6 +413,7 @@ void *shard_thread_run(void *arg)
 		.shard = settings->number,
 		.root_fd = { [FILE_ROOT_DATA] = settings->data_fd, [FILE_ROOT_COMMIT] = settings->commit_fd },
 		.log = settings->log,
+		.pinned_bytes = SHARD_PINNED_BYTES,
 		.restricted = true,
 	};
 	const char *reason = "out of memory";

@@ -34,7 +34,8 @@ static void open_uring(struct io_fixture *fixture, struct loop_settings *setting
 
 void io_fixture_open(struct io_fixture *fixture, enum io_fixture_kind kind, unsigned tasks_max)
 {
-	struct loop_settings settings = {.tasks_max = tasks_max, .files_max = 1024};
+	struct loop_settings settings = {
+	    .tasks_max = tasks_max, .files_max = 1024, .pinned_bytes = 1 << 20};
 
 	*fixture = (struct io_fixture){.kind = kind, .root_fd = -1};
 	if (kind == IO_FIXTURE_URING) {

@@ -399,3 +399,35 @@ IO_TASK_TEST(file, a_cancelled_open_leaves_nothing_open)
 		cr_assert_eq(task_sleep(task, 300000), RP_OK);
 	}
 }
+
+/* Registered with a ring that is restricted like the server's; whole, a part, and neither end at a page. */
+IO_TASK_TEST(file, a_write_from_pinned_memory_is_like_any_other)
+{
+	static const struct {
+		size_t from;
+		size_t n;
+	} parts[] = {{0, 1 << 20}, {4096, 8192}, {513, 70000}, {(1 << 20) - 1, 1}};
+	static uint8_t read[1 << 20];
+	struct file *file;
+	size_t bytes;
+	uint8_t *p = loop_pinned(task_loop(task), &bytes);
+
+	(void)arg;
+	if (p == NULL)
+		cr_skip_test("this machine pins no memory");
+	cr_assert_eq(bytes, 1 << 20);
+	for (size_t i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(i * 7 + i / 251);
+	cr_assert_eq(
+	    file_open(task, FILE_ROOT_DATA, "p", FILE_READ | FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t got;
+
+		cr_assert_eq(
+		    file_write(task, file, p + parts[i].from, parts[i].n, 12345, i % 2 == 0), RP_OK);
+		cr_assert_eq(file_read(task, file, read, parts[i].n, 12345, &got), RP_OK);
+		cr_assert_eq(got, parts[i].n);
+		cr_assert_eq(memcmp(read, p + parts[i].from, got), 0);
+	}
+	file_close(file);
+}

@@ -4,7 +4,7 @@
 
 #include "index/cache.h"
 #include "index/mailbox_state.h"
-#include "index/owner.h"
+#include "index/blame.h"
 #include "index/view.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -262,7 +262,7 @@ static void checkpoint_task(struct task *task, void *arg)
 	struct volume *volume = arg;
 	struct store *store = volume->store;
 
-	owner_note(task, &volume->userid);
+	blame_set(task, &volume->userid);
 	(void)!run(task, volume); /* it was told in the log; nobody waits for it */
 	volume_close(volume);
 	store_task_ended(store);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "index/commit_core.h"
-#include "index/owner.h"
+#include "index/blame.h"
 #include "io/base/num.h"
 
 static struct commit_segment *first_unsent(const struct commit *commit)
@@ -103,11 +103,11 @@ static void put_headers(struct task *task, struct commit_segment *segment, uint6
 	for (struct commit_entry *entry = segment->entries; entry != NULL; entry = entry->next) {
 		struct record_header *header = &entry->record.header;
 		uint8_t *p = segment->p + (entry->record.payload.p - segment->p) - sizeof(*header);
-		struct owner before = owner_note(task, &header->userid);
+		struct blame before = blame_set(task, &header->userid);
 
 		record_sign(header, nonce);
 		memcpy(p, header, sizeof(*header));
-		owner_restore(task, before);
+		blame_restore(task, before);
 	}
 }
 

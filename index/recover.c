@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "index/claim.h"
-#include "index/owner.h"
+#include "index/blame.h"
 #include "index/place.h"
 #include "index/recover_core.h"
 #include "io/base/num.h"
@@ -426,14 +426,14 @@ enum rp_err recover_user(
 	user->placing = true;
 	task_shield(task);
 
-	struct owner before = owner_note(task, userid);
+	struct blame before = blame_set(task, userid);
 
 	enum rp_err err = place_user(task, recover, user);
 
 	/* What was promised gets the room that was kept for it. */
 	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK)
 		err = place_user(task, recover, user);
-	owner_restore(task, before);
+	blame_restore(task, before);
 	task_unshield(task);
 	user->placing = false;
 	user->failed = err != RP_OK;

@@ -2,7 +2,7 @@
 
 #include "index/claim.h"
 #include "index/commit_core.h"
-#include "index/owner.h"
+#include "index/blame.h"
 #include "index/place.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
@@ -144,8 +144,8 @@ static void note_failure(struct commit *commit, struct settle *settle, enum rp_e
 /* Call its write function, once. It is in no list meanwhile. */
 static enum rp_err write_one(struct task *task, struct commit *commit, struct settle *settle)
 {
-	struct owner before =
-	    owner_note(task, &entry_of(settle->entries.next)->record.header.userid);
+	struct blame before =
+	    blame_set(task, &entry_of(settle->entries.next)->record.header.userid);
 
 	list_del(&settle->link);
 	settle->urgent = false;
@@ -161,7 +161,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	if (err == RP_ERR_NOSPACE && !place_disk_has_room(task) && give_reserve(task, commit))
 		err = settle->write(task, settle);
 	task_unshield(task);
-	owner_restore(task, before);
+	blame_restore(task, before);
 	commit->settling--;
 	settle->writing = false;
 	if (err != RP_OK) {

@@ -5,11 +5,15 @@
 
 #include "core/imap/mailbox_name.h"
 #include "core/lmtp/lmtp_data.h"
+#include "core/lmtp/lmtp_param.h"
 #include "core/lmtp/lmtp_path.h"
 #include "core/session/intake.h"
 #include "io/base/clock.h"
 
-enum { LMTP_ARENA_BYTES_MAX = 512 * 1024 }; /* of one transaction: a hundred long addresses */
+enum {
+	LMTP_ARENA_BYTES_MAX = 512 * 1024, /* of one transaction: a hundred long addresses */
+	LMTP_DROP_BYTES_MAX = 1024 * 1024, /* of one line: beyond, its end is not waited for */
+};
 
 enum lmtp_state {
 	LMTP_GREETED,
@@ -31,11 +35,13 @@ struct lmtp {
 	enum lmtp_state state;
 	unsigned bad_count;
 	bool over;
-	bool dropping_line; /* a too long line is being thrown away */
+	size_t dropped_bytes; /* of a too long line that is being thrown away; 0: none is */
+	bool refused;         /* the last MAIL was: RCPT and DATA that were sent along with it are no fault */
 
 	/* the transaction */
 	struct arena arena;
-	struct bytes from;
+	struct bytes from; /* as it was written, between the angle brackets */
+	bool utf8;         /* MAIL has SMTPUTF8 */
 	struct lmtp_rcpt *rcpt; /* LMTP_RCPT_MAX of them */
 	size_t rcpt_count;
 	struct intake intake;
@@ -68,6 +74,7 @@ static void end_transaction(struct task *task, struct lmtp *lmtp)
 		spool_fini(task, &lmtp->spool);
 	}
 	lmtp->taking = false;
+	lmtp->refused = false;
 	lmtp->failed = RP_OK;
 	lmtp->rcpt_count = 0;
 	lmtp->rcpt = NULL;
@@ -128,90 +135,96 @@ static void do_lhlo(struct task *task, struct lmtp *lmtp, struct bytes args)
 			  "250 ENHANCEDSTATUSCODES\r\n");
 }
 
-/* The parameters of MAIL. NULL: fine; else the reply. */
-static const char *mail_params(struct lmtp *lmtp, struct bytes args)
+/* Bad syntax counts as a bad command; asking in good form for what cannot be had does not. */
+static void refuse(struct lmtp *lmtp, const char *text)
 {
-	struct bytes keyword;
-	struct bytes value;
-	enum rp_err err;
+	if (bytes_starts_with(bytes_of_str(text), BYTES_LIT("501")) ||
+	    bytes_starts_with(bytes_of_str(text), BYTES_LIT("555")))
+		bad(lmtp, text);
+	else
+		reply(lmtp, text);
+}
 
-	while ((err = lmtp_path_param(&args, &keyword, &value)) == RP_OK) {
-		uint64_t size;
+/* A command of a pipeline whose earlier part was refused, which the client could not know yet (RFC 2920): it does not count. */
+static void out_of_order(struct lmtp *lmtp, const char *text)
+{
+	if (lmtp->refused || (lmtp->state == LMTP_MAIL && lmtp->rcpt_count == 0))
+		reply(lmtp, text);
+	else
+		bad(lmtp, text);
+}
 
-		if (bytes_eq_fold(keyword, BYTES_LIT("SIZE"))) {
-			if (!bytes_to_u64(value, UINT64_MAX, &size))
-				return "501 5.5.4 SIZE is a number";
-			if (size > lmtp->settings->size_bytes_max)
-				return "552 5.3.4 Message too big";
-		} else if (bytes_eq_fold(keyword, BYTES_LIT("BODY"))) {
-			if (!bytes_eq_fold(value, BYTES_LIT("7BIT")) && !bytes_eq_fold(value, BYTES_LIT("8BITMIME")))
-				return "501 5.5.4 BODY is 7BIT or 8BITMIME";
-		} else if (!bytes_eq_fold(keyword, BYTES_LIT("SMTPUTF8")) && !bytes_eq_fold(keyword, BYTES_LIT("AUTH")) &&
-			   !bytes_eq_fold(keyword, BYTES_LIT("RET")) && !bytes_eq_fold(keyword, BYTES_LIT("ENVID"))) {
-			return "555 5.5.4 Unknown parameter";
-		}
-	}
-	return err == RP_ERR_END ? NULL : "501 5.5.4 Bad parameters";
+/* "FROM:<path>" or "TO:<path>", with blanks before the path; *args moves behind it. */
+static enum rp_err take_path(struct bytes *args, struct bytes word, struct lmtp_path *path)
+{
+	if (!bytes_starts_with_fold(*args, word))
+		return RP_ERR_NOTFOUND;
+	*args = bytes_from(*args, word.n);
+	while (args->n > 0 && args->p[0] == ' ')
+		*args = bytes_from(*args, 1);
+	return lmtp_path_parse(args, path);
+}
+
+/* NULL: it is accepted; else the reply. */
+static const char *begin_transaction(struct lmtp *lmtp, struct bytes args)
+{
+	struct lmtp_path path;
+	enum rp_err err = take_path(&args, BYTES_LIT("FROM:"), &path);
+	const char *wrong;
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? "501 5.5.4 MAIL FROM:<address>" : "501 5.1.7 Bad sender address";
+	wrong = lmtp_param_mail(args, lmtp->settings->size_bytes_max, &lmtp->utf8);
+	if (wrong != NULL)
+		return wrong;
+	if (!path.ascii && !lmtp->utf8)
+		return "550 5.6.7 A sender that is not ASCII needs SMTPUTF8";
+	lmtp->from = arena_copy(&lmtp->arena, path.written);
+	lmtp->rcpt = arena_calloc(&lmtp->arena, LMTP_RCPT_MAX, sizeof(*lmtp->rcpt));
+	return lmtp->from.p != NULL && lmtp->rcpt != NULL ? NULL : "451 4.3.0 Out of memory";
 }
 
 static void do_mail(struct task *task, struct lmtp *lmtp, struct bytes args)
 {
-	struct lmtp_path path;
 	const char *wrong;
 
-	(void)task;
 	if (lmtp->state != LMTP_READY) {
 		bad(lmtp, lmtp->state == LMTP_GREETED ? "503 5.5.1 LHLO first" : "503 5.5.1 A message is under way");
 		return;
 	}
-	if (!bytes_starts_with_fold(args, BYTES_LIT("FROM:"))) {
-		bad(lmtp, "501 5.5.4 MAIL FROM:<address>");
+	wrong = begin_transaction(lmtp, args);
+	if (wrong == NULL) {
+		lmtp->state = LMTP_MAIL;
+		reply(lmtp, "250 2.1.0 Sender accepted");
 		return;
 	}
-	args = bytes_from(args, 5);
-	while (args.n > 0 && args.p[0] == ' ')
-		args = bytes_from(args, 1);
-	if (lmtp_path_parse(&args, &path) != RP_OK) {
-		bad(lmtp, "501 5.1.7 Bad sender address");
-		return;
-	}
-	wrong = mail_params(lmtp, args);
-	if (wrong != NULL) {
-		bad(lmtp, wrong);
-		return;
-	}
-	lmtp->from = arena_copy(&lmtp->arena, bytes_of(path.address, path.address_bytes));
-	lmtp->rcpt = arena_calloc(&lmtp->arena, LMTP_RCPT_MAX, sizeof(*lmtp->rcpt));
-	if (lmtp->from.p == NULL || lmtp->rcpt == NULL) {
-		reply(lmtp, "451 4.3.0 Out of memory");
-		end_transaction(task, lmtp);
-		return;
-	}
-	lmtp->state = LMTP_MAIL;
-	reply(lmtp, "250 2.1.0 Sender accepted");
+	refuse(lmtp, wrong);
+	end_transaction(task, lmtp);
+	lmtp->refused = true;
 }
 
-/* The folder that "+detail" names, if it can be a name at all; in arena memory. */
-static struct bytes mailbox_of_detail(struct lmtp *lmtp, const struct lmtp_path *path)
+/* Keep an accepted recipient. cut: "+detail" is not a part of his name; it names a folder, if it can be a name at all. */
+static enum rp_err keep_rcpt(struct lmtp *lmtp, const struct lmtp_path *path, const struct userid *userid, bool cut)
 {
+	struct lmtp_rcpt rcpt = { .userid = *userid };
 	struct bytes detail = arena_copy(&lmtp->arena, lmtp_path_detail(path));
-	struct bytes name;
 
-	if (detail.n == 0 || mailbox_name_decode(detail, &lmtp->arena, true, &name) != RP_OK)
-		return bytes_of(NULL, 0);
-	return name;
+	rcpt.address = arena_copy(&lmtp->arena, bytes_of(path->address, path->address_bytes));
+	if (rcpt.address.p == NULL || detail.p == NULL)
+		return RP_ERR_NOMEM;
+	if (cut && detail.n > 0 && mailbox_name_decode(detail, &lmtp->arena, true, &rcpt.mailbox) != RP_OK)
+		rcpt.mailbox = bytes_of(NULL, 0);
+	lmtp->rcpt[lmtp->rcpt_count++] = rcpt;
+	return RP_OK;
 }
 
 /* Whose mailbox: the whole address, or the one before "+detail", which may have bytes that no name has ("Lists/dev"). */
-static enum rp_err look_up(struct task *task, struct lmtp *lmtp, const struct lmtp_path *path, struct lmtp_rcpt *rcpt)
+static enum rp_err look_up(
+    struct task *task, struct lmtp *lmtp, const struct lmtp_path *path, struct userid *userid, bool *cut)
 {
 	struct bytes all = bytes_of(path->address, path->address_bytes);
 	struct bytes detail = lmtp_path_detail(path);
-
-	rcpt->address = arena_copy(&lmtp->arena, all);
-	if (rcpt->address.p == NULL)
-		return RP_ERR_NOMEM;
-	enum rp_err err = lmtp->io->lookup(task, lmtp->arg, rcpt->address, &rcpt->userid);
+	enum rp_err err = lmtp->io->lookup(task, lmtp->arg, all, userid, cut);
 
 	if (err != RP_ERR_NOTFOUND || detail.n == 0 || detail.n + 1 >= path->local_bytes)
 		return err;
@@ -220,58 +233,51 @@ static enum rp_err look_up(struct task *task, struct lmtp *lmtp, const struct lm
 
 	memcpy(plain, all.p, name_bytes);
 	memcpy(plain + name_bytes, all.p + path->local_bytes, all.n - path->local_bytes);
-	return lmtp->io->lookup(task, lmtp->arg, bytes_of(plain, all.n - detail.n - 1), &rcpt->userid);
+	err = lmtp->io->lookup(task, lmtp->arg, bytes_of(plain, all.n - detail.n - 1), userid, cut);
+	*cut = true;
+	return err;
 }
 
-static const char *rcpt_params(struct bytes args)
+/* What the line itself says. NULL: it can be looked up; else the reply. */
+static const char *read_rcpt(struct lmtp *lmtp, struct bytes args, struct lmtp_path *path)
 {
-	struct bytes keyword;
-	struct bytes value;
-	enum rp_err err;
+	enum rp_err err = take_path(&args, BYTES_LIT("TO:"), path);
+	const char *wrong;
 
-	while ((err = lmtp_path_param(&args, &keyword, &value)) == RP_OK)
-		if (!bytes_eq_fold(keyword, BYTES_LIT("NOTIFY")) && !bytes_eq_fold(keyword, BYTES_LIT("ORCPT")))
-			return "555 5.5.4 Unknown parameter";
-	return err == RP_ERR_END ? NULL : "501 5.5.4 Bad parameters";
+	if (err == RP_ERR_NOTFOUND)
+		return "501 5.5.4 RCPT TO:<address>";
+	if (err != RP_OK || path->address_bytes == 0)
+		return "501 5.1.3 Bad recipient address";
+	wrong = lmtp_param_rcpt(args);
+	if (wrong != NULL)
+		return wrong;
+	if (!path->ascii && !lmtp->utf8)
+		return "553 5.6.7 A recipient that is not ASCII needs SMTPUTF8";
+	return lmtp->rcpt_count < LMTP_RCPT_MAX ? NULL : "452 4.5.3 Too many recipients";
 }
 
 static enum rp_err do_rcpt(struct task *task, struct lmtp *lmtp, struct bytes args)
 {
 	struct lmtp_path path;
-	struct lmtp_rcpt rcpt = { .mailbox = { NULL, 0 } };
+	struct userid userid;
 	const char *wrong;
+	bool cut = false;
 	enum rp_err err;
 
 	if (lmtp->state != LMTP_MAIL) {
-		bad(lmtp, "503 5.5.1 MAIL first");
+		out_of_order(lmtp, "503 5.5.1 MAIL first");
 		return RP_OK;
 	}
-	if (!bytes_starts_with_fold(args, BYTES_LIT("TO:"))) {
-		bad(lmtp, "501 5.5.4 RCPT TO:<address>");
-		return RP_OK;
-	}
-	args = bytes_from(args, 3);
-	while (args.n > 0 && args.p[0] == ' ')
-		args = bytes_from(args, 1);
-	err = lmtp_path_parse(&args, &path);
-	if (err != RP_OK || path.address_bytes == 0) {
-		bad(lmtp, "501 5.1.3 Bad recipient address");
-		return RP_OK;
-	}
-	wrong = rcpt_params(args);
+	wrong = read_rcpt(lmtp, args, &path);
 	if (wrong != NULL) {
-		bad(lmtp, wrong);
+		refuse(lmtp, wrong);
 		return RP_OK;
 	}
-	if (lmtp->rcpt_count == LMTP_RCPT_MAX) {
-		reply(lmtp, "452 4.5.3 Too many recipients");
-		return RP_OK;
-	}
-	rcpt.mailbox = mailbox_of_detail(lmtp, &path);
-	err = look_up(task, lmtp, &path, &rcpt);
+	err = look_up(task, lmtp, &path, &userid, &cut);
+	if (err == RP_OK)
+		err = keep_rcpt(lmtp, &path, &userid, cut);
 	switch (err) {
 	case RP_OK:
-		lmtp->rcpt[lmtp->rcpt_count++] = rcpt;
 		reply(lmtp, "250 2.1.5 Recipient accepted");
 		return RP_OK;
 	case RP_ERR_NOTFOUND:
@@ -376,7 +382,7 @@ static enum rp_err do_data(struct task *task, struct lmtp *lmtp)
 	enum rp_err err;
 
 	if (lmtp->state != LMTP_MAIL || lmtp->rcpt_count == 0) {
-		bad(lmtp, lmtp->state == LMTP_CHUNKS ? "503 5.5.1 BDAT has begun" : "503 5.5.1 No valid recipients");
+		out_of_order(lmtp, lmtp->state == LMTP_CHUNKS ? "503 5.5.1 BDAT has begun" : "503 5.5.1 No valid recipients");
 		return RP_OK;
 	}
 	begin_message(task, lmtp);
@@ -450,7 +456,7 @@ static enum rp_err do_bdat(struct task *task, struct lmtp *lmtp, struct bytes ar
 	if (err != RP_OK)
 		return err;
 	if (!ready) {
-		bad(lmtp, "503 5.5.1 No valid recipients");
+		out_of_order(lmtp, "503 5.5.1 No valid recipients");
 		return RP_OK;
 	}
 	if (last)
@@ -461,6 +467,28 @@ static enum rp_err do_bdat(struct task *task, struct lmtp *lmtp, struct bytes ar
 }
 
 /* ---- lines ---- */
+
+/* The verbs that stand alone (RFC 5321, section 4.1.1), and those that are none. */
+static enum rp_err do_plain_verb(struct task *task, struct lmtp *lmtp, struct bytes verb, struct bytes args)
+{
+	bool data = bytes_eq_fold(verb, BYTES_LIT("DATA"));
+	bool rset = bytes_eq_fold(verb, BYTES_LIT("RSET"));
+
+	if (!data && !rset && !bytes_eq_fold(verb, BYTES_LIT("QUIT"))) {
+		bad(lmtp, "500 5.5.1 Unknown command");
+	} else if (args.n > 0) {
+		bad(lmtp, "501 5.5.4 No arguments here");
+	} else if (data) {
+		return do_data(task, lmtp);
+	} else if (rset) {
+		end_transaction(task, lmtp);
+		reply(lmtp, "250 2.0.0 Forgotten");
+	} else {
+		reply(lmtp, "221 2.0.0 Bye");
+		lmtp->over = true;
+	}
+	return RP_OK;
+}
 
 static enum rp_err do_line(struct task *task, struct lmtp *lmtp, struct bytes line)
 {
@@ -478,26 +506,36 @@ static enum rp_err do_line(struct task *task, struct lmtp *lmtp, struct bytes li
 		do_mail(task, lmtp, args);
 	} else if (bytes_eq_fold(verb, BYTES_LIT("RCPT"))) {
 		return do_rcpt(task, lmtp, args);
-	} else if (bytes_eq_fold(verb, BYTES_LIT("DATA"))) {
-		return do_data(task, lmtp);
 	} else if (bytes_eq_fold(verb, BYTES_LIT("BDAT"))) {
 		return do_bdat(task, lmtp, args);
-	} else if (bytes_eq_fold(verb, BYTES_LIT("RSET"))) {
-		end_transaction(task, lmtp);
-		reply(lmtp, "250 2.0.0 Forgotten");
 	} else if (bytes_eq_fold(verb, BYTES_LIT("NOOP"))) {
 		reply(lmtp, "250 2.0.0 OK");
 	} else if (bytes_eq_fold(verb, BYTES_LIT("VRFY"))) {
 		reply(lmtp, "252 2.5.0 Try RCPT");
 	} else if (bytes_eq_fold(verb, BYTES_LIT("HELP"))) {
 		reply(lmtp, "214 2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT");
-	} else if (bytes_eq_fold(verb, BYTES_LIT("QUIT"))) {
-		reply(lmtp, "221 2.0.0 Bye");
-		lmtp->over = true;
 	} else if (bytes_eq_fold(verb, BYTES_LIT("HELO")) || bytes_eq_fold(verb, BYTES_LIT("EHLO"))) {
 		bad(lmtp, "500 5.5.1 This is LMTP: LHLO");
 	} else {
-		bad(lmtp, "500 5.5.1 Unknown command");
+		return do_plain_verb(task, lmtp, verb, args);
+	}
+	return RP_OK;
+}
+
+/* A line that is too long, or the next piece of one, thrown away. */
+static enum rp_err drop_line(struct lmtp *lmtp, size_t n, bool whole)
+{
+	if (n == 0)
+		return RP_ERR_NOTFOUND;
+	lmtp->io->take(lmtp->arg, n);
+	lmtp->dropped_bytes += n;
+	if (lmtp->dropped_bytes > LMTP_DROP_BYTES_MAX) {
+		reply(lmtp, "500 5.5.2 Line too long");
+		reply(lmtp, "421 4.7.0 Cannot go on");
+		lmtp->over = true;
+	} else if (whole) {
+		lmtp->dropped_bytes = 0;
+		bad(lmtp, "500 5.5.2 Line too long");
 	}
 	return RP_OK;
 }
@@ -507,27 +545,23 @@ static enum rp_err step(struct task *task, struct lmtp *lmtp)
 {
 	struct bytes in = lmtp->io->input(lmtp->arg);
 	size_t lf = bytes_find(in, 0, '\n');
+	bool whole = lf < in.n;
 	uint8_t copy[LMTP_LINE_BYTES_MAX];
 
-	if (lf == in.n && in.n <= LMTP_LINE_BYTES_MAX && !lmtp->dropping_line)
+	/* What is no longer than this may still be a line of the greatest length, without its LF. */
+	if (!whole && lmtp->dropped_bytes == 0 && in.n <= LMTP_LINE_BYTES_MAX + 1)
 		return RP_ERR_NOTFOUND;
-	if (lf == in.n) {
-		lmtp->dropping_line = true;
-		lmtp->io->take(lmtp->arg, in.n);
-		return in.n > 0 ? RP_OK : RP_ERR_NOTFOUND;
-	}
-	size_t n = lf > 0 && in.p[lf - 1] == '\r' ? lf - 1 : lf;
-
-	if (lmtp->dropping_line || n > LMTP_LINE_BYTES_MAX) {
-		lmtp->dropping_line = false;
+	if (lmtp->dropped_bytes > 0 || lf > LMTP_LINE_BYTES_MAX + 1)
+		return drop_line(lmtp, whole ? lf + 1 : in.n, whole);
+	if (lf == 0 || in.p[lf - 1] != '\r') {
 		lmtp->io->take(lmtp->arg, lf + 1);
-		bad(lmtp, "500 5.5.2 Line too long");
+		bad(lmtp, "500 5.5.2 LF without CR");
 		return RP_OK;
 	}
-	if (n > 0)
-		memcpy(copy, in.p, n);
+	if (lf > 1)
+		memcpy(copy, in.p, lf - 1);
 	lmtp->io->take(lmtp->arg, lf + 1);
-	return do_line(task, lmtp, bytes_of(copy, n));
+	return do_line(task, lmtp, bytes_of(copy, lf - 1));
 }
 
 enum rp_err lmtp_run(struct task *task, struct lmtp *lmtp)

@@ -15,8 +15,8 @@
 
 enum {
 	LMTP_RCPT_MAX = 100,        /* recipients of one message; an MTA sends the rest in another */
-	LMTP_LINE_BYTES_MAX = 2048, /* one command line */
-	LMTP_BAD_MAX = 10,          /* bad commands, then 421 */
+	LMTP_LINE_BYTES_MAX = 2048, /* one command line, without its CRLF */
+	LMTP_BAD_MAX = 10,          /* bad commands, then 421; what a client could not know when it pipelined is none */
 };
 
 struct lmtp;
@@ -31,8 +31,8 @@ struct lmtp_io {
 	/* Where answers go; flush: send them, suspend while too much is unsent. */
 	struct rope *(*output)(void *arg);
 	enum rp_err (*flush)(struct task *task, void *arg);
-	/* Who is this? RP_ERR_NOTFOUND: nobody here. RP_ERR_UNAVAILABLE: cannot tell now. */
-	enum rp_err (*lookup)(struct task *task, void *arg, struct bytes address, struct userid *userid);
+	/* Who is this? RP_ERR_NOTFOUND: nobody here. RP_ERR_UNAVAILABLE: cannot tell now. *cut: without its "+detail" only. */
+	enum rp_err (*lookup)(struct task *task, void *arg, struct bytes address, struct userid *userid, bool *cut);
 	/* Deliver to all at once: result[i] for in[i]. Each is durable when RP_OK. */
 	void (*deliver)(struct task *task, void *arg, const struct deliver_in *in, size_t count, enum rp_err *result);
 	/* One message was (or was not) delivered to somebody: for the log. */

@@ -1,5 +1,7 @@
 #include "core/lmtp/lmtp_path.h"
 
+#include "core/imap/utf8.h"
+
 static bool put(struct lmtp_path *out, uint8_t c)
 {
 	if (out->address_bytes == sizeof(out->address))
@@ -70,21 +72,36 @@ static enum rp_err mailbox(struct bytes *in, struct lmtp_path *out)
 	return plain_run(in, out);
 }
 
+static bool is_ascii(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
 enum rp_err lmtp_path_parse(struct bytes *in, struct lmtp_path *out)
 {
 	struct bytes rest = *in;
 	enum rp_err err;
 
-	*out = (struct lmtp_path){ .address_bytes = 0 };
+	out->address_bytes = out->local_bytes = 0;
 	if (rest.n < 2 || rest.p[0] != '<')
 		return RP_ERR_SYNTAX;
 	rest = bytes_from(rest, 1);
+	out->written = bytes_slice(rest, 0, 0);
 	if (rest.p[0] != '>') {
 		skip_route(&rest);
+		struct bytes from = rest;
+
 		err = mailbox(&rest, out);
 		if (err != RP_OK)
 			return err;
+		out->written = bytes_slice(from, 0, from.n - rest.n);
 	}
+	out->ascii = is_ascii(out->written);
+	if (!utf8_valid(out->written))
+		return RP_ERR_SYNTAX;
 	if (rest.n == 0 || rest.p[0] != '>')
 		return RP_ERR_SYNTAX;
 	*in = bytes_from(rest, 1);
@@ -110,7 +127,7 @@ enum rp_err lmtp_path_param(struct bytes *in, struct bytes *keyword, struct byte
 	if (equals == 0)
 		return RP_ERR_SYNTAX;
 	*keyword = bytes_slice(word, 0, equals);
-	*value = equals < n ? bytes_from(word, equals + 1) : bytes_of(word.p, 0);
+	*value = equals < n ? bytes_from(word, equals + 1) : bytes_of(NULL, 0);
 	*in = bytes_from(rest, n);
 	return RP_OK;
 }

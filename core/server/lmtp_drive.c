@@ -46,7 +46,7 @@ static enum rp_err io_flush(struct task *task, void *arg)
 	return conn_flush(task, conn_of(arg), CONN_OUT_BYTES_HIGH);
 }
 
-static enum rp_err io_lookup(struct task *task, void *arg, struct bytes address, struct userid *userid)
+static enum rp_err io_lookup(struct task *task, void *arg, struct bytes address, struct userid *userid, bool *cut)
 {
 	struct lmtp_drive *drive = arg;
 	struct auth_wire_request request = {
@@ -68,6 +68,7 @@ static enum rp_err io_lookup(struct task *task, void *arg, struct bytes address,
 	if (out.answer.result != AUTH_WIRE_OK)
 		return RP_ERR_NOTFOUND;
 	memcpy(userid->b, out.answer.userid.p, sizeof(userid->b));
+	*cut = (out.answer.flags & AUTH_WIRE_WITHOUT_DETAIL) != 0;
 	return RP_OK;
 }
 

@@ -11,7 +11,9 @@
 #include "io/base/runs.h"
 
 enum {
-	SEQSET_RUNS_MAX = 10000, /* after merging: the work on a set follows its runs */
+	/* After merging. More than the longest line can hold (about 11,800): a set is bounded by the line alone, as clients
+	 * write long ones (CLIENTS C-10), and this says what that costs. */
+	SEQSET_RUNS_MAX = 16384,
 };
 
 struct seqset {

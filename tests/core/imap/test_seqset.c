@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/imap/frame.h"
 #include "core/imap/seqset.h"
 
 static struct arena arena;
@@ -129,14 +130,31 @@ Test(seqset, runs_are_bounded_after_merging)
 			cr_assert_eq(
 			    parse(text, &set), count <= SEQSET_RUNS_MAX ? RP_OK : RP_ERR_LIMIT);
 			free(text);
+			arena_reset(&arena);
 		}
 	}
+}
+
+/* The worst set that fits in a line: each number two beyond the last. */
+Test(seqset, a_full_line_of_gaps_is_taken)
+{
+	char *text = malloc(FRAME_LINE_BYTES_MAX_USER + 16);
+	size_t n = 0;
+	unsigned count = 0;
+	struct seqset set;
+
+	cr_assert_not_null(text);
+	while (n < FRAME_LINE_BYTES_MAX_USER)
+		n += (size_t)sprintf(text + n, "%s%u", n > 0 ? "," : "", 2 * count++ + 1);
+	cr_assert_eq(parse(text, &set), RP_OK, "%u numbers", count);
+	cr_assert_eq(set.count, count);
+	free(text);
 }
 
 /* Far more than the bound, but they fold: first the even numbers, then the odd ones between. */
 Test(seqset, what_folds_is_not_counted)
 {
-	enum { HALF = 9000 };
+	enum { HALF = 15000 };
 	char *text = malloc(12 * HALF * 2);
 	size_t n = 0;
 	struct seqset set;

@@ -13,7 +13,12 @@
 
 struct volume;
 
-enum { VOLUME_MAILBOXES_MAX = 20000 };
+enum {
+	VOLUME_MAILBOXES_MAX = 20000, /* and as many subscriptions to names that are none */
+	/* All names. A subscription outlives its mailbox, so this is asked when a mailbox is made: CREATE, SUBSCRIBE, DELETE
+	 * again and again would pile names up. */
+	VOLUME_NAMES_MAX = 2 * VOLUME_MAILBOXES_MAX,
+};
 
 /* RFC 6154. At most one mailbox has each; a mailbox may have several. */
 enum special_use {

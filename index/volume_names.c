@@ -69,18 +69,23 @@ enum rp_err names_write(struct breath *breath, struct bytes name, unsigned speci
     struct change_sums *sums, uint64_t *mailboxid)
 {
 	struct volume *volume = breath->volume;
+	const struct catalog *catalog = &volume->catalog;
 	size_t more = 1;
+	size_t names_more = catalog_find(catalog, name) == NULL;
 	size_t from = 0;
 	struct bytes parent;
 	uint64_t parentid;
 
 	if (names_has_mailbox(volume, name))
 		return RP_ERR_EXISTS;
-	if (special_use != 0 && catalog_with_use(&volume->catalog, special_use) != NULL)
+	if (special_use != 0 && catalog_with_use(catalog, special_use) != NULL)
 		return RP_ERR_EXISTS;
-	while ((parent = names_parent(name, &from)).n != 0)
+	while ((parent = names_parent(name, &from)).n != 0) {
 		more += !names_has_mailbox(volume, parent);
-	if (volume->catalog.ids_count + more > VOLUME_MAILBOXES_MAX ||
+		names_more += catalog_find(catalog, parent) == NULL;
+	}
+	if (catalog->ids_count + more > VOLUME_MAILBOXES_MAX ||
+	    catalog->count + names_more > VOLUME_NAMES_MAX ||
 	    sums->uidvalidity_last > UINT32_MAX - more)
 		return RP_ERR_LIMIT;
 	from = 0;

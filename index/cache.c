@@ -321,10 +321,9 @@ void cache_write(struct mailbox *mailbox, bool all)
 	if (cache == NULL || cache->writing || cache->broken ||
 	    cache->pending.n < (all ? 1 : CACHE_WRITE_BYTES))
 		return;
+	if (!store_task_start(mailbox->volume->store, "cache", write_task, mailbox))
+		return;
+	/* It does not run before this returns. */
 	mailbox_hold(mailbox);
 	cache->writing = true;
-	if (!store_task_start(mailbox->volume->store, "cache", write_task, mailbox)) {
-		cache->writing = false;
-		mailbox_close(mailbox);
-	}
 }

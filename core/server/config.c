@@ -383,15 +383,14 @@ static enum rp_err own_hostname(char **hostname)
 enum rp_err config_read(const char *path, struct config **out, char *reason, size_t reason_size)
 {
 	struct config *config = calloc(1, sizeof(*config));
+	enum rp_err err = config != NULL ? RP_OK : RP_ERR_NOMEM;
 
-	if (config == NULL)
-		return RP_ERR_NOMEM;
 	RP_ASSERT(reason_size > 0);
 	reason[0] = '\0';
 	error_text = reason;
 	error_size = reason_size;
-	enum rp_err err = read_sections(config, path);
-
+	if (err == RP_OK)
+		err = read_sections(config, path);
 	if (err == RP_OK)
 		err = check_whole(config);
 	if (err == RP_OK && config->hostname[0] == '\0')

@@ -10,10 +10,17 @@ struct machine {
 	size_t came; /* of play->in */
 	size_t used;
 	uint8_t *lent; /* the last look at the input */
+	struct loop *loop; /* when it is the kernel's */
 	struct rope out;
 };
 
 static const char *const users[] = { "sam", "kim", "full", "sam+whole" };
+
+static void own(const struct lmtp_play *play, bool begins)
+{
+	if (play->own != NULL)
+		play->own(begins);
+}
 
 static void add(char **text, size_t *n, struct bytes b)
 {
@@ -48,7 +55,9 @@ static struct bytes input(void *arg)
 	size_t n = machine->came - machine->used;
 
 	forget(machine);
+	own(machine->play, true);
 	machine->lent = malloc(n + 1);
+	own(machine->play, false);
 	RP_ASSERT(machine->lent != NULL);
 	if (n > 0)
 		memcpy(machine->lent, machine->play->in.p + machine->used, n);
@@ -88,10 +97,14 @@ static enum rp_err flush(struct task *task, void *arg)
 	struct bytes b;
 
 	forget(machine);
+	own(machine->play, true);
 	while ((b = rope_peek(&machine->out, UINT64_MAX)).n > 0) {
 		add(&machine->play->out, &machine->play->out_n, b);
 		rope_consume(&machine->out, b.n);
 	}
+	own(machine->play, false);
+	if (machine->out.failed)
+		return RP_ERR_CANCELED; /* as a connection that cannot be written */
 	return task_yield(task);
 }
 
@@ -149,11 +162,13 @@ static void deliver(
     struct task *task, void *arg, const struct deliver_in *in, size_t count, enum rp_err *result)
 {
 	forget(arg);
+	own(((struct machine *)arg)->play, true);
 	for (size_t i = 0; i < count; i++) {
 		result[i] = in[i].userid.b[0] == 3 ? RP_ERR_QUOTA : RP_OK;
 		if (result[i] == RP_OK)
 			store(task, arg, &in[i]);
 	}
+	own(((struct machine *)arg)->play, false);
 }
 
 static void tell(void *arg, struct bytes from, struct bytes to, uint64_t bytes, enum rp_err result)
@@ -166,9 +181,8 @@ static void tell(void *arg, struct bytes from, struct bytes to, uint64_t bytes, 
 
 static const struct lmtp_io play_io = { input, take, wait_more, output, flush, lookup, deliver, tell };
 
-static void run(struct task *task, void *arg)
+static void serve(struct task *task, struct machine *machine)
 {
-	struct machine *machine = arg;
 	struct lmtp_play *play = machine->play;
 	struct lmtp_settings settings = {
 		.host = "test.invalid",
@@ -180,34 +194,68 @@ static void run(struct task *task, void *arg)
 	play->end = RP_ERR_NOMEM;
 	if (lmtp == NULL)
 		return;
-	RP_ASSERT(dir_make(task, FILE_ROOT_DATA, "spool") == RP_OK);
 	lmtp_greet(lmtp, &machine->out);
 	do {
 		more_comes(machine);
 		play->end = lmtp_run(task, lmtp);
 	} while (play->end == RP_OK && machine->came < play->in.n);
-	RP_ASSERT(flush(task, machine) == RP_OK);
+	(void)!flush(task, machine);
 	lmtp_close(lmtp);
+}
+
+static void run(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	if (machine->loop == NULL)
+		RP_ASSERT(dir_make(task, FILE_ROOT_DATA, "spool") == RP_OK);
+	own(machine->play, false);
+	serve(task, machine);
+	own(machine->play, true);
+	if (machine->loop != NULL)
+		loop_stop(machine->loop);
+}
+
+static void run_simulated(struct machine *machine)
+{
+	struct loop_settings settings = { 0 };
+	struct sim_world *world;
+	struct loop *loop;
+
+	RP_ASSERT(sim_open(1, &world) == RP_OK);
+	RP_ASSERT(sim_loop_open(world, &settings, &loop) == RP_OK);
+	RP_ASSERT(task_start(loop, run, machine, NULL) == RP_OK);
+	RP_ASSERT(sim_run(world, UINT64_MAX));
+	loop_close(loop);
+	sim_close(world);
+}
+
+static void run_on_the_ring(struct machine *machine)
+{
+	struct loop_settings settings = { .root_fd = { -1, -1 } };
+	const char *reason = "";
+
+	RP_ASSERT(loop_open(&settings, &machine->loop, &reason) == RP_OK);
+	RP_ASSERT(task_start(machine->loop, run, machine, NULL) == RP_OK);
+	loop_run(machine->loop);
+	loop_close(machine->loop);
 }
 
 void lmtp_play(struct lmtp_play *play)
 {
 	struct machine machine = { .play = play };
-	struct loop_settings settings = { 0 };
-	struct sim_world *world;
-	struct loop *loop;
 
+	own(play, true);
 	rope_init(&machine.out);
 	add(&play->out, &play->out_n, bytes_of(NULL, 0));
 	add(&play->stored, &play->stored_n, bytes_of(NULL, 0));
-	RP_ASSERT(sim_open(1, &world) == RP_OK);
-	RP_ASSERT(sim_loop_open(world, &settings, &loop) == RP_OK);
-	RP_ASSERT(task_start(loop, run, &machine, NULL) == RP_OK);
-	RP_ASSERT(sim_run(world, UINT64_MAX));
-	loop_close(loop);
-	sim_close(world);
+	if (play->on_the_ring)
+		run_on_the_ring(&machine);
+	else
+		run_simulated(&machine);
 	rope_fini(&machine.out);
 	free(machine.lent);
+	own(play, false);
 }
 
 void lmtp_play_free(struct lmtp_play *play)

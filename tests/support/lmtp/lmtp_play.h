@@ -1,4 +1,4 @@
-/* lmtp_play.h -- one LMTP session on a simulated machine: these bytes come, cut like this; what is answered, what is stored?
+/* lmtp_play.h -- one LMTP session without a socket: these bytes come, cut like this; what is answered, what is stored?
  *
  * Users: sam, kim, and "sam+whole", with or without @example.org. full is over quota, away cannot be looked up; nobody else is
  * known. Input is a fresh copy at each look, freed at the next call, so who holds on to it is seen by the sanitizer.
@@ -14,6 +14,8 @@ struct lmtp_play {
 	size_t cut;            /* bytes that come at a time; 0: all at once */
 	uint64_t size_max;     /* of a message; 0: 1 MiB */
 	bool return_path;
+	bool on_the_ring;         /* of the kernel, which takes no memory of ours; messages up to 1 MiB only */
+	void (*own)(bool begins); /* NULL, or told when what is not the session's, but the test's, begins and ends */
 
 	/* what came of it; for lmtp_play_free() */
 	char *out; /* all answers, a NUL behind them */

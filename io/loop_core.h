@@ -36,6 +36,7 @@ struct loop_kind {
 	void (*turn)(struct loop *loop, uint64_t until_ns);
 	void (*wake)(struct loop *loop); /* from any thread: end a turn's wait */
 	uint64_t (*wall_ns)(const struct loop *loop);
+	uint64_t (*cpu_ns)(const struct loop *loop); /* CPU time of its thread */
 	void (*random)(struct loop *loop, void *p, size_t n);
 	/* Has the running task used up its slice? *since is 0 on the first call of a slice, then the kind's own. */
 	bool (*slice_over)(struct loop *loop, uint64_t *since);

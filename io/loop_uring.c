@@ -291,6 +291,12 @@ static uint64_t ring_wall_ns(const struct loop *loop)
 	return clock_wall_ns();
 }
 
+static uint64_t ring_cpu_ns(const struct loop *loop)
+{
+	(void)loop;
+	return clock_cpu_ns();
+}
+
 static void ring_random(struct loop *loop, void *p, size_t n)
 {
 	uint8_t *at = p;
@@ -373,6 +379,7 @@ static const struct loop_kind ring_kind = {
     .turn = ring_turn,
     .wake = ring_wake,
     .wall_ns = ring_wall_ns,
+    .cpu_ns = ring_cpu_ns,
     .random = ring_random,
     .slice_over = ring_slice_over,
     .map = ring_map,

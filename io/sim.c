@@ -139,6 +139,12 @@ static uint64_t wall_ns(const struct loop *loop)
 	return SIM_WALL_NS + world->wall_offset_ns + world->now_ns;
 }
 
+/* Time stands still while a task runs; what it computes takes a slice each time that it is told so. */
+static uint64_t cpu_ns(const struct loop *loop)
+{
+	return sim_of(loop)->slices * (uint64_t)LOOP_SLICE_NS;
+}
+
 static void fill_random(struct loop *loop, void *p, size_t n)
 {
 	struct sim_world *world = sim_world_of(loop);
@@ -150,8 +156,11 @@ static void fill_random(struct loop *loop, void *p, size_t n)
 
 static bool slice_over(struct loop *loop, uint64_t *since)
 {
+	bool over = sim_dice_below(&sim_world_of(loop)->dice, SIM_SLICE_CHANCE) == 0;
+
 	(void)since;
-	return sim_dice_below(&sim_world_of(loop)->dice, SIM_SLICE_CHANCE) == 0;
+	sim_of(loop)->slices += over;
+	return over;
 }
 
 static void recv_give(struct loop *loop, struct op *op)
@@ -193,6 +202,7 @@ static const struct loop_kind sim_kind = {
     .turn = turn,
     .wake = wake,
     .wall_ns = wall_ns,
+    .cpu_ns = cpu_ns,
     .random = fill_random,
     .slice_over = slice_over,
     .map = sim_map,

@@ -38,6 +38,7 @@ struct sim_mapping {
 struct sim_loop {
 	struct loop loop;
 	struct sim_world *world;
+	uint64_t slices; /* that tasks were told to have used up */
 };
 
 struct sim_world {

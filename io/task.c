@@ -134,6 +134,8 @@ void task_run(struct task *task)
 	RP_ASSERT(task->wait == TASK_READY || task->wait == TASK_PAUSED);
 	task->wait = TASK_RUNS;
 	task->slice_since = 0;
+	if (task->counts_cpu)
+		task->cpu_since_ns = loop->kind->cpu_ns(loop);
 	loop->running = task;
 	note_owner(loop, task->owner[0], task->owner[1]);
 	fiber_enter(&task->fiber);
@@ -156,6 +158,8 @@ void task_vanish(struct task *task)
 static void suspend(struct task *task, enum task_wait wait)
 {
 	RP_ASSERT(task->loop->running == task);
+	if (task->counts_cpu)
+		task->cpu_ns += task->loop->kind->cpu_ns(task->loop) - task->cpu_since_ns;
 	task->wait = wait;
 	fiber_leave(&task->fiber);
 	RP_ASSERT(task->wait == TASK_RUNS);
@@ -219,6 +223,20 @@ enum rp_err task_pause(struct task *task)
 	if (!loop->kind->slice_over(loop, &task->slice_since))
 		return task_interrupted(task) ? RP_ERR_CANCELED : RP_OK;
 	return stand_in(task, &loop->paused, TASK_PAUSED);
+}
+
+void task_count_cpu(struct task *task)
+{
+	RP_ASSERT(task->loop->running == task);
+	task->counts_cpu = true;
+	task->cpu_since_ns = task->loop->kind->cpu_ns(task->loop);
+	task->cpu_ns = 0;
+}
+
+uint64_t task_cpu_ns(const struct task *task)
+{
+	RP_ASSERT(task->counts_cpu);
+	return task->cpu_ns;
 }
 
 enum rp_err task_sleep(struct task *task, uint64_t ns)

@@ -46,6 +46,12 @@ RP_MUST_USE enum rp_err task_pause(struct task *task);
 /* Always let others run once. */
 RP_MUST_USE enum rp_err task_yield(struct task *task);
 
+/* Count this task's CPU time from now on, for work that has a budget: two readings of the clock each time it runs. Again: from 0. */
+void task_count_cpu(struct task *task);
+
+/* What it has used since, up to the last time that it let others run. */
+uint64_t task_cpu_ns(const struct task *task);
+
 /* Suspend for a time. */
 RP_MUST_USE enum rp_err task_sleep(struct task *task, uint64_t ns);
 

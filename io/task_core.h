@@ -31,10 +31,13 @@ struct task {
 	struct op *op;
 	struct timer timer;
 	uint64_t slice_since; /* 0: task_pause() has not been called in this slice */
+	uint64_t cpu_since_ns; /* counts_cpu: the thread's CPU time when it began to run */
+	uint64_t cpu_ns;       /* counts_cpu: used before that */
 	enum task_wait wait;
 	enum rp_err woken; /* why the wait in a queue or for the timer is over */
 	unsigned shields;
 	bool canceled;
+	bool counts_cpu;
 	bool serves_call; /* of another shard: it makes no calls itself */
 };
 

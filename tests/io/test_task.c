@@ -1,5 +1,7 @@
 #include "tests/io/io_fixture.h"
 
+#include "io/base/clock.h"
+#include "io/loop_core.h"
 #include "io/op.h"
 
 /* What happened, in order, as letters. */
@@ -285,6 +287,53 @@ IO_TASK_TEST(task, a_task_that_pauses_lets_the_others_run)
 		cr_assert_eq(task_sleep(task, 1000000), RP_OK);
 		note(&trace, 'm');
 	}
+}
+
+IO_TASK_TEST(task, its_cpu_time_is_counted_when_asked)
+{
+	(void)arg;
+	task_count_cpu(task);
+	cr_assert_eq(task_cpu_ns(task), 0);
+	while (task_cpu_ns(task) < 2 * LOOP_SLICE_NS)
+		cr_assert_eq(task_pause(task), RP_OK);
+	task_count_cpu(task);
+	cr_assert_eq(task_cpu_ns(task), 0, "from 0 again");
+}
+
+static void burns(struct task *task, void *arg)
+{
+	struct trace *trace = arg;
+
+	while (trace->n == 0) {
+		for (uint64_t since = clock_cpu_ns(); clock_cpu_ns() - since < CLOCK_NS_PER_MS;)
+			;
+		cr_assert_eq(task_yield(task), RP_OK);
+	}
+	note(trace, 'b');
+}
+
+static void sleeps_beside_one_that_burns(struct task *task, void *arg)
+{
+	struct trace trace = {0};
+
+	(void)arg;
+	start(task, burns, &trace, NULL);
+	task_count_cpu(task);
+	cr_assert_eq(task_sleep(task, 50 * CLOCK_NS_PER_MS), RP_OK);
+	cr_assert_lt(task_cpu_ns(task), 25 * CLOCK_NS_PER_MS);
+	note(&trace, 'x');
+	while (trace.n < 2)
+		cr_assert_eq(task_yield(task), RP_OK);
+}
+
+static void burn_body(struct io_fixture *fixture)
+{
+	io_fixture_run(fixture, sleeps_beside_one_that_burns, NULL);
+}
+
+Test(task, the_cpu_time_of_others_is_not_counted)
+{
+	io_fixture_with(IO_FIXTURE_URING, 16, burn_body);
 }
 
 static void uses_its_stack(struct task *task, void *arg)

@@ -129,10 +129,13 @@ static enum rp_err find_modseq(
 	return err;
 }
 
-static enum rp_err search(
-    struct task *task, struct cmd *cmd, const struct search_args *args, struct search_found *found)
+static enum rp_err search(struct task *task, struct cmd *cmd, const struct search_args *args,
+    struct search_budget *budget, struct search_found *found)
 {
-	enum rp_err err = search_eval(task, cmd, &args->program, &found->set);
+	enum rp_err err;
+
+	search_budget_begin(task, budget, cmd);
+	err = search_eval(task, cmd, &args->program, budget, &found->set);
 
 	if (err == RP_OK)
 		err = cmd->uid ? msgset_uids_of(found->set, &found->numbers)
@@ -149,6 +152,7 @@ enum cmd_result cmd_search(struct task *task, struct cmd *cmd)
 {
 	struct lex lex = lex_of(cmd->args);
 	struct search_found found = { 0 };
+	struct search_budget budget;
 	struct search_args args;
 	enum rp_err err;
 
@@ -160,8 +164,11 @@ enum cmd_result cmd_search(struct task *task, struct cmd *cmd)
 		return cmd_arg_refuse(cmd, err, "Expected search keys");
 	if (args.program.has_modseq)
 		cmd->session->enabled |= SESSION_CONDSTORE;
-	err = search(task, cmd, &args, &found);
+	err = search(task, cmd, &args, &budget, &found);
 	msgset_free(found.set);
 	runs_fini(&found.numbers);
+	if (err == RP_ERR_LIMIT && budget.spent)
+		return cmd_no_code(
+		    cmd, BYTES_LIT("LIMIT"), "This search takes too long, ask for less at a time");
 	return err == RP_OK ? cmd_ok(cmd) : cmd_no(cmd, err);
 }

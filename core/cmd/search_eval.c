@@ -13,6 +13,7 @@ struct eval {
 	struct cmd *cmd;
 	struct view *view;
 	const struct search_program *program;
+	struct search_budget *budget;
 	int64_t now_s;
 	struct msgset **leaf; /* by op: kept for the second step; NULL: a text, or an operator */
 	struct bounds *stack;
@@ -212,15 +213,16 @@ static enum rp_err find_bounds(struct task *task, struct eval *eval)
 {
 	for (size_t i = 0; i < eval->program->op_count; i++) {
 		enum search_op_kind kind = eval->program->op[i].kind;
+		enum rp_err err = RP_OK;
 
-		if (is_operator(kind)) {
+		if (is_operator(kind))
 			operate(eval, kind);
-		} else {
-			enum rp_err err = push(task, eval, i);
-
-			if (err != RP_OK)
-				return err;
-		}
+		else
+			err = push(task, eval, i);
+		if (err == RP_OK)
+			err = search_budget_pause(task, eval->budget);
+		if (err != RP_OK)
+			return err;
 	}
 	RP_ASSERT(eval->depth == 1);
 	return RP_OK;
@@ -278,7 +280,7 @@ static enum rp_err look_into(struct task *task, struct eval *eval, struct search
 		known = decide(eval, scan, uid, stack);
 	}
 	*matches = known == SEARCH_KNOWN_YES;
-	return task_pause(task);
+	return search_budget_pause(task, eval->budget);
 }
 
 /* Between least and most: take those out of `most` that do not match. */
@@ -317,7 +319,7 @@ static enum rp_err scan_texts(struct task *task, struct eval *eval)
 	msgset_and(bounds->least, bounds->most); /* now: what the texts decide about */
 	err = msgset_uids_of(bounds->least, &uids);
 	if (err == RP_OK && uids.count > 0)
-		err = search_scan_begin(&scan, eval->cmd, eval->program);
+		err = search_scan_begin(&scan, eval->cmd, eval->program, eval->budget);
 	if (err == RP_OK && uids.count > 0)
 		err = look_into_all(task, eval, &scan, &uids, bounds->most);
 	search_scan_end(&scan);
@@ -345,12 +347,13 @@ static enum rp_err run(struct task *task, struct eval *eval)
 }
 
 enum rp_err search_eval(struct task *task, struct cmd *cmd, const struct search_program *program,
-    struct msgset **out)
+    struct search_budget *budget, struct msgset **out)
 {
 	struct eval eval = {
 		.cmd = cmd,
 		.view = cmd->session->selected->view,
 		.program = program,
+		.budget = budget,
 		.now_s = (int64_t)(loop_wall_ns(task_loop(task)) / 1000000000),
 	};
 	enum rp_err err = run(task, &eval);

@@ -6,14 +6,14 @@
 #ifndef RP_CORE_CMD_SEARCH_EVAL_H
 #define RP_CORE_CMD_SEARCH_EVAL_H
 
-#include "core/cmd/cmd.h"
+#include "core/cmd/search_budget.h"
 #include "core/imap/search_key.h"
 #include "index/msgset.h"
 
 enum { SEARCH_SETS_BYTES_MAX = 32 * 1024 * 1024 }; /* of bitmaps that one command may hold */
 
-/* *out: the caller's to msgset_free(). RP_ERR_LIMIT: too much for one command. */
+/* *out: the caller's to msgset_free(). RP_ERR_LIMIT: too much for one command, in memory or by its budget, which has begun. */
 RP_MUST_USE enum rp_err search_eval(struct task *task, struct cmd *cmd,
-    const struct search_program *program, struct msgset **out);
+    const struct search_program *program, struct search_budget *budget, struct msgset **out);
 
 #endif

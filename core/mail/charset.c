@@ -398,14 +398,6 @@ void charset_begin(struct charset_conv *conv, const struct charset_set *set, enu
 		conv->charset = CHARSET_UTF8; /* no memory: its ASCII at least */
 }
 
-void charset_begin_brief(
-    struct charset_conv *conv, const struct charset_set *set, enum charset charset)
-{
-	begin(conv, set, charset);
-	if (conv->charset >= CHARSET_STATE_FIRST)
-		iconv(iconv_of(conv), NULL, NULL, NULL, NULL);
-}
-
 static size_t feed_chars(struct charset_conv *conv, struct bytes in, uint8_t *out, take_fn take)
 {
 	uint8_t joined[2 * CHARSET_TAIL_MAX];

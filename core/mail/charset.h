@@ -103,11 +103,6 @@ const char *charset_name(enum charset charset);
 /* set must outlive the conversion. */
 void charset_begin(struct charset_conv *conv, const struct charset_set *set, enum charset charset);
 
-/* The same, cheaper, for a conversion that ends before another one of this set begins: so not for
- * one that lives on while its task is suspended. */
-void charset_begin_brief(
-    struct charset_conv *conv, const struct charset_set *set, enum charset charset);
-
 /* Convert; out has room for CHARSET_OUT_BYTES(in.n). Returns how many bytes came out: whole
  * characters, well-formed. */
 RP_MUST_USE size_t charset_feed(struct charset_conv *conv, struct bytes in, uint8_t *out);

@@ -1,22 +1,9 @@
 #include "core/mail/encoded_word.h"
 
-#include "core/mail/decode.h"
-
-enum {
-	WORD_CHARSET_BYTES_MAX = 40, /* the longest name in the table is shorter */
-	WORD_SLICE_BYTES = 128,      /* decoded at a time: bounds the stack */
-};
-
-/* =?charset?encoding?text?= */
-struct word {
-	enum charset charset;
-	enum decode_cte cte;
-	struct bytes text;
-	size_t whole; /* bytes of all of it */
-};
+enum { WORD_CHARSET_BYTES_MAX = 40 }; /* the longest name in the table is shorter */
 
 /* Is there an encoded word at the start of b? Looks no further than four question marks. */
-static bool parse_word(struct bytes b, struct word *word)
+static bool parse_word(struct bytes b, struct encoded_word *word)
 {
 	if (b.n < 2 || b.p[0] != '=' || b.p[1] != '?')
 		return false;
@@ -46,58 +33,6 @@ static bool parse_word(struct bytes b, struct word *word)
 	return true;
 }
 
-/* Through the charset into out. */
-static void put_converted(struct charset_conv *conv, struct bytes b, struct text *out)
-{
-	while (b.n != 0) {
-		size_t n = b.n < WORD_SLICE_BYTES ? b.n : WORD_SLICE_BYTES;
-
-		if (!text_reserve(out, CHARSET_OUT_BYTES(n)))
-			return;
-		out->n += charset_feed(conv, bytes_slice(b, 0, n), out->p + out->n);
-		b = bytes_from(b, n);
-	}
-}
-
-static void end_conversion(struct charset_conv *conv, struct text *out)
-{
-	if (text_reserve(out, CHARSET_OUT_BYTES(0)))
-		out->n += charset_finish(conv, out->p + out->n);
-	else
-		charset_finish(conv, NULL);
-}
-
-/* The bytes of a word; in Q an underscore is a blank. */
-static void put_word(struct charset_conv *conv, const struct word *word, struct text *out)
-{
-	uint8_t slice[WORD_SLICE_BYTES];
-	uint8_t decoded[WORD_SLICE_BYTES + DECODE_CARRY_MAX];
-	struct decode decode;
-
-	decode_init(&decode, word->cte);
-	for (size_t at = 0; at < word->text.n; at += WORD_SLICE_BYTES) {
-		size_t n =
-		    word->text.n - at < WORD_SLICE_BYTES ? word->text.n - at : WORD_SLICE_BYTES;
-
-		memcpy(slice, word->text.p + at, n);
-		for (size_t i = 0; word->cte == DECODE_QP && i < n; i++)
-			if (slice[i] == '_')
-				slice[i] = ' ';
-		n = decode_feed(&decode, bytes_of(slice, n), decoded);
-		put_converted(conv, bytes_of(decoded, n), out);
-	}
-	put_converted(conv, bytes_of(decoded, decode_finish(&decode, decoded)), out);
-}
-
-static void put_plain(const struct charset_set *set, struct bytes b, struct text *out)
-{
-	struct charset_conv conv;
-
-	charset_begin_brief(&conv, set, CHARSET_UTF8);
-	put_converted(&conv, b, out);
-	end_conversion(&conv, out);
-}
-
 static size_t blanks_at(struct bytes b, size_t at)
 {
 	size_t n = 0;
@@ -108,50 +43,100 @@ static size_t blanks_at(struct bytes b, size_t at)
 	return n;
 }
 
-/* A run of encoded words with nothing but blanks between them; returns where it ends. */
-static size_t put_words(const struct charset_set *set, struct bytes value, size_t at,
-    struct word word, struct text *out)
+void encoded_word_begin(
+    struct encoded_word_reader *reader, const struct charset_set *set, struct bytes value)
 {
-	struct charset_conv conv;
-
-	charset_begin_brief(&conv, set, word.charset);
-	for (;;) {
-		enum charset charset = word.charset;
-
-		put_word(&conv, &word, out);
-		at += word.whole;
-		size_t next = at + blanks_at(value, at);
-
-		if (!parse_word(bytes_from(value, next), &word))
-			break;
-		at = next;
-		if (word.charset != charset || charset >= CHARSET_STATE_FIRST) {
-			end_conversion(&conv, out);
-			charset_begin_brief(&conv, set, word.charset);
-		}
-	}
-	end_conversion(&conv, out);
-	return at;
+	*reader = (struct encoded_word_reader){.set = set, .rest = value, .place = ENCODED_WORD_AHEAD};
 }
 
-void encoded_word_decode(const struct charset_set *set, struct bytes value, struct text *out)
+/* Plain text up to the next encoded word, or that word itself. False: there is nothing left. */
+static bool look_ahead(struct encoded_word_reader *reader)
 {
-	size_t plain = 0; /* where the text starts that is not out yet */
-	size_t at = 0;
-	struct word word;
+	struct bytes rest = reader->rest;
+	enum charset charset = CHARSET_UTF8;
+	size_t at = bytes_find(rest, 0, '=');
 
-	while (at < value.n) {
-		at = bytes_find(value, at, '=');
-		if (at == value.n)
-			break;
-		if (!parse_word(bytes_from(value, at), &word)) {
-			at++;
-			continue;
-		}
-		put_plain(set, bytes_slice(value, plain, at), out);
-		at = put_words(set, value, at, word, out);
-		plain = at;
+	if (rest.n == 0)
+		return false;
+	while (at < rest.n && !parse_word(bytes_from(rest, at), &reader->word))
+		at = bytes_find(rest, at + 1, '=');
+	reader->place = at > 0 ? ENCODED_WORD_IN_PLAIN : ENCODED_WORD_IN_WORD;
+	if (at > 0) {
+		reader->now = bytes_slice(rest, 0, at);
+		reader->rest = bytes_from(rest, at);
+	} else {
+		charset = reader->word.charset;
+		reader->now = reader->word.text;
+		reader->rest = bytes_from(rest, reader->word.whole);
+		decode_init(&reader->decode, reader->word.cte);
 	}
-	if (plain < value.n)
-		put_plain(set, bytes_from(value, plain), out);
+	charset_begin(&reader->conv, reader->set, charset);
+	return true;
+}
+
+/* The word is out. Another one behind nothing but blanks goes on in its conversion, if it can. */
+static size_t end_word(struct encoded_word_reader *reader, uint8_t *out)
+{
+	uint8_t left[DECODE_CARRY_MAX];
+	size_t left_n = decode_finish(&reader->decode, left);
+	size_t n = charset_feed(&reader->conv, bytes_of(left, left_n), out);
+	enum charset charset = reader->word.charset;
+	struct bytes ahead = bytes_from(reader->rest, blanks_at(reader->rest, 0));
+
+	if (!parse_word(ahead, &reader->word)) {
+		reader->place = ENCODED_WORD_AHEAD;
+		return n + charset_finish(&reader->conv, out + n);
+	}
+	reader->now = reader->word.text;
+	reader->rest = bytes_from(ahead, reader->word.whole);
+	decode_init(&reader->decode, reader->word.cte);
+	if (reader->word.charset != charset || charset >= CHARSET_STATE_FIRST) {
+		n += charset_finish(&reader->conv, out + n);
+		charset_begin(&reader->conv, reader->set, reader->word.charset);
+	}
+	return n;
+}
+
+/* The next bytes of a word; in Q an underscore is a blank. */
+static size_t put_word(struct encoded_word_reader *reader, struct bytes slice, uint8_t *out)
+{
+	uint8_t text[ENCODED_WORD_SLICE_BYTES];
+	uint8_t decoded[ENCODED_WORD_SLICE_BYTES + DECODE_CARRY_MAX];
+
+	memcpy(text, slice.p, slice.n);
+	for (size_t i = 0; reader->word.cte == DECODE_QP && i < slice.n; i++)
+		if (text[i] == '_')
+			text[i] = ' ';
+	size_t n = decode_feed(&reader->decode, bytes_of(text, slice.n), decoded);
+
+	return charset_feed(&reader->conv, bytes_of(decoded, n), out);
+}
+
+bool encoded_word_next(struct encoded_word_reader *reader, uint8_t *out, size_t *out_n)
+{
+	if (reader->place == ENCODED_WORD_AHEAD && !look_ahead(reader))
+		return false;
+	size_t n = reader->now.n < ENCODED_WORD_SLICE_BYTES ? reader->now.n : ENCODED_WORD_SLICE_BYTES;
+	struct bytes slice = bytes_slice(reader->now, 0, n);
+
+	reader->now = bytes_from(reader->now, n);
+	if (reader->place == ENCODED_WORD_IN_WORD) {
+		*out_n = n > 0 ? put_word(reader, slice, out) : 0;
+		if (reader->now.n == 0)
+			*out_n += end_word(reader, out + *out_n);
+		return true;
+	}
+	*out_n = charset_feed(&reader->conv, slice, out);
+	if (reader->now.n == 0) {
+		*out_n += charset_finish(&reader->conv, out + *out_n);
+		reader->place = ENCODED_WORD_AHEAD;
+	}
+	return true;
+}
+
+void encoded_word_end(struct encoded_word_reader *reader)
+{
+	if (reader->place != ENCODED_WORD_AHEAD)
+		charset_finish(&reader->conv, NULL);
+	reader->place = ENCODED_WORD_AHEAD;
 }

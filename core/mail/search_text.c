@@ -1,8 +1,6 @@
 #include "core/mail/search_text.h"
 
-#include "core/mail/encoded_word.h"
 #include "core/mail/fold.h"
-#include "core/mail/header.h"
 
 /* Each part has two places: its header block (2 * index) and its body (2 * index + 1). */
 bool search_range_next(
@@ -79,42 +77,39 @@ struct bytes search_text_finish(struct search_text *search)
 	return fold_some(search);
 }
 
-/* The field's text: "value", or "name: value" when any field is asked for. */
-static bool put_field(const struct charset_set *set, const struct header_field *field, bool named,
-    struct arena *scratch, struct text *folded)
+enum rp_err search_field_begin(struct search_field *search, const struct charset_set *set,
+    const struct header_field *field, bool named, struct arena *scratch)
 {
 	struct text raw;
-	struct text utf8;
 
 	text_init(&raw, scratch);
-	text_init(&utf8, scratch);
-	if (!named && field->name.n != 0) {
+	if (named && field->name.n != 0) {
 		text_put(&raw, field->name);
 		text_put_str(&raw, ": ");
 	}
 	header_unfold(&raw, field->value);
-	encoded_word_decode(set, text_bytes(&raw), &utf8);
-	fold_text(folded, text_bytes(&utf8));
-	return !raw.full && !utf8.full && !folded->full;
+	if (raw.full)
+		return RP_ERR_NOMEM;
+	encoded_word_begin(&search->words, set, raw.n != 0 ? text_bytes(&raw) : BYTES_LIT(""));
+	search->utf8 = bytes_of(search->utf8_buffer, 0);
+	return RP_OK;
 }
 
-enum rp_err search_header(const struct charset_set *set, struct bytes block, struct bytes name,
-    const struct needle *needle, struct arena *scratch)
+bool search_field_next(struct search_field *search, struct bytes *out)
 {
-	struct header_field field;
+	if (search->utf8.n == 0) {
+		size_t n;
 
-	while (header_next(&block, &field)) {
-		struct needle_scan scan = {0};
-		struct text folded;
-
-		if (name.n != 0 && !header_is(&field, name))
-			continue;
-		arena_reset(scratch);
-		text_init(&folded, scratch);
-		if (!put_field(set, &field, name.n != 0, scratch, &folded))
-			return RP_ERR_NOMEM;
-		if (needle_find(needle, &scan, folded.n != 0 ? text_bytes(&folded) : BYTES_LIT("")))
-			return RP_OK;
+		if (!encoded_word_next(&search->words, search->utf8_buffer, &n))
+			return false;
+		search->utf8 = bytes_of(search->utf8_buffer, n);
 	}
-	return RP_ERR_NOTFOUND;
+	*out = bytes_of(
+	    search->folded, fold_utf8(&search->utf8, search->folded, sizeof(search->folded)));
+	return true;
+}
+
+void search_field_end(struct search_field *search)
+{
+	encoded_word_end(&search->words);
 }

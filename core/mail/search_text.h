@@ -8,9 +8,9 @@
 #ifndef RP_CORE_MAIL_SEARCH_TEXT_H
 #define RP_CORE_MAIL_SEARCH_TEXT_H
 
-#include "core/mail/charset.h"
+#include "core/mail/encoded_word.h"
+#include "core/mail/header.h"
 #include "core/mail/mime.h"
-#include "core/mail/needle.h"
 
 enum {
 	SEARCH_SLICE_BYTES = 1024, /* of input at a time: bounds the buffers below */
@@ -21,7 +21,7 @@ enum {
 struct search_range {
 	uint64_t offset;
 	uint64_t bytes;
-	bool header; /* a header block: for search_header; at most MIME_HEADER_BYTES_MAX bytes */
+	bool header; /* a header block: for search_field_begin; at most MIME_HEADER_BYTES_MAX bytes */
 	enum decode_cte cte; /* of a body: for search_text_begin */
 	enum charset charset;
 };
@@ -56,10 +56,22 @@ RP_MUST_USE bool search_text_next(struct search_text *search, struct bytes *in, 
  * called for each search_text_begin, on errors too. */
 struct bytes search_text_finish(struct search_text *search);
 
-/* Does a field of this name (name.n == 0: any field, its name and value) contain the key? With an
- * empty key: is there such a field? scratch is for one field at a time, and is reset.
- * RP_OK, RP_ERR_NOTFOUND, RP_ERR_NOMEM. */
-RP_MUST_USE enum rp_err search_header(const struct charset_set *set, struct bytes block,
-    struct bytes name, const struct needle *needle, struct arena *scratch);
+/* One header field's text under way. Large (7 KiB), as above. */
+struct search_field {
+	struct encoded_word_reader words;
+	struct bytes utf8; /* decoded, not yet folded; borrows from utf8_buffer */
+	uint8_t utf8_buffer[ENCODED_WORD_OUT_BYTES];
+	uint8_t folded[SEARCH_FOLDED_BYTES];
+};
+
+/* Its value; named: "name: value". The unfolded text lies in scratch till search_field_end(). RP_ERR_NOMEM. */
+RP_MUST_USE enum rp_err search_field_begin(struct search_field *search, const struct charset_set *set,
+    const struct header_field *field, bool named, struct arena *scratch);
+
+/* The next piece of folded text, good till the next call; may be empty. False: that was all. */
+RP_MUST_USE bool search_field_next(struct search_field *search, struct bytes *out);
+
+/* Must be called for each search_field_begin that went well. */
+void search_field_end(struct search_field *search);
 
 #endif

@@ -73,6 +73,7 @@ struct config {
 	uint64_t volumes_bytes_max;
 	/* limits */
 	uint64_t appendlimit_bytes;
+	uint64_t search_cpu_ms;
 	uint64_t connections_max; /* a shard */
 	uint64_t connections_per_address_max;
 	uint64_t connections_per_user_address_max;

@@ -52,6 +52,8 @@ const struct config_key config_keys[] = {
 
 	{ "limits", "appendlimit", CONFIG_SIZE, FIELD(appendlimit_bytes), "64MiB", 64 * KIB, 2 * GIB - 1,
 	    "the largest message" },
+	{ "limits", "search_cpu", CONFIG_TIME, FIELD(search_cpu_ms), "5s", 10, 10 * MINUTE,
+	    "CPU time of one SEARCH; more gets NO [LIMIT]" },
 	{ "limits", "connections", CONFIG_COUNT, FIELD(connections_max), "14000", 16, 1000000,
 	    "connections of one shard" },
 	{ "limits", "connections_per_address", CONFIG_COUNT, FIELD(connections_per_address_max), "50", 1, 1000000,

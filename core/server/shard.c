@@ -437,6 +437,7 @@ void *shard_thread_run(void *arg)
 		.server_name = "ringpost",
 		.version = settings->version,
 		.appendlimit_bytes = shard->config->appendlimit_bytes,
+		.search_cpu_ms = shard->config->search_cpu_ms,
 		.plaintext_login = shard->config->plaintext_login,
 		.charsets = settings->charsets,
 		.shards_count = settings->count,

@@ -54,6 +54,7 @@ struct session_env {
 	const char *server_name; /* in the greeting and ID */
 	const char *version;
 	uint64_t appendlimit_bytes;
+	uint64_t search_cpu_ms;    /* of CPU that one SEARCH may use */
 	bool tls_available;        /* a certificate is there: STARTTLS can be offered */
 	bool plaintext_login;      /* LOGIN without TLS is allowed from loopback */
 	struct store *store;       /* this shard's */

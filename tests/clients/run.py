@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Real clients against the real server, over IMAPS; mail goes in by LMTP.
 
-usage: run.py [NAME...]   only the clients named: curl mbsync imaplib neomutt imapflow fetchers two_clients
+usage: run.py [NAME...]   only the clients named: curl mbsync imaplib neomutt imapflow fetchers two_clients heavy_search
 """
 import re
 import sys
 
 from common import rp
+import heavy_search
 import two_clients
 import with_curl
 import with_fetchers
@@ -16,7 +17,8 @@ import with_mbsync
 import with_neomutt
 
 PARTS = {'curl': with_curl, 'imaplib': with_imaplib, 'mbsync': with_mbsync, 'neomutt': with_neomutt,
-         'imapflow': with_imapflow, 'fetchers': with_fetchers, 'two_clients': two_clients}
+         'imapflow': with_imapflow, 'fetchers': with_fetchers, 'two_clients': two_clients,
+         'heavy_search': heavy_search}
 SHARDS = 2
 
 

@@ -26,14 +26,22 @@ static size_t convert(enum charset charset, struct bytes in, size_t cut, uint8_t
 
 static void check_words(struct bytes in)
 {
+	struct encoded_word_reader reader;
+	uint8_t piece[ENCODED_WORD_OUT_BYTES];
 	struct arena arena;
 	struct text out, folded;
 	uint8_t *again;
+	size_t got;
 
 	arena_init(&arena, 256 << 20);
 	text_init(&out, &arena);
 	text_init(&folded, &arena);
-	encoded_word_decode(&set, in, &out);
+	encoded_word_begin(&reader, &set, in);
+	while (encoded_word_next(&reader, piece, &got)) {
+		RP_ASSERT(got <= sizeof(piece));
+		text_put(&out, bytes_of(piece, got));
+	}
+	encoded_word_end(&reader);
 	RP_ASSERT(!out.full);
 	again = malloc(CHARSET_OUT_BYTES(out.n));
 	size_t n = convert(CHARSET_UTF8, text_bytes(&out), out.n + 1, again);

@@ -76,6 +76,22 @@ static void check_sections(const struct mime *mime)
 	}
 }
 
+static void look_into_block(const struct charset_set *set, struct bytes block,
+    struct search_field *search, struct arena *scratch)
+{
+	struct header_field field;
+
+	while (header_next(&block, &field)) {
+		struct bytes out;
+
+		arena_reset(scratch);
+		RP_ASSERT(search_field_begin(search, set, &field, true, scratch) == RP_OK);
+		while (search_field_next(search, &out))
+			RP_ASSERT(out.n <= SEARCH_FOLDED_BYTES);
+		search_field_end(search);
+	}
+}
+
 static void search(struct arena *arena, const struct mime *mime, struct bytes message)
 {
 	static struct charset_set set;
@@ -83,22 +99,20 @@ static void search(struct arena *arena, const struct mime *mime, struct bytes me
 	const char *name;
 	struct search_range range;
 	struct arena scratch;
-	struct needle needle;
 	uint64_t cursor = 0;
 	struct search_text *text = arena_alloc(arena, sizeof(*text));
+	struct search_field *field = arena_alloc(arena, sizeof(*field));
 
 	if (!ready)
 		RP_ASSERT(charset_init(&set, &name) == RP_OK);
 	ready = true;
 	arena_init(&scratch, 64 << 20);
-	RP_ASSERT(needle_init(&needle, arena, BYTES_LIT("no such text")) == RP_OK);
 	while (search_range_next(mime, true, &cursor, &range)) {
 		struct bytes in = bytes_slice(message, range.offset, range.offset + range.bytes);
 		struct bytes out;
 
 		if (range.header) {
-			RP_ASSERT(search_header(&set, in, BYTES_LIT(""), &needle, &scratch) !=
-			          RP_ERR_NOMEM);
+			look_into_block(&set, in, field, &scratch);
 			continue;
 		}
 		search_text_begin(text, &set, range.cte, range.charset);

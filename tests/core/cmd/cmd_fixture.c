@@ -229,6 +229,7 @@ void cmd_fixture_open(struct cmd_fixture *fixture, struct cmd_fixture *mate)
 			.server_name = "ringpost",
 			.version = "0",
 			.appendlimit_bytes = 1024 * 1024,
+			.search_cpu_ms = 60 * 1000,
 			.tls_available = true,
 			.shards_count = 1,
 			.charsets = &charsets,

@@ -9,6 +9,7 @@
 struct body_put {
 	uint8_t *p;
 	size_t n;
+	size_t room;
 };
 
 struct dbox_body {
@@ -410,7 +411,10 @@ enum rp_err body_begin(struct task *task, struct volume *volume, struct body_put
 enum rp_err body_write(struct task *task, struct body_put *put, struct bytes b)
 {
 	(void)task;
-	put->p = need(realloc(put->p, put->n + b.n + 1));
+	if (put->n + b.n + 1 > put->room) {
+		put->room = 2 * (put->n + b.n + 1);
+		put->p = need(realloc(put->p, put->room));
+	}
 	if (b.n > 0)
 		memcpy(put->p + put->n, b.p, b.n);
 	put->n += b.n;

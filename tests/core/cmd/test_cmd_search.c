@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/core/cmd/cmd_fixture.h"
 #include "tests/core/cmd/fake.h"
@@ -146,4 +147,54 @@ Test(cmd_search, refusals)
 	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH"), "a BAD ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH FOO"), "a BAD ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a SEARCH (ALL"), "a BAD ");
+}
+
+/* Header blocks that fold to many times their size, or are more than all memory of a search together, end no search. */
+Test(cmd_search, no_message_can_spoil_the_search_of_others)
+{
+	enum { PARTS = 30, BLOCK = 900 * 1000 };
+	uint8_t *message = malloc(PARTS * (BLOCK + 100) + 1000);
+	size_t n = 0;
+
+	cr_assert_not_null(message);
+	f.env.appendlimit_bytes = 64 << 20;
+	f.piece_bytes = 64 * 1024;
+	n += (size_t)sprintf((char *)message, "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n");
+	for (unsigned i = 0; i < PARTS; i++) {
+		n += (size_t)sprintf((char *)message + n, "\r\n--b\r\nX-Long: ");
+		for (size_t at = 0; at < BLOCK; at += 3)
+			n += (size_t)sprintf((char *)message + n, "\xef\xb7\xba");
+		n += (size_t)sprintf((char *)message + n, "\r\n");
+	}
+	n += (size_t)sprintf((char *)message + n, "X-Last: needle\r\n\r\nbody\r\n");
+	cmd_fixture_has(cmd_fixture_append(&f, "INBOX", "", bytes_of(message, n)), "ap OK");
+	free(message);
+	cmd_fixture_say(&f, "n NOOP");
+	finds("TEXT needle", " 4");
+	finds("BODY \"last: needle\"", " 4");
+	finds("TEXT quick", " 1 3");
+}
+
+/* Enough work for a small budget, which counts CPU: the rest of the session is none the wiser. */
+Test(cmd_search, a_search_that_takes_too_long_is_refused)
+{
+	enum { BYTES = 900 * 1000 };
+	char *message = malloc(BYTES + 1);
+
+	cr_assert_not_null(message);
+	f.piece_bytes = 64 * 1024;
+	memset(message, 'a', BYTES);
+	message[BYTES] = '\0';
+	memcpy(message, "Subject: x\r\n\r\n", 14);
+	for (unsigned i = 0; i < 10; i++)
+		cmd_fixture_append(&f, "INBOX", "", bytes_of_str(message));
+	free(message);
+	cmd_fixture_say(&f, "n NOOP");
+	f.env.search_cpu_ms = 1;
+	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH BODY aaaaaaaaaaaaaaaaaaaaab"),
+	    "a NO [LIMIT] This search takes too long, ask for less at a time\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a UID SEARCH RETURN (COUNT) BODY aaaaaaaaaab"),
+	    "a NO [LIMIT] This search takes too long, ask for less at a time\r\n");
+	f.env.search_cpu_ms = 60 * 1000;
+	finds("SUBJECT nothing", " 3");
 }

@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+import imap_grammar
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('RINGPOST_BUILD', os.path.join(TOP, 'build'))
 SHARED = os.path.join(os.path.dirname(TOP), 'shared')
@@ -190,9 +192,9 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
 
     def imap(self, name=None, password='secret', tls=True):
         if tls:
-            client = imaplib.IMAP4_SSL('localhost', self.port_tls, ssl_context=self.tls_context(), timeout=60)
+            client = CheckedTls('localhost', self.port_tls, ssl_context=self.tls_context(), timeout=60)
         else:
-            client = imaplib.IMAP4('127.0.0.1', self.port, timeout=60)
+            client = CheckedPlain('127.0.0.1', self.port, timeout=60)
         if name is not None:
             client.login(name, password)
         return client
@@ -204,20 +206,52 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
         return Raw(self, tls)
 
 
+class Checked:
+    """With one of imaplib's classes behind it: every response is read by the strict grammar too."""
+
+    def open(self, *args, **named):
+        self.tap = imap_grammar.Tap()
+        super().open(*args, **named)
+
+    def read(self, size):
+        data = super().read(size)
+        self.tap.feed(data)
+        return data
+
+    def readline(self):
+        data = super().readline()
+        self.tap.feed(data)
+        return data
+
+
+class CheckedTls(Checked, imaplib.IMAP4_SSL):
+    pass
+
+
+class CheckedPlain(Checked, imaplib.IMAP4):
+    pass
+
+
 class Raw:
-    """Bytes to and from the IMAP port."""
+    """Bytes to and from the IMAP port; what comes is read by the strict grammar too."""
 
     def __init__(self, server, tls=False, port=None):
         sock = socket.create_connection(('127.0.0.1', port or (server.port_tls if tls else server.port)), timeout=30)
         self.sock = server.tls_context().wrap_socket(sock, server_hostname='localhost') if tls else sock
         self.buffer = b''
+        self.tap = imap_grammar.Tap()
+
+    def receive(self):
+        data = self.sock.recv(65536)
+        self.tap.feed(data)
+        return data
 
     def send(self, data):
         self.sock.sendall(data if isinstance(data, bytes) else data.encode())
 
     def line(self):
         while b'\n' not in self.buffer:
-            more = self.sock.recv(65536)
+            more = self.receive()
             if not more:
                 raise EOFError(self.buffer)
             self.buffer += more
@@ -238,7 +272,7 @@ class Raw:
         """Read to the end; what came."""
         while True:
             try:
-                more = self.sock.recv(65536)
+                more = self.receive()
             except ConnectionResetError:
                 return self.buffer
             if not more:

@@ -56,7 +56,7 @@ static enum cmd_result transfer(
 	if (err == RP_OK) /* without room for the code it is left out: the change has been made */
 		(void)!copyuid(cmd, mailbox_entry(to)->uidvalidity, &done, first_uid, &code);
 	runs_fini(&done);
-	if (err == RP_ERR_NOTFOUND)
+	if (err == RP_ERR_NOTFOUND && !mailbox_is_gone(from))
 		return cmd_no_code(cmd, BYTES_LIT("TRYCREATE"), "No such mailbox");
 	if (err != RP_OK)
 		return cmd_no(cmd, err);

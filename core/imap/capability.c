@@ -3,8 +3,8 @@
 #define FOR_ALL "IMAP4rev1 LITERAL+ SASL-IR ENABLE ID IDLE"
 
 #define FOR_USERS                                                                                  \
-	" NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE ESEARCH LIST-EXTENDED LIST-STATUS"  \
-	" STATUS=SIZE CONDSTORE APPENDLIMIT="
+	" NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE CREATE-SPECIAL-USE ESEARCH"         \
+	" LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE APPENDLIMIT="
 
 void capability_write(struct resp *resp, const struct capability_facts *facts)
 {

@@ -36,7 +36,7 @@ Test(capability, after_login_the_rest)
 	offers(
 	    (struct capability_facts){
 	        .logged_in = true, .tls_available = true, .appendlimit_bytes = 67108864 },
-	    BEFORE " NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE ESEARCH LIST-EXTENDED "
+	    BEFORE " NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE SPECIAL-USE CREATE-SPECIAL-USE ESEARCH LIST-EXTENDED "
 	           "LIST-STATUS"
 	           " STATUS=SIZE CONDSTORE APPENDLIMIT=67108864");
 }

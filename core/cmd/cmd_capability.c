@@ -2,6 +2,7 @@
 #include "core/cmd/cmd_capability.h"
 
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/imap/capability.h"
 #include "core/imap/id_params.h"
 #include "core/imap/lex.h"
@@ -44,7 +45,7 @@ enum cmd_result cmd_capability(struct task *task, struct cmd *cmd)
 enum cmd_result cmd_enable(struct task *task, struct cmd *cmd)
 {
 	struct lex lex = lex_of(cmd->args);
-	unsigned enabled = 0;
+	bool condstore = false;
 	struct resp *resp;
 
 	(void)task;
@@ -53,18 +54,18 @@ enum cmd_result cmd_enable(struct task *task, struct cmd *cmd)
 
 		if (lex_atom(&lex, &name) != RP_OK)
 			return cmd_bad(cmd, "ENABLE takes names of capabilities");
-		if (bytes_eq_fold(name, BYTES_LIT("CONDSTORE")))
-			enabled |= SESSION_CONDSTORE;
+		condstore |= bytes_eq_fold(name, BYTES_LIT("CONDSTORE"));
 	} while (lex_sp(&lex) == RP_OK);
 	if (!lex_end(&lex))
 		return cmd_bad(cmd, "ENABLE takes names of capabilities");
 
 	resp = cmd_resp(cmd);
 	resp_lit(resp, "* ENABLED");
-	if ((enabled & ~cmd->session->enabled & SESSION_CONDSTORE) != 0)
+	if (condstore && !condstore_is_on(cmd->session))
 		resp_lit(resp, " CONDSTORE");
 	resp_lit(resp, "\r\n");
-	cmd->session->enabled |= enabled;
+	if (condstore)
+		condstore_enable(cmd);
 	return cmd_ok(cmd);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/cmd/fetch_message.h"
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
@@ -123,15 +124,17 @@ static void note_failure(struct fetch *fetch, enum rp_err err)
 		fetch->failed = err;
 }
 
+/* marked: reading has set \Seen, which is told here; with CONDSTORE as any change is, with UID and MODSEQ. */
 static enum rp_err put_items(
-    struct task *task, struct fetch *fetch, struct fetch_message *message, bool tell_flags)
+    struct task *task, struct fetch *fetch, struct fetch_message *message, bool marked)
 {
 	static const struct fetch_att uid = { .kind = FETCH_UID };
 	static const struct fetch_att flags = { .kind = FETCH_FLAGS };
 	static const struct fetch_att modseq = { .kind = FETCH_MODSEQ };
+	bool condstore = marked && condstore_is_on(fetch->cmd->session);
 	enum rp_err err = RP_OK;
 
-	if (fetch->add_uid)
+	if (fetch->add_uid || (condstore && !asks(fetch, FETCH_UID)))
 		err = fetch_message_item(task, message, &uid);
 	for (size_t i = 0; i < fetch->atts.att_count && err == RP_OK; i++) {
 		err = fetch_message_item(task, message, &fetch->atts.att[i]);
@@ -140,9 +143,9 @@ static enum rp_err put_items(
 			err = RP_OK;
 		}
 	}
-	if (err == RP_OK && tell_flags)
+	if (err == RP_OK && marked && !asks(fetch, FETCH_FLAGS))
 		err = fetch_message_item(task, message, &flags);
-	if (err == RP_OK && fetch->add_modseq)
+	if (err == RP_OK && (fetch->add_modseq || (condstore && !asks(fetch, FETCH_MODSEQ))))
 		err = fetch_message_item(task, message, &modseq);
 	return err;
 }
@@ -170,7 +173,7 @@ static enum rp_err fetch_one(
 		else
 			marks = false; /* a full disk does not keep anybody from reading */
 	}
-	err = put_items(task, fetch, &message, marks && !asks(fetch, FETCH_FLAGS));
+	err = put_items(task, fetch, &message, marks);
 	fetch->piece = message.piece;
 	fetch_message_end(&message);
 	arena_reset(&fetch->arena);
@@ -208,12 +211,9 @@ static enum cmd_result run(struct task *task, struct fetch *fetch)
 	enum rp_err err;
 
 	if (asks(fetch, FETCH_MODSEQ) || fetch->modifiers.has_changedsince)
-		cmd->session->enabled |= SESSION_CONDSTORE;
+		condstore_enable(cmd);
 	fetch->add_uid = cmd->uid && !asks(fetch, FETCH_UID);
-	/* with CONDSTORE the change that reading makes is told with its MODSEQ */
-	fetch->add_modseq = !asks(fetch, FETCH_MODSEQ) &&
-			    (fetch->modifiers.has_changedsince ||
-				(fetch->atts.sets_seen && (cmd->session->enabled & SESSION_CONDSTORE) != 0));
+	fetch->add_modseq = !asks(fetch, FETCH_MODSEQ) && fetch->modifiers.has_changedsince;
 	err = fetch_all(task, fetch);
 	if (err != RP_ERR_END)
 		return cmd_no(cmd, err);

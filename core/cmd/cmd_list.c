@@ -6,6 +6,7 @@
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/cmd_status.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/cmd/special_use.h"
 #include "core/imap/list_pattern.h"
 #include "core/imap/mailbox_name.h"
@@ -208,7 +209,7 @@ static enum cmd_result list(struct task *task, struct cmd *cmd, bool lsub)
 		return cmd_ok(cmd);
 	}
 	if ((walk->args.statuses & STATUS_HIGHESTMODSEQ) != 0)
-		cmd->session->enabled |= SESSION_CONDSTORE;
+		condstore_enable(cmd);
 	err = walk_names(task, walk);
 	return err == RP_OK ? cmd_ok(cmd) : cmd_no(cmd, err);
 }

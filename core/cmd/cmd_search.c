@@ -1,6 +1,7 @@
 /* SEARCH (RFC 3501, section 6.4.4), with RETURN (RFC 4731) and MODSEQ (RFC 7162, section 3.1.5). */
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/cmd/search_eval.h"
 #include "core/session/selected.h"
 
@@ -163,7 +164,7 @@ enum cmd_result cmd_search(struct task *task, struct cmd *cmd)
 	if (err != RP_OK)
 		return cmd_arg_refuse(cmd, err, "Expected search keys");
 	if (args.program.has_modseq)
-		cmd->session->enabled |= SESSION_CONDSTORE;
+		condstore_enable(cmd);
 	err = search(task, cmd, &args, &budget, &found);
 	msgset_free(found.set);
 	runs_fini(&found.numbers);

@@ -1,6 +1,7 @@
 /* SELECT and EXAMINE (RFC 3501, sections 6.3.1 and 6.3.2; RFC 7162, section 3.1.8, for CONDSTORE). */
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
 
@@ -52,7 +53,7 @@ static void tell_state(struct cmd *cmd, struct selected *selected)
 		tell_number_code(resp, "UNSEEN", unseen, "First unseen.");
 	tell_number_code(resp, "UIDVALIDITY", entry->uidvalidity, "UIDs valid");
 	tell_number_code(resp, "UIDNEXT", entry->uidnext, "Predicted next UID");
-	tell_number_code(resp, "HIGHESTMODSEQ", entry->highestmodseq, "Highest");
+	condstore_tell(resp, selected->mailbox);
 }
 
 static enum cmd_result select_mailbox(struct task *task, struct cmd *cmd, bool read_only)

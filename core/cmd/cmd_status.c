@@ -3,6 +3,7 @@
 
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/imap/mailbox_name.h"
 #include "core/imap/status_att.h"
 
@@ -64,7 +65,7 @@ enum cmd_result cmd_status(struct task *task, struct cmd *cmd)
 	if (entry == NULL || entry->mailboxid == 0)
 		return cmd_no(cmd, RP_ERR_NOTFOUND);
 	if ((statuses & STATUS_HIGHESTMODSEQ) != 0)
-		cmd->session->enabled |= SESSION_CONDSTORE;
+		condstore_enable(cmd);
 	cmd_status_line(cmd_resp(cmd), entry, statuses);
 	return cmd_ok(cmd);
 }

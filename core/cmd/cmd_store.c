@@ -1,6 +1,7 @@
 /* STORE (RFC 3501, section 6.4.6; RFC 7162, section 3.1.3, UNCHANGEDSINCE). */
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
+#include "core/cmd/condstore.h"
 #include "core/imap/flag.h"
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
@@ -62,18 +63,14 @@ static enum rp_err parse(struct cmd *cmd, struct lex *lex, struct store_args *ou
 	return RP_OK;
 }
 
-/* "* n FETCH ([UID u ]MODSEQ (m))": what a .SILENT store still tells a session with CONDSTORE. */
-static void tell_modseq(struct resp *resp, const struct view_cursor *cursor, bool with_uid)
+/* "* n FETCH (UID u MODSEQ (m))": what a .SILENT store still tells a session with CONDSTORE. */
+static void tell_modseq(struct resp *resp, const struct view_cursor *cursor)
 {
 	resp_lit(resp, "* ");
 	resp_u64(resp, cursor->seqno);
-	resp_lit(resp, " FETCH (");
-	if (with_uid) {
-		resp_lit(resp, "UID ");
-		resp_u64(resp, cursor->message.uid);
-		resp_byte(resp, ' ');
-	}
-	resp_lit(resp, "MODSEQ (");
+	resp_lit(resp, " FETCH (UID ");
+	resp_u64(resp, cursor->message.uid);
+	resp_lit(resp, " MODSEQ (");
 	resp_u64(resp, cursor->message.modseq);
 	resp_lit(resp, "))\r\n");
 }
@@ -83,7 +80,8 @@ static enum rp_err tell(
     struct task *task, struct cmd *cmd, const struct runs *uids, bool silent)
 {
 	struct selected *selected = cmd->session->selected;
-	bool condstore = (cmd->session->enabled & SESSION_CONDSTORE) != 0;
+	bool condstore = condstore_is_on(cmd->session);
+	bool with_uid = cmd->uid || condstore;
 	struct view_cursor cursor;
 	enum rp_err err;
 
@@ -96,9 +94,9 @@ static enum rp_err tell(
 			continue;
 		sync_keywords(selected, cmd_resp(cmd));
 		if (silent)
-			tell_modseq(cmd->resp, &cursor, cmd->uid);
+			tell_modseq(cmd->resp, &cursor);
 		else
-			flags_text_fetch(cmd->resp, &cursor, cmd->uid, condstore);
+			flags_text_fetch(cmd->resp, &cursor, with_uid, condstore);
 		err = cmd_flush(task, cmd);
 		if (err != RP_OK)
 			return err;
@@ -197,7 +195,7 @@ static enum cmd_result store(
 	if (selected->read_only)
 		return cmd_no_code(cmd, BYTES_LIT("READ-ONLY"), "The mailbox is open for reading only");
 	if (args->store.has_unchangedsince)
-		cmd->session->enabled |= SESSION_CONDSTORE;
+		condstore_enable(cmd);
 	some_expunged = !cmd->uid && cmd_arg_some_expunged(cmd, uids);
 	err = change(task, selected, uids, args, &modified);
 	if (err == RP_OK)

@@ -193,7 +193,10 @@ Test(cmd_fetch, modseq_and_changedsince)
 	    "* 3 FETCH (FLAGS (\\Seen) MODSEQ (4))\r\na OK FETCH completed\r\n");
 	cmd_fixture_is(cmd_fixture_say(&f, "a FETCH 2 MODSEQ"),
 	    "* 2 FETCH (MODSEQ (3))\r\na OK FETCH completed\r\n");
-	cmd_fixture_has(cmd_fixture_say(&f, "a FETCH 2 BODY[1]"), " FLAGS (\\Seen) MODSEQ (5))\r\n");
+	answer = cmd_fixture_say(&f, "a FETCH 2 BODY[1]");
+	cmd_fixture_has(answer, "* 2 FETCH (UID 2 BODY[1] ");
+	cmd_fixture_has(answer, " FLAGS (\\Seen) MODSEQ (5))\r\n");
+	cmd_fixture_lacks(cmd_fixture_say(&f, "a FETCH 2 BODY[1]"), "MODSEQ");
 	cmd_fixture_has(
 	    cmd_fixture_say(&f, "a UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)"), "a BAD ");
 }

@@ -130,7 +130,7 @@ Test(cmd_search, esearch)
 Test(cmd_search, modseq)
 {
 	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH MODSEQ 3"),
-	    "* SEARCH 2 3 (MODSEQ 4)\r\na OK SEARCH completed\r\n");
+	    "* OK [HIGHESTMODSEQ 6] Highest\r\n* SEARCH 2 3 (MODSEQ 4)\r\na OK SEARCH completed\r\n");
 	cr_assert_neq(f.session.enabled & SESSION_CONDSTORE, 0);
 	cmd_fixture_is(cmd_fixture_say(&f, "a SEARCH MODSEQ 30"),
 	    "* SEARCH\r\na OK SEARCH completed\r\n");

@@ -61,9 +61,9 @@ Test(cmd_store, silent_is_silent_but_for_modseq)
 	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 1 +FLAGS.SILENT \\Seen"), "a OK STORE completed\r\n");
 	cmd_fixture_has(cmd_fixture_say(&f, "b ENABLE CONDSTORE"), "* ENABLED CONDSTORE\r\n");
 	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 2 +FLAGS.SILENT \\Seen"),
-	    "* 2 FETCH (MODSEQ (6))\r\na OK STORE completed\r\n");
+	    "* 2 FETCH (UID 2 MODSEQ (6))\r\na OK STORE completed\r\n");
 	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 3 +FLAGS \\Seen"),
-	    "* 3 FETCH (FLAGS (\\Seen) MODSEQ (7))\r\na OK STORE completed\r\n");
+	    "* 3 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (7))\r\na OK STORE completed\r\n");
 	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"), "b OK NOOP completed\r\n");
 }
 
@@ -72,8 +72,8 @@ Test(cmd_store, unchangedsince_names_what_was_changed_by_others)
 	cmd_fixture_say(&other, "a STORE 2 +FLAGS.SILENT \\Flagged");
 	const char *answer = cmd_fixture_say(&f, "a STORE 1:3 (UNCHANGEDSINCE 4) +FLAGS.SILENT \\Seen");
 
-	cmd_fixture_has(answer, "* 1 FETCH (MODSEQ (6))\r\n");
-	cmd_fixture_has(answer, "* 3 FETCH (MODSEQ (6))\r\n");
+	cmd_fixture_has(answer, "* 1 FETCH (UID 1 MODSEQ (6))\r\n");
+	cmd_fixture_has(answer, "* 3 FETCH (UID 3 MODSEQ (6))\r\n");
 	cmd_fixture_has(answer, "a OK [MODIFIED 2] ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a UID STORE 1:3 (UNCHANGEDSINCE 0) FLAGS ()"),
 	    "a OK [MODIFIED 1:3] ");

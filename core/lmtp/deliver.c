@@ -32,7 +32,9 @@ static enum rp_err copy_file(struct task *task, const struct spool *spool, struc
 /* The mailbox asked for, if it is there; names of folders are case-sensitive, but a mail address is not: "+trash" means Trash. */
 static struct bytes find_name(struct volume *volume, struct bytes wanted)
 {
-	if (volume_find(volume, wanted) != NULL)
+	const struct catalog_entry *exact = volume_find(volume, wanted);
+
+	if (exact != NULL && exact->mailboxid != 0) /* a subscription alone takes no mail */
 		return wanted;
 	for (const struct catalog_entry *e = volume_next(volume, bytes_of(NULL, 0)); e != NULL;
 	     e = volume_next(volume, e->name))

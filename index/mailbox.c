@@ -70,6 +70,7 @@ static void let_idle(struct mailbox *mailbox)
 void mailbox_close(struct mailbox *mailbox)
 {
 	struct volume *volume;
+	struct store *store;
 
 	if (mailbox == NULL)
 		return;
@@ -79,12 +80,13 @@ void mailbox_close(struct mailbox *mailbox)
 	if (--mailbox->refs > 0)
 		return;
 	volume = mailbox->volume;
+	store = volume->store; /* where memory is short the volume is gone when it is closed */
 	if (mailbox->gone || mailbox->table == NULL || table_is_bad(mailbox->table))
 		mailbox_forget(mailbox);
 	else
 		let_idle(mailbox);
 	volume_close(volume);
-	store_trim(volume->store);
+	store_trim(store);
 }
 
 /* The first who wants it reads it; the others wait. If he fails or is cancelled the next one tries. */

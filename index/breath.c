@@ -112,6 +112,8 @@ static enum rp_err try_plan(
 	uint64_t bytes;
 	enum rp_err err = prepare(task, volume, plan);
 
+	if (err == RP_OK && volume->catalog.destroyed)
+		err = RP_ERR_NOTFOUND; /* who still has it open must not begin it anew */
 	if (err == RP_OK)
 		err = write_plan(volume, plan, true, &bytes);
 	if (err != RP_OK)

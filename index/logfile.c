@@ -77,24 +77,37 @@ bool logfile_parse_name(struct bytes name, uint64_t *number)
 	return bytes_to_u64(bytes_slice(name, 0, name.n - n), UINT64_MAX - 1, number);
 }
 
+enum rp_err logfile_read(
+    struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got)
+{
+	enum rp_err err = RP_ERR_IO;
+
+	for (unsigned i = 0; i < LOGFILE_READ_TRIES && err == RP_ERR_IO; i++)
+		err = file_read(task, file, p, n, offset, got);
+	return err;
+}
+
+/* Each copy by itself: one that cannot be read leaves the other. */
 enum rp_err logfile_read_header(
     struct task *task, struct file *file, struct format_header *out)
 {
-	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_FIRST_OFFSET);
+	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
 	struct format_header header[2];
 	enum rp_err read[2];
-	size_t got;
+	enum rp_err err = RP_OK;
 
 	if (p == NULL)
 		return RP_ERR_NOMEM;
+	for (unsigned i = 0; i < 2 && err == RP_OK; i++) {
+		size_t got;
 
-	enum rp_err err = file_read(task, file, p, LOGFILE_FIRST_OFFSET, 0, &got);
-
-	for (int i = 0; err == RP_OK && i < 2; i++) {
-		size_t at = num_min(got, (size_t)i * LOGFILE_BLOCK_BYTES);
-
-		read[i] = format_check(
-		    bytes_from(bytes_of(p, got), at), FORMAT_LOG, LOGFILE_VERSION, &header[i]);
+		read[i] = logfile_read(
+		    task, file, p, LOGFILE_BLOCK_BYTES, (uint64_t)i * LOGFILE_BLOCK_BYTES, &got);
+		if (read[i] == RP_OK)
+			read[i] = format_check(
+			    bytes_of(p, got), FORMAT_LOG, LOGFILE_VERSION, &header[i]);
+		if (read[i] == RP_ERR_CANCELED)
+			err = read[i];
 	}
 	free(p);
 	if (err != RP_OK)

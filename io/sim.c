@@ -313,6 +313,7 @@ static void run_first(struct loop *loop, struct list *line)
 
 	digest(sim_world_of(loop), 100 + loop->shard, sim_world_of(loop)->now_ns);
 	loop->now_ns = sim_world_of(loop)->now_ns;
+	sim_world_of(loop)->ran = task;
 	task_run(task);
 }
 
@@ -355,6 +356,7 @@ bool sim_step(struct sim_world *world)
 	unsigned able[SIM_LOOPS_MAX];
 	unsigned able_count = 0;
 
+	world->ran = NULL;
 	for (unsigned i = 0; i < world->loops_count; i++) {
 		if (choices_of(world, &world->loop[i]->loop, choice) > 0)
 			able[able_count++] = i;
@@ -383,6 +385,16 @@ bool sim_run(struct sim_world *world, uint64_t steps)
 uint64_t sim_random(struct sim_world *world)
 {
 	return sim_dice(&world->dice);
+}
+
+const struct task *sim_ran(const struct sim_world *world)
+{
+	return world->ran;
+}
+
+const struct sim_met *sim_met(const struct sim_world *world)
+{
+	return &world->met;
 }
 
 uint64_t sim_digest(const struct sim_world *world)

@@ -14,6 +14,7 @@
 
 struct net;
 struct sim_world;
+struct task;
 
 /* What the machine does wrong, in chances of 1 / 65,536 per operation; all 0: a machine that never
  * fails. */
@@ -79,6 +80,42 @@ void sim_jump_wall(struct sim_world *world, int64_t seconds);
 
 /* What file_fs_type() says of a root; 0xef53 (ext4) at first. */
 void sim_set_fs_type(struct sim_world *world, enum file_root root, uint64_t type);
+
+/* The task that the last step ran; NULL: it ran none. Not to be looked into: it may have ended. */
+const struct task *sim_ran(const struct sim_world *world);
+
+/* What has gone wrong so far, all lives of the machine together. */
+struct sim_met {
+	uint64_t reads_failed;
+	uint64_t writes_failed;
+	uint64_t writes_refused; /* no space */
+	uint64_t writes_short;
+	uint64_t syncs_failed;
+	uint64_t syncfs_failed;
+	uint64_t crashes;
+	uint64_t sectors_lost; /* in crashes; not durable, so rightly */
+	uint64_t sectors_torn;
+	uint64_t
+	    writes_torn; /* under way when the power went, with good sectors before and behind bad ones */
+};
+const struct sim_met *sim_met(const struct sim_world *world);
+
+/* What the last crash did to a file that is still there. */
+enum sim_crash_did {
+	SIM_CRASH_REORDERED =
+	    1 << 0, /* of what was not durable, later sectors are there and earlier ones are not */
+	SIM_CRASH_TORE = 1 << 1, /* a write that was under way is there but for its middle */
+};
+unsigned sim_disk_crash_did(struct sim_world *world, enum file_root root, const char *path);
+
+/* The machine was shut down in order: what it has written is durable. */
+void sim_disk_rest(struct sim_world *world);
+
+/* Call fn for each file that is there, by path. It must not change names. */
+typedef void sim_disk_file_fn(void *arg, enum file_root root, const char *path, uint64_t bytes);
+void sim_disk_walk(struct sim_world *world, sim_disk_file_fn *fn, void *arg);
+RP_MUST_USE enum rp_err sim_disk_remove(
+    struct sim_world *world, enum file_root root, const char *path);
 
 /* Look at and damage the disk: the durable content of a file. NOTFOUND: none. */
 RP_MUST_USE enum rp_err sim_disk_read(

@@ -55,6 +55,8 @@ struct sim_world {
 	unsigned loops_count;
 	struct sim_handle *handle;
 	size_t handles_count;
+	const struct task *ran;
+	struct sim_met met;
 };
 
 struct sim_world *sim_world_of(const struct loop *loop);

@@ -1,10 +1,9 @@
-/* The power goes; and looking at the disk afterwards. */
+/* The power goes. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "io/base/num.h"
 #include "io/sim_core.h"
-#include "io/sim_name.h"
 #include "io/task_core.h"
 
 #ifdef RP_SANITIZED
@@ -107,8 +106,34 @@ static void vanish(struct sim_loop *sim)
 	bury_loop(sim);
 }
 
+/* A write that was under way when the power went, if it left anything. */
+struct torn {
+	struct sim_node *node;
+	size_t from; /* sectors */
+	size_t to;
+};
+
+enum { TORN_MAX = 64 };
+
+struct torn_list {
+	struct torn torn[TORN_MAX];
+	size_t count;
+};
+
+static void keep_torn(struct sim_world *world, struct torn_list *list, const struct op *op)
+{
+	struct sim_node *node = sim_handle_of(world, op->fd)->node;
+
+	if (list->count == TORN_MAX)
+		return;
+	list->torn[list->count++] = (struct torn){.node = node,
+	    .from = op->io.offset / SIM_SECTOR_BYTES,
+	    .to = num_round_up(op->io.offset + op->io.n, SIM_SECTOR_BYTES) / SIM_SECTOR_BYTES};
+	sim_disk_ref(node);
+}
+
 /* What was under way may have happened. */
-static void crash_pending(struct sim_world *world)
+static void crash_pending(struct sim_world *world, struct torn_list *torn)
 {
 	struct list *link;
 
@@ -129,6 +154,8 @@ static void crash_pending(struct sim_world *world)
 				break;
 			op->dsync = op->dsync && sim_dice_below(&world->dice, 2) == 0;
 			sim_op_carry_out(world, op);
+			if (op->kind == OP_WRITE && !op->dsync)
+				keep_torn(world, torn, op);
 			break;
 		default:
 			break;
@@ -138,9 +165,33 @@ static void crash_pending(struct sim_world *world)
 	}
 }
 
+static void count_fates(struct sim_world *world, struct torn_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct torn *torn = &list->torn[i];
+
+		if (sim_disk_fate_is_mixed(torn->node, torn->from, torn->to, true)) {
+			torn->node->crash_did |= SIM_CRASH_TORE;
+			world->met.writes_torn++;
+		}
+		sim_disk_unref(&world->disk, torn->node);
+	}
+	LIST_FOR_EACH (link, &world->disk.nodes) {
+		const struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
+
+		for (size_t i = 0; i < node->fate_count; i++) {
+			world->met.sectors_lost += node->fate[i] == SIM_FATE_LOST;
+			world->met.sectors_torn += node->fate[i] == SIM_FATE_TORN;
+		}
+	}
+}
+
 void sim_crash(struct sim_world *world)
 {
-	crash_pending(world);
+	struct torn_list torn = {.count = 0};
+
+	world->met.crashes++;
+	crash_pending(world, &torn);
 	sim_unmap_all(world);
 	for (unsigned i = 0; i < world->loops_count; i++)
 		shard_call_forget(&world->loop[i]->loop);
@@ -152,36 +203,5 @@ void sim_crash(struct sim_world *world)
 			sim_handle_give(world, (int)i);
 	}
 	sim_disk_crash(&world->disk);
-}
-
-enum rp_err sim_disk_read(
-    struct sim_world *world, enum file_root root, const char *path, struct bytes *out)
-{
-	struct sim_node *node;
-	int result = sim_disk_find(&world->disk, root, path, &node);
-
-	if (result < 0)
-		return err_of_errno(-result);
-	*out = bytes_of(node->kept.p, node->kept.size);
-	return RP_OK;
-}
-
-enum rp_err sim_disk_write(
-    struct sim_world *world, enum file_root root, const char *path, struct bytes content)
-{
-	struct sim_node *node;
-	int result = sim_disk_find(&world->disk, root, path, &node);
-
-	if (result == -ENOENT) {
-		result = sim_disk_create(&world->disk, root, path, false, &node);
-		sim_name_flush(&world->disk, NULL);
-	}
-	if (result == 0)
-		result = sim_disk_resize(&world->disk, node, content.n);
-	if (result == 0)
-		result = sim_disk_put(&world->disk, node, content.p, content.n, 0);
-	if (result < 0)
-		return err_of_errno(-result);
-	sim_disk_flush(&world->disk, node);
-	return RP_OK;
+	count_fates(world, &torn);
 }

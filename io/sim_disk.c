@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "io/base/num.h"
+#include "io/sim.h"
 #include "io/sim_name.h"
 
 enum {
@@ -116,6 +117,7 @@ void sim_disk_unref(struct sim_disk *disk, struct sim_node *first)
 		free(node->now.p);
 		free(node->kept.p);
 		free(node->dirty);
+		free(node->fate);
 		free(node);
 	}
 }
@@ -246,25 +248,52 @@ enum mercy {
 	MERCY_COUNT = 4, /* two of four are MERCY_SOME */
 };
 
-static void crash_sector(struct sim_disk *disk, struct sim_node *node, size_t sector)
+static enum sim_fate crash_sector(struct sim_disk *disk, struct sim_node *node, size_t sector)
 {
 	size_t cut = sim_dice_below(disk->dice, SIM_SECTOR_BYTES);
 
 	switch (sim_dice_below(disk->dice, 8)) {
 	case 0:
 		keep_sector(node, sector, 0, cut);
-		break;
+		return SIM_FATE_TORN;
 	case 1:
 		keep_sector(node, sector, cut, SIM_SECTOR_BYTES - cut);
-		break;
+		return SIM_FATE_TORN;
 	case 2:
 	case 3:
 	case 4:
 		keep_sector(node, sector, 0, SIM_SECTOR_BYTES);
-		break;
+		return SIM_FATE_KEPT;
 	default:
-		break;
+		return SIM_FATE_LOST;
 	}
+}
+
+static enum sim_fate fate_of(
+    struct sim_disk *disk, struct sim_node *node, size_t sector, enum mercy mercy)
+{
+	if (node->dirty[sector] == 0)
+		return SIM_FATE_CLEAN;
+	if (mercy == MERCY_NONE)
+		return SIM_FATE_LOST;
+	if (mercy != MERCY_ALL)
+		return crash_sector(disk, node, sector);
+	keep_sector(node, sector, 0, SIM_SECTOR_BYTES);
+	return SIM_FATE_KEPT;
+}
+
+bool sim_disk_fate_is_mixed(const struct sim_node *node, size_t from, size_t to, bool before)
+{
+	bool good = !before;
+	bool bad = false;
+
+	for (size_t i = from; i < to && i < node->fate_count; i++) {
+		if (node->fate[i] == SIM_FATE_KEPT && bad)
+			return true;
+		good = good || node->fate[i] == SIM_FATE_KEPT;
+		bad = bad || (good && node->fate[i] >= SIM_FATE_TORN);
+	}
+	return false;
 }
 
 static void crash_file(struct sim_disk *disk, struct sim_node *node, enum mercy mercy)
@@ -272,13 +301,16 @@ static void crash_file(struct sim_disk *disk, struct sim_node *node, enum mercy 
 	size_t before = node->kept.size;
 	size_t size = before;
 
-	for (size_t i = 0; i < node->dirty_count; i++) {
-		if (node->dirty[i] != 0 && mercy == MERCY_ALL)
-			keep_sector(node, i, 0, SIM_SECTOR_BYTES);
-		else if (node->dirty[i] != 0 && mercy != MERCY_NONE)
-			crash_sector(disk, node, i);
-		node->dirty[i] = 0;
-	}
+	for (size_t i = 0; i < node->dirty_count; i++)
+		node->dirty[i] = (uint8_t)fate_of(disk, node, i, mercy);
+	/* What became of each sector can be asked for until the next crash. */
+	free(node->fate);
+	node->fate = node->dirty;
+	node->fate_count = node->dirty_count;
+	node->dirty = NULL;
+	node->dirty_count = 0;
+	node->crash_did =
+	    sim_disk_fate_is_mixed(node, 0, node->fate_count, false) ? SIM_CRASH_REORDERED : 0;
 	if (mercy == MERCY_ALL)
 		size = node->now.size;
 	else if (mercy != MERCY_NONE && node->now.size != before)

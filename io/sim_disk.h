@@ -31,6 +31,13 @@ struct sim_content {
 	size_t room;
 };
 
+enum sim_fate {
+	SIM_FATE_CLEAN,
+	SIM_FATE_KEPT,
+	SIM_FATE_TORN,
+	SIM_FATE_LOST,
+};
+
 struct sim_name {
 	char *text;
 	struct sim_node *node;
@@ -53,6 +60,9 @@ struct sim_node {
 	struct sim_content kept;
 	uint8_t *dirty; /* a byte per sector */
 	size_t dirty_count;
+	uint8_t *fate; /* of each sector that was dirty when the last crash came: enum sim_fate */
+	size_t fate_count;
+	unsigned crash_did; /* enum sim_crash_did */
 	struct sim_names names_now;
 	struct sim_names names_kept;
 };
@@ -87,6 +97,9 @@ void sim_disk_flush_all(struct sim_disk *disk);
 
 /* The same when the device fails: any part becomes durable, and all of it is believed to be. */
 void sim_disk_flush_badly(struct sim_disk *disk, struct sim_node *node);
+
+/* Of sectors [from, to): one that is bad has a good one before (unless !before) and a good one behind it. */
+bool sim_disk_fate_is_mixed(const struct sim_node *node, size_t from, size_t to, bool before);
 
 /* The power goes. Handles are forgotten by their owner before. */
 void sim_disk_crash(struct sim_disk *disk);

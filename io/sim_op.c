@@ -12,9 +12,12 @@ enum {
 	SIM_PAGE_BYTES = 4096,
 };
 
-static bool strikes(struct sim_world *world, uint16_t chance)
+static bool strikes(struct sim_world *world, uint16_t chance, uint64_t *met)
 {
-	return chance != 0 && sim_dice_below(&world->dice, 65536) < chance;
+	bool struck = chance != 0 && sim_dice_below(&world->dice, 65536) < chance;
+
+	*met += struck;
+	return struck;
 }
 
 int sim_handle_take(struct sim_world *world)
@@ -81,7 +84,7 @@ static int open_node(struct sim_world *world, struct op *op)
 	if (result == 0)
 		result = may_open(node, flags);
 	else if (result == -ENOENT && (flags & O_CREAT) != 0)
-		result = strikes(world, world->faults.write_nospace)
+		result = strikes(world, world->faults.write_nospace, &world->met.writes_refused)
 		             ? -ENOSPC
 		             : sim_disk_create(&world->disk, op->root, op->open.path, false, &node);
 	if (result < 0)
@@ -105,7 +108,7 @@ static int read_node(struct sim_world *world, struct op *op)
 	RP_ASSERT(node != NULL);
 	if (node->is_dir)
 		return -EISDIR;
-	if (strikes(world, world->faults.read_eio))
+	if (strikes(world, world->faults.read_eio, &world->met.reads_failed))
 		return -EIO;
 	if (node->broken.read != 0)
 		return -node->broken.read;
@@ -120,13 +123,13 @@ static int write_node(struct sim_world *world, struct op *op)
 	RP_ASSERT(handle->node != NULL);
 	if (!handle->writable)
 		return -EBADF;
-	if (strikes(world, world->faults.write_nospace))
+	if (strikes(world, world->faults.write_nospace, &world->met.writes_refused))
 		return -ENOSPC;
 	if (handle->node->broken.write != 0)
 		return -handle->node->broken.write;
-	bool fails = strikes(world, world->faults.write_eio);
+	bool fails = strikes(world, world->faults.write_eio, &world->met.writes_failed);
 
-	if (fails || strikes(world, world->faults.write_short))
+	if (fails || strikes(world, world->faults.write_short, &world->met.writes_short))
 		n = sim_dice_below(&world->dice, n);
 	if (n == 0 && !fails)
 		n = num_min(op->io.n, 1);
@@ -145,7 +148,7 @@ static int sync_node(struct sim_world *world, struct op *op)
 {
 	struct sim_node *node = sim_handle_of(world, op->fd)->node;
 
-	if (strikes(world, world->faults.sync_eio)) {
+	if (strikes(world, world->faults.sync_eio, &world->met.syncs_failed)) {
 		sim_disk_flush_badly(&world->disk, node);
 		return -EIO;
 	}
@@ -166,7 +169,7 @@ static int sync_all(struct sim_world *world)
 {
 	int result = 0;
 
-	if (!strikes(world, world->faults.sync_eio)) {
+	if (!strikes(world, world->faults.sync_eio, &world->met.syncfs_failed)) {
 		LIST_FOR_EACH (link, &world->disk.nodes) {
 			struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
 
@@ -187,7 +190,7 @@ static int allocate(struct sim_world *world, struct op *op)
 {
 	struct sim_node *node = sim_handle_of(world, op->fd)->node;
 
-	if (strikes(world, world->faults.write_nospace))
+	if (strikes(world, world->faults.write_nospace, &world->met.writes_refused))
 		return -ENOSPC;
 	if (op->io.offset + op->io.n <= node->now.size)
 		return 0;
@@ -227,7 +230,7 @@ static int make_dir(struct sim_world *world, struct op *op)
 {
 	struct sim_node *node;
 
-	if (strikes(world, world->faults.write_nospace))
+	if (strikes(world, world->faults.write_nospace, &world->met.writes_refused))
 		return -ENOSPC;
 	return sim_disk_create(&world->disk, op->root, op->path.from, true, &node);
 }
@@ -236,7 +239,7 @@ static int populate(struct sim_world *world, const struct op *op)
 {
 	const uint8_t *end = (const uint8_t *)op->io.p + op->io.n;
 
-	if (strikes(world, world->faults.read_eio))
+	if (strikes(world, world->faults.read_eio, &world->met.reads_failed))
 		return -EFAULT;
 	LIST_FOR_EACH (link, &world->mappings) {
 		struct sim_mapping *mapping = RP_CONTAINER_OF(link, struct sim_mapping, link);

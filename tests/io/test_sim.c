@@ -102,6 +102,53 @@ Test(sim, what_was_synced_survives_and_the_rest_may_be_lost)
 	cr_assert_gt(sizes, 0);
 }
 
+static void count_file(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	cr_assert_eq(root, FILE_ROOT_DATA);
+	cr_assert_str_eq(path, "f");
+	cr_assert_geq(bytes, 8192);
+	(*(unsigned *)arg)++;
+}
+
+/* What a crash did to a file can be asked for, and is what the file shows. */
+Test(sim, a_crash_tells_what_it_did)
+{
+	unsigned told = 0;
+
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		struct sim_world *world = open_world(seed);
+		struct bytes content;
+		bool lost = false, reordered = false;
+		unsigned files = 0;
+
+		run(world, writes_over, NULL);
+		sim_crash(world);
+		cr_assert_eq(sim_disk_read(world, FILE_ROOT_DATA, "f", &content), RP_OK);
+		for (size_t at = 4096; at < 8192; at += 512) {
+			size_t new = 0;
+
+			for (size_t i = at; i < at + 512; i++)
+				new += content.p[i] == 'n';
+			reordered = reordered || (lost && new == 512);
+			lost = lost || new < 512;
+		}
+		unsigned did = sim_disk_crash_did(world, FILE_ROOT_DATA, "f");
+
+		cr_assert(!reordered || (did & SIM_CRASH_REORDERED) != 0);
+		cr_assert(lost || content.n < 12288 || (did & SIM_CRASH_REORDERED) == 0);
+		cr_assert_eq(sim_met(world)->crashes, 1);
+		cr_assert(!lost || sim_met(world)->sectors_lost + sim_met(world)->sectors_torn > 0);
+		told += reordered;
+		sim_disk_walk(world, count_file, &files);
+		cr_assert_eq(files, 1);
+		cr_assert_eq(sim_disk_remove(world, FILE_ROOT_DATA, "f"), RP_OK);
+		cr_assert_eq(sim_disk_remove(world, FILE_ROOT_DATA, "f"), RP_ERR_NOTFOUND);
+		cr_assert_eq(sim_disk_crash_did(world, FILE_ROOT_DATA, "f"), 0);
+		sim_close(world);
+	}
+	cr_assert_gt(told, 0);
+}
+
 static void writes_durably(struct task *task, void *arg)
 {
 	struct file *file = must_open(task, "log");

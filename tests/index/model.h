@@ -13,8 +13,21 @@ enum {
 	MODEL_NAMES = 10,
 	MODEL_KEYWORDS = 4,
 	MODEL_MESSAGES_MAX = 160,
-	MODEL_NEW = 0, /* learned later */
+	MODEL_MESSAGES_FEW = 100, /* with more, it is expunged first */
+	MODEL_NEW = 0,            /* learned later */
+	MODEL_EVIL_BYTES = 16 * 1024,
+	/* Bits of a message's seed that say what its body is made of. */
+	MODEL_SEED_TEXT = 1 << 29, /* lines, which no way in for mail changes */
+	MODEL_SEED_EVIL = 1 << 30, /* model_evil */
 };
+
+/* What must hold: ends the process, in a test and in the simulator alike. */
+#define MODEL_CHECK(cond) RP_ASSERT(cond)
+#define MODEL_EQ(a, b)    model_same((uint64_t)(a), (uint64_t)(b), #a " == " #b, __LINE__)
+void model_same(uint64_t a, uint64_t b, const char *what, int line);
+
+/* Bytes of a log, which some mails are made of. Set before the first such mail, and never again. */
+extern uint8_t model_evil[MODEL_EVIL_BYTES];
 
 struct model_message {
 	uint32_t uid;
@@ -29,6 +42,7 @@ struct model_message {
 struct model_mailbox {
 	bool there;
 	bool subscribed;
+	uint64_t mailboxid;
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	uint64_t highestmodseq;
@@ -37,8 +51,9 @@ struct model_mailbox {
 };
 
 struct model {
-	uint64_t lsn; /* of the volume when it was so */
-	uint32_t uidvalidity_last;
+	uint64_t lsn;                /* of the volume when it was so */
+	uint32_t uidvalidity_last;   /* the greatest that was given */
+	uint32_t uidvalidity_before; /* the same before the last change */
 	struct model_mailbox mailbox[MODEL_NAMES];
 };
 
@@ -59,6 +74,8 @@ struct model_op {
 	enum model_op_kind kind;
 	unsigned a; /* names */
 	unsigned b;
+	uint64_t a_id; /* what these names meant when the mailboxes were opened; 0: not opened */
+	uint64_t b_id;
 	uint32_t first; /* UIDs */
 	uint32_t last;
 	uint32_t flags;
@@ -78,12 +95,37 @@ void model_init(struct model *model);
 
 struct model_op model_draw(const struct model *model, uint64_t *state);
 
+/* Make of it what stays within the model's bounds: its names, its numbers of messages. */
+void model_tame(const struct model *model, struct model_op *op);
+
+const char *model_name(unsigned name);
+
+/* INTERNALDATE of a message with this seed; the keywords that bits stand for. */
+struct mail_date model_date(uint32_t seed);
+size_t model_keywords(uint32_t bits, struct bytes out[MODEL_KEYWORDS]);
+
 /* Make it: to the model; to the volume. Both return what the change must answer. */
 enum rp_err model_apply(struct model *model, const struct model_op *op);
-enum rp_err model_run(struct task *task, struct volume *volume, const struct model_op *op);
+enum rp_err model_run(struct task *task, struct volume *volume, struct model_op *op);
+
+const char *model_name(unsigned name);
+
+/* INTERNALDATE of a message with this seed; the keywords that bits stand for. */
+struct mail_date model_date(uint32_t seed);
+size_t model_keywords(uint32_t bits, struct bytes out[MODEL_KEYWORDS]);
+
+/* Make it: to the model; to the volume. Both return what the change must answer. */
+enum rp_err model_apply(struct model *model, const struct model_op *op);
+enum rp_err model_run(struct task *task, struct volume *volume, struct model_op *op);
+
+/* Right after a change: learn what is MODEL_NEW, but for EMAILIDs, and compare counters; nothing is read. */
+void model_learn(struct volume *volume, struct model *model);
 
 /* All of the volume is as the model says; what is MODEL_NEW in it is learned. Bodies of one message in `bodies` are read. */
 void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies);
+
+/* The same without messages: names, counters, UIDVALIDITYs. No task: right after a change, or an opening. */
+void model_check_names(struct volume *volume, struct model *model);
 
 /* A number that stands for all that can be seen of a volume: names, counters, messages with flags, dates, ids, MODSEQs. And
  * each mailbox's counters are what its messages say. */

@@ -103,9 +103,6 @@ static bool change(struct task *task, struct volume *volume)
 	enum rp_err expected;
 	enum rp_err err;
 
-	if (op.kind != MODEL_STORE && op.kind != MODEL_EXPUNGE &&
-	    (now->mailbox[op.a].count > 100 || now->mailbox[op.b].count > 100))
-		op.kind = MODEL_EXPUNGE;
 	*next = *now;
 	expected = model_apply(next, &op);
 	if (expected != RP_OK)

@@ -1,0 +1,6 @@
+#include "tests/sim/damage.h"
+
+void damage_run(struct machine *machine)
+{
+	(void)machine;
+}

@@ -1,0 +1,274 @@
+#include "tests/sim/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/mailbox_state.h"
+#include "index/volume_state.h"
+
+enum { COMPARE_BODIES_EACH = 1 };
+
+static struct ledger_state *state_of(struct ledger *ledger, uint64_t number)
+{
+	MODEL_CHECK(number >= ledger->first && number < ledger->count);
+	return &ledger->state[number % LEDGER_STATES];
+}
+
+struct ledger_state *ledger_newest(struct ledger *ledger)
+{
+	return state_of(ledger, ledger->count - 1);
+}
+
+void ledger_init(struct ledger *ledger, const struct userid *userid, struct tally *tally)
+{
+	*ledger = (struct ledger){.userid = *userid, .tally = tally, .count = 1};
+	ledger->state[0].blank = true;
+	model_init(&ledger->state[0].model);
+}
+
+void ledger_fini(struct ledger *ledger)
+{
+	free(ledger->expunged);
+	ledger->expunged = NULL;
+}
+
+bool ledger_lock_shared(struct task *task, struct ledger *ledger, struct ledger_lock *lock)
+{
+	while (lock->alone)
+		if (task_sleep(task, ledger->poll_ns) != RP_OK)
+			return false;
+	lock->shared++;
+	return true;
+}
+
+bool ledger_lock_alone(struct task *task, struct ledger *ledger, struct ledger_lock *lock)
+{
+	while (lock->alone)
+		if (task_sleep(task, ledger->poll_ns) != RP_OK)
+			return false;
+	lock->alone = true;
+	while (lock->shared > 0) {
+		if (task_sleep(task, ledger->poll_ns) == RP_OK)
+			continue;
+		lock->alone = false;
+		return false;
+	}
+	return true;
+}
+
+bool ledger_wait_room(struct task *task, struct ledger *ledger)
+{
+	while (ledger->count - ledger->durable > LEDGER_FLIGHT_MAX)
+		if (task_sleep(task, ledger->poll_ns) != RP_OK)
+			return false;
+	return true;
+}
+
+void ledger_new_life(struct ledger *ledger, bool in_order)
+{
+	if (in_order && ledger->met)
+		ledger->durable = ledger->count - 1;
+	ledger->met = false;
+	ledger->checked = false;
+	ledger->changing = (struct ledger_lock){0};
+	ledger->naming = (struct ledger_lock){0};
+	ledger->answers_count = 0;
+	ledger->volume = NULL;
+}
+
+static void forget_expunges(struct ledger *ledger, uint64_t lsn)
+{
+	while (ledger->expunged_count > 0 && ledger->expunged[ledger->expunged_count - 1].lsn > lsn)
+		ledger->expunged_count--;
+}
+
+static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
+{
+	struct ledger_state *state;
+
+	MODEL_CHECK(ledger->count - ledger->durable < LEDGER_STATES);
+	if (ledger->count - ledger->first == LEDGER_STATES)
+		ledger->first++;
+	state = &ledger->state[ledger->count++ % LEDGER_STATES];
+	state->lsn = volume->catalog.lsn;
+	state->position = volume->position;
+	state->blank = false;
+	state->destroyed = false;
+	ledger->lsn_seen = volume->catalog.lsn;
+	return state;
+}
+
+void ledger_found(struct ledger *ledger, struct volume *volume)
+{
+	uint64_t found = ledger->first;
+	uint64_t last = ledger->count;
+
+	for (uint64_t i = ledger->first; i < ledger->count; i++)
+		if (state_of(ledger, i)->lsn <= volume->replayed_lsn)
+			found = i;
+	if (found < ledger->durable || state_of(ledger, found)->lsn < ledger->acknowledged_lsn ||
+	    state_of(ledger, found)->lsn < ledger->revealed_lsn)
+		assert_panic(
+		    "LSN %llu is there; durable was %llu, acknowledged %llu, revealed %llu",
+		    (unsigned long long)volume->replayed_lsn,
+		    (unsigned long long)state_of(ledger, ledger->durable)->lsn,
+		    (unsigned long long)ledger->acknowledged_lsn,
+		    (unsigned long long)ledger->revealed_lsn);
+	MODEL_EQ(state_of(ledger, found)->lsn, volume->replayed_lsn);
+	ledger->tally->found++;
+	ledger->tally->changes_dropped += last - 1 - found;
+	ledger->tally->changes_kept += found - ledger->durable;
+	ledger->count = found + 1;
+	ledger->durable = found;
+	ledger->met = true;
+	ledger->lsn_seen = volume->catalog.lsn;
+	ledger_newest(ledger)->position = 0;
+	forget_expunges(ledger, ledger_newest(ledger)->lsn);
+	if (ledger_newest(ledger)->blank && volume->catalog.lsn > 0) {
+		struct ledger_state *state = push(ledger, volume);
+
+		model_init(&state->model);
+		model_check_names(volume, &state->model);
+	} else if (!ledger_newest(ledger)->blank && !ledger_newest(ledger)->destroyed) {
+		model_check_names(volume, &ledger_newest(ledger)->model);
+	}
+}
+
+/* Which UIDs have left a mailbox. */
+static void keep_expunged(
+    struct ledger *ledger, const struct model_mailbox *was, const struct model *now, uint64_t lsn)
+{
+	const struct model_mailbox *is = NULL;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		if (now->mailbox[i].there && now->mailbox[i].mailboxid == was->mailboxid)
+			is = &now->mailbox[i];
+	for (size_t i = 0; is != NULL && i < was->count; i++) {
+		while (at < is->count && is->message[at].uid < was->message[i].uid)
+			at++;
+		if (at < is->count && is->message[at].uid == was->message[i].uid)
+			continue;
+		if (ledger->expunged_count == ledger->expunged_max) {
+			ledger->expunged_max = 2 * ledger->expunged_max + 64;
+			ledger->expunged = realloc(
+			    ledger->expunged, ledger->expunged_max * sizeof(*ledger->expunged));
+			MODEL_CHECK(ledger->expunged != NULL);
+		}
+		ledger->expunged[ledger->expunged_count++] = (struct ledger_expunge){
+		    .mailboxid = was->mailboxid, .lsn = lsn, .uid = was->message[i].uid};
+	}
+}
+
+void ledger_changed(
+    struct ledger *ledger, struct volume *volume, const struct model_op *op, bool more)
+{
+	const struct ledger_state *before = ledger_newest(ledger);
+	uint64_t lsn = ledger->lsn_seen;
+	struct ledger_state *state = push(ledger, volume);
+
+	MODEL_CHECK(!before->destroyed);
+	state->model = before->model;
+	MODEL_EQ(model_apply(&state->model, op), RP_OK);
+	if (more)
+		state->lsn = ledger->lsn_seen = lsn + 1;
+	else
+		model_check_names(volume, &state->model);
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		if (before->model.mailbox[i].there)
+			keep_expunged(ledger, &before->model.mailbox[i], &state->model, state->lsn);
+	ledger->tally->changes++;
+}
+
+void ledger_destroyed(struct ledger *ledger, struct volume *volume)
+{
+	struct ledger_state *state = push(ledger, volume);
+
+	state->destroyed = true;
+	ledger->tally->users_destroyed++;
+}
+
+void ledger_durable(struct ledger *ledger, uint64_t position)
+{
+	unsigned left = 0;
+
+	while (ledger->durable + 1 < ledger->count &&
+	       state_of(ledger, ledger->durable + 1)->position <= position)
+		ledger->durable++;
+	for (unsigned i = 0; i < ledger->answers_count; i++) {
+		const struct ledger_answer answer = ledger->answer[i];
+		uint64_t *lsn =
+		    answer.acknowledges ? &ledger->acknowledged_lsn : &ledger->revealed_lsn;
+
+		if (answer.stamp > position) {
+			ledger->answer[left++] = answer;
+			continue;
+		}
+		if (answer.lsn > *lsn)
+			*lsn = answer.lsn;
+		if (answer.acknowledges)
+			ledger->tally->acknowledged++;
+		else
+			ledger->tally->revealed++;
+	}
+	ledger->answers_count = left;
+}
+
+void ledger_answer(struct ledger *ledger, uint64_t stamp, bool acknowledges)
+{
+	if (ledger->answers_count == LEDGER_ANSWERS)
+		return; /* it is never sent */
+	ledger->answer[ledger->answers_count++] = (struct ledger_answer){
+	    .lsn = ledger_newest(ledger)->lsn, .stamp = stamp, .acknowledges = acknowledges};
+}
+
+/* What the model answers to it in this state, if that changes nothing. */
+static bool is_answer(const struct ledger_state *state, const struct model_op *op, enum rp_err err)
+{
+	static struct model copy;
+
+	if (state->destroyed)
+		return err != RP_OK;
+	copy = state->model;
+	return model_apply(&copy, op) == err &&
+	       (err != RP_OK || memcmp(&copy, &state->model, sizeof(copy)) == 0);
+}
+
+bool ledger_allows(
+    const struct ledger *ledger, uint64_t since, const struct model_op *op, enum rp_err err)
+{
+	uint64_t from = since - 1;
+
+	if (from < ledger->first)
+		return true; /* so long ago that nobody knows */
+	for (uint64_t i = from; i < ledger->count; i++)
+		if (is_answer(&ledger->state[i % LEDGER_STATES], op, err))
+			return true;
+	return false;
+}
+
+void ledger_compare(struct task *task, struct ledger *ledger, struct volume *volume)
+{
+	model_check(task, volume, &ledger_newest(ledger)->model, COMPARE_BODIES_EACH);
+	ledger->tally->compared++;
+}
+
+void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint64_t since)
+{
+	struct runs found = RUNS_EMPTY;
+	bool complete;
+
+	MODEL_EQ(table_expunged_since(mailbox->table, since, &found, &complete), RP_OK);
+	MODEL_CHECK(complete);
+	for (size_t i = 0; i < ledger->expunged_count; i++) {
+		const struct ledger_expunge *expunge = &ledger->expunged[i];
+
+		if (expunge->mailboxid != mailbox->mailboxid || expunge->lsn <= since)
+			continue;
+		MODEL_CHECK(runs_has(&found, expunge->uid));
+	}
+	for (uint32_t uid = 0; (uid = table_uid_from(mailbox->table, uid + 1, false)) != 0;)
+		MODEL_CHECK(!runs_has(&found, uid));
+	runs_fini(&found);
+	ledger->tally->histories_compared++;
+}

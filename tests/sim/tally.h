@@ -1,0 +1,71 @@
+/* tally.h -- what the seeds have met: counted over a whole run, in memory that all its processes share.
+ *
+ * TALLY_MUST are the states that DESIGN's promises are about: a run of many seeds that never met one of them would prove nothing
+ * about it, and fails.
+ */
+#ifndef RP_TESTS_SIM_TALLY_H
+#define RP_TESTS_SIM_TALLY_H
+
+#include <stdint.h>
+
+#define TALLY_MUST(X)                                                                              \
+	X(torn_log_writes, "log writes torn in their middle, good blocks behind")                  \
+	X(journals_reordered, "journals with later pages on disk and earlier ones not")            \
+	X(checkpoints_in_flight, "checkpoints against a commit in flight")                         \
+	X(evil_mails, "mails with records of a log hidden in them")                                \
+	X(syncfs_failed, "failed syncfs")                                                          \
+	X(destroyed_in_log, "crashes with a deleted user's records still in the log")              \
+	X(crashes_in_recovery, "crashes during recovery")                                          \
+	X(shards_changed, "starts with another number of shards")                                  \
+	X(second_servers, "second servers refused")                                                \
+	X(clock_jumps, "jumps of the clock")                                                       \
+	X(log_failed, "failed log writes: the server stopped and came back")                       \
+	X(deliveries, "messages delivered by LMTP")                                                \
+	X(changes_dropped, "changes that nobody was told of, gone after a crash")                  \
+	X(changes_kept, "changes that nobody was told of, there after a crash")
+
+#define TALLY_MORE(X)                                                                              \
+	X(seeds, "seeds")                                                                          \
+	X(lives, "runs of a server")                                                               \
+	X(steps, "steps of the machine")                                                           \
+	X(crashes, "power cuts")                                                                   \
+	X(ends, "ends in order")                                                                   \
+	X(changes, "changes made")                                                                 \
+	X(acknowledged, "changes acknowledged")                                                    \
+	X(revealed, "answers that passed their gate")                                              \
+	X(refused, "operations refused for a fault")                                               \
+	X(rejected, "operations rejected as the model says")                                       \
+	X(clients_canceled, "clients that went away in the midst of a command")                    \
+	X(found, "users found again after a start")                                                \
+	X(compared, "users compared whole, bodies and all")                                        \
+	X(views_compared, "views compared with the model")                                         \
+	X(histories_compared, "expunge histories compared with the model")                         \
+	X(users_destroyed, "users deleted")                                                        \
+	X(checkpoints, "checkpoints asked for")                                                    \
+	X(reads_failed, "reads failed")                                                            \
+	X(writes_failed, "writes failed")                                                          \
+	X(writes_refused, "writes refused: no space")                                              \
+	X(writes_short, "writes cut short")                                                        \
+	X(syncs_failed, "fsyncs failed")                                                           \
+	X(sectors_lost, "sectors lost in crashes")                                                 \
+	X(sectors_torn, "sectors torn in crashes")                                                 \
+	X(damage_derived, "derived files damaged at rest")                                         \
+	X(damage_derived_found, "of these found by check")                                         \
+	X(damage_derived_harmless, "of these in files or bytes that nothing reads any more")       \
+	X(damage_truth, "journals and bodies damaged at rest")                                     \
+	X(damage_truth_found, "of these found by check")                                           \
+	X(damage_truth_harmless, "of these in bytes that no message lies in")                      \
+	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
+	X(damage_log_harmless, "of these of no effect")                                            \
+	X(messages_lost, "messages lost to damage, each reported by name")                         \
+	X(messages_served, "messages served around damage")                                        \
+	X(repairs, "repairs")
+
+struct tally {
+#define FIELD(name, text) uint64_t name;
+	TALLY_MUST(FIELD)
+	TALLY_MORE(FIELD)
+#undef FIELD
+};
+
+#endif

@@ -75,4 +75,8 @@ typedef enum rp_err journal_replay_fn(struct task *task,
 RP_MUST_USE enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
     journal_replay_fn *fn, void *arg);
 
+/* How many places the last journal_replay() that came to its end has met that bear no sound record. Behind the newest record no
+ * gap in the LSNs tells of them. */
+uint64_t journal_damaged(const struct journal *journal);
+
 #endif

@@ -43,6 +43,7 @@ struct journal {
 	struct journal_moved moved[JOURNAL_CORE_MOVED_MAX]; /* in the order in which it happened */
 	size_t moved_count;
 	bool recovering;
+	uint64_t damaged; /* places without a sound record that the last whole replay met */
 };
 
 /* The first file whose first LSN is >= `first`; files_count: none. */

@@ -157,6 +157,7 @@ enum rp_err journal_core_walk_next(
 struct replay {
 	struct journal *journal;
 	uint64_t done; /* up to this LSN all was told, or told missing */
+	uint64_t damaged;
 	journal_replay_fn *fn;
 	void *arg;
 };
@@ -210,8 +211,14 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 		if (err != RP_OK)
 			break;
 	}
+	replay->damaged += walk.damaged;
 	journal_core_walk_end(&walk);
 	return err == RP_ERR_END ? RP_OK : err;
+}
+
+uint64_t journal_damaged(const struct journal *journal)
+{
+	return journal->damaged;
 }
 
 enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
@@ -223,8 +230,10 @@ enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t 
 	for (;;) {
 		size_t at = journal_core_lower(journal, first + 1);
 
-		if (at == journal->files_count)
+		if (at == journal->files_count) {
+			journal->damaged = replay.damaged;
 			return RP_OK;
+		}
 		first = journal->files[at].first;
 
 		uint64_t last = journal_core_last(journal, at);

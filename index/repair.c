@@ -6,11 +6,13 @@
 
 #include "index/apply.h"
 #include "index/checkpoint.h"
+#include "index/dbox/dbox_format.h"
 #include "index/dbox/dbox_scan.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/replay.h"
 #include "index/volume_files.h"
+#include "io/base/num.h"
 
 enum {
 	REPAIR_LINE_BYTES_MAX = 1024,
@@ -123,12 +125,67 @@ static enum rp_err check_journal(struct task *task, struct repair *repair)
 	catalog_init(&check.catalog, volume->catalog.names.key);
 	replay_init(&check.replay, NULL, take_change, &check, 0);
 	err = journal_replay(task, volume->journal, 0, check_record, &check);
+	if (err == RP_OK && journal_damaged(volume->journal) != 0 &&
+	    repair->report->records_missing == 0) {
+		repair->report->records_missing++;
+		repair_say(repair, "journal: what lay behind record %llu is damaged",
+		    (unsigned long long)check.replay.lsn);
+	}
 	/* Changes that came meanwhile would look like faults: then only the journal was looked at. */
 	if (err == RP_OK && check.replay.lsn == volume->catalog.lsn)
 		compare_catalogs(repair, &check.catalog);
 	replay_fini(&check.replay);
 	catalog_fini(&check.catalog);
 	return err;
+}
+
+static const char *name_of(const struct repair *repair, uint64_t mailboxid, size_t *n)
+{
+	const struct catalog_node *node = catalog_by_id(&repair->volume->catalog, mailboxid);
+
+	*n = node != NULL ? node->entry.name.n : 0;
+	return node != NULL ? (const char *)node->entry.name.p : "";
+}
+
+/* A message, and where its body lies. */
+static void say_body(struct repair *repair, uint64_t mailboxid, uint32_t uid, struct dbox_ref ref,
+    const char *what)
+{
+	size_t n;
+	const char *name = name_of(repair, mailboxid, &n);
+
+	repair_say(repair, "mailbox %llu (%.*s), UID %u, %u.dbox at %llu: %s",
+	    (unsigned long long)mailboxid, (int)n, name, uid, ref.file,
+	    (unsigned long long)ref.offset * DBOX_RECORD_ALIGN, what);
+}
+
+static enum rp_err keep_unsound(struct repair *repair, struct dbox_ref ref)
+{
+	if (repair->unsound_count == repair->unsound_max) {
+		size_t max = 2 * repair->unsound_max + 64;
+		struct dbox_ref *p = realloc(repair->unsound, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		repair->unsound = p;
+		repair->unsound_max = max;
+	}
+	repair->unsound[repair->unsound_count++] = ref;
+	return RP_OK;
+}
+
+static bool is_unsound(const struct repair *repair, struct dbox_ref ref)
+{
+	for (size_t i = 0; i < repair->unsound_count; i++)
+		if (repair->unsound[i].file == ref.file && repair->unsound[i].offset == ref.offset)
+			return true;
+	return false;
+}
+
+static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_found *found)
+{
+	(void)task;
+	return found->sound ? RP_OK : keep_unsound(arg, found->ref);
 }
 
 static enum rp_err check_bodies(struct task *task, struct repair *repair)
@@ -142,7 +199,7 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 		struct bytes names;
 
 		arena_init(&arena, DBOX_NAMES_BYTES_MAX + 65536);
-		err = dbox_scan(task, dbox, file, &arena, &names, NULL, NULL, &found);
+		err = dbox_scan(task, dbox, file, &arena, &names, look_at_body, repair, &found);
 		arena_fini(&arena);
 		if (err == RP_ERR_NOTFOUND) {
 			err = RP_OK;
@@ -158,6 +215,28 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 			repair_say(repair, "%u.dbox: %llu bodies are damaged", file,
 			    (unsigned long long)found.damaged);
 		}
+	}
+	return err;
+}
+
+/* Derived files are written when their changes are durable: one that is ahead of the journal knows that records are lost. */
+static enum rp_err check_ahead(struct task *task, struct repair *repair)
+{
+	struct volume *volume = repair->volume;
+	struct volume_files files;
+	struct arena arena;
+	uint64_t lsn = 0;
+	enum rp_err err;
+
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	err = volume_files_list(task, volume->dir, &arena, &files);
+	for (size_t i = 0; err == RP_OK && i < files.count; i++)
+		lsn = num_max(lsn, volume_file_parse(files.entries[i].name).lsn);
+	arena_fini(&arena);
+	if (err == RP_OK && lsn > volume->catalog.lsn) {
+		repair->report->records_missing += lsn - volume->catalog.lsn;
+		repair_say(repair, "journal: records %llu to %llu are lost",
+		    (unsigned long long)volume->catalog.lsn + 1, (unsigned long long)lsn);
 	}
 	return err;
 }
@@ -182,15 +261,13 @@ static enum rp_err check_body(struct task *task, struct repair *repair, uint64_t
 	enum rp_err err =
 	    dbox_body_open(task, volume->dbox, &volume->settle, row->body, row->emailid, &body);
 
-	if (err == RP_OK) {
+	if (err == RP_OK)
 		dbox_body_close(body);
-		return RP_OK;
-	}
-	if (err == RP_ERR_CANCELED)
+	if (err == RP_ERR_CANCELED || (err == RP_OK && !is_unsound(repair, row->body)))
 		return err;
 	repair->report->messages_bodiless++;
-	repair_say(repair, "mailbox %llu, UID %u: its body cannot be read (%s)",
-	    (unsigned long long)mailboxid, row->uid, err_name(err));
+	say_body(repair, mailboxid, row->uid, row->body,
+	    err == RP_OK ? "its body is damaged" : "its body cannot be read");
 	return RP_OK;
 }
 
@@ -307,9 +384,12 @@ static enum rp_err check_open(struct task *task, struct repair *repair)
 	enum rp_err err = check_journal(task, repair);
 
 	if (err == RP_OK)
+		err = check_ahead(task, repair);
+	if (err == RP_OK)
 		err = check_bodies(task, repair);
 	if (err == RP_OK)
 		err = check_mailboxes(task, repair);
+	free(repair->unsound);
 	return err;
 }
 

@@ -10,6 +10,9 @@ struct repair {
 	repair_say_fn *say;
 	void *arg;
 	struct repair_report *report;
+	struct dbox_ref *unsound; /* bodies that check has found damaged, unsound_count of them */
+	size_t unsound_count;
+	size_t unsound_max;
 };
 
 void repair_say(struct repair *repair, const char *format, ...)

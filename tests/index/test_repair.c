@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "index/checkpoint.h"
 #include "index/dump.h"
@@ -171,6 +172,103 @@ IO_TASK_TEST(repair, damage_of_each_kind_is_found)
 	check(task, &report, &lines);
 	cr_assert(report.journals_gone);
 	cr_assert(repair_found_damage(&report));
+}
+
+/* Flip a bit `back` bytes before the end of the one file with this name. */
+static void flip_near_end(struct task *task, const char *name, uint64_t back)
+{
+	char path[VOLUME_PATH_BYTES];
+	struct file *file;
+	uint64_t size;
+	uint8_t byte;
+	size_t got;
+
+	userid_path(&user, path);
+	strcat(path, "/");
+	strcat(path, name);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &size), RP_OK);
+	cr_assert_eq(file_read(task, file, &byte, 1, size - back, &got), RP_OK);
+	byte ^= 0x10;
+	cr_assert_eq(file_write(task, file, &byte, 1, size - back, false), RP_OK);
+	file_close(file);
+}
+
+struct said {
+	char text[4096];
+	size_t n;
+};
+
+static void keep_line(void *arg, struct bytes line)
+{
+	struct said *said = arg;
+
+	cr_assert_lt(said->n + line.n, sizeof(said->text));
+	memcpy(said->text + said->n, line.p, line.n);
+	said->n += line.n;
+}
+
+IO_TASK_TEST(repair, a_damaged_body_is_named)
+{
+	struct repair_report report;
+	struct said said = { 0 };
+	struct store *store;
+	uint64_t digest;
+
+	(void)arg;
+	make_mail(task, &digest);
+	flip_near_end(task, "1.dbox", 16); /* in the last one's text, behind its header */
+	store = open_store(task, 2);
+	cr_assert_eq(repair_check(task, store, &user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(report.bodies_damaged, 1);
+	cr_assert_eq(report.messages_bodiless, 1);
+	cr_assert_not_null(strstr(said.text, "mailbox 1 (INBOX), UID 21, 1.dbox at "), "%s", said.text);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* No later record tells of it, so nothing is missing between two. */
+IO_TASK_TEST(repair, damage_to_the_last_record_is_found)
+{
+	struct repair_report report;
+	unsigned lines;
+	uint64_t digest;
+
+	(void)arg;
+	make_mail(task, &digest);
+	flip_near_end(task, "1-.journal", 16);
+	check(task, &report, &lines);
+	cr_assert_eq(report.records_missing, 1);
+	cr_assert_gt(lines, 0);
+}
+
+/* Records are gone without a trace in the journal, and an index has them. */
+IO_TASK_TEST(repair, a_journal_that_is_behind_is_found)
+{
+	struct repair_report report;
+	struct store *store;
+	struct volume *volume;
+	struct file *file;
+	char path[VOLUME_PATH_BYTES];
+	unsigned lines;
+	uint64_t digest;
+	uint64_t size;
+
+	(void)arg;
+	make_mail(task, &digest);
+	store = open_store(task, 2);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	userid_path(&user, path);
+	strcat(path, "/1-.journal");
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &size), RP_OK);
+	cr_assert_eq(file_truncate(task, file, size - 120), RP_OK);
+	file_close(file);
+	check(task, &report, &lines);
+	cr_assert_geq(report.records_missing, 1);
+	cr_assert_gt(lines, 0);
 }
 
 IO_TASK_TEST(repair, derived_files_are_made_anew_from_the_journals)

@@ -1,6 +1,276 @@
 #include "tests/sim/damage.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/checkpoint.h"
+#include "index/repair.h"
+#include "index/volume_state.h"
+#include "tests/sim/server.h"
+
+enum {
+	STEPS_MAX = 4 * 1000 * 1000,
+	LINES_BYTES = 256 * 1024,
+	ROUNDS_DERIVED = 3,
+};
+
+/* A start of a server that nobody but us uses, and its end. */
+struct visit {
+	struct machine *machine;
+	struct ledger *ledger;
+	struct store *store;
+	void (*fn)(struct task *task, struct visit *visit);
+	enum rp_err err; /* of the start */
+	bool ended;
+	/* What check says. */
+	struct repair_report report;
+	enum rp_err check_err;
+	size_t lines_bytes;
+	char *lines;
+	struct damage damage;
+};
+
+static void visit_task(struct task *task, void *arg)
+{
+	struct visit *visit = arg;
+	struct store_settings settings = server_settings(1);
+	struct claim *claim = NULL;
+	struct arena arena;
+	const char *reason = "";
+	uint64_t epoch = 0;
+	enum rp_err err;
+
+	arena_init(&arena, 65536);
+	err = store_claim(task, &arena, 1, &claim, &epoch, &reason);
+	if (err == RP_OK)
+		err = store_open(task, &settings, epoch, &visit->store, &reason);
+	if (err == RP_OK) {
+		MODEL_EQ(store_recover(task, visit->store), RP_OK);
+		MODEL_EQ(store_recover_void(task, visit->store), RP_OK);
+		MODEL_EQ(store_recovered(task, visit->store), RP_OK);
+		visit->fn(task, visit);
+		MODEL_EQ(store_close(task, visit->store), RP_OK);
+	}
+	visit->err = err;
+	store_unclaim(claim);
+	arena_fini(&arena);
+	visit->ended = true;
+}
+
+static void make_visit(struct visit *visit)
+{
+	struct machine *machine = visit->machine;
+	struct loop_settings settings = {.shard = 0};
+	struct log *log = log_open("shard", 0, 65536);
+	struct loop *loop;
+
+	MODEL_CHECK(log != NULL);
+	settings.log = log;
+	visit->ended = false;
+	MODEL_EQ(sim_loop_open(machine->world, &settings, &loop), RP_OK);
+	MODEL_EQ(task_start(loop, visit_task, visit, NULL), RP_OK);
+	MODEL_CHECK(sim_run(machine->world, STEPS_MAX));
+	MODEL_CHECK(visit->ended);
+	loop_close(loop);
+	if (machine->plan.tells)
+		log_flush_fd(log, 1);
+	log_close(log);
+	sim_disk_rest(machine->world);
+}
+
+static void say(void *arg, struct bytes line)
+{
+	struct visit *visit = arg;
+
+	machine_tell(visit->machine, "check: %.*s", BYTES_FMT(line));
+	if (visit->lines_bytes + line.n + 1 > LINES_BYTES)
+		return;
+	memcpy(visit->lines + visit->lines_bytes, line.p, line.n);
+	visit->lines_bytes += line.n;
+	visit->lines[visit->lines_bytes++] = '\n';
+}
+
+static struct volume *must_open(struct task *task, struct visit *visit)
+{
+	struct volume *volume;
+
+	MODEL_EQ(volume_open(task, visit->store, &visit->ledger->userid, &volume), RP_OK);
+	return volume;
+}
+
+/* What a crash has left of derived files is met, and all are written that are not sound. */
+static void write_derived(struct task *task, struct visit *visit)
+{
+	struct volume *volume = must_open(task, visit);
+
+	ledger_compare(task, visit->ledger, volume);
+	MODEL_EQ(checkpoint_now(task, volume), RP_OK);
+	volume_close(volume);
+}
+
+static void check(struct task *task, struct visit *visit)
+{
+	visit->check_err =
+	    repair_check(task, visit->store, &visit->ledger->userid, say, visit, &visit->report);
+}
+
+static void compare(struct task *task, struct visit *visit)
+{
+	struct volume *volume = must_open(task, visit);
+
+	ledger_compare(task, visit->ledger, volume);
+	volume_close(volume);
+}
+
+static void do_visit(struct visit *visit, void (*fn)(struct task *, struct visit *))
+{
+	visit->fn = fn;
+	make_visit(visit);
+	MODEL_EQ(visit->err, RP_OK);
+}
+
+/* Did it find something? It must not change a byte. */
+static bool do_check(struct visit *visit)
+{
+	uint64_t before = damage_disk_digest(visit->machine, &visit->ledger->userid);
+
+	visit->lines_bytes = 0;
+	do_visit(visit, check);
+	if (damage_disk_digest(visit->machine, &visit->ledger->userid) != before)
+		assert_panic("check has changed something");
+	return visit->check_err != RP_OK || repair_found_damage(&visit->report);
+}
+
+/* ---- derived files ---- */
+
+static void damage_derived(struct visit *visit)
+{
+	struct tally *tally = visit->machine->tally;
+	bool found;
+
+	if (!damage_disk(visit->machine, DAMAGE_DERIVED, &visit->ledger->userid, &visit->damage))
+		return;
+	tally->damage_derived++;
+	found = do_check(visit);
+	tally->damage_derived_found += found;
+	tally->damage_derived_rest += !found;
+	do_visit(visit, compare);
+	damage_fini(&visit->damage);
+}
+
+/* ---- journals and bodies ---- */
+
+static void look_around(struct task *task, struct visit *visit)
+{
+	struct tally *tally = visit->machine->tally;
+	struct damage_loss loss = {0};
+	struct volume *volume;
+	bool found = visit->check_err != RP_OK || repair_found_damage(&visit->report);
+	enum rp_err err = volume_open(task, visit->store, &visit->ledger->userid, &volume);
+
+	if (err != RP_OK) {
+		MODEL_EQ(err, RP_ERR_CORRUPT);
+		MODEL_CHECK(found);
+		tally->damage_truth_found++;
+		return;
+	}
+	damage_look(task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
+	volume_close(volume);
+	machine_tell(visit->machine,
+	    "lost: %u mailboxes, %u messages, %u bodies (%u not named); %u are back, %u older, "
+	    "counters of %u older",
+	    loss.mailboxes_lost, loss.messages_lost, loss.bodies_lost, loss.bodies_unnamed,
+	    loss.messages_back, loss.messages_older, loss.counters_older);
+	if (!found && damage_is_loss(&loss) && !visit->damage.cuts)
+		assert_panic("check finds nothing, and something is lost");
+	MODEL_EQ(loss.bodies_unnamed, 0);
+	tally->known_lowered += loss.counters_older > 0;
+	tally->damage_truth_found += found;
+	tally->damage_traceless += !found && damage_is_loss(&loss);
+	tally->damage_truth_rest += !found && !damage_is_loss(&loss);
+	tally->messages_lost += loss.messages_lost + loss.bodies_lost;
+	tally->messages_served += loss.served;
+}
+
+static void repair(struct task *task, struct visit *visit)
+{
+	struct repair_report report;
+	struct damage_loss loss = {0};
+	struct volume *volume;
+	enum rp_err err =
+	    repair_rebuild(task, visit->store, &visit->ledger->userid, say, visit, &report);
+
+	if (err == RP_ERR_NOTFOUND)
+		return; /* it was his only file */
+	MODEL_EQ(err, RP_OK);
+	visit->machine->tally->repairs++;
+	volume = must_open(task, visit);
+	if (!visit->report.journals_gone && visit->check_err == RP_OK)
+		damage_look(
+		    task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
+	visit->machine->tally->known_lowered += loss.counters_older > 0;
+	volume_close(volume);
+}
+
+static void damage_truth(struct visit *visit)
+{
+	if (!damage_disk(visit->machine, DAMAGE_TRUTH, &visit->ledger->userid, &visit->damage))
+		return;
+	visit->machine->tally->damage_truth++;
+	(void)do_check(visit);
+	do_visit(visit, look_around);
+	do_visit(visit, repair);
+	damage_fini(&visit->damage);
+}
+
+/* ---- commit logs and DATA/store ---- */
+
+static void damage_log(struct visit *visit)
+{
+	struct tally *tally = visit->machine->tally;
+
+	if (!damage_disk(visit->machine, DAMAGE_LOG, &visit->ledger->userid, &visit->damage))
+		return;
+	tally->damage_log++;
+	visit->fn = compare;
+	make_visit(visit);
+	if (visit->err == RP_OK) {
+		tally->damage_log_rest++;
+		damage_fini(&visit->damage);
+		return;
+	}
+	MODEL_EQ(strcmp(visit->damage.path, "store"), 0);
+	tally->damage_log_refused++;
+	damage_undo(visit->machine, &visit->damage);
+}
+
+static bool is_there(struct ledger *ledger)
+{
+	return !ledger_newest(ledger)->destroyed && !ledger_newest(ledger)->blank &&
+	       ledger->durable + 1 == ledger->count;
+}
+
 void damage_run(struct machine *machine)
 {
-	(void)machine;
+	static const struct sim_faults none;
+	struct visit visit = {.machine = machine, .lines = malloc(LINES_BYTES)};
+	struct ledger *ledger = &machine->ledger[machine_draw(machine, MACHINE_USERS)];
+
+	MODEL_CHECK(visit.lines != NULL);
+	sim_set_faults(machine->world, &none);
+	sim_disk_rest(machine->world);
+	visit.ledger = ledger;
+	if (is_there(ledger)) {
+		do_visit(&visit, write_derived);
+		if (do_check(&visit))
+			assert_panic("check finds damage where there is none");
+		for (unsigned i = 0; i < ROUNDS_DERIVED; i++) {
+			damage_derived(&visit);
+			if (machine_draw(machine, 2) == 0)
+				do_visit(&visit, write_derived);
+		}
+		damage_log(&visit);
+		damage_truth(&visit);
+	}
+	free(visit.lines);
 }

@@ -1,9 +1,58 @@
-/* damage.h -- files at rest that have gone bad. */
+/* damage.h -- files at rest that have gone bad, when the last life of a seed has ended in order.
+ *
+ *   derived files damaged    nothing that a client sees changes
+ *   journals, bodies         what lay there is lost and reported, what is around it is served; repair lowers nothing
+ *   commit logs, DATA/store  nothing was in them: nothing changes, or the server says why it does not start
+ *
+ * And check finds what was damaged, and changes no file.
+ */
 #ifndef RP_TESTS_SIM_DAMAGE_H
 #define RP_TESTS_SIM_DAMAGE_H
 
 #include "tests/sim/machine.h"
 
+enum damage_what {
+	DAMAGE_DERIVED,
+	DAMAGE_TRUTH,
+	DAMAGE_LOG,
+};
+
 void damage_run(struct machine *machine);
+
+/* damage_disk.c: one file of this kind (of this user) is damaged. False: there is none. */
+enum { DAMAGE_PATH_BYTES = 256 };
+struct damage {
+	enum file_root root;
+	char path[DAMAGE_PATH_BYTES];
+	bool cuts;    /* nothing is bad, but some is gone */
+	uint8_t *was; /* was_bytes: what the file was */
+	size_t was_bytes;
+};
+bool damage_disk(struct machine *machine, enum damage_what what, const struct userid *userid,
+    struct damage *damage);
+
+/* The file is as it was again; or the damage is only forgotten. */
+void damage_undo(struct machine *machine, struct damage *damage);
+void damage_fini(struct damage *damage);
+
+/* A number for all bytes of his files. */
+uint64_t damage_disk_digest(struct machine *machine, const struct userid *userid);
+
+/* damage_look.c: how his mail, opened over damage, differs from what the newest state says. */
+struct damage_loss {
+	unsigned mailboxes_lost;
+	unsigned messages_lost;  /* not listed */
+	unsigned messages_back;  /* that were expunged */
+	unsigned messages_older; /* flags or MODSEQ as they were before */
+	unsigned bodies_lost;    /* listed, and an error instead of the body */
+	unsigned bodies_unnamed; /* of these, not named by check */
+	unsigned counters_older; /* UIDNEXT or HIGHESTMODSEQ are lower under the same UIDVALIDITY */
+	unsigned served;
+};
+
+/* lines: what check has said. Ends the process when a message has another's bytes. */
+void damage_look(struct task *task, const struct ledger *ledger, struct volume *volume,
+    struct bytes lines, struct damage_loss *loss);
+bool damage_is_loss(const struct damage_loss *loss);
 
 #endif

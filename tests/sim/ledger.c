@@ -28,8 +28,10 @@ void ledger_init(struct ledger *ledger, const struct userid *userid, struct tall
 
 void ledger_fini(struct ledger *ledger)
 {
-	free(ledger->expunged);
-	ledger->expunged = NULL;
+	free(ledger->expunged.event);
+	free(ledger->born.event);
+	ledger->expunged = (struct ledger_events){0};
+	ledger->born = (struct ledger_events){0};
 }
 
 bool ledger_lock_shared(struct task *task, struct ledger *ledger, struct ledger_lock *lock)
@@ -76,10 +78,25 @@ void ledger_new_life(struct ledger *ledger, bool in_order)
 	ledger->volume = NULL;
 }
 
-static void forget_expunges(struct ledger *ledger, uint64_t lsn)
+static void forget_events(struct ledger_events *events, uint64_t lsn)
 {
-	while (ledger->expunged_count > 0 && ledger->expunged[ledger->expunged_count - 1].lsn > lsn)
-		ledger->expunged_count--;
+	while (events->count > 0 && events->event[events->count - 1].lsn > lsn)
+		events->count--;
+}
+
+static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t lsn,
+    const struct model_message *message)
+{
+	if (events->count == events->max) {
+		events->max = 2 * events->max + 64;
+		events->event = realloc(events->event, events->max * sizeof(*events->event));
+		MODEL_CHECK(events->event != NULL);
+	}
+	events->event[events->count++] = (struct ledger_event){.mailboxid = mailboxid,
+	    .lsn = lsn,
+	    .uid = message->uid,
+	    .seed = message->seed,
+	    .bytes = message->bytes};
 }
 
 static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
@@ -123,7 +140,8 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 	ledger->met = true;
 	ledger->lsn_seen = volume->catalog.lsn;
 	ledger_newest(ledger)->position = 0;
-	forget_expunges(ledger, ledger_newest(ledger)->lsn);
+	forget_events(&ledger->expunged, ledger_newest(ledger)->lsn);
+	forget_events(&ledger->born, ledger_newest(ledger)->lsn);
 	if (ledger_newest(ledger)->blank && volume->catalog.lsn > 0) {
 		struct ledger_state *state = push(ledger, volume);
 
@@ -134,29 +152,42 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 	}
 }
 
-/* Which UIDs have left a mailbox. */
-static void keep_expunged(
-    struct ledger *ledger, const struct model_mailbox *was, const struct model *now, uint64_t lsn)
+static const struct model_mailbox *same_mailbox(const struct model *model, uint64_t mailboxid)
 {
-	const struct model_mailbox *is = NULL;
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		if (model->mailbox[i].there && model->mailbox[i].mailboxid == mailboxid)
+			return &model->mailbox[i];
+	return NULL;
+}
+
+/* The messages that one has and the other has not. */
+static void keep_difference(struct ledger_events *events, const struct model_mailbox *has,
+    const struct model_mailbox *has_not, uint64_t lsn)
+{
 	size_t at = 0;
 
-	for (unsigned i = 0; i < MODEL_NAMES; i++)
-		if (now->mailbox[i].there && now->mailbox[i].mailboxid == was->mailboxid)
-			is = &now->mailbox[i];
-	for (size_t i = 0; is != NULL && i < was->count; i++) {
-		while (at < is->count && is->message[at].uid < was->message[i].uid)
+	for (size_t i = 0; i < has->count; i++) {
+		while (has_not != NULL && at < has_not->count &&
+		       has_not->message[at].uid < has->message[i].uid)
 			at++;
-		if (at < is->count && is->message[at].uid == was->message[i].uid)
-			continue;
-		if (ledger->expunged_count == ledger->expunged_max) {
-			ledger->expunged_max = 2 * ledger->expunged_max + 64;
-			ledger->expunged = realloc(
-			    ledger->expunged, ledger->expunged_max * sizeof(*ledger->expunged));
-			MODEL_CHECK(ledger->expunged != NULL);
-		}
-		ledger->expunged[ledger->expunged_count++] = (struct ledger_expunge){
-		    .mailboxid = was->mailboxid, .lsn = lsn, .uid = was->message[i].uid};
+		if (has_not == NULL || at == has_not->count ||
+		    has_not->message[at].uid != has->message[i].uid)
+			add_event(events, has->mailboxid, lsn, &has->message[i]);
+	}
+}
+
+static void keep_events(
+    struct ledger *ledger, const struct model *was, const struct model *is, uint64_t lsn)
+{
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		const struct model_mailbox *old = &was->mailbox[i];
+		const struct model_mailbox *new = &is->mailbox[i];
+		const struct model_mailbox *other;
+
+		if (old->there && (other = same_mailbox(is, old->mailboxid)) != NULL)
+			keep_difference(&ledger->expunged, old, other, lsn);
+		if (new->there)
+			keep_difference(&ledger->born, new, same_mailbox(was, new->mailboxid), lsn);
 	}
 }
 
@@ -174,9 +205,8 @@ void ledger_changed(
 		state->lsn = ledger->lsn_seen = lsn + 1;
 	else
 		model_check_names(volume, &state->model);
-	for (unsigned i = 0; i < MODEL_NAMES; i++)
-		if (before->model.mailbox[i].there)
-			keep_expunged(ledger, &before->model.mailbox[i], &state->model, state->lsn);
+	if (!more)
+		keep_events(ledger, &before->model, &state->model, state->lsn);
 	ledger->tally->changes++;
 }
 
@@ -253,6 +283,16 @@ void ledger_compare(struct task *task, struct ledger *ledger, struct volume *vol
 	ledger->tally->compared++;
 }
 
+const struct ledger_event *ledger_born(
+    const struct ledger *ledger, uint64_t mailboxid, uint32_t uid)
+{
+	for (size_t i = 0; i < ledger->born.count; i++)
+		if (ledger->born.event[i].mailboxid == mailboxid &&
+		    ledger->born.event[i].uid == uid)
+			return &ledger->born.event[i];
+	return NULL;
+}
+
 void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint64_t since)
 {
 	struct runs found = RUNS_EMPTY;
@@ -260,8 +300,8 @@ void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint
 
 	MODEL_EQ(table_expunged_since(mailbox->table, since, &found, &complete), RP_OK);
 	MODEL_CHECK(complete);
-	for (size_t i = 0; i < ledger->expunged_count; i++) {
-		const struct ledger_expunge *expunge = &ledger->expunged[i];
+	for (size_t i = 0; i < ledger->expunged.count; i++) {
+		const struct ledger_event *expunge = &ledger->expunged.event[i];
 
 		if (expunge->mailboxid != mailbox->mailboxid || expunge->lsn <= since)
 			continue;

@@ -31,10 +31,19 @@ struct ledger_answer {
 	bool acknowledges;
 };
 
-struct ledger_expunge {
+/* A message came into a mailbox, or left it. */
+struct ledger_event {
 	uint64_t mailboxid;
 	uint64_t lsn;
 	uint32_t uid;
+	uint32_t seed; /* its body, when it came */
+	uint32_t bytes;
+};
+
+struct ledger_events {
+	struct ledger_event *event;
+	size_t count;
+	size_t max;
 };
 
 /* Who compares must not be disturbed. Taken by tasks, who poll. */
@@ -54,9 +63,8 @@ struct ledger {
 	uint64_t lsn_seen;
 	struct ledger_answer answer[LEDGER_ANSWERS];
 	unsigned answers_count;
-	struct ledger_expunge *expunged;
-	size_t expunged_count;
-	size_t expunged_max;
+	struct ledger_events born; /* by LSN, all there ever were */
+	struct ledger_events expunged;
 	struct ledger_state state[LEDGER_STATES];
 
 	/* Of this life. */
@@ -105,6 +113,10 @@ bool ledger_allows(
 
 /* All of his mail is as the newest state says, bodies too; nothing may change meanwhile. */
 void ledger_compare(struct task *task, struct ledger *ledger, struct volume *volume);
+
+/* What this UID of this mailbox is, or was; NULL: nothing. */
+const struct ledger_event *ledger_born(
+    const struct ledger *ledger, uint64_t mailboxid, uint32_t uid);
 
 /* The expunge history of an open mailbox since some moment. No task: compared in one breath. */
 void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint64_t since);

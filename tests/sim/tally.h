@@ -51,12 +51,18 @@
 	X(sectors_torn, "sectors torn in crashes")                                                 \
 	X(damage_derived, "derived files damaged at rest")                                         \
 	X(damage_derived_found, "of these found by check")                                         \
-	X(damage_derived_harmless, "of these in files or bytes that nothing reads any more")       \
+	X(damage_derived_rest,                                                                     \
+	    "of these not: removed, or a cache, catalog or spare header, made anew in silence")    \
 	X(damage_truth, "journals and bodies damaged at rest")                                     \
 	X(damage_truth_found, "of these found by check")                                           \
-	X(damage_truth_harmless, "of these in bytes that no message lies in")                      \
+	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \
+	X(damage_traceless,                                                                        \
+	    "of these NOT found: a journal cut between records, no file left that knows of more")  \
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
-	X(damage_log_harmless, "of these of no effect")                                            \
+	X(damage_log_rest, "of these without any effect")                                          \
+	X(damage_log_refused, "of these: the server says why it does not start")                   \
+	X(known_lowered,                                                                           \
+	    "KNOWN DEFECT: UIDNEXT or HIGHESTMODSEQ is lower after damage to the journal")         \
 	X(messages_lost, "messages lost to damage, each reported by name")                         \
 	X(messages_served, "messages served around damage")                                        \
 	X(repairs, "repairs")

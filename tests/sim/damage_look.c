@@ -1,0 +1,135 @@
+/* What is left of a user's mail, held against what there was. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/dbox/dbox.h"
+#include "index/mailbox_state.h"
+#include "index/view.h"
+#include "index/volume_state.h"
+#include "tests/sim/damage.h"
+
+struct look {
+	const struct ledger *ledger;
+	struct volume *volume;
+	struct bytes lines;
+	struct damage_loss *loss;
+};
+
+static bool is_named(const struct look *look, uint64_t mailboxid, uint32_t uid)
+{
+	const struct catalog_node *node = catalog_by_id(&look->volume->catalog, mailboxid);
+	char text[128];
+	int n = snprintf(text, sizeof(text), "mailbox %llu (%.*s), UID %u, ",
+	    (unsigned long long)mailboxid, BYTES_FMT(node->entry.name), uid);
+
+	return memmem(look->lines.p, look->lines.n, text, (size_t)n) != NULL;
+}
+
+/* Its own bytes, or an error: never another's. */
+static void look_at_body(
+    struct task *task, struct look *look, struct mailbox *mailbox, uint32_t uid)
+{
+	const struct ledger_event *born = ledger_born(look->ledger, mailbox->mailboxid, uid);
+	uint8_t *text;
+	uint8_t *expected;
+	struct dbox_body *body;
+	size_t got = 0;
+	enum rp_err err = mailbox_body_open(task, mailbox, uid, &body);
+
+	if (born == NULL)
+		assert_panic("mailbox %llu, UID %u: it never was",
+		    (unsigned long long)mailbox->mailboxid, uid);
+	text = malloc(born->bytes + 1);
+	expected = malloc(born->bytes + 1);
+	MODEL_CHECK(text != NULL && expected != NULL);
+	model_body(born->seed, expected, born->bytes);
+	if (err == RP_OK) {
+		err = dbox_body_read(task, body, 0, text, born->bytes + 1, &got);
+		dbox_body_close(body);
+	}
+	if (err == RP_OK) {
+		MODEL_EQ(got, born->bytes);
+		MODEL_CHECK(memcmp(text, expected, got) == 0);
+		look->loss->served++;
+	} else {
+		look->loss->bodies_lost++;
+		look->loss->bodies_unnamed += !is_named(look, mailbox->mailboxid, uid);
+	}
+	free(text);
+	free(expected);
+}
+
+static const struct model_message *message_of(const struct model_mailbox *model, uint32_t uid)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (model->message[i].uid == uid)
+			return &model->message[i];
+	return NULL;
+}
+
+static void look_at_messages(struct task *task, struct look *look, struct mailbox *mailbox,
+    const struct model_mailbox *model)
+{
+	struct view *view;
+	struct view_cursor cursor;
+	size_t met = 0;
+	enum rp_err err;
+
+	MODEL_EQ(view_open(task, mailbox, NULL, &view), RP_OK);
+	view_cursor_init(&cursor, view, NULL);
+	while ((err = view_cursor_next(task, &cursor)) == RP_OK) {
+		const struct model_message *message = message_of(model, cursor.message.uid);
+
+		met += message != NULL;
+		look->loss->messages_back += message == NULL;
+		look->loss->messages_older +=
+		    message != NULL && (message->flags != cursor.message.flags ||
+		                           message->modseq != cursor.message.modseq);
+		look_at_body(task, look, mailbox, cursor.message.uid);
+	}
+	MODEL_EQ(err, RP_ERR_END);
+	look->loss->messages_lost += (unsigned)(model->count - met);
+	view_close(view);
+}
+
+static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
+{
+	const struct model_mailbox *model =
+	    &look->ledger->state[(look->ledger->count - 1) % LEDGER_STATES].model.mailbox[name];
+	const struct catalog_entry *entry =
+	    volume_find(look->volume, bytes_of_str(model_name(name)));
+	struct mailbox *mailbox;
+
+	if (!model->there)
+		return;
+	if (entry == NULL || entry->mailboxid != model->mailboxid) {
+		look->loss->mailboxes_lost++;
+		look->loss->messages_lost += (unsigned)model->count;
+		return;
+	}
+	MODEL_CHECK(entry->uidvalidity >= model->uidvalidity);
+	look->loss->counters_older +=
+	    entry->uidvalidity == model->uidvalidity &&
+	    (entry->uidnext < model->uidnext || entry->highestmodseq < model->highestmodseq);
+	MODEL_EQ(mailbox_open(task, look->volume, bytes_of_str(model_name(name)), &mailbox), RP_OK);
+	look_at_messages(task, look, mailbox, model);
+	mailbox_close(mailbox);
+}
+
+void damage_look(struct task *task, const struct ledger *ledger, struct volume *volume,
+    struct bytes lines, struct damage_loss *loss)
+{
+	struct look look = {.ledger = ledger, .volume = volume, .lines = lines, .loss = loss};
+
+	*loss = (struct damage_loss){0};
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		look_at_mailbox(task, &look, i);
+}
+
+bool damage_is_loss(const struct damage_loss *loss)
+{
+	return loss->mailboxes_lost + loss->messages_lost + loss->messages_back +
+	           loss->messages_older + loss->bodies_lost + loss->counters_older >
+	       0;
+}

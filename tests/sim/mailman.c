@@ -167,7 +167,7 @@ static enum rp_err io_flush(struct task *task, void *arg)
 
 /* u<number>, and nobody else. */
 static enum rp_err io_lookup(
-    struct task *task, void *arg, struct bytes address, struct userid *userid)
+    struct task *task, void *arg, struct bytes address, struct userid *userid, bool *cut)
 {
 	struct mailman *mailman = arg;
 	unsigned u = address.n == 2 ? (unsigned)(address.p[1] - '0') : MACHINE_USERS;
@@ -176,6 +176,7 @@ static enum rp_err io_lookup(
 	if (u >= MACHINE_USERS || address.p[0] != 'u')
 		return RP_ERR_NOTFOUND;
 	*userid = mailman->machine->ledger[u].userid;
+	*cut = false;
 	return RP_OK;
 }
 

@@ -24,6 +24,7 @@ void catalog_fini(struct catalog *catalog)
 	free(catalog->by_name);
 	free(catalog->by_id);
 	hash_fini(&catalog->names);
+	delivered_fini(&catalog->delivered);
 	catalog_init(catalog, catalog->names.key);
 }
 
@@ -454,8 +455,18 @@ static void remove_all(struct catalog *catalog)
 	catalog->ids_count = 0;
 	catalog->sums.messages_count = 0;
 	catalog->sums.bytes = 0;
+	delivered_fini(&catalog->delivered);
 	catalog->unsorted = false;
 	catalog->destroyed = true;
+}
+
+static enum rp_err add_delivery(struct catalog *catalog, const struct delivery *delivery)
+{
+	enum rp_err err = delivered_prepare(&catalog->delivered);
+
+	if (err == RP_OK)
+		delivered_add(&catalog->delivered, delivery);
+	return err;
 }
 
 enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *item, uint64_t lsn)
@@ -480,6 +491,8 @@ enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *ite
 	case CHANGE_ITEM_DESTROYED:
 		remove_all(catalog);
 		return RP_OK;
+	case CHANGE_ITEM_DELIVERY:
+		return add_delivery(catalog, &item->delivery);
 	case CHANGE_ITEM_COUNTERS:
 		if (node == NULL)
 			return RP_ERR_CORRUPT;

@@ -41,6 +41,7 @@ struct catalog {
 	struct list spares;
 	size_t spares_count;
 	struct change_sums sums;
+	struct delivered delivered; /* by LMTP, in the last day */
 	uint64_t lsn; /* all changes up to this one are in */
 	bool destroyed;
 };

@@ -7,7 +7,7 @@
 #include "io/base/num.h"
 
 enum {
-	CATALOG_VERSION = 1,
+	CATALOG_VERSION = 2, /* 1: without deliveries */
 	CATALOG_DESTROYED = 1 << 0,
 	CATALOG_ENTRY_SUBSCRIBED = 1 << 0,
 	CATALOG_ALIGN = 8,
@@ -44,6 +44,14 @@ struct catalog_file_entry {
 
 static_assert(sizeof(struct catalog_file_entry) == 80, "format");
 
+struct catalog_file_delivery {
+	uint64_t key_low;
+	uint64_t key_high;
+	uint64_t seconds;
+};
+
+static_assert(sizeof(struct catalog_file_delivery) == 24, "format");
+
 static size_t entry_bytes(size_t name_bytes)
 {
 	return sizeof(struct catalog_file_entry) + num_round_up(name_bytes, CATALOG_ALIGN);
@@ -73,6 +81,18 @@ static void encode_entry(const struct catalog_node *node, uint8_t *p)
 	memcpy(p + sizeof(file), entry->name.p, entry->name.n);
 }
 
+static void encode_deliveries(const struct delivered *delivered, uint8_t *p)
+{
+	for (size_t i = 0; i < delivered->count; i++) {
+		const struct delivery *delivery = delivered_at(delivered, i);
+		struct catalog_file_delivery file = { .key_low = delivery->key.low,
+			.key_high = delivery->key.high,
+			.seconds = delivery->seconds };
+
+		memcpy(p + i * sizeof(file), &file, sizeof(file));
+	}
+}
+
 enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *userid,
     uint64_t epoch, uint64_t nonce, uint8_t **out, size_t *out_bytes)
 {
@@ -97,6 +117,7 @@ enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *u
 	RP_ASSERT(!catalog->unsorted && nonce != 0);
 	for (size_t i = 0; i < catalog->count; i++)
 		n += entry_bytes(catalog->by_name[i]->entry.name.n);
+	n += catalog->delivered.count * sizeof(struct catalog_file_delivery);
 	p = calloc(1, n);
 	if (p == NULL)
 		return RP_ERR_NOMEM;
@@ -104,6 +125,7 @@ enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *u
 		encode_entry(catalog->by_name[i], p + at);
 		at += entry_bytes(catalog->by_name[i]->entry.name.n);
 	}
+	encode_deliveries(&catalog->delivered, p + at);
 	header.extra[CATALOG_EXTRA_ENTRIES_XXH3] =
 	    XXH3_64bits_withSeed(p + FORMAT_AREA_BYTES, n - FORMAT_AREA_BYTES, nonce);
 	format_sign(&header, FORMAT_CATALOG, CATALOG_VERSION);
@@ -168,6 +190,22 @@ static enum rp_err decode_entry(
 	return err;
 }
 
+/* All that is left of the file. */
+static enum rp_err decode_deliveries(struct catalog *catalog, struct bytes rest)
+{
+	struct catalog_file_delivery file;
+	enum rp_err err = RP_OK;
+
+	if (rest.n % sizeof(file) != 0)
+		return RP_ERR_CORRUPT;
+	for (; err == RP_OK && rest.n > 0; rest = bytes_from(rest, sizeof(file))) {
+		memcpy(&file, rest.p, sizeof(file));
+		err = delivered_restore(&catalog->delivered,
+		    &(struct delivery){ { file.key_low, file.key_high }, file.seconds });
+	}
+	return err;
+}
+
 static enum rp_err decode_entries(struct catalog *catalog, struct bytes rest, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
@@ -186,7 +224,7 @@ static enum rp_err decode_entries(struct catalog *catalog, struct bytes rest, ui
 			return err;
 		rest = bytes_from(rest, entry_bytes(file.name_bytes));
 	}
-	return rest.n == 0 ? RP_OK : RP_ERR_CORRUPT;
+	return decode_deliveries(catalog, rest);
 }
 
 enum rp_err catalog_decode(struct catalog *catalog, struct bytes file, const struct userid *userid)

@@ -272,6 +272,12 @@ static bool take_mailbox(struct bytes *in, struct change_item *item)
 	return take_name(in, CHANGE_NAME_BYTES_MAX, &item->name);
 }
 
+static bool take_delivery(struct bytes *in, struct delivery *out)
+{
+	return take_u64(in, &out->key.low) && take_u64(in, &out->key.high) &&
+	       take_varint(in, UINT64_MAX, &out->seconds);
+}
+
 static bool take_item(unsigned type, struct bytes *in, struct change_item *item)
 {
 	switch (type) {
@@ -297,6 +303,8 @@ static bool take_item(unsigned type, struct bytes *in, struct change_item *item)
 		return take_mailboxid(in, &item->mailboxid) && take_runs(in, &item->runs);
 	case CHANGE_ITEM_DESTROYED:
 		return true;
+	case CHANGE_ITEM_DELIVERY:
+		return take_delivery(in, &item->delivery);
 	default:
 		return false;
 	}

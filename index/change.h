@@ -14,6 +14,7 @@
 #define RP_INDEX_CHANGE_H
 
 #include "index/dbox/dbox.h"
+#include "index/delivered.h"
 #include "index/mailbox.h"
 #include "index/record.h"
 
@@ -48,6 +49,7 @@ enum change_item_type {
 	CHANGE_ITEM_FLAG = 8,         /* these UIDs have this flag or keyword, or have it not */
 	CHANGE_ITEM_EXPUNGED = 9,     /* these UIDs are no more */
 	CHANGE_ITEM_DESTROYED = 10,   /* the volume is no more */
+	CHANGE_ITEM_DELIVERY = 11,    /* by LMTP came the message with this key, so it is known when it comes again */
 };
 
 enum {
@@ -107,7 +109,7 @@ struct change_rows {
 /* An item, checked; spans borrow from the payload. */
 struct change_item {
 	enum change_item_type type;
-	uint64_t mailboxid;              /* all but SUBSCRIPTION, SUMS, DESTROYED */
+	uint64_t mailboxid;              /* all but SUBSCRIPTION, SUMS, DESTROYED, DELIVERY */
 	struct bytes name;               /* MAILBOX, NAME, SUBSCRIPTION; FLAG: the keyword */
 	bool on;                         /* SUBSCRIPTION, FLAG */
 	unsigned special_use;            /* MAILBOX */
@@ -117,6 +119,7 @@ struct change_item {
 	struct change_sums sums;         /* SUMS */
 	struct change_runs runs;         /* FLAG, EXPUNGED */
 	struct change_rows rows;         /* ROWS */
+	struct delivery delivery;        /* DELIVERY */
 };
 
 struct change_reader {
@@ -166,6 +169,8 @@ RP_MUST_USE bool change_put_counters(
     struct change_writer *writer, uint64_t mailboxid, const struct change_counters *counters);
 RP_MUST_USE bool change_put_sums(struct change_writer *writer, const struct change_sums *sums);
 RP_MUST_USE bool change_put_destroyed(struct change_writer *writer);
+RP_MUST_USE bool change_put_delivery(
+    struct change_writer *writer, const struct delivery *delivery);
 
 /* As many of the runs from *at on as there is room for; *at is where to go on. True: all are in. */
 RP_MUST_USE bool change_put_flag(struct change_writer *writer, uint64_t mailboxid, unsigned flag,

@@ -172,6 +172,16 @@ bool change_put_destroyed(struct change_writer *writer)
 	return item_begin(writer, CHANGE_ITEM_DESTROYED, 0) && item_end(writer);
 }
 
+bool change_put_delivery(struct change_writer *writer, const struct delivery *delivery)
+{
+	if (!item_begin(writer, CHANGE_ITEM_DELIVERY, CHANGE_ITEM_BYTES_MAX))
+		return false;
+	put_u64(writer, delivery->key.low);
+	put_u64(writer, delivery->key.high);
+	put_varint(writer, delivery->seconds);
+	return item_end(writer);
+}
+
 /* The count of runs comes first, so how many fit is asked before: the room for one run more is the count's own.
  * True: the last one is in. */
 static bool put_runs(struct change_writer *writer, const struct runs *uids, size_t *at)

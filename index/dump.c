@@ -146,6 +146,13 @@ static void say_catalog(struct dump *dump, struct bytes file, const struct useri
 		    (unsigned long long)node->changed_lsn, (unsigned long long)node->index_lsn,
 		    dump_name(node->entry.name, text));
 	}
+	for (size_t i = 0; i < catalog.delivered.count; i++) {
+		const struct delivery *delivery = delivered_at(&catalog.delivered, i);
+
+		dump_say(dump, "delivery %016llx%016llx at %llu",
+		    (unsigned long long)delivery->key.high, (unsigned long long)delivery->key.low,
+		    (unsigned long long)delivery->seconds);
+	}
 	catalog_fini(&catalog);
 }
 

@@ -83,6 +83,12 @@ static void say_item(struct dump *dump, const struct change_item *item)
 	case CHANGE_ITEM_DESTROYED:
 		dump_say(dump, "  volume: destroyed");
 		return;
+	case CHANGE_ITEM_DELIVERY:
+		dump_say(dump, "  delivery %016llx%016llx at %llu",
+		    (unsigned long long)item->delivery.key.high,
+		    (unsigned long long)item->delivery.key.low,
+		    (unsigned long long)item->delivery.seconds);
+		return;
 	}
 }
 

@@ -13,6 +13,7 @@
 
 struct mailbox;
 struct body_put;
+struct delivery_key;
 
 enum {
 	MAILBOX_KEYWORDS_MAX = 1000,    /* different ones, in a mailbox */
@@ -77,10 +78,11 @@ struct append {
 	struct mail_date internaldate;
 	struct mail_date sent;
 	struct bytes cache_entry; /* what mail_reader.render would make of it; .n == 0: made at first use */
+	const struct delivery_key *delivery; /* LMTP's, the append's only message: not a second time (delivered.h); NULL: as often as it is said */
 };
 
 /* Append count messages, all or none, one record. uids: gets count UIDs, ascending and adjacent. RP_ERR_LIMIT: too many
- * keywords; RP_ERR_NOTFOUND: the mailbox is gone; RP_ERR_QUOTA; RP_ERR_NOSPACE. */
+ * keywords; RP_ERR_EXISTS: one of them was delivered within the last day; RP_ERR_NOTFOUND: the mailbox is gone; RP_ERR_QUOTA; RP_ERR_NOSPACE. */
 RP_MUST_USE enum rp_err mailbox_append(struct task *task, struct mailbox *mailbox,
     const struct append *messages, size_t count, uint32_t *first_uid);
 

@@ -85,6 +85,7 @@ static enum rp_err gather_keywords(struct appending *appending)
 static enum rp_err check(struct appending *appending)
 {
 	RP_ASSERT(appending->count > 0 && appending->count <= MAILBOX_APPEND_MAX);
+	RP_ASSERT(appending->count == 1 || appending->messages[0].delivery == NULL); /* room is made for one */
 	for (size_t i = 0; i < appending->count; i++)
 		if (appending->messages[i].body->failed != RP_OK)
 			return appending->messages[i].body->failed;
@@ -150,6 +151,9 @@ static enum rp_err append_prepare(struct task *task, void *arg)
 		return err;
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
+	err = delivered_prepare(&volume->catalog.delivered);
+	if (err != RP_OK)
+		return err;
 	uidnext = mailbox_entry(mailbox)->uidnext;
 	if (appending->count > UINT32_MAX - uidnext)
 		return RP_ERR_LIMIT;
@@ -287,6 +291,24 @@ static bool has_too_many_keywords(const struct appending *appending)
 	return table_keywords_count(table) + more > MAILBOX_KEYWORDS_MAX;
 }
 
+/* Asked in the breath: the same message may be under way twice. */
+static bool is_delivered(const struct appending *appending)
+{
+	const struct delivery_key *key = appending->messages[0].delivery;
+
+	return key != NULL && volume_was_delivered(appending->mailbox->volume, key);
+}
+
+static void write_delivery(struct breath *breath, const struct appending *appending)
+{
+	struct delivery delivery = { .seconds = appending->savedate_s };
+
+	if (appending->messages[0].delivery == NULL)
+		return;
+	delivery.key = *appending->messages[0].delivery;
+	BREATH_PUT(breath, change_put_delivery(&breath->writer, &delivery));
+}
+
 static enum rp_err append_write(struct breath *breath, void *arg)
 {
 	struct appending *appending = arg;
@@ -295,6 +317,8 @@ static enum rp_err append_write(struct breath *breath, void *arg)
 
 	if (has_too_many_keywords(appending))
 		return RP_ERR_LIMIT;
+	if (is_delivered(appending))
+		return RP_ERR_EXISTS;
 	err = place_bodies(breath, appending, records);
 	if (err != RP_OK)
 		return err;
@@ -304,6 +328,7 @@ static enum rp_err append_write(struct breath *breath, void *arg)
 			breath_body(breath, records[i], appending->ref[i]);
 	write_rows(breath, appending);
 	write_keywords(breath, appending);
+	write_delivery(breath, appending);
 	write_counters(breath, appending);
 	return RP_OK;
 }

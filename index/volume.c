@@ -7,6 +7,7 @@
 #include "index/checkpoint.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
+#include "io/base/clock.h"
 
 static bool has_userid(const struct hash_link *link, const void *key)
 {
@@ -87,7 +88,8 @@ static void let_idle(struct volume *volume)
 {
 	struct store *store = volume->store;
 
-	volume->idle_bytes = VOLUME_IDLE_BYTES + volume->catalog.count * sizeof(struct catalog_node);
+	volume->idle_bytes = VOLUME_IDLE_BYTES + volume->catalog.count * sizeof(struct catalog_node) +
+	    volume->catalog.delivered.ring_max * sizeof(struct delivery);
 	list_push_back(&store->idle_volumes, &volume->idle);
 	store->idle_bytes += volume->idle_bytes;
 	store_trim(store);
@@ -247,6 +249,12 @@ bool volume_may_serve(const struct volume *volume)
 {
 	(void)volume;
 	return true; /* one machine: the store's lock says so */
+}
+
+bool volume_was_delivered(const struct volume *volume, const struct delivery_key *key)
+{
+	return delivered_has(&volume->catalog.delivered, *key,
+	    loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S);
 }
 
 static const struct catalog_entry *entry_of(struct volume *volume, struct catalog_node *node)

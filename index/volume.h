@@ -12,6 +12,7 @@
 #include "io/base/userid.h"
 
 struct volume;
+struct delivery_key;
 
 enum {
 	VOLUME_MAILBOXES_MAX = 20000, /* and as many subscriptions to names that are none */
@@ -61,6 +62,9 @@ uint64_t volume_position(const struct volume *volume);
 
 /* May this server still answer for this volume? Always true on one machine. */
 bool volume_may_serve(const struct volume *volume);
+
+/* Was this delivered within the last day? (mailbox_append() asks too; this is before work is put into it.) */
+bool volume_was_delivered(const struct volume *volume, const struct delivery_key *key);
 
 /* Names in byte order. `at` starts at 0; NULL: no more. Changing the catalog while walking is safe: names may then be
  * met or not. */

@@ -2,9 +2,13 @@
 
 #include <stdlib.h>
 
+#include "index/delivered.h"
+
 enum { DELIVER_PIECE_BYTES = 64 * 1024 };
 
-static enum rp_err copy_file(struct task *task, const struct spool *spool, struct body_put *put)
+/* hash: NULL, or gets the bytes too. */
+static enum rp_err copy_file(
+	struct task *task, const struct spool *spool, struct body_put *put, struct delivery_hash *hash)
 {
 	struct file *file;
 	uint8_t *piece = malloc(DELIVER_PIECE_BYTES);
@@ -22,6 +26,8 @@ static enum rp_err copy_file(struct task *task, const struct spool *spool, struc
 			err = RP_ERR_IO; /* shorter than what was written */
 		if (err == RP_OK)
 			err = body_write(task, put, bytes_of(piece, got));
+		if (hash != NULL)
+			delivery_hash_add(hash, bytes_of(piece, got));
 		at += got;
 	}
 	file_close(file);
@@ -64,8 +70,32 @@ static enum rp_err open_mailbox(
 	return err;
 }
 
+/* The message into `put`; key: of recipient and message, if the recipient is told. */
+static enum rp_err take_body(
+	struct task *task, const struct deliver_in *in, struct body_put *put, struct delivery_key *key)
+{
+	struct bytes whole = bytes_of(in->spool->p, in->spool->n);
+	struct delivery_hash *hash = NULL;
+	enum rp_err err = RP_OK;
+
+	if (in->recipient.n > 0)
+		err = delivery_hash_open(&in->userid, in->recipient, &hash);
+	if (err == RP_OK && in->spool->file != NULL)
+		err = copy_file(task, in->spool, put, hash);
+	else if (err == RP_OK)
+		err = body_write(task, put, whole);
+	if (err == RP_OK && hash != NULL) {
+		if (in->spool->file == NULL)
+			delivery_hash_add(hash, whole);
+		*key = delivery_hash_key(hash);
+	}
+	delivery_hash_close(hash);
+	return err;
+}
+
 static enum rp_err append(struct task *task, struct mailbox *mailbox, const struct deliver_in *in, struct deliver_out *out)
 {
+	struct delivery_key key;
 	struct append append = {
 		.flags = in->flags,
 		.keywords = in->keywords,
@@ -73,22 +103,24 @@ static enum rp_err append(struct task *task, struct mailbox *mailbox, const stru
 		.internaldate = in->internaldate,
 		.sent = in->sent,
 		.cache_entry = in->cache_entry,
+		.delivery = in->recipient.n > 0 ? &key : NULL,
 	};
 	enum rp_err err = body_begin(task, mailbox_volume(mailbox), &append.body);
 
 	if (err != RP_OK)
 		return err;
-	if (in->spool->file != NULL)
-		err = copy_file(task, in->spool, append.body);
-	else
-		err = body_write(task, append.body, bytes_of(in->spool->p, in->spool->n));
+	err = take_body(task, in, append.body, &key);
+	if (err == RP_OK && append.delivery != NULL && volume_was_delivered(mailbox_volume(mailbox), &key))
+		err = RP_ERR_EXISTS;
 	if (err == RP_OK)
 		err = mailbox_append(task, mailbox, &append, 1, &out->uid);
 	if (err != RP_OK)
 		body_abort(append.body);
-	else
-		out->uidvalidity = mailbox_entry(mailbox)->uidvalidity;
-	return err;
+	out->again = err == RP_ERR_EXISTS;
+	if (out->again)
+		out->uid = 0;
+	out->uidvalidity = mailbox_entry(mailbox)->uidvalidity;
+	return out->again ? RP_OK : err;
 }
 
 enum rp_err deliver_run(

@@ -19,14 +19,16 @@ struct deliver_in {
 	uint32_t flags;
 	const struct bytes *keywords;
 	size_t keywords_count;
+	struct bytes recipient; /* as the MTA says it: the same bytes for it again are stored once; .n == 0: as often as they come */
 };
 
 struct deliver_out {
 	uint32_t uidvalidity;
-	uint32_t uid;
+	uint32_t uid; /* 0: it is known already, and was not stored again */
+	bool again;
 };
 
-/* RP_OK: applied; the caller (shard_call's hold_answer) waits until it is durable. Errors as mailbox_append(). */
+/* RP_OK: applied, or (out->again) it was before; the caller (shard_call's hold_answer) waits until it is durable. Errors as mailbox_append(). */
 RP_MUST_USE enum rp_err deliver_run(
     struct task *task, struct store *store, const struct deliver_in *in, struct deliver_out *out);
 

@@ -364,6 +364,7 @@ static enum rp_err finish_message(struct task *task, struct lmtp *lmtp)
 		in[i] = none;
 		in[i].userid = lmtp->rcpt[i].userid;
 		in[i].mailbox = lmtp->rcpt[i].mailbox;
+		in[i].recipient = lmtp->rcpt[i].address;
 		in[i].spool = &lmtp->spool;
 		in[i].cache_entry = append.cache_entry;
 		in[i].internaldate = now;

@@ -62,7 +62,11 @@ static enum rp_err call_deliver(struct task *task, void *world, const void *in, 
 
 	shard->calls_count--;
 	shared_note_task(task, NULL);
-	if (err == RP_OK)
+	const struct deliver_out *done = out;
+
+	if (err == RP_OK && done->again)
+		LOG(shard->log, LOG_INFO, "lmtp.retry", LOG_BYTES("to", mail->recipient), LOG_STR("answer", "stored before"));
+	else if (err == RP_OK)
 		stat_add(&shard->stats.deliveries, 1);
 	return err;
 }

@@ -23,7 +23,7 @@ static void try_file(struct bytes file)
 			before = node->entry.name;
 		}
 	} else {
-		RP_ASSERT(catalog.count == 0);
+		RP_ASSERT(catalog.count == 0 && catalog.delivered.count == 0);
 	}
 	catalog_fini(&catalog);
 }
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	header.extra[0] = UINT64_MAX;
 	header.extra[5] = p[0];
 	header.extra[6] = XXH3_64bits_withSeed(p + 1, n - 1, header.nonce);
-	format_sign(&header, FORMAT_CATALOG, 1);
+	format_sign(&header, FORMAT_CATALOG, 2);
 	format_put_area(&header, file);
 	memcpy(file + FORMAT_AREA_BYTES, p + 1, n - 1);
 	try_file(bytes_of(file, FORMAT_AREA_BYTES + n - 1));

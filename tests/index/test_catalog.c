@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "index/catalog.h"
 #include "index/format.h"
@@ -256,6 +257,12 @@ static uint8_t *make_file(size_t *n)
 	catalog_by_id(&catalog, 2)->index_lsn = 39;
 	catalog.lsn = 77;
 	catalog.sums.bytes = 12345;
+	for (uint64_t i = 0; i < 40; i++) {
+		struct change_item came = { .type = CHANGE_ITEM_DELIVERY,
+			.delivery = { { i * 16, ~i }, 1700000000 + i } };
+
+		cr_assert_eq(catalog_apply(&catalog, &came, 41), RP_OK);
+	}
 	cr_assert_eq(catalog_encode(&catalog, &user, 3, 99, &file, n), RP_OK);
 	catalog_fini(&catalog);
 	return file;
@@ -283,6 +290,31 @@ Test(catalog, a_file_gives_the_same_catalog_back)
 	cr_assert_eq(catalog.sums.bytes, 12345);
 	cr_assert_eq(catalog.sums.mailboxid_next, 3);
 	cr_assert_eq(catalog.sums.uidvalidity_last, 1002);
+	cr_assert_eq(catalog.delivered.count, 40);
+	cr_assert(delivered_has(&catalog.delivered, (struct delivery_key){ 39 * 16, ~UINT64_C(39) }, 1700000100));
+	cr_assert_eq(delivered_at(&catalog.delivered, 7)->seconds, 1700000007);
+	catalog_fini(&catalog);
+	free(file);
+}
+
+/* Written before there were deliveries. */
+Test(catalog, a_file_of_the_first_version_is_read)
+{
+	struct catalog catalog;
+	struct format_header header;
+	size_t n;
+	uint8_t *file = make_file(&n);
+	size_t without = n - 40 * 24;
+
+	memcpy(&header, file, sizeof(header));
+	header.extra[6] = XXH3_64bits_withSeed(
+	    file + FORMAT_AREA_BYTES, without - FORMAT_AREA_BYTES, header.nonce);
+	format_sign(&header, FORMAT_CATALOG, 1);
+	format_put_area(&header, file);
+	catalog_init(&catalog, key);
+	cr_assert_eq(catalog_decode(&catalog, bytes_of(file, without), &user), RP_OK);
+	assert_names(&catalog, "INBOX:1 Sent:2+ nowhere:0+");
+	cr_assert_eq(catalog.delivered.count, 0);
 	catalog_fini(&catalog);
 	free(file);
 }

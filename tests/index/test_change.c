@@ -41,6 +41,7 @@ static struct bytes one_of_each(struct change_writer *writer)
 	static const struct change_counters counters = { 9, 8, 7, 6, UINT64_MAX };
 	static const struct change_sums sums = { 3, 1700000001, 10, 20 };
 	struct runs uids = RUNS_EMPTY;
+	static const struct delivery delivery = { { 0x1122334455667788, UINT64_MAX }, 1700000002 };
 	struct change_row row = row_of(9);
 	size_t at = 0;
 
@@ -64,6 +65,7 @@ static struct bytes one_of_each(struct change_writer *writer)
 	at = 1;
 	cr_assert(change_put_expunged(writer, 2, &uids, &at));
 	cr_assert(change_put_destroyed(writer));
+	cr_assert(change_put_delivery(writer, &delivery));
 	runs_fini(&uids);
 	return change_finish(writer, true);
 }
@@ -131,6 +133,12 @@ Test(change, each_item_is_read_as_it_was_written)
 	cr_assert_eq(run[0].first, 5);
 	cr_assert_eq(change_next(&reader, &item), RP_OK);
 	cr_assert_eq(item.type, CHANGE_ITEM_DESTROYED);
+	cr_assert_eq(change_next(&reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_DELIVERY);
+	cr_assert_eq(item.mailboxid, 0);
+	cr_assert_eq(item.delivery.key.low, 0x1122334455667788);
+	cr_assert_eq(item.delivery.key.high, UINT64_MAX);
+	cr_assert_eq(item.delivery.seconds, 1700000002);
 	cr_assert_eq(change_next(&reader, &item), RP_ERR_END);
 }
 
@@ -143,7 +151,7 @@ Test(change, one_cut_short_or_with_more_behind_is_corrupt)
 	cr_assert_eq(change_check(in), RP_OK);
 	for (size_t n = 0; n < in.n; n++)
 		sound += change_check(bytes_slice(in, 0, n)) == RP_OK;
-	cr_assert_eq(sound, 11); /* the prelude, and behind each item but the last */
+	cr_assert_eq(sound, 12); /* the prelude, and behind each item but the last */
 	payload[in.n] = CHANGE_ITEM_DESTROYED;
 	cr_assert_eq(change_check(bytes_of(payload, in.n + 1)), RP_ERR_CORRUPT);
 }
@@ -263,4 +271,20 @@ Test(change, numbers_out_of_bounds_are_corrupt)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_assert_eq(change_check(bytes_of(bad[i].b, bad[i].n)), RP_ERR_CORRUPT, "%zu", i);
+}
+
+/* Byte by byte, as FORMATS.md has it: what is on a disk today must read so for ever. */
+Test(change, a_delivery_on_disk_is_as_it_always_was)
+{
+	static const uint8_t golden[] = { 1, 0, 0, 0, 0, 1, /* version, part, last */
+		11, 21, 0, 0, 0,                            /* item, bytes */
+		0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, /* low */
+		1, 2, 3, 4, 5, 6, 7, 8,                     /* high */
+		0x82, 0xe2, 0xcf, 0xaa, 0x06 };             /* seconds */
+	static const struct delivery delivery = { { 0x1122334455667788, 0x0807060504030201 }, 1700000002 };
+	struct change_writer writer;
+
+	change_begin(&writer, payload, sizeof(payload), 0);
+	cr_assert(change_put_delivery(&writer, &delivery));
+	cr_assert(bytes_eq(change_finish(&writer, true), bytes_of(golden, sizeof(golden))));
 }

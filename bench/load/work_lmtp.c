@@ -35,6 +35,7 @@ struct lmtp_session {
 struct lmtp_load {
 	const struct work *work;
 	struct lmtp_session session[LMTP_SESSIONS];
+	uint64_t run; /* no run's messages are another's: the server would take them for retries */
 	uint64_t sent_count;
 	uint64_t done_count;
 	char message[LMTP_MESSAGE_BYTES + 64];
@@ -70,9 +71,10 @@ static void send_message(struct lmtp_load *load, struct lmtp_session *session)
 	int n = snprintf(load->message, sizeof(load->message),
 	    "From: Load <load@example.org>\r\nTo: Someone <someone@example.org>\r\nSubject: "
 	    "message %llu of a load test\r\n"
-	    "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%llu.load@example.org>\r\n"
+	    "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%llu.%llu.load@example.org>\r\n"
 	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
-	    (unsigned long long)load->sent_count, (unsigned long long)load->sent_count);
+	    (unsigned long long)load->sent_count, (unsigned long long)load->sent_count,
+	    (unsigned long long)load->run);
 
 	size_t at = (size_t)n;
 
@@ -172,6 +174,7 @@ void work_lmtp(struct work *work)
 	if (load == NULL)
 		die("no memory");
 	load->work = work;
+	load->run = clock_wall_ns();
 	int epoll = open_sessions(load);
 
 	/* Every user's volume is opened once before the clock starts. */

@@ -68,7 +68,7 @@ PASSWORD = 'secret'
 SERVERS = {
     'plain': {},
     'strict': {'plaintext_login': False},
-    'small': {'limits': 'login = 2s connections_per_user_address = 2 appendlimit = 64KiB', 'auth': 'master_users = { "master" }'},
+    'small': {'limits': 'login = 2s connections_per_user_address = 2 appendlimit = 64KiB still_here = 10s', 'auth': 'master_users = { "master" }'},
 }
 
 

@@ -57,6 +57,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'support'))
+import clients_table  # noqa: E402
 import connections  # noqa: E402
 import imap_grammar  # noqa: E402
 import rp  # noqa: E402
@@ -486,6 +487,7 @@ def main():
                    if name.endswith(('.imap', '.lmtp')) and (not wanted or any(w in name for w in wanted)))
     users = {path: [f'u{i}x{k}' for k in range(USERS_EACH)] for i, path in enumerate(paths)}
     checks = rp.Checks()
+    clients_table.run(checks)
     test_imap_grammar.run(checks)
     servers = {name: rp.Server(shards=2, **options) for name, options in SERVERS.items()}
     lock, playing = threading.Lock(), set()

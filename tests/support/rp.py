@@ -233,17 +233,18 @@ class CheckedPlain(Checked, imaplib.IMAP4):
 
 
 class Raw:
-    """Bytes to and from the IMAP port; what comes is read by the strict grammar too."""
+    """Bytes to and from the IMAP port, where what comes is read by the strict grammar too; or another port."""
 
     def __init__(self, server, tls=False, port=None):
         sock = socket.create_connection(('127.0.0.1', port or (server.port_tls if tls else server.port)), timeout=30)
         self.sock = server.tls_context().wrap_socket(sock, server_hostname='localhost') if tls else sock
         self.buffer = b''
-        self.tap = imap_grammar.Tap()
+        self.tap = imap_grammar.Tap() if port is None else None
 
     def receive(self):
         data = self.sock.recv(65536)
-        self.tap.feed(data)
+        if self.tap is not None:
+            self.tap.feed(data)
         return data
 
     def send(self, data):

@@ -54,13 +54,19 @@ def wildduck(top):
     return out
 
 
-def check(imap, mailbox, messages):
-    """Append them, and compare what BODYSTRUCTURE says."""
+def store(imap, mailbox, messages):
+    """Append them to a mailbox of their own, which stays selected: UIDs from 1 on."""
     imap.command(b'CREATE ' + mailbox.encode())
-    for _, message, _ in messages:
+    for message in messages:
         imap.sock.sendall(b't APPEND %s {%d+}\r\n%s\r\n' % (mailbox.encode(), len(message), message))
         response = imap.reader.response()
         assert response.startswith(b't OK'), response
+    imap.select(mailbox)
+
+
+def check(imap, mailbox, messages):
+    """Append them, and compare what BODYSTRUCTURE says."""
+    store(imap, mailbox, [message for _, message, _ in messages])
     rows = list(imap.fetch(mailbox, b'BODYSTRUCTURE'))
     wrong = [(name, [pair for pair in zip(want, of_server(row['BODYSTRUCTURE'])) if pair[0] != pair[1]][:3],
               len(want), len(of_server(row['BODYSTRUCTURE'])))

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'support'))
 import expected  # noqa: E402
 import imap_grammar  # noqa: E402
 import known  # noqa: E402
+import known_values  # noqa: E402
 import rp  # noqa: E402
 
 CORPUS = os.path.join(rp.SHARED, 'corpus')
@@ -238,6 +239,12 @@ def compare(server, user, known_parts):
     imap.close()
 
 
+def compare_values(server, user, ask):
+    imap = Imap(server, user)
+    ask(imap, CORPUS)
+    imap.close()
+
+
 def sound(server):
     log = server.log_text()
     bad = re.search('ERROR: AddressSanitizer|runtime error:|child.ended|ERROR: LeakSanitizer', log)
@@ -274,6 +281,8 @@ def main():
                 for known_parts in known.mimekit, known.wildduck:
                     checks.run(f'BODYSTRUCTURE says what {known_parts.__name__} expects', compare, server, ground.importer,
                                known_parts)
+                for what, ask in known_values.ALL.items():
+                    checks.run(f'{what} are those that other parsers found', compare_values, server, ground.importer, ask)
         checks.run('no crash and no sanitizer report before the kill', sound, server)
         server.kill()
         server.start()

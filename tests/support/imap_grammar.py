@@ -408,7 +408,7 @@ def mailbox_list(text):
 def status_att(text):
     name = text.match(ATOM, 'status item')[0]
     text.need(b' ')
-    if name in (b'MESSAGES', b'RECENT', b'UNSEEN'):
+    if name in (b'MESSAGES', b'RECENT', b'UNSEEN', b'DELETED'):
         text.number()
     elif name in (b'UIDNEXT', b'UIDVALIDITY'):
         text.nz_number()

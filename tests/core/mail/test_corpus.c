@@ -214,12 +214,44 @@ static const char *const differs_from_stalwart[] = {
     "thirdparty/005.crlf.json", /* takes a boundary within a line */
     "thirdparty/015.json",
     "thirdparty/015.crlf.json", /* ignores one in a header block */
+    "malformed/000.json",
+    "malformed/000.crlf.json",
+    "malformed/007.json",
+    "malformed/007.crlf.json",
+    "malformed/014.json",
+    "malformed/014.crlf.json",
+    "malformed/019.json",
+    "malformed/019.crlf.json", /* the same; or at the end of the message */
+    "malformed/001.json",
+    "malformed/001.crlf.json",
+    "malformed/004.json",
+    "malformed/004.crlf.json",
+    "malformed/008.json",
+    "malformed/008.crlf.json",
+    "malformed/016.json",
+    "malformed/016.crlf.json", /* a boundary that begins like another is one there */
+    "malformed/009.json",
+    "malformed/009.crlf.json",
+    "malformed/011.json",
+    "malformed/011.crlf.json",
+    "malformed/012.json",
+    "malformed/012.crlf.json",
+    "malformed/013.json",
+    "malformed/013.crlf.json", /* an outer boundary does not end what is within there (RFC 2046, 5.1.2) */
+    "malformed/002.json",
+    "malformed/002.crlf.json", /* a multipart without its boundary is a text there */
+    "malformed/020.json",
+    "malformed/020.crlf.json",
+    "malformed/021.json",
+    "malformed/021.crlf.json", /* of two Content-Types the last counts there */
+    "malformed/022.json",
+    "malformed/022.crlf.json", /* a message/rfc822 that is no message is a text there */
     NULL,
 };
 
 Test(corpus, stalwart_finds_the_same_parts_at_the_same_places)
 {
-	static const char *const folders[] = {"rfc", "legacy", "thirdparty"};
+	static const char *const folders[] = {"rfc", "legacy", "thirdparty", "malformed"};
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {

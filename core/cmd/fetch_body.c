@@ -200,6 +200,16 @@ static enum rp_err stream(
 	return RP_OK;
 }
 
+/* A message may be asked for in a hundred pieces: between them others run, and the output is kept within its bound. */
+static enum rp_err look_at_output(struct task *task, struct fetch_message *message)
+{
+	if (message->unflushed_bytes < FETCH_PIECE_BYTES)
+		return RP_OK;
+	message->unflushed_bytes = 0;
+	message->cache_good = false;
+	return cmd_flush(task, message->cmd);
+}
+
 static struct resp *begin(struct fetch_message *message, const struct fetch_att *att, uint64_t bytes)
 {
 	struct resp *resp = fetch_message_begin_item(message);
@@ -207,6 +217,7 @@ static struct resp *begin(struct fetch_message *message, const struct fetch_att 
 	fetch_att_write(resp, att);
 	resp_byte(resp, ' ');
 	resp_literal_mark(resp, bytes);
+	message->unflushed_bytes += bytes;
 	return resp;
 }
 
@@ -316,5 +327,5 @@ enum rp_err fetch_body_item(
 		resp_lit(resp, " NIL");
 		err = RP_OK;
 	}
-	return err;
+	return err == RP_OK ? look_at_output(task, message) : err;
 }

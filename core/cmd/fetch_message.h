@@ -29,6 +29,7 @@ struct fetch_message {
 	bool cache_good;                  /* cache borrows from index: until the next call with the task */
 	struct message_cache cache;
 	struct dbox_body *body; /* open */
+	uint64_t unflushed_bytes; /* of literals, since the output was looked at */
 	bool has_mime;
 	struct mime mime;
 };

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 
 #include "tests/core/cmd/cmd_fixture.h"
 #include "tests/core/cmd/fake.h"
@@ -234,4 +235,27 @@ Test(cmd_fetch, grammar)
 	cmd_fixture_has(cmd_fixture_say(&f, "a FETCH 1 NONSENSE"), "a BAD ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a FETCH 1 FLAGS UID"), "a BAD ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a FETCH 1 (BODY[MIME])"), "a BAD ");
+}
+
+/* However many pieces of one message are asked for, the output is looked at between them: it is bounded. */
+Test(cmd_fetch, many_items_of_one_message_are_flushed_between)
+{
+	enum { BYTES = 500 * 1000, ITEMS = 90 };
+	char *message = malloc(BYTES + 1);
+	char command[10000] = "a FETCH 4 (";
+
+	cr_assert_not_null(message);
+	memset(message, 'x', BYTES);
+	message[BYTES] = '\0';
+	memcpy(message, "Subject: x\r\n\r\n", 14);
+	f.piece_bytes = 64 * 1024;
+	cmd_fixture_has(cmd_fixture_append(&f, "INBOX", "", bytes_of_str(message)), "ap OK");
+	free(message);
+	cmd_fixture_say(&f, "n NOOP");
+	for (unsigned i = 0; i < ITEMS; i++)
+		sprintf(command + strlen(command), "BODY.PEEK[TEXT]<%u.60000> ", i);
+	strcat(command, "UID)");
+	f.flushes = 0;
+	cmd_fixture_has(cmd_fixture_say(&f, command), " UID 4)\r\na OK FETCH completed\r\n");
+	cr_assert_gt(f.flushes, ITEMS / 3);
 }

@@ -34,6 +34,28 @@ static void help(FILE *to)
 				commands[i].help);
 }
 
+int cli_usage(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			fprintf(stderr, "usage: ringpost %s %s\n", name, commands[i].usage);
+	return EXIT_CODE_USAGE;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+	char name[32];
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0 && command->help != NULL) {
+		printf("usage: ringpost %s %s\n        %s\n", command->name, command->usage, command->help);
+		return EXIT_CODE_OK;
+	}
+	/* How getopt() begins its lines. */
+	snprintf(name, sizeof(name), "ringpost %s", command->name);
+	argv[0] = name;
+	return command->fn(argc, argv);
+}
+
 int cli_run(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -50,7 +72,7 @@ int cli_run(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].fn(argc - 1, argv + 1);
+			return run(&commands[i], argc - 1, argv + 1);
 	fprintf(stderr, "ringpost: there is no command \"%s\"; `ringpost help` lists them\n", argv[1]);
 	return EXIT_CODE_USAGE;
 }

@@ -15,6 +15,9 @@ struct cli_command {
 /* Find and run argv[1]. */
 int cli_run(int argc, char **argv);
 
+/* The command line is wrong: say how it is right. Returns EXIT_CODE_USAGE. */
+int cli_usage(const char *name);
+
 /* The subcommands. */
 cli_fn cli_check;
 cli_fn cli_config;

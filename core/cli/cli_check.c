@@ -30,19 +30,28 @@ struct check {
 	struct control *control; /* of a running server; else: */
 	struct task *task;
 	struct store *store;
+	const char *current; /* the name of whom is looked at */
 	uint64_t checked_count;
 	uint64_t damaged_count;
 	int code;
 };
 
-static void print_line(const char *user, struct bytes line)
+static void print_json(json_t *line)
 {
-	printf("%s: %.*s\n", user, BYTES_FMT(line));
+	json_dumpf(line, stdout, JSON_COMPACT);
+	printf("\n");
+	json_decref(line);
 }
 
+/* What was found of the user who is looked at. */
 static void say_offline(void *arg, struct bytes line)
 {
-	print_line(arg, line);
+	const struct check *check = arg;
+
+	if (check->json)
+		print_json(json_pack("{s:s, s:s%}", "user", check->current, "line", (const char *)line.p, line.n));
+	else
+		printf("%s: %.*s\n", check->current, BYTES_FMT(line));
 }
 
 static void say_control(void *arg, const json_t *line)
@@ -50,7 +59,7 @@ static void say_control(void *arg, const json_t *line)
 	const char *text = json_string_value(json_object_get(line, "line"));
 
 	if (text != NULL)
-		print_line(arg, bytes_of_str(text));
+		say_offline(arg, bytes_of_str(text));
 }
 
 /* The worst of what was seen is what the command ends with. */
@@ -63,7 +72,7 @@ static void count(struct check *check, const char *user, enum rp_err err)
 	check->checked_count++;
 	check->damaged_count += code == EXIT_CODE_DAMAGE;
 	if (check->json)
-		printf("{\"user\":\"%s\",\"code\":%d}\n", user, code);
+		print_json(json_pack("{s:s, s:i}", "user", user, "code", code));
 	else if (code == EXIT_CODE_OK)
 		printf("%s: %s\n", user, check->rebuild ? "made anew" : "sound");
 	if (code != EXIT_CODE_OK && code != EXIT_CODE_DAMAGE)
@@ -78,7 +87,7 @@ static void check_by_control(struct check *check, const struct check_user *user)
 	json_t *answer;
 	enum rp_err err = control_ask(check->control,
 		json_pack("{s:s, s:s}", "cmd", check->rebuild ? "repair" : "check", "user", user->name),
-		bytes_of(NULL, 0), say_control, (void *)(uintptr_t)user->name, &answer);
+		bytes_of(NULL, 0), say_control, check, &answer);
 
 	if (err != RP_OK) {
 		fprintf(stderr, "ringpost: the server has gone: %s\n", cli_text_of(err));
@@ -94,10 +103,9 @@ static void check_by_control(struct check *check, const struct check_user *user)
 static void check_offline(struct check *check, const struct check_user *user)
 {
 	struct repair_report report = { 0 };
-	void *arg = (void *)(uintptr_t)user->name;
 	enum rp_err err = check->rebuild
-		? repair_rebuild(check->task, check->store, &user->userid, say_offline, arg, &report)
-		: repair_check(check->task, check->store, &user->userid, say_offline, arg, &report);
+		? repair_rebuild(check->task, check->store, &user->userid, say_offline, check, &report)
+		: repair_check(check->task, check->store, &user->userid, say_offline, check, &report);
 
 	if (err == RP_OK && repair_found_damage(&report))
 		err = RP_ERR_CORRUPT;
@@ -107,6 +115,7 @@ static void check_offline(struct check *check, const struct check_user *user)
 static int run(struct check *check)
 {
 	for (size_t i = 0; i < check->users_count && check->code != EXIT_CODE_UNAVAILABLE; i++) {
+		check->current = check->user[i].name;
 		if (check->control != NULL)
 			check_by_control(check, &check->user[i]);
 		else
@@ -137,23 +146,31 @@ static struct check_user *add_user(struct check *check)
 	return user;
 }
 
-/* Every user of the passwd-file. */
-static enum rp_err list_all(struct check *check)
+/* Every user of the passwd-file. Returns an exit code. */
+static int list_all(struct check *check)
 {
 	struct userfile file;
 	struct userdb_user found;
 	struct check_user *user;
 	const char *what;
+	size_t line_number = 0;
 	enum rp_err err = userfile_read(check->config->passwd, &file);
 
 	if (err != RP_OK) {
 		fprintf(stderr, "ringpost: %s: %s\n", check->config->passwd, cli_text_of(err));
-		return err;
+		return EXIT_CODE_CONFIG;
 	}
 	for (struct bytes rest = bytes_of(file.p, file.n); rest.n > 0 && err == RP_OK;) {
 		size_t lf = bytes_find(rest, 0, '\n');
 
-		if (userdb_parse_line(bytes_slice(rest, 0, lf), &found, &what) == RP_OK) {
+		line_number++;
+		enum rp_err parsed = userdb_parse_line(bytes_slice(rest, 0, lf), &found, &what);
+
+		if (parsed == RP_ERR_SYNTAX && check->code == EXIT_CODE_OK) {
+			/* The first one: a file that is something else has many. */
+			fprintf(stderr, "ringpost: %s:%zu: %s\n", check->config->passwd, line_number, what);
+			check->code = EXIT_CODE_CONFIG;
+		} else if (parsed == RP_OK) {
 			user = add_user(check);
 			if (user == NULL) {
 				err = RP_ERR_NOMEM;
@@ -165,25 +182,22 @@ static enum rp_err list_all(struct check *check)
 		rest = bytes_from(rest, lf < rest.n ? lf + 1 : lf);
 	}
 	userfile_free(&file);
-	return err;
+	return exit_code_of(err);
 }
 
-/* The server looks a name up by itself. */
-static enum rp_err list_one(struct check *check)
+/* The server looks a name up by itself. Returns an exit code. */
+static int list_one(struct check *check)
 {
 	struct check_user *user = add_user(check);
-	int n = user != NULL ? snprintf(user->name, sizeof(user->name), "%s", check->only) : 0;
-	enum rp_err err = RP_OK;
 
 	if (user == NULL)
-		return RP_ERR_NOMEM;
-	if (n < 0 || (size_t)n >= sizeof(user->name))
-		err = RP_ERR_NOTFOUND;
-	else if (check->control == NULL)
-		err = offline_user(check->config, check->only, &user->userid);
-	if (err == RP_ERR_NOTFOUND)
-		fprintf(stderr, "ringpost: there is no user %s in %s\n", check->only, check->config->passwd);
-	return err;
+		return exit_code_of(RP_ERR_NOMEM);
+	int n = snprintf(user->name, sizeof(user->name), "%s", check->only);
+
+	if (n >= 0 && (size_t)n < sizeof(user->name))
+		return check->control != NULL ? EXIT_CODE_OK : offline_user(check->config, check->only, &user->userid);
+	fprintf(stderr, "ringpost: there is no user %s in %s\n", check->only, check->config->passwd);
+	return EXIT_CODE_NO_USER;
 }
 
 static int run_offline(struct task *task, struct store *store, void *arg)
@@ -207,10 +221,9 @@ static int run_somewhere(struct check *check)
 
 	if (!online)
 		check->control = NULL;
-	err = check->only != NULL ? list_one(check) : list_all(check);
-	int code = err == RP_ERR_NOTFOUND && check->only == NULL ? EXIT_CODE_CONFIG : exit_code_of(err);
+	int code = check->only != NULL ? list_one(check) : list_all(check);
 
-	if (err == RP_OK)
+	if (code == EXIT_CODE_OK)
 		code = online ? run(check) : offline_run(check->config, run_offline, check);
 	control_close(check->control);
 	free(check->user);
@@ -226,9 +239,10 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 	};
 	struct check check = { .rebuild = rebuild };
 	const char *path = CLI_CONFIG_PATH;
+	bool fine = true;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+	while (fine && (option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		if (option == 'c')
 			path = optarg;
 		else if (option == 'u')
@@ -236,13 +250,10 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 		else if (option == 'j')
 			check.json = true;
 		else
-			optind = argc + 1;
+			fine = false;
 	}
-	if (optind != argc || (rebuild && check.only == NULL)) {
-		fprintf(stderr, "usage: ringpost check [--user U] [--json] [-c FILE]\n"
-				"       ringpost repair --user U [--json] [-c FILE]\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (!fine || optind != argc || (rebuild && check.only == NULL))
+		return cli_usage(rebuild ? "repair" : "check");
 	struct config *config = cli_config_load(path);
 
 	if (config == NULL)

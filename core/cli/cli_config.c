@@ -44,7 +44,7 @@ int cli_config(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "c:")) != -1) {
 		if (option != 'c')
-			return EXIT_CODE_USAGE;
+			return cli_usage("config");
 		path = optarg;
 	}
 	if (optind + 1 == argc && strcmp(argv[optind], "explain") == 0) {
@@ -53,6 +53,5 @@ int cli_config(int argc, char **argv)
 	}
 	if (optind + 1 == argc && strcmp(argv[optind], "check") == 0)
 		return check(path);
-	fprintf(stderr, "usage: ringpost config explain | check [-c FILE]\n");
-	return EXIT_CODE_USAGE;
+	return cli_usage("config");
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,25 +17,44 @@ static enum rp_err print_line(void *arg, struct bytes line)
 	return printf("%.*s\n", BYTES_FMT(line)) >= 0 ? RP_OK : RP_ERR_IO;
 }
 
+/* A whole file, mapped. NULL: it is; else why not. */
+static const char *map_file(const char *path, struct bytes *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const char *why = NULL;
+	void *p = MAP_FAILED;
+	struct stat st;
+
+	if (fd < 0)
+		return strerror(errno);
+	if (fstat(fd, &st) != 0)
+		why = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		why = "not a file";
+	else if (st.st_size == 0)
+		why = "empty";
+	else
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (why == NULL && p == MAP_FAILED)
+		why = strerror(errno);
+	close(fd);
+	if (why == NULL)
+		*out = bytes_of(p, (size_t)st.st_size);
+	return why;
+}
+
 static int dump_one(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	void *p = MAP_FAILED;
+	struct bytes content;
+	const char *why = map_file(path, &content);
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
-		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	int number = errno;
-
-	if (fd >= 0)
-		close(fd);
-	if (p == MAP_FAILED) {
-		fprintf(stderr, "ringpost: %s: %s\n", path, fd >= 0 && number == 0 ? "empty" : strerror(number));
+	if (why != NULL) {
+		fprintf(stderr, "ringpost: %s: %s\n", path, why);
 		return EXIT_CODE_FAILED;
 	}
-	enum rp_err err = dump_file(bytes_of(p, (size_t)st.st_size), print_line, NULL);
+	enum rp_err err = dump_file(content, print_line, NULL);
 
-	munmap(p, (size_t)st.st_size);
+	munmap((void *)(uintptr_t)content.p, content.n);
 	if (err == RP_ERR_CORRUPT)
 		fprintf(stderr, "ringpost: %s: not a file of a store, or its header is damaged\n", path);
 	return exit_code_of(err);
@@ -44,10 +64,8 @@ int cli_dump(int argc, char **argv)
 {
 	int worst = EXIT_CODE_OK;
 
-	if (argc < 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: ringpost dump FILE...\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (argc < 2 || argv[1][0] == '-')
+		return cli_usage("dump");
 	for (int i = 1; i < argc; i++) {
 		int code = dump_one(argv[i]);
 

@@ -248,10 +248,8 @@ int cli_import(int argc, char **argv)
 {
 	struct mail_options options;
 
-	if (!parse_options(argc, argv, &options) || optind == argc) {
-		fprintf(stderr, "usage: ringpost import --user U [--mailbox M] [--json] [-c FILE] PATH...\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (!parse_options(argc, argv, &options) || optind == argc)
+		return cli_usage("import");
 	struct config *config = cli_config_load(options.config);
 	/* Large, and one a process. */
 	static struct import import;
@@ -340,10 +338,8 @@ int cli_deliver(int argc, char **argv)
 	uint8_t *p;
 	size_t n;
 
-	if (!parse_options(argc, argv, &options) || optind != argc) {
-		fprintf(stderr, "usage: ringpost deliver --user U [--mailbox M] [-c FILE] < MESSAGE\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (!parse_options(argc, argv, &options) || optind != argc || options.json)
+		return cli_usage("deliver");
 	struct config *config = cli_config_load(options.config);
 
 	if (config == NULL)
@@ -351,7 +347,10 @@ int cli_deliver(int argc, char **argv)
 	enum rp_err err = read_all(config->appendlimit_bytes, &p, &n);
 	int code = exit_code_of(err);
 
-	if (err == RP_OK) {
+	if (err == RP_OK && n == 0) {
+		fprintf(stderr, "ringpost: not delivered: there is no message on standard input\n");
+		code = EXIT_CODE_FAILED;
+	} else if (err == RP_OK) {
 		struct delivery delivery = { .mailbox = options.mailbox, .message = bytes_of(p, n), .err = RP_OK };
 
 		code = mail_sink_run(config, options.user, run_delivery, on_delivered, &delivery);

@@ -325,11 +325,8 @@ int cli_quickstart(int argc, char **argv)
 	const char *dir = "ringpost-demo";
 	char conf[QUICKSTART_PATH_MAX];
 
-	if (!parse_options(argc, argv, &q, &dir)) {
-		fprintf(stderr, "usage: ringpost quickstart [--dir DIR] [--imap PORT] [--imaps PORT] [--lmtp PORT] [--shards N]\n"
-				"           [--no-sample] [--plaintext-login]\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (!parse_options(argc, argv, &q, &dir))
+		return cli_usage("quickstart");
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return cannot(dir);
 	if (realpath(dir, q.dir) == NULL || strpbrk(q.dir, "\"\\\n") != NULL) {

@@ -23,13 +23,11 @@ int cli_serve(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "c:")) != -1) {
 		if (option != 'c')
-			return EXIT_CODE_USAGE;
+			return cli_usage("serve");
 		path = optarg;
 	}
-	if (optind != argc) {
-		fprintf(stderr, "ringpost serve: takes no arguments but -c FILE\n");
-		return EXIT_CODE_USAGE;
-	}
+	if (optind != argc)
+		return cli_usage("serve");
 	return supervisor_run(path, say_ready, NULL);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/control.h"
 #include "core/cli/exit_code.h"
 
@@ -29,14 +30,14 @@ int cli_stats(int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		if (option == '?') {
-			fprintf(stderr, "usage: ringpost stats [--json] [-c FILE]\n");
-			return EXIT_CODE_USAGE;
-		}
+		if (option == '?')
+			return cli_usage("stats");
 		if (option == 'c')
 			path = optarg;
 		json |= option == 'j';
 	}
+	if (optind != argc)
+		return cli_usage("stats");
 	struct config *config = cli_config_load(path);
 	struct control *control = NULL;
 	json_t *answer;
@@ -50,7 +51,8 @@ int cli_stats(int argc, char **argv)
 	control_close(control);
 	config_free(config);
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: no server answers: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: no server answers: %s\n",
+			err == RP_ERR_NOTFOUND ? "none runs" : cli_text_of(err));
 		return EXIT_CODE_UNAVAILABLE;
 	}
 	int code = control_code(answer);

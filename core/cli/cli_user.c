@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "core/auth/password.h"
@@ -11,14 +13,43 @@
 #include "core/auth/userfile.h"
 #include "core/cli/cli.h"
 #include "core/cli/cli_config.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/cli_user.h"
 #include "core/cli/control.h"
 #include "core/cli/exit_code.h"
 
-/* All of standard input, without one line end at its end. */
+enum user_verb {
+	USER_ADD,
+	USER_PASSWD,
+	USER_DEL,
+	USER_INFO,
+	USER_LIST,
+	USER_VERBS
+};
+
+/* One line of a terminal, unseen; else nothing is done. */
+static size_t read_terminal(char *out, size_t size)
+{
+	struct termios before;
+	struct termios silent;
+
+	if (tcgetattr(STDIN_FILENO, &before) != 0)
+		return 0;
+	fprintf(stderr, "Password: ");
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	bool got = fgets(out, (int)size, stdin) != NULL;
+
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	fprintf(stderr, "\n");
+	return got ? strlen(out) : 0;
+}
+
+/* All of standard input, or a line of a terminal; without one line end at its end. */
 static enum rp_err read_password(char *out, size_t size, size_t *n)
 {
-	*n = fread(out, 1, size, stdin);
+	*n = isatty(STDIN_FILENO) ? read_terminal(out, size) : fread(out, 1, size, stdin);
 	if (*n == size)
 		return RP_ERR_LIMIT;
 	if (*n > 0 && out[*n - 1] == '\n')
@@ -38,7 +69,8 @@ static enum rp_err make_hash(struct bytes password, char hash[PASSWORD_HASH_BYTE
 }
 
 /* The file belongs to whom its folder belongs to: the auth process runs as that user, or can read all. */
-static int explain(const struct config *config, const char *name, enum rp_err err, const struct userdb_fault *fault)
+static int explain(const struct config *config, enum userfile_change change, const char *name, enum rp_err err,
+    const struct userdb_fault *fault)
 {
 	switch (err) {
 	case RP_OK:
@@ -47,13 +79,17 @@ static int explain(const struct config *config, const char *name, enum rp_err er
 		fprintf(stderr, "ringpost: %s is there already; `ringpost user passwd` changes the password\n", name);
 		return EXIT_CODE_EXISTS;
 	case RP_ERR_NOTFOUND:
+		if (change == USERFILE_ADD) {
+			fprintf(stderr, "ringpost: %s: its folder is not there; nothing was changed\n", config->passwd);
+			return EXIT_CODE_CONFIG;
+		}
 		fprintf(stderr, "ringpost: there is no user %s in %s\n", name, config->passwd);
 		return EXIT_CODE_NO_USER;
 	case RP_ERR_CORRUPT:
 		fprintf(stderr, "ringpost: %s:%zu: %s; nothing was changed\n", config->passwd, fault->line, fault->what);
 		return EXIT_CODE_CONFIG;
 	default:
-		fprintf(stderr, "ringpost: %s: %s; nothing was changed\n", config->passwd, err_name(err));
+		fprintf(stderr, "ringpost: %s: %s; nothing was changed\n", config->passwd, cli_text_of(err));
 		return exit_code_of(err);
 	}
 }
@@ -73,7 +109,7 @@ static int tell_server(const struct config *config)
 		control = NULL;
 	control_close(control);
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: the file is changed, but the running server could not be told: %s\n", err_name(err));
+		fprintf(stderr, "ringpost: the file is changed, but the running server could not be told: %s\n", cli_text_of(err));
 		return EXIT_CODE_UNAVAILABLE;
 	}
 	int code = control_code(answer);
@@ -103,7 +139,7 @@ int cli_user_change(const struct config *config, enum userfile_change change, co
 		err = userfile_change(config->passwd, change, folded, bytes_of_str(hash), &userid, &fault);
 	bytes_wipe(hash, sizeof(hash));
 	if (err != RP_OK)
-		return explain(config, name, err, &fault);
+		return explain(config, change, name, err, &fault);
 	return tell_server(config);
 }
 
@@ -112,8 +148,6 @@ static int change_with_password(const struct config *config, enum userfile_chang
 	char password[PASSWORD_BYTES_MAX + 3];
 	size_t n = 0;
 
-	if (isatty(STDIN_FILENO))
-		fprintf(stderr, "Password (it will be seen): ");
 	if (read_password(password, sizeof(password), &n) != RP_OK || n > PASSWORD_BYTES_MAX) {
 		fprintf(stderr, "ringpost: a password is 1 to %d bytes on standard input, none of them NUL\n",
 			PASSWORD_BYTES_MAX);
@@ -132,10 +166,12 @@ static int list_users(const struct config *config, const char *name, bool json)
 	enum rp_err err = userfile_read(config->passwd, &file);
 	bool found = name == NULL;
 	struct bytes rest;
+	size_t line_number = 0;
+	int code = EXIT_CODE_OK;
 
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, err_name(err));
-		return err == RP_ERR_NOTFOUND ? EXIT_CODE_CONFIG : exit_code_of(err);
+		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, cli_text_of(err));
+		return EXIT_CODE_CONFIG;
 	}
 	rest = bytes_of(file.p, file.n);
 	while (rest.n > 0) {
@@ -144,8 +180,14 @@ static int list_users(const struct config *config, const char *name, bool json)
 		const char *what;
 		char id[USERDB_ID_DIGITS + 1];
 
-		if (userdb_parse_line(bytes_slice(rest, 0, lf), &user, &what) == RP_OK &&
-		    (name == NULL || bytes_eq_fold(user.name, bytes_of_str(name)))) {
+		line_number++;
+		err = userdb_parse_line(bytes_slice(rest, 0, lf), &user, &what);
+		if (err == RP_ERR_SYNTAX && code == EXIT_CODE_OK) {
+			/* The first one: a file that is something else has many. */
+			fprintf(stderr, "ringpost: %s:%zu: %s\n", config->passwd, line_number, what);
+			code = EXIT_CODE_CONFIG;
+		}
+		if (err == RP_OK && (name == NULL || bytes_eq_fold(user.name, bytes_of_str(name)))) {
 			bool locked = password_scheme_of(user.hash) == PASSWORD_LOCKED;
 
 			found = true;
@@ -156,23 +198,32 @@ static int list_users(const struct config *config, const char *name, bool json)
 		rest = bytes_from(rest, lf < rest.n ? lf + 1 : lf);
 	}
 	userfile_free(&file);
-	if (!found)
+	if (!found && code == EXIT_CODE_OK)
 		fprintf(stderr, "ringpost: there is no user %s in %s\n", name, config->passwd);
-	return found ? EXIT_CODE_OK : EXIT_CODE_NO_USER;
+	return found || code != EXIT_CODE_OK ? code : EXIT_CODE_NO_USER;
 }
 
-static int usage(void)
+static int run(const struct config *config, enum user_verb verb, const char *name, bool json)
 {
-	fprintf(stderr, "usage: ringpost user add|passwd|del|info NAME [-c FILE]    passwords come on standard input\n"
-			"       ringpost user list [--json] [-c FILE]\n");
-	return EXIT_CODE_USAGE;
+	switch (verb) {
+	case USER_ADD:
+		return change_with_password(config, USERFILE_ADD, name);
+	case USER_PASSWD:
+		return change_with_password(config, USERFILE_SET, name);
+	case USER_DEL:
+		return cli_user_change(config, USERFILE_DEL, name, bytes_of("", 0));
+	default:
+		return list_users(config, name, json);
+	}
 }
 
 int cli_user(int argc, char **argv)
 {
+	static const char *const verbs[] = { "add", "passwd", "del", "info", "list" };
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
 	const char *path = CLI_CONFIG_PATH;
 	bool json = false;
+	unsigned verb = 0;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
@@ -181,30 +232,18 @@ int cli_user(int argc, char **argv)
 		else if (option == 'j')
 			json = true;
 		else
-			return usage();
+			return cli_usage("user");
 	}
-	const char *verb = optind < argc ? argv[optind] : "";
-	const char *name = optind + 1 < argc ? argv[optind + 1] : NULL;
-	bool is_list = strcmp(verb, "list") == 0;
-
-	if (optind + (is_list ? 1 : 2) != argc)
-		return usage();
+	while (verb < USER_VERBS && (optind >= argc || strcmp(argv[optind], verbs[verb]) != 0))
+		verb++;
+	if (verb == USER_VERBS || optind + (verb == USER_LIST ? 1 : 2) != argc || (json && verb < USER_INFO))
+		return cli_usage("user");
 	struct config *config = cli_config_load(path);
 
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
-	int code;
+	int code = run(config, (enum user_verb)verb, argv[optind + 1], json);
 
-	if (is_list || strcmp(verb, "info") == 0)
-		code = list_users(config, name, json);
-	else if (strcmp(verb, "add") == 0)
-		code = change_with_password(config, USERFILE_ADD, name);
-	else if (strcmp(verb, "passwd") == 0)
-		code = change_with_password(config, USERFILE_SET, name);
-	else if (strcmp(verb, "del") == 0)
-		code = cli_user_change(config, USERFILE_DEL, name, bytes_of("", 0));
-	else
-		code = usage();
 	config_free(config);
 	return code;
 }

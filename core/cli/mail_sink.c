@@ -183,6 +183,26 @@ static int run_offline(struct task *task, struct store *store, void *arg)
 	return sink->fn(sink, sink->arg);
 }
 
+/* Is there such a user? Asked before anything is sent, so that the answer is one line. */
+static int look_up(struct mail_sink *sink)
+{
+	json_t *answer;
+	json_t *request = json_pack("{s:s, s:s}", "cmd", "lookup", "user", sink->user);
+	enum rp_err err = request != NULL ? control_ask(sink->control, request, bytes_of(NULL, 0), NULL, NULL, &answer)
+					  : RP_ERR_NOTFOUND;
+
+	if (err == RP_OK) {
+		if (json_integer_value(json_object_get(answer, "code")) != EXIT_CODE_OK)
+			err = cli_text_err(json_string_value(json_object_get(answer, "reason")));
+		json_decref(answer);
+	}
+	if (err == RP_ERR_NOTFOUND)
+		fprintf(stderr, "ringpost: there is no user %s\n", sink->user);
+	else if (err != RP_OK)
+		fprintf(stderr, "ringpost: %s: %s\n", sink->user, cli_text_of(err));
+	return exit_code_of(err == RP_ERR_END ? RP_ERR_UNAVAILABLE : err);
+}
+
 int mail_sink_run(
     const struct config *config, const char *user, mail_sink_fn *fn, mail_sink_done_fn *done, void *arg)
 {
@@ -190,8 +210,10 @@ int mail_sink_run(
 	enum rp_err err = control_open(config, &sink.control);
 
 	if (err == RP_OK) {
-		int code = fn(&sink, arg);
+		int code = look_up(&sink);
 
+		if (code == EXIT_CODE_OK)
+			code = fn(&sink, arg);
 		control_close(sink.control);
 		return code;
 	}
@@ -199,11 +221,7 @@ int mail_sink_run(
 		fprintf(stderr, "ringpost: the control socket of the running server: %s\n", cli_text_of(err));
 		return exit_code_of(err);
 	}
-	err = offline_user(config, user, &sink.userid);
-	if (err != RP_OK) {
-		if (err == RP_ERR_NOTFOUND)
-			fprintf(stderr, "ringpost: there is no user %s in %s\n", user, config->passwd);
-		return exit_code_of(err);
-	}
-	return offline_run(config, run_offline, &sink);
+	int code = offline_user(config, user, &sink.userid);
+
+	return code == EXIT_CODE_OK ? offline_run(config, run_offline, &sink) : code;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -240,7 +241,10 @@ static enum rp_err walk_mbox(struct walk *walk, const char *path, const char *ma
 		item.flags = mbox_flags(message);
 		item.message = unquote(message, room);
 		place.number++;
-		err = walk->calls->found(walk->arg, &item, &place);
+		if (item.message.n > 0)
+			err = walk->calls->found(walk->arg, &item, &place);
+		else
+			err = unreadable(walk, path, "a From line without a message behind it");
 		b = bytes_from(b, end);
 	}
 	free(room);
@@ -249,7 +253,29 @@ static enum rp_err walk_mbox(struct walk *walk, const char *path, const char *ma
 
 /* ---- one file ---- */
 
-static enum rp_err walk_file(struct walk *walk, const char *path, const char *mailbox, uint32_t flags, bool may_be_mbox)
+/* Does it begin with a header field's name? */
+static bool is_message(struct bytes b)
+{
+	size_t n = 0;
+
+	while (n < b.n && b.p[n] > ' ' && b.p[n] < 0x7f && b.p[n] != ':')
+		n++;
+	size_t name = n;
+
+	while (n < b.n && (b.p[n] == ' ' || b.p[n] == '\t'))
+		n++;
+	return name > 0 && n < b.n && b.p[n] == ':';
+}
+
+static bool is_eml(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 4 && strcasecmp(path + n - 4, ".eml") == 0;
+}
+
+/* any: it need not be a message; an mbox, or nothing at all, will do. */
+static enum rp_err walk_file(struct walk *walk, const char *path, const char *mailbox, uint32_t flags, bool any)
 {
 	struct bytes content;
 	struct stat st;
@@ -258,7 +284,11 @@ static enum rp_err walk_file(struct walk *walk, const char *path, const char *ma
 
 	if (why != NULL)
 		return unreadable(walk, path, why);
-	if (may_be_mbox && is_from_line(content)) {
+	if (content.n == 0)
+		return any && !is_eml(path) ? RP_OK : unreadable(walk, path, "empty"); /* an mbox without mail */
+	if (any && !is_from_line(content) && !is_eml(path) && !is_message(content)) {
+		err = unreadable(walk, path, "neither an mbox nor a message");
+	} else if (any && is_from_line(content)) {
 		err = walk_mbox(walk, path, mailbox, content, st.st_mtime);
 	} else {
 		struct mail_item item = {

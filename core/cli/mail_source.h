@@ -2,7 +2,7 @@
  *
  *   an mbox file        its messages, into the mailbox asked for; "From " dates; Status and X-Status as flags
  *   a Maildir           cur and new; flags from the names; Maildir++ folders ".A.B" become A/B, decoded
- *   an .eml file        one message (any other single file that is no mbox too)
+ *   an .eml file        one message; so is any other file that begins with a header field
  *   a folder            all of it, in order of names; a folder below becomes a mailbox below
  */
 #ifndef RP_CORE_CLI_MAIL_SOURCE_H

@@ -2,15 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/auth/userdb.h"
 #include "core/auth/userfile.h"
+#include "core/cli/cli_text.h"
 #include "core/cli/exit_code.h"
 #include "core/lmtp/spool.h"
 #include "core/session/message_reader.h"
@@ -83,6 +86,18 @@ static void run(struct task *task, void *arg)
 	loop_stop(task_loop(task));
 }
 
+/* Read what root may read: mail to import, say, lies where it lies. */
+static bool keep_reading(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return false;
+	data[0].effective |= data[0].permitted & (1U << CAP_DAC_READ_SEARCH);
+	return syscall(SYS_capset, &header, data) == 0;
+}
+
 /* The files that we make are the server's: be who it will be. */
 static void become_owner(const char *path, int fd)
 {
@@ -90,7 +105,7 @@ static void become_owner(const char *path, int fd)
 
 	if (geteuid() != 0 || fstat(fd, &st) != 0 || st.st_uid == 0)
 		return;
-	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)
+	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0 || !keep_reading())
 		fprintf(stderr, "ringpost: cannot become the owner of %s: %s\n", path, strerror(errno));
 #ifdef RP_SANITIZED
 	/* LeakSanitizer looks into its own process, which a change of user forbids. */
@@ -162,38 +177,38 @@ static bool is_ours(const void *arg, struct bytes domain)
 	return config->domains.count == 0;
 }
 
-enum rp_err offline_user(const struct config *config, const char *name, struct userid *userid)
+int offline_user(const struct config *config, const char *name, struct userid *userid)
 {
 	struct userfile file;
 	struct userdb *db;
-	struct userdb_fault fault;
+	struct userdb_fault fault = { 0 };
 	struct hash_key key;
 	uint8_t room[AUTH_NAME_BYTES_MAX];
 	struct bytes folded;
 	bool without_detail;
+	const struct userdb_user *user = NULL;
 	enum rp_err err = userfile_read(config->passwd, &file);
 
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, err_name(err));
-		return err == RP_ERR_NOTFOUND ? RP_ERR_UNAVAILABLE : err;
+		fprintf(stderr, "ringpost: %s: %s\n", config->passwd, cli_text_of(err));
+		return EXIT_CODE_CONFIG;
 	}
 	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
 		key = (struct hash_key){ 0 };
 	err = userdb_open(bytes_of(file.p, file.n), key, &db, &fault);
 	userfile_free(&file);
 	if (err != RP_OK) {
-		fprintf(stderr, "ringpost: %s:%zu: %s\n", config->passwd, fault.line, fault.what);
-		return err;
+		fprintf(stderr, "ringpost: %s:%zu: %s\n", config->passwd, fault.line,
+			fault.what != NULL ? fault.what : cli_text_of(err));
+		return EXIT_CODE_CONFIG;
 	}
-	err = RP_ERR_NOTFOUND;
-	if (auth_name_fold(bytes_of_str(name), room, &folded) == RP_OK) {
-		const struct userdb_user *user = userdb_resolve(db, folded, is_ours, config, &without_detail);
-
-		if (user != NULL) {
-			memcpy(userid->b, user->userid.p, sizeof(userid->b));
-			err = RP_OK;
-		}
-	}
+	if (auth_name_fold(bytes_of_str(name), room, &folded) == RP_OK)
+		user = userdb_resolve(db, folded, is_ours, config, &without_detail);
+	if (user != NULL)
+		memcpy(userid->b, user->userid.p, sizeof(userid->b));
 	userdb_close(db);
-	return err;
+	if (user != NULL)
+		return EXIT_CODE_OK;
+	fprintf(stderr, "ringpost: there is no user %s in %s\n", name, config->passwd);
+	return EXIT_CODE_NO_USER;
 }

@@ -324,6 +324,26 @@ static enum rp_err check_whole(const struct config *config)
 	return RP_OK;
 }
 
+/* libconfuse ends the process when it cannot read what it has opened, and reads a device for ever. NULL: it is a file. */
+static const char *why_no_file(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return strerror(errno);
+	return S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ? NULL : "not a file";
+}
+
+static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+	const char *why = argc == 1 ? why_no_file(argv[0]) : NULL;
+
+	if (why == NULL)
+		return cfg_include(cfg, opt, argc, argv);
+	cfg_error(cfg, "%s: cannot be read: %s", argv[0], why);
+	return -1;
+}
+
 static enum rp_err read_sections(struct config *config, const char *path)
 {
 	static const char *const names[] = { "auth", "storage", "limits", "lmtp", "log" };
@@ -335,7 +355,12 @@ static enum rp_err read_sections(struct config *config, const char *path)
 	cfg_opt_t sections[5][CONFIG_OPTIONS_MAX] = { { { 0 } } };
 	cfg_opt_t root[CONFIG_OPTIONS_MAX] = { { 0 } };
 	size_t n = fill_options(NULL, root);
+	const char *why = why_no_file(path);
 
+	if (why != NULL) {
+		snprintf(error_text, error_size, "%s: cannot be read: %s", path, why);
+		return RP_ERR_NOTFOUND;
+	}
 	for (size_t i = 0; i < 5; i++) {
 		cfg_opt_t section = CFG_SEC(names[i], sections[i], CFGF_NONE);
 
@@ -344,7 +369,7 @@ static enum rp_err read_sections(struct config *config, const char *path)
 	}
 	root[n++] = (cfg_opt_t)CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
 	root[n++] = (cfg_opt_t)CFG_SEC("tls", tls, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
-	root[n++] = (cfg_opt_t)CFG_FUNC("include", &cfg_include);
+	root[n++] = (cfg_opt_t)CFG_FUNC("include", &include);
 
 	cfg_t *cfg = cfg_init(root, CFGF_NONE);
 

@@ -8,11 +8,12 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
+import commands  # noqa: E402
 import import_mail  # noqa: E402
 import quickstart  # noqa: E402
 import rp  # noqa: E402
 
-GROUPS = {'import': import_mail.run, 'quickstart': quickstart.run}
+GROUPS = {'commands': commands.run_all, 'import': import_mail.run, 'quickstart': quickstart.run}
 
 
 def main():

@@ -62,6 +62,19 @@ static void log_recovery(struct store *store)
 	    LOG_U64("damaged", report.records_damaged), LOG_U64("users", report.users));
 }
 
+static const char *why_no_log(enum rp_err err)
+{
+	switch (err) {
+	case RP_ERR_NOSPACE:
+		return "the disk is full: make room for the commit log, two files of storage { commit_file } a "
+		       "shard";
+	case RP_ERR_DENIED:
+		return "the commit log cannot be made: its folder must be the server's user's";
+	default:
+		return "the commit log cannot be made";
+	}
+}
+
 enum rp_err store_open(struct task *task, const struct store_settings *settings, uint64_t epoch,
     struct store **out, const char **reason)
 {
@@ -84,8 +97,8 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 	if (err != RP_OK)
 		goto free_store;
 	log_recovery(store);
-	*reason = "the commit log cannot be made";
 	err = commit_open(task, &commit, &store->commit);
+	*reason = why_no_log(err);
 	if (err != RP_OK)
 		goto close_recover;
 	*reason = "";

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/auth/authd_wire.h"
+#include "core/cli/exit_code.h"
 #include "core/server/child.h"
 #include "core/server/child_spawn.h"
 #include "core/server/config.h"
@@ -59,6 +60,7 @@ struct supervisor {
 	int signals;
 	bool stopping;
 	bool said_ready;
+	bool said_failed;
 	uint64_t kill_at_ns;
 	int exit_code;
 	void (*ready)(void *arg);
@@ -320,7 +322,7 @@ static void on_child_end(struct supervisor *s, enum child_kind kind, int status)
 	if (!s->said_ready && (WIFEXITED(status) || !child->ready)) {
 		/* It never worked: trying again would only fill the log. */
 		s->stopping = true;
-		s->exit_code = EXIT_FAILURE;
+		s->exit_code = WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : EXIT_FAILURE;
 		return;
 	}
 	child->start_at_ns = now_ns;
@@ -347,7 +349,8 @@ static void on_server_message(struct supervisor *s)
 			if (s->ready != NULL)
 				s->ready(s->ready_arg);
 		}
-	} else if (strncmp(message.text, "failed ", 7) == 0 && !s->said_ready) {
+	} else if (strncmp(message.text, "failed ", 7) == 0 && !s->said_ready && !s->said_failed) {
+		s->said_failed = true; /* other shards say the same */
 		complain(message.text + 7);
 	}
 }
@@ -514,11 +517,16 @@ int supervisor_run(const char *config_path, void (*ready)(void *arg), void *arg)
 		complain("out of memory or descriptors");
 		return EXIT_FAILURE;
 	}
-	if (open_all(&s, reason, sizeof(reason)) != RP_OK) {
+	enum rp_err err = open_all(&s, reason, sizeof(reason));
+
+	if (err != RP_OK) {
 		complain(reason);
 		log_close(s.log);
+		/* Busy may be over soon; what the config asks for stays wrong. */
+		int code = err == RP_ERR_BUSY ? EXIT_CODE_TRY_AGAIN : s.shared != NULL ? EXIT_FAILURE : EXIT_CODE_CONFIG;
+
 		config_free(s.config);
-		return EXIT_FAILURE;
+		return code;
 	}
 	log_set(s.log, LOG_INFO, strcmp(s.config->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT);
 	if (s.owner.uid == 0)

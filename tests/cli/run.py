@@ -11,9 +11,11 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
 import commands  # noqa: E402
 import import_mail  # noqa: E402
 import quickstart  # noqa: E402
+import refusals  # noqa: E402
 import rp  # noqa: E402
 
-GROUPS = {'commands': commands.run_all, 'import': import_mail.run, 'quickstart': quickstart.run}
+GROUPS = {'commands': commands.run_all, 'import': import_mail.run, 'quickstart': quickstart.run,
+          'refusals': refusals.run}
 
 
 def main():

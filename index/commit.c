@@ -45,6 +45,8 @@ static struct commit *make(struct loop *loop, const struct commit_settings *sett
 	RP_ASSERT(settings->file_bytes >= 64 * 1024 && settings->memory_bytes_max >= 1024 * 1024);
 	commit->loop = loop;
 	commit->settings = *settings;
+	if (commit->settings.reserve_bytes == 0)
+		commit->settings.reserve_bytes = settings->memory_bytes_max;
 	if (commit->settings.files_max == 0)
 		commit->settings.files_max = COMMIT_FILES_MAX;
 	commit->segment_bytes_max = segment_max(settings->file_bytes);

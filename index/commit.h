@@ -18,6 +18,7 @@
 struct commit_settings {
 	uint64_t file_bytes;   /* of one log file: 64 MiB; quickstart and tests 4 MiB; at least 64 KiB */
 	uint64_t memory_bytes_max; /* of records not yet settled; commit_reserve waits beyond; at least 1 MiB */
+	uint64_t reserve_bytes; /* of DATA/reserve, made again when a disk that was full has room; 0: memory_bytes_max */
 	unsigned files_max;    /* log files at most; 0: COMMIT_FILES_MAX */
 	uint64_t epoch;
 	bool recovering;       /* logs of earlier epochs are still being placed: commit_recovered() will follow */
@@ -28,6 +29,7 @@ struct commit_settings {
 enum {
 	COMMIT_FILES_START = 2,
 	COMMIT_FILES_MAX = 16, /* beyond, changes wait until the disk has taken what is settled */
+	COMMIT_FILES_RECOVERING = 16, /* times as many while recovery is not over */
 	COMMIT_WRITES_MAX = 4, /* under way at the same time */
 };
 

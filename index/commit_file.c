@@ -309,7 +309,12 @@ static bool may_recycle(const struct commit *commit)
 
 static bool may_make(const struct commit *commit)
 {
-	if (commit->files_count >= commit->settings.files_max)
+	unsigned max = commit->settings.files_max;
+
+	/* Nothing is used again yet: better more of them than changes that wait for one user's disk. */
+	if (commit->settings.recovering)
+		max *= COMMIT_FILES_RECOVERING;
+	if (commit->files_count >= max)
 		return false;
 	return commit->files_count < COMMIT_FILES_START || is_short(commit, 3);
 }

@@ -192,8 +192,8 @@ static void check_room(struct task *task, struct commit *commit)
 	commit->room_checked_ns = now_ns;
 	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK)
 		commit->disk_full = free_bytes < commit->settings.memory_bytes_max;
-	if (commit->reserve_given && free_bytes > 2 * commit->settings.memory_bytes_max &&
-	    claim_reserve_make(task, commit->settings.memory_bytes_max) == RP_OK)
+	if (commit->reserve_given && free_bytes > 2 * commit->settings.reserve_bytes &&
+	    claim_reserve_make(task, commit->settings.reserve_bytes) == RP_OK)
 		commit->reserve_given = false;
 }
 

@@ -75,6 +75,12 @@ static const char *why_no_log(enum rp_err err)
 	}
 }
 
+/* Room that is given up when the disk is full: as much as may be promised, on all shards, and not be in its place yet. */
+static uint64_t reserve_bytes(const struct store_settings *settings)
+{
+	return settings->shards_count * settings->unsettled_bytes_max;
+}
+
 enum rp_err store_open(struct task *task, const struct store_settings *settings, uint64_t epoch,
     struct store **out, const char **reason)
 {
@@ -82,6 +88,7 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 	struct commit_settings commit = {
 		.file_bytes = settings->commit_file_bytes,
 		.memory_bytes_max = settings->unsettled_bytes_max,
+		.reserve_bytes = reserve_bytes(settings),
 		.epoch = epoch,
 		.recovering = true,
 		.changed = commit_changed,
@@ -139,12 +146,10 @@ enum rp_err store_recover_void(struct task *task, struct store *store)
 	return recover_void(task, store->settings.shards_count, store->epoch);
 }
 
-/* Room that is given up when the disk is full, so that what was promised can settle: as large as the logs at start. */
 static void make_reserve(struct task *task, void *arg)
 {
 	struct store *store = arg;
-	uint64_t bytes = (uint64_t)store->settings.shards_count * COMMIT_FILES_START *
-			 store->settings.commit_file_bytes;
+	uint64_t bytes = reserve_bytes(&store->settings);
 	enum rp_err err = claim_reserve_make(task, bytes);
 
 	if (err != RP_OK && err != RP_ERR_CANCELED)

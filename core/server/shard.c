@@ -15,7 +15,6 @@
 #include "core/server/shard_thread.h"
 #include "core/server/user_table.h"
 #include "core/session/message_reader.h"
-#include "index/claim.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
 #include "io/timer.h"
@@ -175,15 +174,6 @@ static void open_store(struct task *task, void *arg)
 	thread->tasks_count--;
 }
 
-/* Room that a full disk is to give for what was promised: as much as may be promised and not yet in its place. */
-static void make_reserve(struct task *task, struct shard *shard)
-{
-	enum rp_err err = claim_reserve_make(task, shard->config->unsettled_bytes_max * shard->count);
-
-	if (err != RP_OK && err != RP_ERR_CANCELED)
-		LOG(shard->log, LOG_WARN, "disk.no_reserve", LOG_STR("reason", err_name(err)));
-}
-
 /* Until all is in its place: somebody whose files cannot be written is tried again and again, and holds nobody else up.
  * RP_ERR_CANCELED: the shard stops. */
 static enum rp_err recover_all(struct task *task, struct shard *shard)
@@ -222,8 +212,6 @@ static void recover(struct task *task, void *arg)
 		err = store_recover_void(task, shard->store);
 	else
 		err = store_recovered(task, shard->store);
-	if (err == RP_OK && kind == ORDER_REUSE && shard->number == 0)
-		make_reserve(task, shard);
 	if (err == RP_ERR_CANCELED)
 		RP_ASSERT(shard->stopping);
 	else if (err != RP_OK)

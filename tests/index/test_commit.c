@@ -302,3 +302,32 @@ Test(commit, who_crashes_the_server_while_his_record_is_sent_is_noted, .exit_cod
 	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
 	io_fixture_run(&fixture, crash_while_sending, NULL);
 }
+
+IO_TASK_TEST(commit, while_recovery_is_not_over_there_are_new_files)
+{
+	struct commit_settings settings = { .file_bytes = FILE_BYTES,
+		.memory_bytes_max = MEMORY_BYTES, .files_max = 2, .epoch = 1, .recovering = true };
+	static uint8_t body[9000];
+	struct commit_stats stats;
+	struct commit *commit;
+	struct log_user user;
+	struct dbox_ref ref;
+	uint64_t lsn;
+	uint64_t position = 0;
+
+	(void)arg;
+	cr_assert_eq(commit_open(task, &settings, &commit), RP_OK);
+	cr_assert_eq(log_user_open(task, &user, commit, 1, 1), RP_OK);
+	for (unsigned i = 0; i < 150; i++) {
+		cr_assert_eq(log_user_append(task, &user, BYTES_LIT("row"), bytes_of(body, sizeof(body)),
+		                 &lsn, &position, &ref),
+		    RP_OK);
+		cr_assert_eq(commit_wait(task, commit, position), RP_OK);
+	}
+	commit_stats(commit, &stats);
+	cr_assert_gt(stats.files, 2, "nothing may be used again yet, and nobody waits for that");
+	cr_assert_eq(stats.files_reused, 0);
+	cr_assert_eq(commit_recovered(task, commit), RP_OK);
+	cr_assert_eq(log_user_close(task, &user), RP_OK);
+	cr_assert_eq(commit_close(task, commit), RP_OK);
+}

@@ -17,7 +17,6 @@ const char *change_type_name(unsigned type)
 		[CHANGE_COPY] = "copy",
 		[CHANGE_MOVE] = "move",
 		[CHANGE_DESTROY] = "destroy",
-		[CHANGE_BODY] = "body",
 	};
 
 	return type < CHANGE_TYPE_COUNT && names[type] != NULL ? names[type] : "unknown";

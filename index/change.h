@@ -31,7 +31,6 @@ enum change_type {
 	CHANGE_COPY = 9,
 	CHANGE_MOVE = 10,
 	CHANGE_DESTROY = 11, /* all of this user's mail; RECORD_DESTROYS is set in its header */
-	CHANGE_BODY = 12,    /* only carries a body that a later record of its group refers to */
 	CHANGE_TYPE_COUNT
 };
 

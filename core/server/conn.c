@@ -12,8 +12,8 @@
 
 enum {
 	CONN_GO_FIRST_MS = 20,    /* how long the peer has to close first: ending our output costs a kernel worker */
+	CONN_TASK_RETRY_MS = 100, /* when no task could be had */
 	CONN_LINGER_MS = 1000,    /* how long a closed connection's input is still thrown away */
-	CONN_RETRY_TASK_MS = 50,  /* no task was free: look again at the latest after this */
 };
 
 static void on_recv(void *arg, enum rp_err err, struct bytes in);
@@ -350,6 +350,7 @@ void conn_run(struct conn *conn)
 	conn->task = NULL;
 	if (!list_linked(&conn->waiting))
 		list_push_back(&conn->shard->waiting, &conn->waiting);
+	conn_tick_soon(conn, CONN_TASK_RETRY_MS * CLOCK_NS_PER_MS);
 }
 
 /* ---- output ---- */
@@ -564,6 +565,8 @@ void conn_tick_soon(struct conn *conn, uint64_t ns)
 {
 	if (conn->state == CONN_CLOSING)
 		return;
+	if (list_linked(&conn->waiting)) /* a task that ends lets the first one in; when memory was short there may be none */
+		ns = num_min(ns, CONN_TASK_RETRY_MS * CLOCK_NS_PER_MS);
 	timer_set(conn->shard->loop, &conn->timer, ns);
 }
 
@@ -591,6 +594,8 @@ static void on_timer(struct timer *timer)
 		conn_drop(conn, "stalled");
 		return;
 	}
+	if (list_linked(&conn->waiting))
+		conn_run(conn);
 	uint64_t next_ns = conn->greeted ? conn->driver->tick(conn, now_ns) : stalled_ns;
 
 	conn_tick_soon(conn, unsent ? num_min(next_ns, stalled_ns) : next_ns);

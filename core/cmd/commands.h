@@ -18,6 +18,9 @@ cmd_fn cmd_delete;
 cmd_fn cmd_enable;
 cmd_fn cmd_examine;
 cmd_fn cmd_expunge;
+#ifdef RP_TEST_HOOKS
+cmd_fn cmd_fail;
+#endif
 cmd_fn cmd_fetch;
 cmd_fn cmd_id;
 cmd_fn cmd_idle;

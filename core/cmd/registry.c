@@ -41,6 +41,7 @@ static const struct cmd_def registry[] = {
 	{ "UNSUBSCRIBE",  IN_AUTH | IN_SELECTED, 0,                        cmd_unsubscribe },
 #ifdef RP_TEST_HOOKS
 	{ "XCRASH",       IN_AUTH | IN_SELECTED, 0,                        cmd_crash },
+	{ "XFAIL",        IN_AUTH | IN_SELECTED, NO_NEWS,                  cmd_fail },
 #endif
 };
 

@@ -75,7 +75,7 @@ static size_t fail_each(void (*scenario)(bool *whole))
 		for (n = 1; over && n < ALLOCATIONS_MAX; n++) {
 			bool whole = true;
 
-			alloc_fail_at(n, for_good);
+			alloc_fail_at(n, for_good ? SIZE_MAX : 1);
 			scenario(&whole);
 			over = alloc_fail_over();
 			cr_assert(whole || over, "nothing failed, and yet it is not whole");

@@ -11,15 +11,15 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 char *__wrap_strdup(const char *text);
 
-static size_t left;
-static bool for_good;
-static bool failed;
-static unsigned held;
+static _Thread_local size_t before; /* allocations that still go well, + 1; 0: nothing is to fail */
+static _Thread_local size_t left;   /* to fail, behind them */
+static _Thread_local bool failed;
+static _Thread_local unsigned held;
 
-void alloc_fail_at(size_t n, bool and_all_behind)
+void alloc_fail_at(size_t first, size_t count)
 {
-	left = n;
-	for_good = and_all_behind;
+	before = first;
+	left = count;
 	failed = false;
 }
 
@@ -27,7 +27,7 @@ bool alloc_fail_over(void)
 {
 	bool was = failed;
 
-	alloc_fail_at(0, false);
+	alloc_fail_at(0, 0);
 	return was;
 }
 
@@ -43,12 +43,14 @@ void alloc_fail_go_on(void)
 
 static bool fails(void)
 {
-	if (held > 0 || left == 0)
+	if (held > 0 || before == 0 || left == 0)
 		return false;
-	if (failed || --left > 0)
-		return failed;
+	if (before > 1) {
+		before--;
+		return false;
+	}
+	left--;
 	failed = true;
-	left = for_good ? 1 : 0;
 	return true;
 }
 

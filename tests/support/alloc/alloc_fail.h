@@ -1,7 +1,7 @@
-/* alloc_fail.h -- the n-th allocation fails: a test links with alloc_fail.c and its dependency `alloc_fail`.
+/* alloc_fail.h -- the n-th allocation fails: for what is linked with the dependency `alloc_fail`, tests and the server itself.
  *
  * malloc, calloc, realloc and strdup of everything that is linked statically come by here (the linker's --wrap), so the whole of the
- * project, none of its libraries. One thread.
+ * project, none of its libraries. Each thread counts for itself.
  */
 #ifndef RP_TESTS_SUPPORT_ALLOC_ALLOC_FAIL_H
 #define RP_TESTS_SUPPORT_ALLOC_ALLOC_FAIL_H
@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Let the n-th from now on fail, and, if for_good, all that follow. 0: none. */
-void alloc_fail_at(size_t n, bool for_good);
+/* Let `count` allocations fail, the first one from now on that is number `first`. 0, 0: none. */
+void alloc_fail_at(size_t first, size_t count);
 
-/* Has one failed since alloc_fail_at()? Then nothing fails any more. */
+/* Has one failed since alloc_fail_at()? From now on none does. */
 bool alloc_fail_over(void);
 
 /* What the test itself takes does not count between these two (they nest). */

@@ -498,10 +498,12 @@ def flags_data(text):
 UNTAGGED = {b'CAPABILITY': capabilities, b'LIST': one_list, b'LSUB': one_list, b'STATUS': status_data, b'SEARCH': search_data,
             b'ESEARCH': esearch_data, b'NAMESPACE': namespaces, b'ID': identity, b'ENABLED': enabled, b'FLAGS': flags_data}
 # Response codes: those without arguments (RFC 3501, 3691, 4315, 5530, 7162, 7888, ...), and what is behind the others.
+# XFAIL is the answer of a command that only tests have.
 CODES = {b'ALERT', b'PARSE', b'READ-ONLY', b'READ-WRITE', b'TRYCREATE', b'CLOSED', b'NOMODSEQ', b'UIDNOTSTICKY', b'TOOBIG',
          b'UNAVAILABLE', b'AUTHENTICATIONFAILED', b'AUTHORIZATIONFAILED', b'EXPIRED', b'PRIVACYREQUIRED', b'CONTACTADMIN', b'NOPERM',
          b'INUSE', b'EXPUNGEISSUED', b'CORRUPTION', b'SERVERBUG', b'CLIENTBUG', b'CANNOT', b'LIMIT', b'OVERQUOTA', b'ALREADYEXISTS',
-         b'NONEXISTENT', b'USEATTR', b'HASCHILDREN'}
+         b'NONEXISTENT', b'USEATTR', b'HASCHILDREN',
+         b'XFAIL'}
 
 
 def uids(text, sets):

@@ -152,6 +152,7 @@ int offline_run(const struct config *config, offline_fn *fn, void *arg)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
+	log_set(settings.log, LOG_ERROR, LOG_TEXT); /* a command says itself what it has to say */
 	if (!open_folders(config, settings.root_fd))
 		offline.code = EXIT_CODE_FAILED;
 	else if (loop_open(&settings, &loop, &reason) != RP_OK || shard_group_open(&group_settings, &group) != RP_OK)

@@ -318,6 +318,43 @@ Test(mime, a_header_block_is_cut_at_its_bound)
 	}
 }
 
+static size_t count_of(struct bytes text, const char *what)
+{
+	size_t count = 0;
+
+	while ((text = bytes_from(text, bytes_find_bytes(text, bytes_of_str(what)))).n != 0) {
+		text = bytes_from(text, 1);
+		count++;
+	}
+	return count;
+}
+
+/* A message and those within it show ten thousand addresses together, and no field more than a thousand. */
+Test(mime, ten_thousand_addresses_of_a_message)
+{
+	for (int over = -1; over <= 1; over++) {
+		size_t shown = 0;
+		struct text in;
+
+		text_init(&in, &arena);
+		text_put_str(&in, "Date: d\r\n" MULTI("x"));
+		for (int i = 0; i < 10; i++) {
+			text_put_str(&in, "--x\r\nContent-Type: message/rfc822\r\n\r\nDate: d\r\nTo: q@z");
+			for (int k = 1; k < 1000 + (i == 9 ? over : 0); k++)
+				text_put_str(&in, ",q@z");
+			text_put_str(&in, i == 9 && over == 1 ? "\r\nCc: q@z\r\n\r\n\r\n" : "\r\n\r\n\r\n");
+		}
+		text_put_str(&in, "--x--\r\n");
+		struct mime mime = parse(text_bytes(&in));
+
+		for (int32_t i = 0; i < mime.count; i++)
+			if (mime.part[i].is_message)
+				shown += count_of(mime.part[i].envelope, "\"q\"");
+		cr_assert_eq(shown, (size_t)(over < 0 ? 9999 : 10000));
+		arena_reset(&arena);
+	}
+}
+
 /* However small the arena, there is a tree, and it is consistent. */
 Test(mime, short_of_memory_the_rest_is_a_lump)
 {
@@ -389,6 +426,14 @@ Test(mime, bombs_take_linear_time, .timeout = 60)
 	    {"", "X-Header: y\r\n"},
 	    {"Content-Type: text/plain", "; a*1=b"},
 	    {"Content-Type: text/plain; x=\"", "\\\""},
+	    {"Content-Type: ", "("},
+	    {"Content-Type: text/plain; x=y ", "("},
+	    {"Content-Disposition: attachment; filename*0=\"", "(\\"},
+	    {"Content-Language: ", "(,"},
+	    {"Content-Transfer-Encoding: ", "("},
+	    {"Subject: ", "Re: Fwd: ["},
+	    {"References: ", "<a@b> "},
+	    {"", "Content-Type: multipart/mixed; boundary=x\r\n"},
 	    {"", "\r\n"},
 	    {"", "\r"},
 	    {"\r\n", "----------------------------------------"},

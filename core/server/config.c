@@ -405,6 +405,26 @@ static enum rp_err own_hostname(char **hostname)
 	return *hostname != NULL ? RP_OK : RP_ERR_NOMEM;
 }
 
+/* The library quotes what it found; a quoted line end or escape must not reach the terminal. */
+static void make_one_line(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((uint8_t)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+/* The settings go to the children as JSON. */
+static enum rp_err check_texts(const struct config *config, const char *path)
+{
+	char *text = NULL;
+	enum rp_err err = config_to_json(config, &text);
+
+	if (err == RP_ERR_SYNTAX)
+		snprintf(error_text, error_size, "%s: there is a text in it that is not UTF-8", path);
+	free(text);
+	return err;
+}
+
 enum rp_err config_read(const char *path, struct config **out, char *reason, size_t reason_size)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -420,9 +440,12 @@ enum rp_err config_read(const char *path, struct config **out, char *reason, siz
 		err = check_whole(config);
 	if (err == RP_OK && config->hostname[0] == '\0')
 		err = own_hostname(&config->hostname);
+	if (err == RP_OK)
+		err = check_texts(config, path);
 	if (err != RP_OK) {
 		if (reason[0] == '\0')
 			snprintf(reason, reason_size, "%s: %s", path, err_name(err));
+		make_one_line(reason);
 		config_free(config);
 		return err;
 	}

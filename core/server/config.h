@@ -105,7 +105,7 @@ void config_free(struct config *config);
 RP_MUST_USE enum rp_err config_read_tls(struct config *config, char *reason, size_t reason_size);
 
 /* The settings as JSON text (with certificates and keys, if read), and back. The text is malloc'ed. */
-RP_MUST_USE enum rp_err config_to_json(const struct config *config, char **text);
+RP_MUST_USE enum rp_err config_to_json(const struct config *config, char **text); /* RP_ERR_SYNTAX: a text is no UTF-8 */
 RP_MUST_USE enum rp_err config_of_json(struct bytes text, struct config **out);
 
 /* Every key with its default, unit, bounds and meaning. */

@@ -5,12 +5,17 @@
 #include "core/server/config.h"
 #include "core/server/config_table.h"
 
+/* The library says so by NULL, here as below, where a text is no UTF-8 or there is no memory. */
 static json_t *list_to_json(const struct config_list *list)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < list->count; i++)
-		json_array_append_new(array, json_string(list->word[i]));
+	for (size_t i = 0; i < list->count; i++) {
+		if (json_array_append_new(array, json_string(list->word[i])) != 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
 	return array;
 }
 
@@ -35,31 +40,34 @@ enum rp_err config_to_json(const struct config *config, char **text)
 	json_t *root = json_object();
 	json_t *listen = json_array();
 	json_t *tls = json_array();
+	bool failed = false;
 
 	for (size_t i = 0; i < config_keys_count; i++) {
 		char name[128];
 
 		snprintf(name, sizeof(name), "%s.%s",
 			config_keys[i].section != NULL ? config_keys[i].section : "", config_keys[i].name);
-		json_object_set_new(root, name, key_to_json(config, &config_keys[i]));
+		failed |= json_object_set_new(root, name, key_to_json(config, &config_keys[i])) != 0;
 	}
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct config_listen *l = &config->listen[i];
 
-		json_array_append_new(listen,
-			json_pack("{s:s, s:i, s:s?, s:i, s:s?, s:b}", "name", l->name, "protocol", (int)l->protocol,
-				"address", l->address, "port", (int)l->port, "path", l->path, "proxy",
-				(int)l->proxy_protocol));
+		failed |= json_array_append_new(listen,
+			      json_pack("{s:s, s:i, s:s?, s:i, s:s?, s:b}", "name", l->name, "protocol", (int)l->protocol,
+				  "address", l->address, "port", (int)l->port, "path", l->path, "proxy",
+				  (int)l->proxy_protocol)) != 0;
 	}
 	for (size_t i = 0; i < config->tls_count; i++)
-		json_array_append_new(tls,
-			json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", config->tls[i].name, "cert_path",
-				config->tls[i].cert_path, "key_path", config->tls[i].key_path, "cert",
-				config->tls[i].cert_pem, "key", config->tls[i].key_pem));
+		failed |= json_array_append_new(tls,
+			      json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", config->tls[i].name, "cert_path",
+				  config->tls[i].cert_path, "key_path", config->tls[i].key_path, "cert",
+				  config->tls[i].cert_pem, "key", config->tls[i].key_pem)) != 0;
 	json_object_set_new(root, "listen", listen);
 	json_object_set_new(root, "tls", tls);
-	*text = json_dumps(root, JSON_COMPACT);
+	*text = failed ? NULL : json_dumps(root, JSON_COMPACT);
 	json_decref(root);
+	if (failed)
+		return RP_ERR_SYNTAX;
 	return *text != NULL ? RP_OK : RP_ERR_NOMEM;
 }
 

@@ -52,6 +52,32 @@ Test(config, units_and_lists_are_read)
 	config_free(config);
 }
 
+/* The children could not read them. */
+Test(config, texts_are_utf8)
+{
+	static const char *const bad[] = { "data = \"/srv/\xe9\"\n" LISTEN, "auth { domains = { \"a\", \"\xff\" } }\n" LISTEN,
+		"listen \"\xff\" { protocol = imap address = 127.0.0.1 port = 1143 }\n", "tls \"\xff\" { }\n" LISTEN,
+		"listen b { protocol = lmtp path = \"/\xff\" }\n" };
+	struct config *config;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_eq(read_text(bad[i], &config), RP_ERR_SYNTAX, "%zu", i);
+		cr_assert_not_null(strstr(reason, "UTF-8"), "%s", reason);
+	}
+	cr_assert_eq(read_text("data = \"/srv/\xc3\xa9\"\n" LISTEN, &config), RP_OK, "%s", reason);
+	config_free(config);
+}
+
+Test(config, what_is_wrong_is_told_in_one_line)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text("data = x\"\nshards\x1b[31m = 2\nauth { domains = { \"a\" }\n}\n" LISTEN, &config), RP_ERR_SYNTAX);
+	cr_assert_gt(strlen(reason), 0);
+	for (const char *c = reason; *c != '\0'; c++)
+		cr_assert((unsigned char)*c >= ' ', "%s", reason);
+}
+
 Test(config, an_unknown_key_is_told_with_its_line_and_the_nearest)
 {
 	struct config *config;

@@ -98,6 +98,8 @@ static enum rp_err write_copy(
 static enum rp_err raise_epoch(struct task *task, struct file *file, unsigned shards_count,
     struct format_header *header, unsigned newer)
 {
+	if (header->epoch == UINT64_MAX)
+		return RP_ERR_CORRUPT; /* nobody has started so often; the next would be 0, which is older than all */
 	header->epoch++;
 	while (header->nonce == 0)
 		loop_random(task_loop(task), &header->nonce, sizeof(header->nonce));

@@ -448,9 +448,11 @@ static enum rp_err start_over(struct task *task, struct store *store, const stru
     struct repair *repair)
 {
 	struct catalog names;
+	struct hash_key key; /* the names are a client's, and this runs on a shard */
 	enum rp_err err;
 
-	catalog_init(&names, (struct hash_key){ 0 });
+	loop_random(store->loop, &key, sizeof(key));
+	catalog_init(&names, key);
 	err = volume_read_catalog(task, userid, UINT64_MAX, &names);
 	repair_say(repair, "the journals are gone: mailboxes are made anew from bodies%s",
 	    err == RP_OK ? ", with the names of a catalog" : "");

@@ -3,7 +3,8 @@
 A file that begins with "From " is an mbox: a message begins behind each line "From SENDER DATE" at the beginning or after
 an empty line; that line, and the empty line before the next, are not part of a message; one '>' goes from lines that
 begin with '>'s and "From ". A folder with cur and new is a Maildir: each file in them is a message, and ".A.B" below it is
-its mailbox A/B. Else each file is a message. Other names with a dot before them are left out. A mailbox is called as the
+its mailbox A/B. Else each file is a message, if it begins with a field's name or is called .eml; an empty file is none, and
+is named as wrong where one was meant. Other names with a dot before them are left out. A mailbox is called as the
 folder is.
 """
 import os
@@ -74,3 +75,18 @@ def folder(top):
 
     below(top, '')
     return out
+
+
+FIELD = re.compile(rb'[!-9;-~]+[ \t]*:')
+
+
+def verdict(path, message):
+    """What import makes of one of folder()'s: 'mail', 'wrong' (named and counted), or 'none'."""
+    named = path.lower().endswith('.eml') or os.path.basename(os.path.dirname(path)) in ('cur', 'new')
+    if not os.path.getsize(path):
+        return 'wrong' if named else 'none'
+    if not message:
+        return 'wrong'  # a From line alone
+    if named or FIELD.match(message) or read(path).startswith(b'From '):
+        return 'mail'
+    return 'wrong'

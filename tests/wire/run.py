@@ -465,6 +465,8 @@ class Play:
 # ---- all of them
 
 USERS_EACH = 3
+# T-49: a line of the log, whatever its values were.
+LOG_LINE = re.compile(r'\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) [a-z_]+(\.[a-z_]+)*( [a-z_]+=("([^"\\]|\\.)*"|[!#-~]*))*')
 LOG_BAD = re.compile(r'.*(?:Sanitizer|runtime error|child\.ended|assert).*')
 
 
@@ -526,6 +528,8 @@ def main():
         def log_clean(server):
             bad = LOG_BAD.findall(server.log_text())
             assert not bad, 'in the log:\n' + '\n'.join(bad[:40])
+            odd = [line for line in server.log_text().split('\n') if line and not LOG_LINE.fullmatch(line)]
+            assert not odd, 'no line of a log:\n' + '\n'.join(odd[:10])
 
         def both_shards():
             homes = set(re.findall(r'login\.ok shard=(\d+)', servers['plain'].log_text()))

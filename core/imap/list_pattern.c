@@ -31,6 +31,113 @@ static size_t fold_wildcards(uint8_t *p, size_t n)
 	return to;
 }
 
+/* ---- the matcher ----
+ *
+ * The places in the pattern where the name may have got to are bits: place i is in front of text[i]. One byte of the name moves
+ * all of them at once, 64 in a word.
+ */
+
+enum {
+	ROW_WILD, /* "*" and "%" stand here */
+	ROW_STAR,
+	ROW_NONE, /* of a byte that the pattern does not have: nothing */
+	ROW_FIRST, /* of bytes that it has */
+};
+
+struct list_matcher {
+	size_t words;         /* of a row */
+	const uint64_t *bits; /* rows, one behind the other */
+	uint16_t row[256];    /* of each byte */
+};
+
+static void set_bit(uint64_t *row, size_t at)
+{
+	row[at / WORD_BITS] |= UINT64_C(1) << (at % WORD_BITS);
+}
+
+static const uint64_t *row_of(const struct list_matcher *matcher, size_t row)
+{
+	return matcher->bits + row * matcher->words;
+}
+
+/* NULL: no room. */
+static const struct list_matcher *make_matcher(struct bytes text, struct arena *arena)
+{
+	struct list_matcher *matcher = arena_alloc(arena, sizeof(*matcher));
+	uint16_t rows = ROW_FIRST;
+
+	if (matcher == NULL)
+		return NULL;
+	matcher->words = text.n / WORD_BITS + 1;
+	for (size_t c = 0; c < 256; c++)
+		matcher->row[c] = ROW_NONE;
+	for (size_t i = 0; i < text.n; i++)
+		if (!is_wildcard(text.p[i]) && matcher->row[text.p[i]] == ROW_NONE)
+			matcher->row[text.p[i]] = rows++;
+	uint64_t *bits = arena_calloc(arena, rows * matcher->words, sizeof(*bits));
+
+	if (bits == NULL)
+		return NULL;
+	for (size_t i = 0; i < text.n; i++) {
+		if (is_wildcard(text.p[i]))
+			set_bit(bits + ROW_WILD * matcher->words, i);
+		if (text.p[i] == '*')
+			set_bit(bits + ROW_STAR * matcher->words, i);
+		if (!is_wildcard(text.p[i]))
+			set_bit(bits + matcher->row[text.p[i]] * matcher->words, i);
+	}
+	matcher->bits = bits;
+	return matcher;
+}
+
+/* Take one byte of the name. False: there is no place left. */
+static bool step(const struct list_matcher *matcher, uint64_t *places, uint8_t c, bool fold)
+{
+	uint8_t other = fold && bytes_lower(c) != c ? bytes_lower(c) : c;
+	const uint64_t *stay = row_of(matcher, c == MAILBOX_NAME_DELIMITER ? ROW_STAR : ROW_WILD);
+	const uint64_t *wild = row_of(matcher, ROW_WILD);
+	uint64_t went = 0; /* what goes over into the next word */
+	uint64_t opened = 0;
+	uint64_t any = 0;
+
+	if (fold && other == c && c >= 'a' && c <= 'z')
+		other = (uint8_t)(c - 'a' + 'A');
+	const uint64_t *same = row_of(matcher, matcher->row[c]);
+	const uint64_t *also = row_of(matcher, matcher->row[other]);
+
+	for (size_t w = 0; w < matcher->words; w++) {
+		uint64_t go = places[w] & (same[w] | also[w]);
+		uint64_t next = (places[w] & stay[w]) | go << 1 | went;
+		/* A wildcard may stand for nothing. Behind it there is none: one step. */
+		uint64_t open = next & wild[w];
+
+		places[w] = next | open << 1 | opened;
+		went = go >> (WORD_BITS - 1);
+		opened = open >> (WORD_BITS - 1);
+		any |= places[w];
+	}
+	return any != 0;
+}
+
+bool list_pattern_match(const struct list_pattern *pattern, struct bytes name)
+{
+	struct bytes text = pattern->text;
+	uint64_t places[STATES_WORDS] = { 1 };
+	size_t fold_bytes = mailbox_name_under_inbox(name) ? INBOX_BYTES : 0;
+
+	RP_ASSERT(text.n <= LIST_PATTERN_BYTES_MAX);
+	if (pattern->nothing)
+		return false;
+	if (text.n == 1 && text.p[0] == '*')
+		return true; /* by far the most frequent */
+	if (text.n > 0 && is_wildcard(text.p[0]))
+		set_bit(places, 1);
+	for (size_t i = 0; i < name.n; i++)
+		if (!step(pattern->matcher, places, name.p[i], i < fold_bytes))
+			return false;
+	return places[text.n / WORD_BITS] >> (text.n % WORD_BITS) & 1;
+}
+
 /* Reference and pattern, joined, in UTF-8. */
 static enum rp_err make_pattern(struct bytes reference, struct bytes text, struct arena *arena,
     bool utf8, struct list_pattern *out)
@@ -65,79 +172,8 @@ static enum rp_err make_pattern(struct bytes reference, struct bytes text, struc
 	/* No name ends in the delimiter; some clients write it behind names. */
 	if (n > 1 && p[n - 1] == MAILBOX_NAME_DELIMITER)
 		n--;
-	*out = (struct list_pattern){ .text = bytes_of(p, n) };
-	return RP_OK;
-}
-
-/* The places in the pattern where the name may have got to, as bits: place i is in front of
- * text[i]. */
-struct states {
-	uint64_t word[STATES_WORDS];
-	size_t words; /* as many as this pattern needs */
-	bool any;
-};
-
-static void add_state(struct states *states, struct bytes text, size_t at)
-{
-	states->word[at / WORD_BITS] |= UINT64_C(1) << (at % WORD_BITS);
-	/* A wildcard may stand for nothing. Behind it there is none: one step. */
-	if (at < text.n && is_wildcard(text.p[at])) {
-		at++;
-		states->word[at / WORD_BITS] |= UINT64_C(1) << (at % WORD_BITS);
-	}
-	states->any = true;
-}
-
-static void clear_states(struct states *states)
-{
-	memset(states->word, 0, states->words * sizeof(states->word[0]));
-	states->any = false;
-}
-
-/* Take one byte of the name from the places `from` to the places `to`. */
-static void step(
-    const struct states *from, struct states *to, struct bytes text, uint8_t c, bool fold)
-{
-	clear_states(to);
-	for (size_t w = 0; w < from->words; w++) {
-		for (uint64_t bits = from->word[w]; bits != 0; bits &= bits - 1) {
-			size_t at = w * WORD_BITS + (size_t)__builtin_ctzll(bits);
-
-			if (at == text.n)
-				continue;
-			uint8_t want = text.p[at];
-
-			if (want == '*' || (want == '%' && c != MAILBOX_NAME_DELIMITER))
-				add_state(to, text, at);
-			else if (!is_wildcard(want) &&
-			         (want == c || (fold && bytes_lower(want) == bytes_lower(c))))
-				add_state(to, text, at + 1);
-		}
-	}
-}
-
-bool list_pattern_match(const struct list_pattern *pattern, struct bytes name)
-{
-	struct bytes text = pattern->text;
-	struct states states[2];
-	size_t fold_bytes = mailbox_name_under_inbox(name) ? INBOX_BYTES : 0;
-	unsigned now = 0;
-
-	RP_ASSERT(text.n <= LIST_PATTERN_BYTES_MAX);
-	if (pattern->nothing)
-		return false;
-	if (text.n == 1 && text.p[0] == '*')
-		return true; /* by far the most frequent */
-	for (int i = 0; i < 2; i++) {
-		states[i].words = text.n / WORD_BITS + 1;
-		clear_states(&states[i]);
-	}
-	add_state(&states[now], text, 0);
-	for (size_t i = 0; i < name.n && states[now].any; i++) {
-		step(&states[now], &states[!now], text, name.p[i], i < fold_bytes);
-		now = !now;
-	}
-	return states[now].word[text.n / WORD_BITS] >> (text.n % WORD_BITS) & 1;
+	*out = (struct list_pattern){ .text = bytes_of(p, n), .matcher = make_matcher(bytes_of(p, n), arena) };
+	return out->matcher != NULL ? RP_OK : RP_ERR_LIMIT;
 }
 
 bool list_args_match(const struct list_args *args, struct bytes name)

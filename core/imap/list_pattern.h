@@ -9,9 +9,12 @@ enum {
 	LIST_PATTERNS_MAX = 100,       /* in a command */
 };
 
+struct list_matcher;
+
 /* A pattern over names as mailbox_name.h has them: UTF-8, '/' between levels. */
 struct list_pattern {
 	struct bytes text; /* runs of wildcards are one wildcard */
+	const struct list_matcher *matcher; /* what was made of it; in the arena. NULL: nothing */
 	bool nothing;      /* ill-formed on the wire: matches no name */
 };
 
@@ -49,7 +52,7 @@ RP_MUST_USE enum rp_err list_args_parse_lsub(
     struct lex *lex, struct arena *arena, bool utf8, struct list_args *out);
 
 /* Does the pattern match all of the name? "*" stands for anything, "%" for anything without a '/'.
- * INBOX as first level matches in any case. O(pattern * name), whatever they are. */
+ * INBOX as first level matches in any case. A step for each byte of the name and 64 of the pattern, whatever they are. */
 bool list_pattern_match(const struct list_pattern *pattern, struct bytes name);
 
 /* Does one of them? */

@@ -21,6 +21,8 @@ struct list_walk {
 	unsigned lines;
 	uint8_t name[MAILBOX_NAME_BYTES_MAX]; /* where the walk is: a copy, as entries are good until a suspension only */
 	size_t name_n;
+	uint8_t below[MAILBOX_NAME_BYTES_MAX + 1]; /* where subscribed_below() is */
+	size_t below_n;
 };
 
 /* What is said of one name. */
@@ -90,24 +92,33 @@ static bool is_below(struct bytes name, struct bytes parent)
 	return name.n > parent.n + 1 && bytes_starts_with(name, parent) && name.p[parent.n] == '/';
 }
 
-/* The first subscribed name below `parent`; not_shown: that no pattern matches. NULL: none. */
-static const struct catalog_entry *subscribed_below(
-    const struct list_walk *walk, struct bytes parent, bool not_shown)
+/* Is there a subscribed name below `parent` (not_shown: one that no pattern matches)? The first is in walk->below then. There may
+ * be many to look at, so others have their turn meanwhile, and entries are stale afterwards. */
+static enum rp_err subscribed_below(
+    struct task *task, struct list_walk *walk, struct bytes parent, bool not_shown, bool *found)
 {
-	uint8_t start[MAILBOX_NAME_BYTES_MAX + 1];
 	struct volume *volume = walk->cmd->session->volume;
-	const struct catalog_entry *entry;
 
 	RP_ASSERT(parent.n <= MAILBOX_NAME_BYTES_MAX);
-	memcpy(start, parent.p, parent.n);
-	start[parent.n] = '/';
-	entry = volume_next(volume, bytes_of(start, parent.n + 1));
-	while (entry != NULL && is_below(entry->name, bytes_of(start, parent.n))) {
-		if (entry->subscribed && !(not_shown && list_args_match(&walk->args, entry->name)))
-			return entry;
-		entry = volume_next(volume, entry->name);
+	memcpy(walk->below, parent.p, parent.n);
+	walk->below[parent.n] = '/';
+	walk->below_n = parent.n + 1;
+	for (;;) {
+		const struct catalog_entry *entry = volume_next(volume, bytes_of(walk->below, walk->below_n));
+		enum rp_err err;
+
+		*found = false;
+		if (entry == NULL || !is_below(entry->name, parent))
+			return RP_OK;
+		memcpy(walk->below, entry->name.p, entry->name.n);
+		walk->below_n = entry->name.n;
+		*found = entry->subscribed && !(not_shown && list_args_match(&walk->args, entry->name));
+		if (*found)
+			return RP_OK;
+		err = task_pause(task);
+		if (err != RP_OK)
+			return err;
 	}
-	return NULL;
 }
 
 /* Parents of a subscribed name that are in no list themselves: each is told of at its first subscribed child. */
@@ -116,16 +127,15 @@ static enum rp_err put_unknown_parents(
 {
 	for (size_t i = 1; i < child.n; i++) {
 		struct list_line line = { .name = bytes_slice(child, 0, i), .childinfo = true };
-		const struct catalog_entry *first;
 		enum rp_err err;
+		bool found;
 
 		if (child.p[i] != '/' || !list_args_match(&walk->args, line.name) ||
 		    volume_find(walk->cmd->session->volume, line.name) != NULL)
 			continue;
-		first = subscribed_below(walk, line.name, true);
-		if (first == NULL || !bytes_eq(first->name, child))
-			continue;
-		err = put_line(task, walk, &line);
+		err = subscribed_below(task, walk, line.name, true, &found);
+		if (err == RP_OK && found && bytes_eq(bytes_of(walk->below, walk->below_n), child))
+			err = put_line(task, walk, &line);
 		if (err != RP_OK)
 			return err;
 	}
@@ -159,8 +169,14 @@ static enum rp_err visit(
 	if (!list_args_match(&walk->args, line.name))
 		return RP_OK;
 	line.chosen = is_chosen(walk, entry);
-	if (recursive)
-		line.childinfo = subscribed_below(walk, line.name, !line.chosen) != NULL;
+	if (recursive) {
+		enum rp_err err = subscribed_below(task, walk, line.name, !line.chosen, &line.childinfo);
+
+		if (err != RP_OK)
+			return err;
+		entry = volume_find(walk->cmd->session->volume, line.name);
+		line.chosen = entry != NULL && is_chosen(walk, entry);
+	}
 	if (!line.chosen && !line.childinfo)
 		return RP_OK;
 	line.entry = entry;

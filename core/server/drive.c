@@ -256,6 +256,8 @@ static enum rp_err run_command(struct task *task, struct drive_run *run)
 	enum rp_err err = RP_OK;
 
 	resp_flush(&run->resp);
+	if (run->conn->state != CONN_OPEN)
+		return RP_ERR_CANCELED; /* its time came meanwhile: BYE was the last word */
 	if (result == CMD_OK || result == CMD_NO || result == CMD_BAD)
 		err = drop_stream(task, run);
 	if (err == RP_ERR_TOOBIG)

@@ -28,8 +28,8 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 		shared_note_task(task, &session->userid);
 		err = session_enter(task, session, &shard->env);
 	}
-	if (err == RP_ERR_CANCELED)
-		return err;
+	if (err == RP_ERR_CANCELED || conn->state != CONN_OPEN)
+		return RP_ERR_CANCELED; /* what was counted and opened goes with the connection */
 	if (err == RP_OK) {
 		stat_add(&shard->stats.logins, 1);
 		conn->in_bytes_max = CONN_IN_BYTES_USER;
@@ -119,6 +119,7 @@ enum rp_err handoff_enter(struct task *task, struct drive *drive)
 	struct shard *shard = conn->shard;
 	unsigned home = userid_shard(&drive->session.userid, shard->count);
 
+	RP_ASSERT(conn->state == CONN_OPEN); /* who was told BYE gets no further */
 	conn_uncount(conn); /* it has logged in: no stranger any more */
 	if (home == shard->number)
 		return enter(task, drive);

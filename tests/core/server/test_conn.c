@@ -181,6 +181,40 @@ Test(conn, who_does_not_log_in_is_let_go)
 	}
 }
 
+/* The password is right, but known as such when the time is over. */
+static enum rp_err authenticate_late(struct task *task, struct session *session, struct bytes authzid, struct bytes name,
+    struct bytes password, struct userid *userid, struct bytes *canonical)
+{
+	(void)authzid, (void)password;
+	*userid = (struct userid){ { 1 } };
+	*canonical = arena_copy(&session->arena, name);
+	return task_sleep(task, 61 * CLOCK_NS_PER_S);
+}
+
+/* BYE is the last word: no login comes behind it, and the connection does not wait for anything more. */
+Test(conn, who_logs_in_too_late_is_not_let_in_behind_his_bye)
+{
+	static const struct client_step script[] = {
+		{ .await = "ready.\r\n", .send = "a LOGIN sam secret\r\n" },
+		{ .await = "never" },
+		{ 0 },
+	};
+	static const char bye[] = "* BYE Too long without a login.\r\n";
+	struct conn_fixture f;
+
+	for (unsigned i = 0; i < 2; i++) {
+		conn_fixture_open(&f, 1, i == 0 ? CONFIG_IMAP : CONFIG_IMAPS, script);
+		f.shard.env.plaintext_login = true;
+		f.shard.env.authenticate = authenticate_late;
+		conn_fixture_accept(&f);
+		conn_fixture_run(&f);
+		cr_assert(has(&f, bye), "%s", f.client.text);
+		cr_assert_str_eq(strstr(f.client.text, bye), bye);
+		cr_assert_leq(conn_fixture_lived_s(&f), 62);
+		conn_fixture_close(&f);
+	}
+}
+
 /* Nor does it help to take none of the answers. */
 Test(conn, a_stranger_who_does_not_read_is_let_go_all_the_same)
 {

@@ -233,13 +233,14 @@ class CheckedPlain(Checked, imaplib.IMAP4):
 
 
 class Raw:
-    """Bytes to and from the IMAP port, where what comes is read by the strict grammar too; or another port."""
+    """Bytes to and from a port; what comes from an IMAP one is read by the strict grammar too."""
 
-    def __init__(self, server, tls=False, port=None):
-        sock = socket.create_connection(('127.0.0.1', port or (server.port_tls if tls else server.port)), timeout=30)
+    def __init__(self, server, tls=False, port=None, source=None):
+        sock = socket.create_connection(('127.0.0.1', port or (server.port_tls if tls else server.port)), timeout=30,
+                                        source_address=(source, 0) if source else None)
         self.sock = server.tls_context().wrap_socket(sock, server_hostname='localhost') if tls else sock
         self.buffer = b''
-        self.tap = imap_grammar.Tap() if port is None else None
+        self.tap = imap_grammar.Tap() if port != server.port_lmtp else None
 
     def receive(self):
         data = self.sock.recv(65536)

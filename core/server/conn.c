@@ -260,6 +260,7 @@ static bool take_plain(struct conn *conn, struct bytes in)
 	bool taken = conn->tls != NULL ? take_ciphertext(conn, bytes_of(rest, rest_n))
 				       : conn_input_put(conn, bytes_of(rest, rest_n));
 
+	bytes_wipe(rest, rest_n); /* perhaps a password */
 	free(rest);
 	return taken;
 }
@@ -500,10 +501,17 @@ static uint64_t hello_left_ns(const struct conn *conn)
 void conn_begin(struct conn *conn)
 {
 	struct shard *shard = conn->shard;
+	char peer[48];
 
 	if (conn->proxy_awaited) {
-		conn_input_arm(conn);
-		conn_tick_soon(conn, hello_left_ns(conn));
+		if (admission_trusted(shard, &conn->peer)) {
+			conn_input_arm(conn);
+			conn_tick_soon(conn, hello_left_ns(conn));
+			return;
+		}
+		LOG(shard->log, LOG_WARN, "conn.refused", LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
+			LOG_STR("reason", "proxy_protocol, but not from trusted_networks"));
+		conn_drop(conn, "untrusted proxy");
 		return;
 	}
 	admission_begin(conn);

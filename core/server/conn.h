@@ -76,7 +76,7 @@ struct conn {
 	const struct config_listen *listen;
 
 	enum conn_state state;
-	bool proxy_awaited; /* a PROXY header comes first */
+	bool proxy_awaited; /* a PROXY header comes first, from a trusted network */
 	bool greeted;
 	bool in_ended; /* the peer's end of input */
 	bool out_done;  /* LINGERING: all is sent */

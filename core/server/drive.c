@@ -76,7 +76,8 @@ static void drive_greet(struct conn *conn)
 	struct drive *drive = drive_of(conn);
 	struct resp resp;
 
-	drive->session.loopback = is_loopback(&conn->peer);
+	/* Whatever a proxy says of its client, nobody becomes local by it; nor does a client from afar by a proxy that is. */
+	drive->session.loopback = is_loopback(net_peer(conn->net)) && is_loopback(&conn->peer);
 	resp_init(&resp, &conn->out, false);
 	registry_greeting(&drive->session, &resp);
 	resp_flush(&resp);

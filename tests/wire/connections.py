@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -108,6 +109,34 @@ def auth_comes_back():
             while not login(greeting(server.raw()), 'sam').startswith(b'a OK'):
                 assert time.monotonic() < end, 'nobody can log in any more'
                 time.sleep(0.05)
+
+
+def proxy_is_believed_from_trusted_networks_only():
+    """THREATS 18: else whoever reaches that port chooses his address, and with it his rights and whose books he is in."""
+    port, = rp.free_ports(1)
+    listen = f'listen proxied {{ protocol = imap address = 127.0.0.1 port = {port} proxy_protocol = true }}'
+    with rp.Server(trusted=False, auth='trusted_networks = { "127.9.0.0/16" }', config=listen,
+                   limits='connections_per_address = 2') as server:
+        server.add_user('sam')
+
+        def proxied(claims, source):
+            client = rp.Raw(server, port=port, source=source)
+            client.send(b'\r\n\r\n\0\r\nQUIT\n\x21\x11' + struct.pack('>H', 12) + socket.inet_aton(claims) +
+                        socket.inet_aton('127.0.0.1') + struct.pack('>HH', 1234, 143))
+            return client
+        for claims in ('127.9.1.1', '127.0.0.1', '203.0.113.7'):
+            try:
+                said = proxied(claims, '127.0.0.1').closed()
+            except (BrokenPipeError, ConnectionResetError):
+                said = b''
+            assert said == b'', said
+        assert 'not from trusted_networks' in server.log_text()
+        client = greeting(proxied('203.0.113.7', '127.9.0.1'))
+        assert login(client, 'sam').startswith(b'a NO [PRIVACYREQUIRED]'), 'from afar, by a proxy that is here'
+        assert login(greeting(proxied('127.0.0.1', '127.9.0.1')), 'sam').startswith(b'a OK')
+        second = greeting(proxied('203.0.113.7', '127.9.0.1'))
+        assert b'* BYE Too many' in proxied('203.0.113.7', '127.9.0.1').closed(), 'the client is counted, not the proxy'
+        second.close()
 
 
 # ---- after the login
@@ -289,7 +318,7 @@ def tickets():
         assert server.process.poll() is None
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, still_here, stalled, id_is_logged, tickets)
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, id_is_logged, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 
 

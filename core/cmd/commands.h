@@ -32,6 +32,9 @@ cmd_fn cmd_move;
 cmd_fn cmd_namespace;
 cmd_fn cmd_noop;
 cmd_fn cmd_rename;
+#ifdef RP_TEST_HOOKS
+cmd_fn cmd_sandbox;
+#endif
 cmd_fn cmd_search;
 cmd_fn cmd_select;
 cmd_fn cmd_starttls;

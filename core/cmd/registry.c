@@ -42,6 +42,7 @@ static const struct cmd_def registry[] = {
 #ifdef RP_TEST_HOOKS
 	{ "XCRASH",       IN_AUTH | IN_SELECTED, 0,                        cmd_crash },
 	{ "XFAIL",        IN_AUTH | IN_SELECTED, NO_NEWS,                  cmd_fail },
+	{ "XSANDBOX",     IN_AUTH | IN_SELECTED, 0,                        cmd_sandbox },
 #endif
 };
 

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -109,6 +111,7 @@ static const int allowed_calls[] = {
 	SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),
 	SCMP_SYS(prctl), SCMP_SYS(arch_prctl), SCMP_SYS(getrusage),
+	SCMP_SYS(seccomp), /* for sandbox_tighten(), which takes it away */
 #ifdef RP_SANITIZED
 	/* The sanitizers look into /proc, and start a program to name a stack's functions. */
 	SCMP_SYS(open), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(access), SCMP_SYS(stat), SCMP_SYS(lstat),
@@ -118,6 +121,19 @@ static const int allowed_calls[] = {
 	SCMP_SYS(getdents),
 #endif
 };
+
+/* Put the filter (freed) into force. */
+static enum rp_err load_seccomp(scmp_filter_ctx filter, enum rp_err err, const char **reason)
+{
+	if (err == RP_OK && seccomp_load(filter) != 0)
+		err = RP_ERR_UNAVAILABLE;
+	if (filter != NULL)
+		seccomp_release(filter);
+	if (err != RP_ERR_UNAVAILABLE)
+		return err;
+	*reason = "this kernel has no seccomp filter (CONFIG_SECCOMP_FILTER)";
+	return RP_OK;
+}
 
 static enum rp_err enter_seccomp(const char **reason)
 {
@@ -132,15 +148,33 @@ static enum rp_err enter_seccomp(const char **reason)
 		if (failed != 0 && failed != -EEXIST && failed != -EDOM)
 			err = RP_ERR_UNAVAILABLE;
 	}
-	if (err == RP_OK && seccomp_load(filter) != 0)
-		err = RP_ERR_UNAVAILABLE;
-	if (filter != NULL)
-		seccomp_release(filter);
-	if (err == RP_ERR_UNAVAILABLE) {
-		*reason = "this kernel has no seccomp filter (CONFIG_SECCOMP_FILTER)";
-		return RP_OK;
-	}
-	return err;
+	return load_seccomp(filter, err, reason);
+}
+
+/* Of what is allowed above, by then used no more. Sanitizers start programs and threads of their own. */
+static const int used_calls[] = {
+	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_register), SCMP_SYS(seccomp),
+#ifndef RP_SANITIZED
+	SCMP_SYS(clone), SCMP_SYS(clone3),
+#endif
+};
+
+enum rp_err sandbox_tighten(const char **reason)
+{
+	/* Beside the first filter: a call has to pass both. */
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
+	bool failed = filter == NULL || seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) != 0;
+
+	*reason = "";
+	for (size_t i = 0; i < sizeof(used_calls) / sizeof(used_calls[0]) && !failed; i++)
+		failed = seccomp_rule_add(filter, refuse, used_calls[i], 0) != 0;
+	failed = failed ||
+		 seccomp_rule_add(filter, refuse, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) != 0 ||
+		 seccomp_rule_add(filter, refuse, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) != 0 ||
+		 seccomp_rule_add(filter, refuse, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) != 0 ||
+		 seccomp_rule_add(filter, refuse, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0)) != 0; /* 0: itself */
+	return load_seccomp(filter, failed ? RP_ERR_UNAVAILABLE : RP_OK, reason);
 }
 
 enum rp_err sandbox_enter(const struct sandbox_settings *settings, const char **reason)

@@ -293,6 +293,11 @@ static void start(struct server *server)
 		LOG(server->log, LOG_WARN, "sandbox", LOG_STR("reason", reason));
 	shared_watch(server->shared);
 	start_threads(server);
+	shard_group_wait(server->group); /* each has its ring and its helpers */
+	if (sandbox_tighten(&reason) != RP_OK)
+		refuse(server, "out of memory");
+	if (reason[0] != '\0')
+		LOG(server->log, LOG_WARN, "sandbox", LOG_STR("reason", reason));
 	order(server, 0, ORDER_CLAIM, 0, NULL);
 }
 

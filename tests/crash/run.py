@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The server is killed, crashed, badly configured and out of room: what was promised holds.
 
-    tests/crash/run.py [--seed N] [--kills N] [--only kill|poison|fault]
+    tests/crash/run.py [--seed N] [--kills N] [--only kill|poison|sandbox|fault]
 """
 import argparse
 import glob
@@ -184,6 +184,33 @@ def poison(checks):
         checks.run('his neighbours read and write', neighbours)
         checks.run('LMTP: 451 for him, 250 for the others', lmtp)
         print('server back after a crash: ' + ', '.join(f'{b:.3f} s' for b in backs))
+
+
+def sandbox(checks):
+    """What a shard that somebody has taken over could still ask of the kernel, asked by a shard of the running server."""
+    with rp.Server(shards=2) as server:
+        server.add_user('sam')
+        client = rp.Raw(server)
+        client.line()
+        client.send(b'a LOGIN sam secret\r\n')
+        client.until('a')
+        client.send(b'b XSANDBOX %d\r\n' % server.children()['auth'])
+        said = client.until('b')
+        if b'b BAD Unknown' in said:
+            checks.skip('the sandbox', 'this build has no XSANDBOX (-Dtest_hooks=true)')
+            return
+        found = {what: answer for what, answer in re.findall(r'\* OK (\S+) (allowed|refused)', said.decode())}
+        # The sanitizers start programs, to name functions, and look at their own process by another one.
+        programs = ('fork', 'clone-user', 'execve') if not SANITIZED else ()
+        for what in ('getpid', 'own-tgkill', 'own-prlimit', 'mmap'):
+            checks.run(f'sandbox: {what} is left', lambda what=what: expect(found, what, 'allowed'))
+        for what in ('socket', 'io_uring_setup', 'io_uring_register', 'seccomp', 'mmap-exec', 'mprotect-exec', 'tgkill',
+                     'prlimit') + programs:
+            checks.run(f'sandbox: {what} is refused', lambda what=what: expect(found, what, 'refused'))
+
+
+def expect(found, what, answer):
+    assert found[what] == answer, found
 
 
 def refusal(server, says, edit=None, conf=None):
@@ -402,7 +429,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument('--kills', type=int, default=50)
-    parser.add_argument('--only', choices=('kill', 'poison', 'fault', 'config', 'end', 'disk'))
+    parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk'))
     options = parser.parse_args()
     checks = rp.Checks()
     print(f'seed {options.seed}', flush=True)
@@ -410,6 +437,7 @@ def main():
         'config': lambda: bad_configs(checks),
         'end': lambda: reload_and_end(checks),
         'disk': lambda: full_disk(checks),
+        'sandbox': lambda: sandbox(checks),
         'poison': lambda: poison(checks),
         'kill': lambda: kills(checks, options.seed, options.kills),
     }

@@ -41,13 +41,13 @@ static void on_accept(void *arg, struct net *net)
 	accept_connection(acceptor->shard, acceptor->listen, net);
 }
 
-enum rp_err accept_start(struct shard *shard, const int *fds)
+enum rp_err accept_start(struct shard *shard, const struct config_listen *listen, const int *fds)
 {
 	shard->acceptors = calloc(shard->config->listen_count, sizeof(struct acceptor));
 	if (shard->acceptors == NULL)
 		return RP_ERR_NOMEM;
 	for (size_t i = 0; i < shard->config->listen_count; i++) {
-		shard->acceptors[i] = (struct acceptor){ .shard = shard, .listen = &shard->config->listen[i] };
+		shard->acceptors[i] = (struct acceptor){ .shard = shard, .listen = &listen[i] };
 		enum rp_err err =
 			net_listen(shard->loop, fds[i], on_accept, &shard->acceptors[i], &shard->listeners[i]);
 

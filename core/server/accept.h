@@ -9,8 +9,9 @@ struct net;
 /* One that has come in on this socket. Owns net. */
 void accept_connection(struct shard *shard, const struct config_listen *listen, struct net *net);
 
-/* Accept on all listening sockets (fds in the order of config->listen, borrowed). */
-RP_MUST_USE enum rp_err accept_start(struct shard *shard, const int *fds);
+/* Accept on all listening sockets. listen: config->listen, good as long as any shard runs, as connections take it along; fds: in
+ * its order, borrowed. */
+RP_MUST_USE enum rp_err accept_start(struct shard *shard, const struct config_listen *listen, const int *fds);
 void accept_stop(struct shard *shard);
 
 #endif

@@ -29,6 +29,11 @@ struct address_table *address_table_open(struct hash_key key, uint64_t connectio
 	return table;
 }
 
+void address_table_set_max(struct address_table *table, uint64_t connections_max)
+{
+	table->connections_max = connections_max;
+}
+
 void address_table_close(struct address_table *table)
 {
 	if (table == NULL)

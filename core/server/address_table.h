@@ -16,6 +16,9 @@ struct shard_group;
 struct address_table *address_table_open(struct hash_key key, uint64_t connections_max);
 void address_table_close(struct address_table *table);
 
+/* Who is there already stays. */
+void address_table_set_max(struct address_table *table, uint64_t connections_max);
+
 /* The shard that keeps an address's books. */
 unsigned address_table_shard(const struct net_address *address, unsigned shards_count);
 

@@ -1,7 +1,7 @@
 /* child.h -- what the supervisor and the server say to each other: one SOCK_SEQPACKET pair, short words, descriptors along.
  *
  *   supervisor -> server   "start" [enum child_start, listeners..., auth pairs...]
- *                          "reload" [settings memfd]     new certificates and limits
+ *                          "reload" [settings memfd]     new certificates and limits (reload.h)
  *                          "auth" [auth pairs...]        the auth process was started anew
  *                          "stop"
  *   server -> supervisor   "ready", "failed REASON" (then it ends), "stopped"

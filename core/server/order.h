@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#include "core/server/config.h"
+
+struct tls_ctx;
+
 enum order_kind {
 	/* to a shard */
 	ORDER_CLAIM = 1, /* the store's lock and epoch (one shard, before all others); answered by CLAIMED or FAILED */
@@ -13,7 +17,7 @@ enum order_kind {
 	ORDER_VOID,      /* all have: what is left belongs to nobody (one shard): VOIDED */
 	ORDER_REUSE,     /* log files may be used again */
 	ORDER_AUTH,      /* `number` is a new descriptor to the auth process */
-	ORDER_TLS,       /* `pointer` is a new struct tls_ctx, a count of it the shard's */
+	ORDER_RELOAD,    /* `pointer`: a struct order_reload, malloc'ed, the shard's */
 	ORDER_STOP,      /* end in order: STOPPED */
 	/* from a shard */
 	ORDER_CLAIMED,   /* number: the epoch */
@@ -23,6 +27,12 @@ enum order_kind {
 	ORDER_VOIDED,
 	ORDER_FAILED, /* pointer: why, static text or text that lives on */
 	ORDER_STOPPED,
+};
+
+/* New settings. */
+struct order_reload {
+	struct tls_ctx *tls;  /* a count of it is the shard's; NULL: no certificate */
+	struct config config; /* for reload_take(): what it points to is gone */
 };
 
 struct order {

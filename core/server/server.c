@@ -19,6 +19,7 @@
 #include "core/server/child.h"
 #include "core/server/config.h"
 #include "core/server/order.h"
+#include "core/server/reload.h"
 #include "core/server/sandbox.h"
 #include "core/server/shard_thread.h"
 #include "core/server/version.h"
@@ -60,7 +61,7 @@ static void flush_logs(struct server *server)
 
 	(void)!read(server->log_wake, &woken, sizeof(woken));
 	log_flush_fd(server->log, STDERR_FILENO);
-	for (unsigned i = 0; i < server->count; i++)
+	for (unsigned i = 0; i < server->count && server->shard_log != NULL; i++)
 		if (server->shard_log[i] != NULL)
 			log_flush_fd(server->shard_log[i], STDERR_FILENO);
 }
@@ -110,27 +111,17 @@ static void order_all(struct server *server, enum order_kind kind, uint64_t numb
 
 /* ---- starting ---- */
 
-static struct tls_ctx *make_tls(struct server *server, const struct config *config, char text[TLS_CTX_TEXT_BYTES])
+static enum rp_err make_tls(struct server *server, const struct config *config, struct tls_ctx **out,
+    char text[TLS_CTX_TEXT_BYTES])
 {
-	struct tls_ctx_cert *certs = calloc(config->tls_count + 1, sizeof(*certs));
-	struct tls_ctx *ctx = NULL;
+	enum rp_err err = reload_tls(config, out, text);
 
-	text[0] = '\0';
-	if (certs == NULL)
-		return NULL;
-	for (size_t i = 0; i < config->tls_count; i++)
-		certs[i] = (struct tls_ctx_cert){
-			.name = config->tls[i].cert_path,
-			.chain_pem = bytes_of_str(config->tls[i].cert_pem),
-			.key_pem = bytes_of_str(config->tls[i].key_pem),
-		};
-	if (tls_ctx_open(certs, config->tls_count, clock_wall_ns() / CLOCK_NS_PER_S, &ctx, text) == RP_OK) {
-		tls_ctx_set_ticket_keys(ctx, &server->shared->tickets);
-		if (text[0] != '\0')
-			LOG(server->log, LOG_WARN, "tls.certificate", LOG_STR("warning", text));
-	}
-	free(certs);
-	return ctx;
+	if (err != RP_OK || *out == NULL)
+		return err;
+	tls_ctx_set_ticket_keys(*out, &server->shared->tickets);
+	if (text[0] != '\0')
+		LOG(server->log, LOG_WARN, "tls.certificate", LOG_STR("warning", text));
+	return RP_OK;
 }
 
 static void read_settings(struct server *server, int fd, struct config **out)
@@ -183,9 +174,9 @@ static void make_shards(struct server *server, const struct child_message *start
 	for (unsigned i = 0; i < server->count; i++) {
 		int pair[2];
 		const char *charset = "";
-		struct tls_ctx *tls = config->tls_count > 0 ? make_tls(server, config, tls_text) : NULL;
+		struct tls_ctx *tls;
 
-		if (config->tls_count > 0 && tls == NULL)
+		if (make_tls(server, config, &tls, tls_text) != RP_OK)
 			refuse(server, tls_text);
 		if (charset_init(&server->charsets[i], &charset) != RP_OK) {
 			snprintf(tls_text, sizeof(tls_text), "this machine cannot convert %s: install libc-bin, or the package with "
@@ -356,21 +347,33 @@ static void on_answer(struct server *server, const struct order *answer)
 
 static void on_reload(struct server *server, int fd)
 {
+	struct order_reload *reload[SHARED_SHARDS_MAX];
 	struct config *config;
-	char text[TLS_CTX_TEXT_BYTES];
+	char text[TLS_CTX_TEXT_BYTES] = "out of memory";
+	enum rp_err err = RP_OK;
+	unsigned made = 0;
 
 	read_settings(server, fd, &config);
-	for (unsigned i = 0; i < server->count; i++) {
-		struct tls_ctx *tls = config->tls_count > 0 ? make_tls(server, config, text) : NULL;
-
-		if (tls == NULL) {
-			LOG(server->log, LOG_ERROR, "tls.reload_failed", LOG_STR("reason", text));
-			break;
-		}
-		order(server, i, ORDER_TLS, 0, tls);
+	for (; made < server->count && err == RP_OK; made++) {
+		reload[made] = calloc(1, sizeof(*reload[made]));
+		err = reload[made] != NULL ? make_tls(server, config, &reload[made]->tls, text) : RP_ERR_NOMEM;
+		if (err == RP_OK)
+			reload[made]->config = *config;
+	}
+	/* All shards or none. */
+	for (unsigned i = 0; i < made; i++) {
+		if (err == RP_OK)
+			order(server, i, ORDER_RELOAD, 0, reload[i]);
+		else if (reload[i] != NULL)
+			tls_ctx_close(reload[i]->tls);
+		if (err != RP_OK)
+			free(reload[i]);
 	}
 	config_free(config);
-	LOG(server->log, LOG_INFO, "server.reloaded");
+	if (err == RP_OK)
+		LOG(server->log, LOG_INFO, "server.reloaded");
+	else
+		LOG(server->log, LOG_ERROR, "server.reload_failed", LOG_STR("reason", text));
 }
 
 static void on_message(struct server *server)

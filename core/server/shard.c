@@ -12,6 +12,7 @@
 #include "core/server/drive.h"
 #include "core/server/lmtp_drive.h"
 #include "core/server/order.h"
+#include "core/server/reload.h"
 #include "core/server/shard_thread.h"
 #include "core/server/user_table.h"
 #include "core/session/message_reader.h"
@@ -36,6 +37,7 @@ enum {
 struct shard_thread {
 	struct shard shard;
 	const struct shard_thread_settings *settings;
+	struct config config; /* its numbers and switches are this shard's own; what it points to is shared, read-only */
 	struct net *boss; /* the main thread */
 	struct order answer[SHARD_ANSWERS_MAX];
 	unsigned answers_from;
@@ -295,6 +297,26 @@ static void set_tls(struct shard *shard, struct tls_ctx *tls_ctx)
 	shard->env.tls_available = tls_ctx != NULL;
 }
 
+static void set_env(struct shard *shard)
+{
+	shard->env.appendlimit_bytes = shard->config->appendlimit_bytes;
+	shard->env.search_cpu_ms = shard->config->search_cpu_ms;
+	shard->env.plaintext_login = shard->config->plaintext_login;
+}
+
+static void reload(struct shard_thread *thread, struct order_reload *order)
+{
+	struct shard *shard = &thread->shard;
+
+	set_tls(shard, order->tls);
+	reload_take(&thread->config, &order->config);
+	set_env(shard);
+	address_table_set_max(shard->addresses, shard->config->connections_per_address_max);
+	if (shard->auth != NULL)
+		auth_link_changed(shard->auth); /* what the auth process says may be another thing now */
+	free(order);
+}
+
 static void carry_out(struct shard_thread *thread, const struct order *order)
 {
 	struct shard *shard = &thread->shard;
@@ -309,7 +331,7 @@ static void carry_out(struct shard_thread *thread, const struct order *order)
 		err = start(thread, open_store);
 		break;
 	case ORDER_LISTEN:
-		err = accept_start(shard, thread->settings->listen_fds);
+		err = accept_start(shard, thread->settings->config->listen, thread->settings->listen_fds);
 		if (err == RP_OK && shard->number == 0)
 			err = admin_open(shard, thread->settings->control_fd);
 		if (err == RP_OK)
@@ -325,8 +347,8 @@ static void carry_out(struct shard_thread *thread, const struct order *order)
 		if (shard->auth != NULL)
 			auth_link_renew(shard->auth, (int)order->number);
 		break;
-	case ORDER_TLS:
-		set_tls(shard, (struct tls_ctx *)(uintptr_t)order->pointer);
+	case ORDER_RELOAD:
+		reload(thread, (struct order_reload *)(uintptr_t)order->pointer);
 		break;
 	case ORDER_STOP:
 		stop(thread);
@@ -412,7 +434,8 @@ void *shard_thread_run(void *arg)
 	thread->settings = settings;
 	shard->number = settings->number;
 	shard->count = settings->count;
-	shard->config = settings->config;
+	thread->config = *settings->config;
+	shard->config = &thread->config;
 	shard->shared = settings->shared;
 	shard->group = settings->group;
 	shard->log = settings->log;
@@ -424,13 +447,11 @@ void *shard_thread_run(void *arg)
 	shard->env = (struct session_env){
 		.server_name = "ringpost",
 		.version = settings->version,
-		.appendlimit_bytes = shard->config->appendlimit_bytes,
-		.search_cpu_ms = shard->config->search_cpu_ms,
-		.plaintext_login = shard->config->plaintext_login,
 		.charsets = settings->charsets,
 		.shards_count = settings->count,
 		.authenticate = auth_link_authenticate,
 	};
+	set_env(shard);
 	if (loop_open(&loop_settings, &shard->loop, &reason) != RP_OK)
 		settings->cannot_start(settings, reason);
 	shared_watch_thread(shard->number);

@@ -21,6 +21,7 @@
 #include "core/server/config.h"
 #include "core/server/listeners.h"
 #include "core/server/owner.h"
+#include "core/server/reload.h"
 #include "core/server/server.h"
 #include "core/server/shared.h"
 #include "io/base/clock.h"
@@ -79,7 +80,7 @@ static uint64_t wall_s(void)
 
 /* ---- settings ---- */
 
-static enum rp_err make_settings(struct supervisor *s, struct config *config, int *fd)
+static enum rp_err make_settings(const struct config *config, int *fd)
 {
 	char *text;
 	enum rp_err err = config_to_json(config, &text);
@@ -89,7 +90,6 @@ static enum rp_err make_settings(struct supervisor *s, struct config *config, in
 	*fd = child_memfd("ringpost-settings", bytes_of_str(text));
 	bytes_wipe(text, strlen(text));
 	free(text);
-	(void)s;
 	return *fd >= 0 ? RP_OK : RP_ERR_NOMEM;
 }
 
@@ -101,7 +101,7 @@ static enum rp_err load(struct supervisor *s, struct config **config, int *fd, c
 		return err;
 	err = config_read_tls(*config, reason, reason_size);
 	if (err == RP_OK) {
-		err = make_settings(s, *config, fd);
+		err = make_settings(*config, fd);
 		if (err != RP_OK)
 			snprintf(reason, reason_size, "out of memory or descriptors");
 	}
@@ -251,6 +251,7 @@ static void start_child(struct supervisor *s, enum child_kind kind)
 	struct child *other = &s->child[kind == CHILD_SERVER ? CHILD_AUTH : CHILD_SERVER];
 	enum rp_err err = make_pairs(s->shards, ends);
 
+	s->said_failed &= kind != CHILD_SERVER; /* a new one may have another reason */
 	if (err != RP_OK) {
 		LOG(s->log, LOG_ERROR, "child.start_failed", LOG_STR("reason", err_name(err)));
 		s->child[kind].start_at_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
@@ -349,9 +350,12 @@ static void on_server_message(struct supervisor *s)
 			if (s->ready != NULL)
 				s->ready(s->ready_arg);
 		}
-	} else if (strncmp(message.text, "failed ", 7) == 0 && !s->said_ready && !s->said_failed) {
+	} else if (strncmp(message.text, "failed ", 7) == 0 && !s->said_failed) {
 		s->said_failed = true; /* other shards say the same */
-		complain(message.text + 7);
+		if (!s->said_ready)
+			complain(message.text + 7);
+		else
+			LOG(s->log, LOG_ERROR, "server.refused", LOG_STR("reason", message.text + 7));
 	}
 }
 
@@ -380,24 +384,48 @@ static void begin_stop(struct supervisor *s)
 		(void)!child_send(s->child[CHILD_SERVER].sock, BYTES_LIT("stop"), NULL, 0);
 }
 
+/* New settings, checked to the last; what needs a restart is as before, and named. */
+static enum rp_err load_anew(struct supervisor *s, struct config **config, char *reason, size_t reason_size)
+{
+	char tls_text[TLS_CTX_TEXT_BYTES];
+	struct tls_ctx *tls;
+	enum rp_err err = config_read(s->config_path, config, reason, reason_size);
+
+	if (err != RP_OK)
+		return err;
+	err = config_read_tls(*config, reason, reason_size);
+	if (err == RP_OK) {
+		err = reload_tls(*config, &tls, tls_text);
+		if (err == RP_OK)
+			tls_ctx_close(tls);
+		else
+			snprintf(reason, reason_size, "%s", tls_text);
+	}
+	if (err != RP_OK)
+		config_free(*config);
+	return err;
+}
+
 static void reload(struct supervisor *s)
 {
 	char reason[1024];
+	char kept[1024];
 	struct config *config;
 	int fd;
 
-	if (load(s, &config, &fd, reason, sizeof(reason)) != RP_OK) {
+	if (load_anew(s, &config, reason, sizeof(reason)) != RP_OK) {
 		LOG(s->log, LOG_ERROR, "config.reload_failed", LOG_STR("reason", reason));
 		return;
 	}
-	/* Sockets, shards and DATA stay as they are until a restart; the rest is new. */
-	if (config->listen_count != s->config->listen_count || config->shards != s->config->shards ||
-	    strcmp(config->data, s->config->data) != 0) {
-		LOG(s->log, LOG_ERROR, "config.reload_failed", LOG_STR("reason", "listen, shards and data need a restart"));
+	reload_keep(config, s->config, kept, sizeof(kept));
+	if (make_settings(config, &fd) != RP_OK) {
+		reload_keep(s->config, config, reason, sizeof(reason)); /* back to where it was */
+		LOG(s->log, LOG_ERROR, "config.reload_failed", LOG_STR("reason", "out of memory or descriptors"));
 		config_free(config);
-		close(fd);
 		return;
 	}
+	if (kept[0] != '\0')
+		LOG(s->log, LOG_WARN, "config.kept", LOG_STR("settings", kept), LOG_STR("remedy", "they need a restart"));
 	config_free(s->config);
 	close(s->settings_fd);
 	s->config = config;

@@ -304,8 +304,9 @@ def reload_and_end(checks):
         server.imap('sam').logout()
 
     def bad_reload():
+        shutil.copy(server.cert, server.dir + '/good.pem')
         with open(server.cert, 'w') as f:
-            f.write('no certificate\n')
+            f.write('-----BEGIN CERTIFICATE-----\nno certificate\n-----END CERTIFICATE-----\n')
         good = certificate()
         server.process.send_signal(signal.SIGHUP)
         for _ in range(200):
@@ -314,6 +315,36 @@ def reload_and_end(checks):
             time.sleep(0.05)
         assert 'reload_failed' in server.log_text(), server.log_tail()
         assert certificate() == good
+        # Nor is it what the next server would get.
+        assert kill_server(server) < 30 and certificate() == good, server.log_tail()
+
+    def restart_needed():
+        """Named, and as before, also for the next server; what a running one can take is taken."""
+        shutil.copy(server.dir + '/good.pem', server.cert)
+        with open(server.conf) as f:
+            text = f.read()
+        log = len(server.log_text())
+        with open(server.conf, 'w') as f:
+            f.write(text.replace(f'port = {server.port} ', 'port = 9 ').replace('shards = 2', 'shards = 1').replace(
+                'limits { ', 'limits { appendlimit = 65KiB '))
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(200):
+            if 'server.reloaded' in server.log_text()[log:]:
+                break
+            time.sleep(0.05)
+        said = server.log_text()[log:]
+        assert re.search('config.kept settings="?shards listen', said) and 'server.reloaded' in said, said
+
+        def limit():
+            client = server.imap('sam')
+            assert b'APPENDLIMIT=66560' in client.capability()[1][0], client.capability()
+            client.logout()
+        for _ in range(4):
+            limit()
+        kill_server(server)
+        limit()
+        with open(server.conf, 'w') as f:
+            f.write(text)
 
     def end():
         plain = [model.Client(server.port, 'sam') for _ in range(4)]
@@ -339,6 +370,7 @@ def reload_and_end(checks):
 
     checks.run('SIGHUP: a new certificate, no restart', reload)
     checks.run('SIGHUP with a bad certificate changes nothing', bad_reload)
+    checks.run('SIGHUP: what needs a restart is named and kept, limits are taken', restart_needed)
     checks.run('SIGTERM: BYE to all, exit 0', end)
     server.kill()
     shutil.rmtree(server.dir, ignore_errors=True)

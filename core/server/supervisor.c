@@ -34,6 +34,7 @@ enum {
 	SUPERVISOR_BACKOFF_MAX_MS = 5000,
 	SUPERVISOR_BACKOFF_READY_MS = 200, /* the most for one that had been ready: its users wait no second */
 	SUPERVISOR_QUICK_MS = 10000,     /* a child that lived longer starts over at once */
+	SUPERVISOR_RETRY_MS = 1000,      /* no process or descriptor was to be had */
 	SUPERVISOR_LOOK_MS = 30000,      /* ticket keys are looked at this often */
 };
 
@@ -244,31 +245,43 @@ static enum rp_err send_start(struct supervisor *s, const int *auth_fds)
 	return child_send(s->child[CHILD_SERVER].sock, BYTES_LIT("start"), fds, n);
 }
 
-/* Start a child that is not running, with what it needs; the other one gets its ends of the new pairs. */
-static void start_child(struct supervisor *s, enum child_kind kind)
+/* The child, and what it needs; the other one gets its ends of the new pairs. */
+static enum rp_err start_with(struct supervisor *s, enum child_kind kind, int (*ends)[SHARED_SHARDS_MAX])
 {
-	static int ends[2][SHARED_SHARDS_MAX];
 	struct child *other = &s->child[kind == CHILD_SERVER ? CHILD_AUTH : CHILD_SERVER];
-	enum rp_err err = make_pairs(s->shards, ends);
+	enum rp_err err = spawn(s, kind);
 
 	s->said_failed &= kind != CHILD_SERVER; /* a new one may have another reason */
-	if (err != RP_OK) {
-		LOG(s->log, LOG_ERROR, "child.start_failed", LOG_STR("reason", err_name(err)));
-		s->child[kind].start_at_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
-		return;
-	}
-	err = spawn(s, kind);
-	if (err == RP_OK && (kind == CHILD_AUTH || other->pid != 0))
+	if (err != RP_OK)
+		return err;
+	if (kind == CHILD_AUTH || other->pid != 0)
 		err = send_auth(s, ends[1], s->shards);
 	if (err == RP_OK && kind == CHILD_SERVER)
 		err = send_start(s, ends[0]);
 	else if (err == RP_OK && other->pid != 0)
 		err = child_send(other->sock, BYTES_LIT("auth"), ends[0], s->shards);
-	close_pairs(s->shards, ends);
 	if (err != RP_OK)
-		LOG(s->log, LOG_ERROR, "child.start_failed", LOG_STR("reason", err_name(err)));
-	LOG(s->log, LOG_INFO, "child.started", LOG_STR("child", kind == CHILD_SERVER ? "server" : "auth"),
-		LOG_U64("pid", (uint64_t)s->child[kind].pid));
+		kill(s->child[kind].pid, SIGKILL); /* it waits for what has not come; its end is the next try's beginning */
+	return err;
+}
+
+/* Start one that is not running; if that fails, again after a while. */
+static void start_child(struct supervisor *s, enum child_kind kind)
+{
+	static int ends[2][SHARED_SHARDS_MAX];
+	const char *name = kind == CHILD_SERVER ? "server" : "auth";
+	enum rp_err err = make_pairs(s->shards, ends);
+
+	if (err == RP_OK) {
+		err = start_with(s, kind, ends);
+		close_pairs(s->shards, ends);
+	}
+	if (err == RP_OK) {
+		LOG(s->log, LOG_INFO, "child.started", LOG_STR("child", name), LOG_U64("pid", (uint64_t)s->child[kind].pid));
+		return;
+	}
+	LOG(s->log, LOG_ERROR, "child.start_failed", LOG_STR("child", name), LOG_STR("reason", err_name(err)));
+	s->child[kind].start_at_ns = clock_monotonic_ns() + SUPERVISOR_RETRY_MS * CLOCK_NS_PER_MS;
 }
 
 /* Did it end itself? What came from outside (a person, the kernel short of memory) is no user's doing. */

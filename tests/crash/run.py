@@ -8,6 +8,7 @@ import glob
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import smtplib
@@ -346,6 +347,22 @@ def reload_and_end(checks):
         with open(server.conf, 'w') as f:
             f.write(text)
 
+    def no_descriptors():
+        """The server's end, when no other can be started: tried once a second, told as failed, and started when it can be."""
+        pid, log = server.process.pid, len(server.log_text())
+        used = {int(fd) for fd in os.listdir(f'/proc/{pid}/fd')}
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # As many are left as the pairs for its two shards take, or one more (the old server's): too few for its own.
+        limit = next(n for n in range(1, 4096) if n - len([fd for fd in used if fd < n]) == 4)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
+        os.kill(server.children()['server'], signal.SIGKILL)
+        time.sleep(2.5)
+        said = server.log_text()[log:]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert 1 <= said.count('child.start_failed') <= 4, said[:2000]
+        assert 'child.started' not in said, said[:2000]
+        greeting(server.port)
+
     def end():
         plain = [model.Client(server.port, 'sam') for _ in range(4)]
         guest = server.raw()
@@ -371,6 +388,7 @@ def reload_and_end(checks):
     checks.run('SIGHUP: a new certificate, no restart', reload)
     checks.run('SIGHUP with a bad certificate changes nothing', bad_reload)
     checks.run('SIGHUP: what needs a restart is named and kept, limits are taken', restart_needed)
+    checks.run('no descriptor for a new server: no haste', no_descriptors)
     checks.run('SIGTERM: BYE to all, exit 0', end)
     server.kill()
     shutil.rmtree(server.dir, ignore_errors=True)

@@ -363,6 +363,28 @@ def reload_and_end(checks):
         assert 'child.started' not in said, said[:2000]
         greeting(server.port)
 
+    def refused_early():
+        """Before there are logs of shards: the reason is told, and that is all."""
+        pid = server.process.pid
+        memory = {}
+        for fd in os.listdir(f'/proc/{pid}/fd'):
+            name = re.match(r'/memfd:ringpost-(settings|shared)', os.readlink(f'/proc/{pid}/fd/{fd}'))
+            if name:
+                memory[name[1]] = os.open(f'/proc/{pid}/fd/{fd}', os.O_RDWR if name[1] == 'shared' else os.O_RDONLY)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        child = subprocess.Popen([server.exe, 'serve-child'], env=dict(os.environ, **rp.SANITIZER_ENV), close_fds=False,
+                                 preexec_fn=lambda: os.dup2(theirs.fileno(), 3), stderr=subprocess.PIPE)
+        theirs.close()
+        ours.settimeout(30)
+        socket.send_fds(ours, [b'start'], [memory['settings'], memory['shared'], 0, 0, 0])
+        said = ours.recv(1000)
+        assert said == b'failed the start message does not fit the settings', said
+        assert child.wait(30) > 0, child.stderr.read()
+        child.stderr.close()
+        for fd in memory.values():
+            os.close(fd)
+        ours.close()
+
     def end():
         plain = [model.Client(server.port, 'sam') for _ in range(4)]
         guest = server.raw()
@@ -389,6 +411,7 @@ def reload_and_end(checks):
     checks.run('SIGHUP with a bad certificate changes nothing', bad_reload)
     checks.run('SIGHUP: what needs a restart is named and kept, limits are taken', restart_needed)
     checks.run('no descriptor for a new server: no haste', no_descriptors)
+    checks.run('a start that is refused early', refused_early)
     checks.run('SIGTERM: BYE to all, exit 0', end)
     server.kill()
     shutil.rmtree(server.dir, ignore_errors=True)

@@ -12,7 +12,6 @@
 
 enum {
 	CONN_GO_FIRST_MS = 20,    /* how long the peer has to close first: ending our output costs a kernel worker */
-	CONN_TASK_RETRY_MS = 100, /* when no task could be had */
 	CONN_LINGER_MS = 1000,    /* how long a closed connection's input is still thrown away */
 };
 
@@ -330,28 +329,39 @@ static void run_task(struct task *task, void *arg)
 	shard_task_ended(shard);
 }
 
-void conn_run(struct conn *conn)
+/* Is there something to do that can be done? Whatever makes it so later calls conn_run(). */
+static bool can_run(struct conn *conn)
 {
 	bool something = conn->in_to > conn->in_from || conn->in_ended || conn->news;
 
 	if (conn->task != NULL || conn->state != CONN_OPEN || conn->moving || !something)
-		return;
+		return false;
 	if (conn->proxy_awaited || (conn->tls != NULL && !tls_conn_is_open(conn->tls))) {
 		if (conn->in_ended)
 			conn_end(conn);
-		return;
+		return false;
 	}
 	/* Whoever does not listen is not worked for, until he has taken what there is. */
-	if (conn->out.bytes > conn->out_bytes_high)
+	return conn->out.bytes <= conn->out_bytes_high;
+}
+
+void conn_run(struct conn *conn)
+{
+	struct shard *shard = conn->shard;
+	bool first = list_empty(&shard->waiting) || shard->waiting.next == &conn->waiting;
+
+	if (!can_run(conn)) {
+		list_del(&conn->waiting);
 		return;
-	if (task_start(conn->shard->loop, run_task, conn, &conn->task) == RP_OK) {
+	}
+	if (first && task_start(shard->loop, run_task, conn, &conn->task) == RP_OK) {
 		list_del(&conn->waiting);
 		return;
 	}
 	conn->task = NULL;
 	if (!list_linked(&conn->waiting))
-		list_push_back(&conn->shard->waiting, &conn->waiting);
-	conn_tick_soon(conn, CONN_TASK_RETRY_MS * CLOCK_NS_PER_MS);
+		list_push_back(&shard->waiting, &conn->waiting);
+	shard_task_awaited(shard);
 }
 
 /* ---- output ---- */
@@ -573,8 +583,6 @@ void conn_tick_soon(struct conn *conn, uint64_t ns)
 {
 	if (conn->state == CONN_CLOSING)
 		return;
-	if (list_linked(&conn->waiting)) /* a task that ends lets the first one in; when memory was short there may be none */
-		ns = num_min(ns, CONN_TASK_RETRY_MS * CLOCK_NS_PER_MS);
 	timer_set(conn->shard->loop, &conn->timer, ns);
 }
 
@@ -602,8 +610,6 @@ static void on_timer(struct timer *timer)
 		conn_drop(conn, "stalled");
 		return;
 	}
-	if (list_linked(&conn->waiting))
-		conn_run(conn);
 	uint64_t next_ns = conn->greeted ? conn->driver->tick(conn, now_ns) : stalled_ns;
 
 	conn_tick_soon(conn, unsent ? num_min(next_ns, stalled_ns) : next_ns);

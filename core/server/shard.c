@@ -28,6 +28,7 @@ enum {
 	SHARD_RECOVER_WAIT_MS = 5000, /* before somebody who is left is tried again; twice as long each time */
 	SHARD_RECOVER_WAIT_MAX_MS = 300000,
 	SHARD_ANSWERS_MAX = 4,
+	SHARD_RETRY_TASK_MS = 50, /* no task was free: of those that end, not all are connections' */
 	/* Of the commit log, registered with the ring: what is not settled yet while 4 MiB a second come in. Beyond, the
 	   kernel looks pages up. It is resident for good, so not all of the log's memory. */
 	SHARD_PINNED_BYTES = 4 * 1024 * 1024,
@@ -60,9 +61,28 @@ static struct shard_thread *thread_of(struct shard *shard)
 
 void shard_task_ended(struct shard *shard)
 {
-	if (list_empty(&shard->waiting))
-		return;
-	conn_run(RP_CONTAINER_OF(shard->waiting.next, struct conn, waiting));
+	if (!list_empty(&shard->waiting))
+		timer_set(shard->loop, &shard->look, 0);
+}
+
+void shard_task_awaited(struct shard *shard)
+{
+	if (!timer_is_set(&shard->look))
+		timer_set(shard->loop, &shard->look, SHARD_RETRY_TASK_MS * CLOCK_NS_PER_MS);
+}
+
+/* In their order, as long as tasks are to be had. Who has nothing to do any more, or cannot now, leaves the line. */
+void shard_look(struct timer *timer)
+{
+	struct shard *shard = RP_CONTAINER_OF(timer, struct shard, look);
+
+	while (!list_empty(&shard->waiting)) {
+		struct conn *conn = RP_CONTAINER_OF(shard->waiting.next, struct conn, waiting);
+
+		conn_run(conn);
+		if (list_linked(&conn->waiting))
+			return;
+	}
 }
 
 void shard_log_changed(void *arg)
@@ -406,6 +426,7 @@ static void tear_down(struct shard_thread *thread)
 {
 	struct shard *shard = &thread->shard;
 
+	timer_clear(&shard->look);
 	address_table_close(shard->addresses);
 	user_table_close(shard->users);
 	tls_ctx_close(shard->tls_ctx);
@@ -442,6 +463,7 @@ void *shard_thread_run(void *arg)
 	list_init(&shard->conns);
 	list_init(&shard->gated);
 	list_init(&shard->waiting);
+	timer_init(&shard->look, shard_look);
 	timer_init(&thread->drain, on_drain);
 	arena_init(&thread->arena, 64 * 1024);
 	shard->env = (struct session_env){

@@ -12,6 +12,7 @@
 #include "io/base/stat.h"
 #include "io/loop.h"
 #include "io/shard_call.h"
+#include "io/timer.h"
 
 struct auth_link;
 struct user_table;
@@ -56,6 +57,7 @@ struct shard {
 	struct list conns;   /* all connections */
 	struct list gated;   /* those whose output waits for the log */
 	struct list waiting; /* those whose command waits for a free task */
+	struct timer look;   /* at those who wait for a task */
 	size_t conns_count;
 	unsigned calls_count; /* of other shards, under way here, that need the store: it stays open for them */
 	uint8_t *seal_scratch; /* TLS_CONN_RECORD_BYTES */
@@ -69,8 +71,14 @@ struct shard {
 	struct shard_stats stats;
 };
 
-/* A connection has gone, or a task has ended: somebody who waits may start. */
+/* Somebody stands in shard->waiting: they are looked at again after a while, or soon after shard_task_ended(). */
+void shard_task_awaited(struct shard *shard);
+
+/* A connection's task is about to end: somebody who waits may start when it has. */
 void shard_task_ended(struct shard *shard);
+
+/* The function of shard->look. */
+void shard_look(struct timer *timer);
 
 /* The log has moved (or failed): what waits at the gate may leave. The store's `changed`. */
 void shard_log_changed(void *arg);

@@ -198,12 +198,13 @@ static void open_shard(struct conn_fixture *f)
 	list_init(&shard->conns);
 	list_init(&shard->gated);
 	list_init(&shard->waiting);
+	timer_init(&shard->look, shard_look);
 }
 
 void conn_fixture_open(struct conn_fixture *f, uint64_t seed, enum config_protocol protocol, const struct client_step *script)
 {
 	static const struct sim_faults at_once = { .latency_ns_max = 1 };
-	struct loop_settings loop_settings = { .files_max = 64 };
+	struct loop_settings loop_settings = { .files_max = 64, .tasks_max = CONN_FIXTURE_TASKS_MAX };
 
 	*f = (struct conn_fixture){ .config = settings(), .listen = { .protocol = protocol } };
 	cr_assert_eq(sim_open(seed, &f->world), RP_OK);

@@ -12,7 +12,10 @@
 #include "io/sim.h"
 #include "tests/tls/peer.h"
 
-enum { CONN_FIXTURE_STEPS_MAX = 200 * 1000 }; /* a dialogue that needs more turns in a circle */
+enum {
+	CONN_FIXTURE_STEPS_MAX = 200 * 1000, /* a dialogue that needs more turns in a circle */
+	CONN_FIXTURE_TASKS_MAX = 16,
+};
 
 /* One step: when `await` has been read (behind what the step before awaited), send `send`. */
 struct client_step {

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "core/server/accept.h"
 #include "io/base/clock.h"
 #include "tests/core/server/conn_fixture.h"
 
@@ -213,6 +214,94 @@ Test(conn, who_logs_in_too_late_is_not_let_in_behind_his_bye)
 		cr_assert_leq(conn_fixture_lived_s(&f), 62);
 		conn_fixture_close(&f);
 	}
+}
+
+/* ---- tasks are few ---- */
+
+static void hold_a_task(struct task *task, void *arg)
+{
+	struct conn_fixture *f = arg;
+
+	cr_assert_eq(task_sleep(task, 40 * CLOCK_NS_PER_S), RP_OK);
+	shard_task_ended(&f->shard);
+}
+
+static void hold_tasks(struct conn_fixture *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		cr_assert_eq(task_start(f->shard.loop, hold_a_task, f, NULL), RP_OK);
+}
+
+static void hold_the_last_for_two_s(struct task *task, void *arg)
+{
+	struct conn_fixture *f = arg;
+
+	cr_assert_eq(task_sleep(task, 2 * CLOCK_NS_PER_S), RP_OK);
+	cr_assert(!list_empty(&f->shard.waiting));
+	shard_task_ended(&f->shard);
+}
+
+static const struct client_step noop[] = {
+	{ .await = "ready.\r\n", .send = "a LOGOUT\r\n" },
+	{ .await = "a OK" },
+	{ 0 },
+};
+
+/* All tasks are busy: it starts when one of them has ended, not when two have. */
+Test(conn, who_waits_for_a_task_gets_the_first_that_is_free)
+{
+	struct conn_fixture f;
+
+	conn_fixture_open(&f, 1, CONFIG_IMAP, noop);
+	hold_tasks(&f, CONN_FIXTURE_TASKS_MAX - 1);
+	cr_assert_eq(task_start(f.shard.loop, hold_the_last_for_two_s, &f, NULL), RP_OK);
+	conn_fixture_accept(&f);
+	conn_fixture_run(&f);
+	cr_assert(has(&f, "a OK"), "%s", f.client.text);
+	cr_assert_eq(conn_fixture_lived_s(&f), 2);
+	conn_fixture_close(&f);
+}
+
+static void on_other_sent(void *arg, enum rp_err err)
+{
+	(void)arg;
+	cr_assert_eq(err, RP_OK);
+}
+
+/* Another one stands before the client in the line, and is ended before his turn comes. */
+static void end_the_first_in_line(struct task *task, void *arg)
+{
+	struct conn_fixture *f = arg;
+	struct shard *shard = &f->shard;
+	struct net *net;
+	struct net *other;
+
+	cr_assert_eq(sim_net_pair(shard->loop, shard->loop, &net, &other), RP_OK);
+	net_send(other, BYTES_LIT("a NOOP\r\n"), on_other_sent, NULL);
+	accept_connection(shard, &f->listen, net);
+	cr_assert_eq(task_sleep(task, CLOCK_NS_PER_S), RP_OK);
+	struct conn *first = RP_CONTAINER_OF(shard->waiting.next, struct conn, waiting);
+
+	conn_fixture_accept(f);
+	cr_assert_eq(task_sleep(task, CLOCK_NS_PER_S), RP_OK);
+	cr_assert(shard->waiting.next == &first->waiting && shard->waiting.prev != &first->waiting, "two wait");
+	conn_end(first);
+	cr_assert_eq(task_sleep(task, 5 * CLOCK_NS_PER_MS), RP_OK);
+	net_close(other, NULL, NULL);
+	shard_task_ended(shard);
+}
+
+Test(conn, who_cannot_use_a_task_any_more_does_not_hold_up_the_line)
+{
+	struct conn_fixture f;
+
+	conn_fixture_open(&f, 1, CONFIG_IMAP, noop);
+	hold_tasks(&f, CONN_FIXTURE_TASKS_MAX - 1);
+	cr_assert_eq(task_start(f.shard.loop, end_the_first_in_line, &f, NULL), RP_OK);
+	conn_fixture_run(&f);
+	cr_assert(has(&f, "a OK"), "%s", f.client.text);
+	cr_assert_eq(conn_fixture_lived_s(&f), 1);
+	conn_fixture_close(&f);
 }
 
 /* Nor does it help to take none of the answers. */

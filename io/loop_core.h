@@ -16,7 +16,7 @@ struct shard_port;
 enum {
 	LOOP_TASKS_MAX_DEFAULT =
 	    2048,            /* protects memory: stacks; beyond, whole commands wait in line */
-	LOOP_CALLS_MAX = 64, /* tasks that serve other shards; beyond, calls wait in line */
+	LOOP_CALLS_MAX = 64, /* tasks that serve other shards, half of them rows that wait; beyond, calls wait in line */
 	LOOP_SLICE_NS = 500 * 1000, /* of CPU, until task_pause() lets others run */
 	/* Open files of a shard: protects the process's descriptor table; caches above close their
 	   oldest. */

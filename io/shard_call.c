@@ -34,14 +34,25 @@ struct outbox {
 	unsigned to;
 };
 
+/* Calls that found all tasks busy, and the tasks that serve them. Two: for rows that wait, and for the others. */
+struct lane {
+	struct shard_port *port;
+	struct shard_message *waiting; /* oldest first */
+	struct shard_message **waiting_end;
+	unsigned serving_count;
+};
+
+enum {
+	LANES = 2,
+	LANE_CALLS_MAX = LOOP_CALLS_MAX / LANES,
+};
+
 /* One loop's part in the group. */
 struct shard_port {
 	struct shard_group *group;
 	struct loop *loop;
 	struct timer retry;
-	struct shard_message *waiting; /* calls that found all tasks busy, oldest first */
-	struct shard_message **waiting_end;
-	unsigned serving_count;
+	struct lane lane[LANES];
 	struct outbox *outbox; /* one for each shard */
 };
 
@@ -179,51 +190,54 @@ static enum rp_err run_row(struct task *task, const struct shard_pending *pendin
 	return held != RP_OK ? held : err;
 }
 
-static struct shard_pending *next_waiting(struct shard_port *port)
+static struct shard_pending *next_waiting(struct lane *lane)
 {
-	struct shard_message *message = port->waiting;
+	struct shard_message *message = lane->waiting;
 
 	if (message == NULL)
 		return NULL;
-	port->waiting = message->next;
-	if (port->waiting == NULL)
-		port->waiting_end = &port->waiting;
+	lane->waiting = message->next;
+	if (lane->waiting == NULL)
+		lane->waiting_end = &lane->waiting;
 	return RP_CONTAINER_OF(message, struct shard_pending, message);
 }
 
 /* Serve calls as long as any wait. */
 static void serve(struct task *task, void *arg)
 {
-	struct shard_port *port = arg;
+	struct lane *lane = arg;
 	struct shard_pending *pending;
 
 	task->serves_call = true;
-	while ((pending = next_waiting(port)) != NULL) {
+	while ((pending = next_waiting(lane)) != NULL) {
 		pending->result = run_row(task, pending);
 		pending->message.arrive = answer_arrived;
-		shard_call_send(port->loop, pending->from, &pending->message);
+		shard_call_send(lane->port->loop, pending->from, &pending->message);
 	}
-	port->serving_count--;
+	lane->serving_count--;
 }
 
-static void start_serving(struct shard_port *port)
+static void start_serving(struct lane *lane)
 {
-	if (port->waiting == NULL || port->serving_count >= LOOP_CALLS_MAX)
+	struct shard_port *port = lane->port;
+
+	if (lane->waiting == NULL || lane->serving_count >= LANE_CALLS_MAX)
 		return;
-	if (task_start_kept(port->loop, serve, port, NULL) == RP_OK)
-		port->serving_count++;
-	else if (port->serving_count == 0)
+	if (task_start_kept(port->loop, serve, lane, NULL) == RP_OK)
+		lane->serving_count++;
+	else if (lane->serving_count == 0)
 		timer_set(port->loop, &port->retry, SHARD_CALL_RETRY_NS);
 }
 
 static void call_arrived(struct loop *loop, struct shard_message *message)
 {
-	struct shard_port *port = loop->port;
+	struct shard_pending *pending = RP_CONTAINER_OF(message, struct shard_pending, message);
+	struct lane *lane = &loop->port->lane[loop->port->group->settings.calls[pending->call].waits];
 
 	message->next = NULL;
-	*port->waiting_end = message;
-	port->waiting_end = &message->next;
-	start_serving(port);
+	*lane->waiting_end = message;
+	lane->waiting_end = &message->next;
+	start_serving(lane);
 }
 
 static void retry(struct timer *timer)
@@ -231,7 +245,8 @@ static void retry(struct timer *timer)
 	struct shard_port *port = RP_CONTAINER_OF(timer, struct shard_port, retry);
 
 	port->loop->unflushed = true;
-	start_serving(port);
+	for (unsigned i = 0; i < LANES; i++)
+		start_serving(&port->lane[i]);
 }
 
 void shard_start(struct task *task, struct shard_pending *pending, unsigned shard, unsigned call,
@@ -330,7 +345,10 @@ enum rp_err shard_group_open(const struct shard_group_settings *settings, struct
 		struct shard_port *port = &group->port[i];
 
 		port->group = group;
-		port->waiting_end = &port->waiting;
+		for (unsigned l = 0; l < LANES; l++) {
+			port->lane[l].port = port;
+			port->lane[l].waiting_end = &port->lane[l].waiting;
+		}
 		timer_init(&port->retry, retry);
 		port->outbox = calloc(count, sizeof(*port->outbox));
 		if (port->outbox == NULL) {

@@ -22,6 +22,8 @@ typedef enum rp_err shard_call_fn(struct task *task, void *world, const void *in
 struct shard_call_row {
 	const char *name;
 	shard_call_fn *fn;
+	/* It waits for another process, perhaps long: such calls have tasks of their own, so that they hold up each other only. */
+	bool waits;
 };
 
 /* One way, no answer; runs on the other shard's loop outside any task, so must not take long. */

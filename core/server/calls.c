@@ -149,7 +149,7 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_ADDRESS_JOIN] = { "address.join", call_address_join },
 	[CALL_ADDRESS_DELAY] = { "address.delay", call_address_delay },
-	[CALL_AUTH] = { "auth", call_auth },
+	[CALL_AUTH] = { "auth", call_auth, .waits = true },
 	[CALL_AUTH_CHANGED] = { "auth.changed", call_auth_changed },
 	[CALL_DELIVER] = { "deliver", call_deliver },
 	[CALL_DELIVER_BATCH] = { "deliver.batch", call_deliver_batch },

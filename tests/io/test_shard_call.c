@@ -162,6 +162,59 @@ Test(shard_call, a_cancelled_caller_waits_until_the_call_has_ended)
 	sim_close(world);
 }
 
+static enum rp_err answers_at_once(struct task *task, void *world, const void *in, void *out)
+{
+	(void)task, (void)world, (void)in;
+	*(uint64_t *)out = 1;
+	return RP_OK;
+}
+
+static void calls_what_waits(struct task *task, void *arg)
+{
+	struct cancel_world *cancel = arg;
+	uint64_t out;
+
+	cr_assert_eq(shard_call(task, 1, 0, NULL, &out), RP_OK);
+	cr_assert(cancel->ended);
+}
+
+static void calls_what_does_not(struct task *task, void *arg)
+{
+	struct cancel_world *cancel = arg;
+
+	cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	cr_assert(cancel->runs);
+	cr_assert_eq(shard_call(task, 1, 1, NULL, &cancel->out), RP_OK);
+	cr_assert(!cancel->ended, "it waited behind those that wait");
+}
+
+/* However many calls wait for somebody else, one that does not is served. */
+Test(shard_call, calls_that_wait_hold_up_no_others)
+{
+	static const struct shard_call_row rows[] = {
+	    {"slow", takes_its_time, .waits = true}, {"fast", answers_at_once}, {NULL, NULL}};
+	struct shard_group_settings settings = {.shards_count = 2, .calls = rows};
+	struct shard_group *group;
+	struct sim_world *world;
+	struct cancel_world cancel = {0};
+
+	cr_assert_eq(shard_group_open(&settings, &group), RP_OK);
+	cr_assert_eq(sim_open(1, &world), RP_OK);
+	struct loop *here = open_loop(world, group, 0);
+	struct loop *there = open_loop(world, group, 1);
+
+	loop_set_world(there, &cancel);
+	for (unsigned i = 0; i < 300; i++)
+		cr_assert_eq(task_start(here, calls_what_waits, &cancel, NULL), RP_OK);
+	cr_assert_eq(task_start(here, calls_what_does_not, &cancel, NULL), RP_OK);
+	cr_assert(sim_run(world, 1000 * 1000));
+	cr_assert_eq(cancel.out, 1);
+	loop_close(here);
+	loop_close(there);
+	shard_group_close(group);
+	sim_close(world);
+}
+
 Test(shard_call, a_crash_takes_messages_on_their_way)
 {
 	static struct shard_work work[3];

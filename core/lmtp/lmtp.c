@@ -107,6 +107,11 @@ void lmtp_close(struct lmtp *lmtp)
 	free(lmtp);
 }
 
+bool lmtp_is_taking(const struct lmtp *lmtp)
+{
+	return lmtp->taking;
+}
+
 void lmtp_greet(struct lmtp *lmtp, struct rope *out)
 {
 	rope_put_str(out, "220 ");

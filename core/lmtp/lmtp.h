@@ -49,6 +49,9 @@ struct lmtp_settings {
 struct lmtp *lmtp_open(const struct lmtp_settings *settings, const struct lmtp_io *io, void *arg);
 void lmtp_close(struct lmtp *lmtp);
 
+/* Has a message begun to come in, and not ended? */
+bool lmtp_is_taking(const struct lmtp *lmtp);
+
 /* Put the greeting into a rope. */
 void lmtp_greet(struct lmtp *lmtp, struct rope *out);
 

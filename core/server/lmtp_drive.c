@@ -43,7 +43,12 @@ static struct rope *io_output(void *arg)
 
 static enum rp_err io_flush(struct task *task, void *arg)
 {
-	return conn_flush(task, conn_of(arg), CONN_OUT_BYTES_HIGH);
+	struct lmtp_drive *drive = arg;
+
+	/* The server stops: no further command, but a message that has begun may end. */
+	if (drive->shard->stopping && !lmtp_is_taking(drive->lmtp))
+		return RP_ERR_END;
+	return conn_flush(task, drive->conn, CONN_OUT_BYTES_HIGH);
 }
 
 static enum rp_err io_lookup(struct task *task, void *arg, struct bytes address, struct userid *userid, bool *cut)
@@ -132,13 +137,25 @@ void lmtp_drive_free(struct lmtp_drive *drive)
 	free(drive);
 }
 
+static void say_stopping(struct conn *conn)
+{
+	rope_put(&conn->out, BYTES_LIT("421 4.3.2 The server is stopping\r\n"));
+	conn_end(conn);
+}
+
 static void lmtp_run_conn(struct task *task, struct conn *conn)
 {
 	struct lmtp_drive *drive = conn->protocol_state;
 
 	conn->in_bytes_max = CONN_IN_BYTES_USER;
 	conn->out_bytes_high = CONN_OUT_BYTES_HIGH;
-	if (lmtp_run(task, drive->lmtp) != RP_OK && conn->state == CONN_OPEN)
+	enum rp_err err = lmtp_run(task, drive->lmtp);
+
+	if (conn->state != CONN_OPEN)
+		return;
+	if (drive->shard->stopping && (err == RP_OK || err == RP_ERR_END))
+		say_stopping(conn);
+	else if (err != RP_OK)
 		conn_end(conn);
 }
 
@@ -151,10 +168,8 @@ static void lmtp_greet_conn(struct conn *conn)
 
 static void lmtp_stop(struct conn *conn)
 {
-	if (conn->task != NULL)
-		return; /* the message that is under way is answered first, if it ends in time */
-	rope_put(&conn->out, BYTES_LIT("421 4.3.2 The server is stopping\r\n"));
-	conn_end(conn);
+	if (conn->task == NULL) /* else what is under way is answered first, if it ends in time */
+		say_stopping(conn);
 }
 
 static void lmtp_refuse(struct conn *conn)

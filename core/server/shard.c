@@ -271,7 +271,6 @@ static void close_store(struct task *task, void *arg)
 		LOG(shard->log, LOG_ERROR, "store.close_failed");
 	auth_link_close(shard->auth);
 	shard->auth = NULL;
-	admin_close(shard);
 	shard_answer(shard, ORDER_STOPPED, 0, NULL);
 }
 
@@ -301,6 +300,7 @@ static void stop(struct shard_thread *thread)
 		return;
 	shard->stopping = true;
 	accept_stop(shard);
+	admin_close(shard);
 	LIST_FOR_EACH_SAFE (l, &shard->conns) {
 		struct conn *conn = RP_CONTAINER_OF(l, struct conn, link);
 

@@ -187,6 +187,25 @@ def stalled():
         assert len(client.closed()) < size * count, 'it got everything'
 
 
+def stopping_ends_lmtp():
+    """The message that is under way is taken, and 421 told behind it; nothing more begins, and nobody waits for the client."""
+    with rp.Server(shards=1) as server:
+        server.add_user('sam')
+        clients = [rp.Raw(server, port=server.port_lmtp) for _ in range(2)]
+        for client in clients:
+            client.send(b'LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<sam>\r\nDATA\r\n')
+            while not client.line().startswith(b'354'):
+                pass
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        start = time.monotonic()
+        for client, tail in zip(clients, (b'', b'MAIL FROM:<>\r\n')):
+            client.send(b'Subject: x\r\n\r\nx\r\n.\r\n' + tail)
+            assert client.line().startswith(b'250'), 'the message that was under way'
+            assert client.closed().startswith(b'421 4.3.2 '), client.buffer
+        assert server.process.wait(60) == 0 and time.monotonic() - start < 6
+
+
 def id_is_logged():
     """C-05: what a client says of itself stands in the log, with the session's user, on one line."""
     with rp.Server() as server:
@@ -318,7 +337,7 @@ def tickets():
         assert server.process.poll() is None
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, id_is_logged, tickets)
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, stopping_ends_lmtp, id_is_logged, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 
 

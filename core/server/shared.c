@@ -12,6 +12,7 @@ enum {
 	SHARED_POISON_ENDS_MIN = 2,
 	SHARED_POISON_FIRST_S = 60,
 	SHARED_POISON_LAST_S = 3600,
+	SHARED_HANDLER_STACK_BYTES = 32 * 1024, /* the kernel alone puts up to 11 KiB of registers there */
 	SHARED_POISON_FORGET_S = 24 * 3600, /* a day without trouble clears a name */
 };
 
@@ -85,7 +86,7 @@ void shared_watch(struct shared *shared)
 #else
 	static const int numbers[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 #endif
-	struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND | SA_ONSTACK };
 
 	watched = shared;
 	atomic_store(&shared->crashed, 0);
@@ -97,6 +98,13 @@ void shared_watch(struct shared *shared)
 void shared_watch_thread(unsigned shard)
 {
 	here = shard + 1;
+#ifndef RP_SANITIZED
+	/* A task that has run into its stack's guard page has none left for the handler. (Sanitizers bring their own.) */
+	static _Thread_local _Alignas(16) uint8_t room[SHARED_HANDLER_STACK_BYTES];
+	const stack_t stack = { .ss_sp = room, .ss_size = sizeof(room) };
+
+	RP_ASSERT(sigaltstack(&stack, NULL) == 0);
+#endif
 }
 
 uint64_t shared_poisoned_s(const struct shared *shared, const struct userid *userid, uint64_t now_s)

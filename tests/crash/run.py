@@ -16,6 +16,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -109,6 +110,21 @@ def quick(backs):
     assert not late, f'late: {late}'
 
 
+def keep_busy(client):
+    """Till the server ends."""
+    line = b'x NOOP\r\n' * 500
+    try:
+        while True:
+            client.sock.sendall(line)
+            for _ in range(500):
+                if not client.file.readline():
+                    return
+    except OSError:
+        pass
+    finally:
+        client.close()
+
+
 def poison(checks):
     with rp.Server(shards=2) as server:
         users = ['bad', 'n1', 'n2', 'n3', 'n4']
@@ -121,14 +137,14 @@ def poison(checks):
             checks.skip('a user who crashes the server is shut out', 'this build has no XCRASH (-Dtest_hooks=true)')
             return
 
-        def crash():
+        def crash(how):
             # Busy neighbours, on both shards: none of them is to be blamed.
-            busy = [model.Client(server.port, user) for user in users[1:]]
+            busy = [threading.Thread(target=keep_busy, args=(model.Client(server.port, user),)) for user in users[1:]]
             for neighbour in busy:
-                neighbour.send(*['NOOP'] * 2000)
+                neighbour.start()
             client = model.Client(server.port, 'bad')
             start = time.monotonic()
-            client.send('XCRASH')
+            client.send(how)
             try:
                 client.answer(b't2')
             except (EOFError, OSError):
@@ -136,13 +152,13 @@ def poison(checks):
             greeting(server.port)
             back = time.monotonic() - start
             for neighbour in busy:
-                neighbour.close()
+                neighbour.join(60)
             return back
 
         backs = []
-        checks.run('the first crash: back in time', lambda: (backs.append(crash()), quick(backs)))
+        checks.run('the first crash: back in time', lambda: (backs.append(crash('XCRASH STACK')), quick(backs)))
         checks.run('one crash shuts nobody out', lambda: model.Client(server.port, 'bad').close())
-        checks.run('the second crash: back in time', lambda: (backs.append(crash()), quick(backs)))
+        checks.run('the second crash: back in time', lambda: (backs.append(crash('XCRASH')), quick(backs)))
 
         def refused():
             try:
@@ -153,6 +169,9 @@ def poison(checks):
                 raise AssertionError('he may log in')
 
         def logged():
+            end = time.monotonic() + 10
+            while 'user.shut_out' not in server.log_text() and time.monotonic() < end:
+                time.sleep(0.05)
             text = server.log_text()
             assert re.search(r'user\.shut_out.*user=bad', text), 'no user.shut_out'
             ended = re.findall(r'server\.ended_while.*userid=(\S+) shut_out_s=(\d+)', text)

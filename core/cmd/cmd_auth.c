@@ -65,22 +65,28 @@ static enum cmd_result enter(struct task *task, struct cmd *cmd, struct bytes au
 	return CMD_LATER;
 }
 
-enum cmd_result cmd_login(struct task *task, struct cmd *cmd)
+static enum cmd_result login(struct task *task, struct cmd *cmd)
 {
 	struct lex lex = lex_of(cmd->args);
 	struct bytes name;
 	struct bytes password;
 
-	if (!is_private(cmd->session)) {
-		wipe(cmd->args);
+	if (!is_private(cmd->session))
 		return refuse_plaintext(cmd);
-	}
 	if (cmd->tag.n > SESSION_TAG_BYTES_MAX)
 		return cmd_bad(cmd, "Tag too long");
 	if (lex_astring(&lex, cmd->arena, &name) != RP_OK || lex_sp(&lex) != RP_OK ||
 	    lex_astring(&lex, cmd->arena, &password) != RP_OK || !lex_end(&lex))
 		return cmd_bad(cmd, "LOGIN takes a name and a password");
 	return enter(task, cmd, bytes_of(NULL, 0), name, password);
+}
+
+enum cmd_result cmd_login(struct task *task, struct cmd *cmd)
+{
+	enum cmd_result result = login(task, cmd);
+
+	wipe(cmd->args); /* quoted, the password is there as it was escaped */
+	return result;
 }
 
 /* Take a response in, decoded in memory of its own. Not before it is there: who is asked and says nothing

@@ -208,7 +208,11 @@ static bool take_ciphertext(struct conn *conn, struct bytes in)
 		size_t n = 0;
 
 		verdict = tls_conn_read(conn->tls, &in, conn->shard->read_scratch, TLS_CONN_RECORD_BYTES, &n, &conn->wire);
-		if (!conn_input_put(conn, bytes_of(conn->shard->read_scratch, n)))
+		bool put = conn_input_put(conn, bytes_of(conn->shard->read_scratch, n));
+
+		if (conn->out_bytes_high == CONN_OUT_BYTES_HIGH_GUEST)
+			bytes_wipe(conn->shard->read_scratch, n); /* perhaps a password */
+		if (!put)
 			return false;
 		if (!was_open && tls_conn_is_open(conn->tls)) {
 			was_open = true;

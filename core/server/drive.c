@@ -286,9 +286,10 @@ static enum rp_err start_command(struct task *task, struct drive *drive, struct 
 	struct conn *conn = drive->conn;
 	struct drive_run run = { .drive = drive, .conn = conn };
 	struct command command;
+	bool guest = !logged_in(drive);
 	enum rp_err err = RP_OK;
 
-	arena_init(&run.arena, logged_in(drive) ? DRIVE_ARENA_BYTES_USER : DRIVE_ARENA_BYTES_GUEST);
+	arena_init(&run.arena, !guest ? DRIVE_ARENA_BYTES_USER : DRIVE_ARENA_BYTES_GUEST);
 	struct bytes text = arena_copy(&run.arena, in);
 	struct frame frame = drive->frame;
 
@@ -334,6 +335,8 @@ static enum rp_err start_command(struct task *task, struct drive *drive, struct 
 		err = run_command(task, &run);
 		break;
 	}
+	if (guest)
+		arena_wipe(&run.arena); /* perhaps a password, however it was said */
 	arena_fini(&run.arena);
 	return err;
 }

@@ -1,6 +1,7 @@
 #include "core/server/shared.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -28,11 +29,13 @@ enum rp_err shared_map(int fd, struct shared **out)
 
 enum rp_err shared_make(struct shared **out, int *fd)
 {
-	int made = memfd_create("ringpost-shared", MFD_CLOEXEC);
+	int made = memfd_create("ringpost-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (made < 0)
 		return err_of_errno(errno);
-	if (ftruncate(made, sizeof(struct shared)) != 0) {
+	/* A server that somebody has taken over must not cut the supervisor's memory short: sealed. */
+	if (ftruncate(made, sizeof(struct shared)) != 0 ||
+	    fcntl(made, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
 		close(made);
 		return err_of_errno(errno);
 	}

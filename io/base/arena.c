@@ -35,6 +35,12 @@ void arena_fini(struct arena *arena)
 	arena_init(arena, arena->bytes_max);
 }
 
+void arena_wipe(struct arena *arena)
+{
+	for (struct arena_block *b = arena->blocks; b != NULL; b = b->older)
+		bytes_wipe(b->p, b->bytes);
+}
+
 void arena_reset(struct arena *arena)
 {
 	struct arena_block *kept = arena->blocks;

@@ -25,6 +25,9 @@ void arena_init(struct arena *arena, size_t bytes_max);
 /* Give everything back. The arena can be used again, or forgotten. */
 void arena_fini(struct arena *arena);
 
+/* Overwrite all that was taken: a secret is in it. */
+void arena_wipe(struct arena *arena);
+
 /* Forget all that was taken, but keep one block of at most 16 KiB for the next user. */
 void arena_reset(struct arena *arena);
 

@@ -19,6 +19,8 @@ static struct piece {
 	size_t n;
 } pieces[PIECES_MAX];
 static size_t live_bytes;
+static const char *secret; /* NULL: none */
+static unsigned told;      /* so many pieces were given back with it */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
@@ -61,6 +63,7 @@ void __wrap_free(void *p)
 
 	if (piece->p == p && p != NULL) {
 		live_bytes -= piece->n;
+		told += secret != NULL && memmem(p, piece->n, secret, strlen(secret)) != NULL;
 		piece->p = NULL; /* n stays, so that what was put behind it is still found */
 	}
 	__real_free(p);
@@ -125,4 +128,42 @@ Test(conn_memory, a_stranger_costs_little)
 	check("half a SASL response", "a AUTHENTICATE PLAIN\r\n", "A", 12200);
 	check("many commands", "", "a CAPABILITY\r\n", 2000);
 	check("many literals", "a LOGIN", " {30+}\r\n123456789012345678901234567890", 200);
+}
+
+/* However it was said, well or badly: no memory is given back with it, and none that all connections use keeps it. */
+Test(conn_memory, a_password_is_wiped)
+{
+	static const char *const said[] = {
+		"a LOGIN sam hush7hush\r\n",
+		"a LOGIN sam \"hu\\\"sh7hush\"\r\n",
+		"a LOGIN sam {9+}\r\nhush7hush\r\n",
+		"a LOGIN sam \"hu\\\"sh7hush\" more\r\n",
+		"a LOGIN sam hush7hush more\r\n",
+		"a LOGIN hush7hush\r\n",
+		"a AUTHENTICATE PLAIN AHNhbQBodXNoN2h1c2g=\r\n",
+		"a AUTHENTICATE PLAIN\r\nAHNhbQBodXNoN2h1c2g=\r\n",
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(said) / sizeof(said[0]); i++) {
+		const struct client_step script[] = {
+			{ .await = "ready.\r\n", .send = said[i / 2] },
+			{ .await = "a ", .send = "z LOGOUT\r\n" },
+			{ .await = "z OK" },
+			{ 0 },
+		};
+		static struct conn_fixture f;
+
+		secret = "sh7hush";
+		told = 0;
+		conn_fixture_open(&f, 1, i % 2 == 0 ? CONFIG_IMAP : CONFIG_IMAPS, script);
+		f.shard.env.plaintext_login = true;
+		memset(f.shard.read_scratch, 0, 1024);
+		conn_fixture_accept(&f);
+		conn_fixture_run(&f);
+		cr_assert_not_null(strstr(f.client.text, "z OK"), "%s", f.client.text);
+		cr_assert_null(memmem(f.shard.read_scratch, 1024, secret, strlen(secret)), "%s", said[i / 2]);
+		cr_assert_eq(told, 0, "%s", said[i / 2]);
+		secret = NULL;
+		conn_fixture_close(&f);
+	}
 }

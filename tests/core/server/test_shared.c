@@ -8,6 +8,18 @@ static struct userid user(uint8_t n)
 	return (struct userid){ .b = { n, 1 } };
 }
 
+/* Who has it open, as the server does, cannot take it from the others. */
+Test(shared, it_cannot_be_cut_short)
+{
+	struct shared *shared;
+	int fd;
+
+	cr_assert_eq(shared_make(&shared, &fd), RP_OK);
+	cr_assert_neq(ftruncate(fd, 0), 0);
+	cr_assert_neq(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+}
+
 Test(shared, twice_is_no_accident_and_lasts_longer_each_time)
 {
 	struct shared *shared;

@@ -90,6 +90,15 @@ static const struct conn_driver drive_entering = {
 	.fini = entering_fini,
 };
 
+/* On the shard that it came from. */
+static void on_arrived(void *world, uint64_t arg)
+{
+	struct shard *shard = world;
+
+	(void)arg;
+	shard->moving_count--;
+}
+
 /* On the home shard, outside any task. */
 static void on_moved(void *world, struct net *net, void *arg)
 {
@@ -97,14 +106,17 @@ static void on_moved(void *world, struct net *net, void *arg)
 	struct conn *conn = arg;
 
 	stat_add(&shard->stats.handoffs, 1);
+	shard_post(shard->loop, conn->shard->number, on_arrived, 0);
+	if (shard->stopping && net != NULL) {
+		/* Its store may be closed, and nobody may look any more whether it has gone: not taken in at all. */
+		net_close(net, NULL, NULL);
+		net = NULL;
+	} else if (net == NULL) {
+		LOG(shard->log, LOG_ERROR, "handoff.fail", LOG_STR("reason", "no descriptor is free"));
+	}
 	conn_attach(conn, shard, net);
 	if (net == NULL) {
-		LOG(shard->log, LOG_ERROR, "handoff.fail", LOG_STR("reason", "no descriptor is free"));
 		conn_lost(conn);
-		return;
-	}
-	if (shard->stopping) {
-		conn_drop(conn, "stopping"); /* its store may be closed */
 		return;
 	}
 	conn->driver = &drive_entering;
@@ -132,6 +144,7 @@ enum rp_err handoff_enter(struct task *task, struct drive *drive)
 	conn_detach(conn);
 	conn->task = NULL;
 	conn->net = NULL;
+	shard->moving_count++;
 	net_move(net, home, on_moved, conn);
 	return RP_OK;
 }

@@ -283,7 +283,7 @@ static void on_drain(struct timer *timer)
 	if (over)
 		LIST_FOR_EACH_SAFE (l, &shard->conns)
 			conn_drop(RP_CONTAINER_OF(l, struct conn, link), "stopping");
-	if (!list_empty(&shard->conns) || thread->tasks_count > 0 || shard->calls_count > 0) {
+	if (!list_empty(&shard->conns) || thread->tasks_count > 0 || shard->calls_count > 0 || shard->moving_count > 0) {
 		timer_set(shard->loop, timer, SHARD_DRAIN_LOOK_MS * CLOCK_NS_PER_MS);
 		return;
 	}

@@ -95,7 +95,7 @@ static int explain(const struct config *config, enum userfile_change change, con
 }
 
 /* Tell a running server, and wait until all of it knows. */
-static int tell_server(const struct config *config)
+static int tell_server(const struct config *config, struct bytes name)
 {
 	struct control *control;
 	json_t *answer;
@@ -104,7 +104,7 @@ static int tell_server(const struct config *config)
 	if (err == RP_ERR_NOTFOUND)
 		return EXIT_CODE_OK; /* none runs: it will read the file when it starts */
 	if (err == RP_OK)
-		err = control_ask(control, json_pack("{s:s}", "cmd", "users_changed"), bytes_of(NULL, 0), NULL, NULL, &answer);
+		err = control_ask(control, json_pack("{s:s, s:s%}", "cmd", "users_changed", "user", (const char *)name.p, name.n), bytes_of(NULL, 0), NULL, NULL, &answer);
 	else
 		control = NULL;
 	control_close(control);
@@ -140,7 +140,7 @@ int cli_user_change(const struct config *config, enum userfile_change change, co
 	bytes_wipe(hash, sizeof(hash));
 	if (err != RP_OK)
 		return explain(config, change, name, err, &fault);
-	return tell_server(config);
+	return tell_server(config, folded);
 }
 
 static int change_with_password(const struct config *config, enum userfile_change change, const char *name)

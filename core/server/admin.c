@@ -95,14 +95,31 @@ enum rp_err admin_lookup(struct task *task, struct shard *shard, struct bytes us
 	return err;
 }
 
-static void do_users_changed(struct task *task, struct admin_conn *admin)
+/* End the sessions of a name that is nobody's any more, or somebody else's. */
+static enum rp_err end_sessions(struct task *task, struct shard *shard, struct bytes name)
+{
+	struct call_user_gone_in gone = { .name = name };
+	enum rp_err err = admin_lookup(task, shard, name, &gone.userid);
+
+	gone.again = err == RP_OK;
+	if (err == RP_ERR_NOTFOUND)
+		err = RP_OK;
+	for (unsigned i = 0; i < shard->count && err == RP_OK; i++)
+		err = shard_call(task, i, CALL_USER_GONE, &gone, NULL);
+	return err;
+}
+
+static void do_users_changed(struct task *task, struct admin_conn *admin, const json_t *request)
 {
 	struct shard *shard = admin->shard;
+	struct bytes name = admin_text_of(request, "user");
 	struct call_auth_out out = { 0 };
 	enum rp_err err = ask_auth(task, shard, AUTH_WIRE_RELOAD, bytes_of("", 0), &out);
 
 	for (unsigned i = 0; i < shard->count && err == RP_OK; i++)
 		err = shard_call(task, i, CALL_AUTH_CHANGED, NULL, NULL);
+	if (err == RP_OK && name.n > 0)
+		err = end_sessions(task, shard, name);
 	if (err == RP_OK)
 		admin_say_code(admin->conn, 0, NULL);
 	else
@@ -208,7 +225,7 @@ static enum rp_err do_request(struct task *task, struct admin_conn *admin, const
 	if (bytes_eq(cmd, BYTES_LIT("stats")))
 		do_stats(task, admin);
 	else if (bytes_eq(cmd, BYTES_LIT("users_changed")))
-		do_users_changed(task, admin);
+		do_users_changed(task, admin, request);
 	else if (bytes_eq(cmd, BYTES_LIT("lookup")))
 		do_lookup(task, admin, request);
 	else if (bytes_eq(cmd, BYTES_LIT("check")) || bytes_eq(cmd, BYTES_LIT("repair")))

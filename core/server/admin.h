@@ -3,7 +3,8 @@
  * mostly `reason` (the error's name).
  *
  *   {"cmd":"stats"}                                  {"shards":[...]} ... {"code":0}
- *   {"cmd":"users_changed"}                          the passwd-file has been written anew; answered when all know it
+ *   {"cmd":"users_changed","user":U}                 the passwd-file has been written anew; answered when all know it, and
+ *                                                    the sessions of U, if he is not there any more, have been told to end
  *   {"cmd":"lookup","user":U}                        {"userid":...,"name":...,"code":0}
  *   {"cmd":"deliver","user":U,"mailbox":M,"create":B,"bytes":N,"internaldate":S,"zone":Z,"flags":F,"keywords":[...]}
  *       and N bytes of mail                          {"uid":...,"uidvalidity":...,"code":0}

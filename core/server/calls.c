@@ -4,6 +4,7 @@
 
 #include "core/server/address_table.h"
 #include "core/server/auth_link.h"
+#include "core/server/conn.h"
 #include "io/base/clock.h"
 
 static enum rp_err call_address_join(struct task *task, void *world, const void *in, void *out)
@@ -45,6 +46,22 @@ static enum rp_err call_auth_changed(struct task *task, void *world, const void 
 	(void)out;
 	if (shard->auth != NULL)
 		auth_link_changed(shard->auth);
+	return RP_OK;
+}
+
+static enum rp_err call_user_gone(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct call_user_gone_in *gone = in;
+
+	(void)task;
+	(void)out;
+	LIST_FOR_EACH_SAFE (l, &shard->conns) {
+		struct conn *conn = RP_CONTAINER_OF(l, struct conn, link);
+
+		if (conn->driver->user_gone != NULL)
+			conn->driver->user_gone(conn, gone->name, gone->again ? &gone->userid : NULL);
+	}
 	return RP_OK;
 }
 
@@ -154,6 +171,7 @@ const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_DELIVER] = { "deliver", call_deliver },
 	[CALL_DELIVER_BATCH] = { "deliver.batch", call_deliver_batch },
 	[CALL_REPAIR] = { "repair", call_repair },
+	[CALL_USER_GONE] = { "user.gone", call_user_gone },
 	[CALL_STATS] = { "stats", call_stats },
 	[CALLS_COUNT] = { NULL, NULL },
 };

@@ -16,6 +16,7 @@ enum calls {
 	CALL_DELIVER,       /* in: struct deliver_in, its message lent; out: struct deliver_out */
 	CALL_DELIVER_BATCH, /* in: struct call_deliver_batch_in; out: struct call_deliver_batch_out[count] */
 	CALL_REPAIR,        /* in: struct call_repair_in; out: struct call_repair_out */
+	CALL_USER_GONE,     /* in: struct call_user_gone_in */
 	CALL_STATS,         /* out: struct shard_stats */
 	CALLS_COUNT
 };
@@ -40,6 +41,13 @@ struct call_deliver_batch_in {
 struct call_deliver_batch_out {
 	struct deliver_out mail;
 	enum rp_err err; /* not RP_OK when the call begins: this one is passed over */
+};
+
+/* Sessions of this name are to end. */
+struct call_user_gone_in {
+	struct bytes name;    /* lent */
+	bool again;           /* but for those of userid: the name has been given away again */
+	struct userid userid;
 };
 
 struct call_repair_in {

@@ -59,6 +59,9 @@ struct conn_driver {
 	/* There are too many from its address: say so and end. Perhaps instead of a greeting, never after a login. NULL: it comes
 	 * by unix sockets only, which are not counted. */
 	void (*refuse)(struct conn *conn);
+	/* There is no such user any more, or it is somebody else (userid != NULL): if it is his, say so and end, after the command
+	 * that is under way. NULL: it is nobody's. */
+	void (*user_gone)(struct conn *conn, struct bytes name, const struct userid *userid);
 	/* Give back what conn->protocol_state holds. */
 	void (*fini)(struct conn *conn);
 };

@@ -489,6 +489,11 @@ static enum rp_err idle_step(struct task *task, struct drive *drive)
 	return RP_OK;
 }
 
+static void say_user_gone(struct drive *drive)
+{
+	drive_bye(drive, "CONTACTADMIN", "There is no such user any more.");
+}
+
 static void drive_run(struct task *task, struct conn *conn)
 {
 	struct drive *drive = drive_of(conn);
@@ -508,6 +513,8 @@ static void drive_run(struct task *task, struct conn *conn)
 			err = frame_step(task, drive);
 		if (shard->stopping && !conn->moving)
 			drive_bye(drive, "UNAVAILABLE", "The server is stopping.");
+		else if (drive->user_gone && !conn->moving)
+			say_user_gone(drive);
 		if (err == RP_OK && !conn->moving && conn->out.bytes > conn->out_bytes_high) {
 			conn_input_unlend(conn);
 			err = conn_flush(task, conn, conn->out_bytes_high / 2);
@@ -540,6 +547,18 @@ static void drive_refuse(struct conn *conn)
 	drive_bye(drive_of(conn), NULL, "Too many connections from your address");
 }
 
+static void drive_user_gone(struct conn *conn, struct bytes name, const struct userid *userid)
+{
+	struct drive *drive = drive_of(conn);
+	const struct session *session = &drive->session;
+
+	if (!bytes_eq(session->name, name) || (userid != NULL && userid_eq(&session->userid, userid)))
+		return;
+	drive->user_gone = true;
+	if (conn->task == NULL && logged_in(drive))
+		say_user_gone(drive);
+}
+
 void drive_free(struct drive *drive)
 {
 	session_fini(&drive->session);
@@ -553,5 +572,6 @@ const struct conn_driver drive_imap = {
 	.tick = drive_tick,
 	.stop = drive_stop,
 	.refuse = drive_refuse,
+	.user_gone = drive_user_gone,
 	.fini = drive_fini,
 };

@@ -27,6 +27,7 @@ struct drive {
 	bool framing;     /* frame has seen the beginning of the next command */
 	bool dropping;    /* the rest of a command that is not wanted is being thrown away */
 	bool bye_said;
+	bool user_gone;   /* the user has been deleted: BYE as soon as no command is under way */
 	bool user_counted; /* in the books of its user and address (user_table) */
 	uint64_t login_deadline_ns;
 	uint64_t still_here_ns; /* IDLE was last told then */

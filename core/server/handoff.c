@@ -75,6 +75,11 @@ static void entering_stop(struct conn *conn)
 	drive_imap.stop(conn);
 }
 
+static void entering_user_gone(struct conn *conn, struct bytes name, const struct userid *userid)
+{
+	drive_imap.user_gone(conn, name, userid);
+}
+
 static void entering_fini(struct conn *conn)
 {
 	drive_imap.fini(conn);
@@ -87,6 +92,7 @@ static const struct conn_driver drive_entering = {
 	.greet = entering_greet,
 	.tick = entering_tick,
 	.stop = entering_stop,
+	.user_gone = entering_user_gone,
 	.fini = entering_fini,
 };
 

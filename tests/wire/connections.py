@@ -187,6 +187,39 @@ def stalled():
         assert len(client.closed()) < size * count, 'it got everything'
 
 
+def sessions_of_a_deleted_user_end():
+    """At once, wherever they came in, idle or not; a new password ends none; who gets the name later is another one."""
+    with rp.Server(shards=2) as server:
+        for name in ('sam', 'eve'):
+            server.add_user(name)
+        clients = [greeting(server.raw(tls=n % 2 == 1)) for n in range(6)]
+        for client in clients:
+            assert login(client, 'sam').startswith(b'a OK')
+        for client in clients[:3]:
+            client.send(b'b SELECT INBOX\r\nc IDLE\r\n')
+            client.until('+')
+        clients[3].send(b'b APPEND INBOX {5}\r\n')
+        assert clients[3].line().startswith(b'+ ')
+        other = greeting(server.raw())
+        assert login(other, 'eve').startswith(b'a OK')
+        server.run('user', 'passwd', 'sam', input=b'another')
+        clients[5].send(b'b NOOP\r\n')
+        assert clients[5].line().startswith(b'b OK'), 'a new password'
+        server.run('user', 'del', 'sam')
+        clients[3].send(b'a: b\r\n')
+        assert b'OK' in clients[3].until('b'), 'the command that was under way'
+        for client in clients:
+            said = client.closed()
+            assert b'* BYE [CONTACTADMIN] ' in said, said
+        server.add_user('sam')
+        again = greeting(server.raw())
+        assert login(again, 'sam').startswith(b'a OK')
+        server.run('user', 'passwd', 'sam', input=b'another')
+        for client in (again, other):
+            client.send(b'b NOOP\r\n')
+            assert client.until('b').splitlines()[-1].startswith(b'b OK')
+
+
 def stopping_ends_lmtp():
     """The message that is under way is taken, and 421 told behind it; nothing more begins, and nobody waits for the client."""
     with rp.Server(shards=1) as server:
@@ -337,7 +370,7 @@ def tickets():
         assert server.process.poll() is None
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, stopping_ends_lmtp, id_is_logged, tickets)
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, sessions_of_a_deleted_user_end, stopping_ends_lmtp, id_is_logged, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 
 

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "core/auth/auth_delay.h"
+#include "io/base/num.h"
 
 struct address_entry {
 	struct hash_link link;
@@ -14,10 +15,11 @@ struct address_entry {
 struct address_table {
 	struct hash hash;
 	uint64_t connections_max;
+	uint64_t network_max;
 	struct auth_delay delay;
 };
 
-struct address_table *address_table_open(struct hash_key key, uint64_t connections_max)
+struct address_table *address_table_open(struct hash_key key, uint64_t connections_max, uint64_t network_max)
 {
 	struct address_table *table = calloc(1, sizeof(*table));
 
@@ -25,13 +27,14 @@ struct address_table *address_table_open(struct hash_key key, uint64_t connectio
 		return NULL;
 	hash_init(&table->hash, key);
 	auth_delay_init(&table->delay, key);
-	table->connections_max = connections_max;
+	address_table_set_max(table, connections_max, network_max);
 	return table;
 }
 
-void address_table_set_max(struct address_table *table, uint64_t connections_max)
+void address_table_set_max(struct address_table *table, uint64_t connections_max, uint64_t network_max)
 {
 	table->connections_max = connections_max;
+	table->network_max = network_max;
 }
 
 void address_table_close(struct address_table *table)
@@ -49,11 +52,23 @@ void address_table_close(struct address_table *table)
 	free(table);
 }
 
+/* The key of an address's network: of IPv4 as no address is written, so that it is none's. */
+static void network_of(const struct net_address *address, uint8_t ip[16])
+{
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
+
+	net_address_scope(address, ip);
+	if (memcmp(ip, v4, sizeof(v4)) != 0)
+		return;
+	ip[0] = 0xff;
+	ip[15] = 0;
+}
+
 unsigned address_table_shard(const struct net_address *address, unsigned shards_count)
 {
 	uint8_t ip[16];
 
-	net_address_scope(address, ip);
+	network_of(address, ip);
 	return (unsigned)(XXH3_64bits(ip, sizeof(ip)) % shards_count);
 }
 
@@ -70,12 +85,9 @@ static struct address_entry *find(struct address_table *table, const uint8_t ip[
 	return link != NULL ? RP_CONTAINER_OF(link, struct address_entry, link) : NULL;
 }
 
-enum rp_err address_table_join(struct address_table *table, const struct net_address *address)
+static enum rp_err join(struct address_table *table, const uint8_t ip[16], uint64_t max)
 {
-	uint8_t ip[16];
 	uint64_t h;
-
-	net_address_scope(address, ip);
 	struct address_entry *entry = find(table, ip, &h);
 
 	if (entry == NULL) {
@@ -84,20 +96,17 @@ enum rp_err address_table_join(struct address_table *table, const struct net_add
 			free(entry);
 			return RP_ERR_NOMEM;
 		}
-		memcpy(entry->ip, ip, sizeof(ip));
+		memcpy(entry->ip, ip, sizeof(entry->ip));
 	}
-	if (entry->count >= table->connections_max)
+	if (entry->count >= max)
 		return RP_ERR_LIMIT;
 	entry->count++;
 	return RP_OK;
 }
 
-void address_table_leave(struct address_table *table, const struct net_address *address)
+static void leave(struct address_table *table, const uint8_t ip[16])
 {
-	uint8_t ip[16];
 	uint64_t h;
-
-	net_address_scope(address, ip);
 	struct address_entry *entry = find(table, ip, &h);
 
 	RP_ASSERT(entry != NULL);
@@ -105,6 +114,37 @@ void address_table_leave(struct address_table *table, const struct net_address *
 		hash_del(&table->hash, &entry->link);
 		free(entry);
 	}
+}
+
+enum rp_err address_table_join(struct address_table *table, const struct net_address *address)
+{
+	uint8_t ip[16];
+	uint8_t network[16];
+
+	net_address_scope(address, ip);
+	network_of(address, network);
+	if (memcmp(ip, network, sizeof(ip)) == 0)
+		return join(table, ip, num_min(table->connections_max, table->network_max));
+	enum rp_err err = join(table, ip, table->connections_max);
+
+	if (err != RP_OK)
+		return err;
+	err = join(table, network, table->network_max);
+	if (err != RP_OK)
+		leave(table, ip);
+	return err;
+}
+
+void address_table_leave(struct address_table *table, const struct net_address *address)
+{
+	uint8_t ip[16];
+	uint8_t network[16];
+
+	net_address_scope(address, ip);
+	network_of(address, network);
+	leave(table, ip);
+	if (memcmp(ip, network, sizeof(ip)) != 0)
+		leave(table, network);
 }
 
 uint64_t address_table_delay_ns(

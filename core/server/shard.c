@@ -28,6 +28,7 @@ enum {
 	SHARD_RECOVER_WAIT_MS = 5000, /* before somebody who is left is tried again; twice as long each time */
 	SHARD_RECOVER_WAIT_MAX_MS = 300000,
 	SHARD_ANSWERS_MAX = 4,
+	SHARD_NETWORK_PART = 10, /* strangers of one network take one part in so many of a shard's connections at most */
 	SHARD_RETRY_TASK_MS = 50, /* no task was free: of those that end, not all are connections' */
 	/* Of the commit log, registered with the ring: what is not settled yet while 4 MiB a second come in. Beyond, the
 	   kernel looks pages up. It is resident for good, so not all of the log's memory. */
@@ -324,6 +325,12 @@ static void set_env(struct shard *shard)
 	shard->env.plaintext_login = shard->config->plaintext_login;
 }
 
+/* A tenth of one shard's connections, and no fewer than one address may have. */
+static uint64_t network_max(const struct shard *shard)
+{
+	return num_max(shard->config->connections_max / SHARD_NETWORK_PART, shard->config->connections_per_address_max);
+}
+
 static void reload(struct shard_thread *thread, struct order_reload *order)
 {
 	struct shard *shard = &thread->shard;
@@ -331,7 +338,7 @@ static void reload(struct shard_thread *thread, struct order_reload *order)
 	set_tls(shard, order->tls);
 	reload_take(&thread->config, &order->config);
 	set_env(shard);
-	address_table_set_max(shard->addresses, shard->config->connections_per_address_max);
+	address_table_set_max(shard->addresses, shard->config->connections_per_address_max, network_max(shard));
 	if (shard->auth != NULL)
 		auth_link_changed(shard->auth); /* what the auth process says may be another thing now */
 	free(order);
@@ -408,7 +415,7 @@ static enum rp_err set_up(struct shard_thread *thread)
 	shard->seal_scratch = malloc(TLS_CONN_RECORD_BYTES);
 	shard->read_scratch = malloc(TLS_CONN_RECORD_BYTES);
 	loop_random(shard->loop, &key, sizeof(key));
-	shard->addresses = address_table_open(key, shard->config->connections_per_address_max);
+	shard->addresses = address_table_open(key, shard->config->connections_per_address_max, network_max(shard));
 	loop_random(shard->loop, &key, sizeof(key));
 	shard->users = user_table_open(key);
 	if (shard->seal_scratch == NULL || shard->read_scratch == NULL || shard->addresses == NULL ||

@@ -4,7 +4,6 @@
 
 #include "core/server/admission.h"
 #include "core/server/conn_input.h"
-#include "core/server/proxy.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
 #include "tls/tls_conn.h"
@@ -183,91 +182,6 @@ void conn_input_arm(struct conn *conn)
 	net_recv(conn->net, on_recv, conn);
 }
 
-/* The handshake has just been done: count it, and speak first if the protocol does. */
-static void tls_opened(struct conn *conn)
-{
-	struct tls_conn_facts facts = tls_conn_facts(conn->tls);
-
-	stat_add(&conn->shard->stats.tls_handshakes, 1);
-	if (facts.resumed)
-		stat_add(&conn->shard->stats.tls_resumed, 1);
-	if (!conn->greeted) {
-		conn->greeted = true;
-		conn->driver->greet(conn);
-	}
-}
-
-/* False: the connection is being dropped. */
-static bool take_ciphertext(struct conn *conn, struct bytes in)
-{
-	enum tls_conn_verdict verdict;
-	bool was_open = tls_conn_is_open(conn->tls);
-	char peer[48];
-
-	do {
-		size_t n = 0;
-
-		verdict = tls_conn_read(conn->tls, &in, conn->shard->read_scratch, TLS_CONN_RECORD_BYTES, &n, &conn->wire);
-		bool put = conn_input_put(conn, bytes_of(conn->shard->read_scratch, n));
-
-		if (conn->out_bytes_high == CONN_OUT_BYTES_HIGH_GUEST)
-			bytes_wipe(conn->shard->read_scratch, n); /* perhaps a password */
-		if (!put)
-			return false;
-		if (!was_open && tls_conn_is_open(conn->tls)) {
-			was_open = true;
-			tls_opened(conn);
-		}
-	} while (verdict == TLS_CONN_FULL);
-	if (verdict == TLS_CONN_CLOSED) {
-		conn->in_ended = true;
-	} else if (verdict == TLS_CONN_FAILED) {
-		stat_add(&conn->shard->stats.tls_failed, 1);
-		LOG(conn->shard->log, LOG_INFO, "tls.fail", LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
-			LOG_STR("reason", tls_conn_reason(conn->tls)));
-		/* The alert goes out, then the connection ends; what was still to be sealed is lost. */
-		conn->out_dead = true;
-		conn_end(conn);
-		if (conn->task != NULL)
-			task_cancel(conn->task);
-	}
-	return true;
-}
-
-/* The PROXY header, if one is awaited, is taken off the front of what came. False: drop the connection. */
-static bool take_plain(struct conn *conn, struct bytes in)
-{
-	if (!conn->proxy_awaited)
-		return conn->tls != NULL ? take_ciphertext(conn, in) : conn_input_put(conn, in);
-	if (!conn_input_put(conn, in))
-		return false;
-
-	struct bytes all = conn_input(conn);
-	size_t used = 0;
-	enum rp_err err = proxy_parse(all, &conn->peer, &used);
-
-	if (err == RP_ERR_END)
-		return true; /* not all of it is here */
-	if (err != RP_OK)
-		return false;
-	conn->proxy_awaited = false;
-	/* What is behind the header is the client's own: ciphertext, or its first command. */
-	size_t rest_n = all.n - used;
-	uint8_t *rest = malloc(rest_n + 1);
-
-	if (rest == NULL)
-		return false;
-	memcpy(rest, all.p + used, rest_n);
-	conn_take(conn, all.n);
-	conn_begin(conn);
-	bool taken = conn->tls != NULL ? take_ciphertext(conn, bytes_of(rest, rest_n))
-				       : conn_input_put(conn, bytes_of(rest, rest_n));
-
-	bytes_wipe(rest, rest_n); /* perhaps a password */
-	free(rest);
-	return taken;
-}
-
 static void on_recv(void *arg, enum rp_err err, struct bytes in)
 {
 	struct conn *conn = arg;
@@ -293,7 +207,7 @@ static void on_recv(void *arg, enum rp_err err, struct bytes in)
 	conn->heard_ns = loop_now_ns(conn->shard->loop);
 	if (in.n == 0)
 		conn->in_ended = true;
-	else if (conn->state == CONN_OPEN && !take_plain(conn, in)) {
+	else if (conn->state == CONN_OPEN && !conn_input_came(conn, in)) {
 		conn_drop(conn, "input");
 		return;
 	}

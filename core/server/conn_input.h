@@ -20,4 +20,8 @@ void conn_input_unlend(struct conn *conn);
 /* Wipe and free. */
 void conn_input_fini(struct conn *conn);
 
+/* Bytes from the kernel: the PROXY header, if one is awaited, is taken off their front, then they are deciphered, and put. False:
+ * drop the connection. */
+RP_MUST_USE bool conn_input_came(struct conn *conn, struct bytes in);
+
 #endif

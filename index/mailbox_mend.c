@@ -37,19 +37,21 @@ enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
 	struct catalog_node *node = catalog_by_id(&mailbox->volume->catalog, mailbox->mailboxid);
 	enum rp_err err;
 
-	if (mailbox->gone || node == NULL || !table_is_bad(mailbox->table))
+	if (!table_is_bad(mailbox->table))
 		return RP_OK;
+	if (mailbox->gone || node == NULL)
+		return RP_ERR_CORRUPT;
 	LOG(loop_log(mailbox->volume->store->loop), LOG_WARN, "mailbox.mend",
 	    LOG_STR("volume", mailbox->volume->dir), LOG_U64("mailboxid", mailbox->mailboxid));
 	node->index_lsn = 0;
 	err = mailbox_load(task, mailbox->volume, mailbox->mailboxid, &table);
 	if (err != RP_OK)
 		return err;
-	if (mailbox->gone || !table_is_bad(mailbox->table))
-		table_free(table); /* somebody else was quicker */
-	else
+	if (!mailbox->gone && table_is_bad(mailbox->table))
 		take_table(mailbox, table);
-	return RP_OK;
+	else
+		table_free(table); /* somebody else was quicker */
+	return table_is_bad(mailbox->table) ? RP_ERR_CORRUPT : RP_OK;
 }
 
 enum rp_err mailbox_run(

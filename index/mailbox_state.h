@@ -74,7 +74,8 @@ struct breath_plan;
 RP_MUST_USE enum rp_err mailbox_run(
     struct task *task, struct mailbox *mailbox, const struct breath_plan *plan);
 
-/* If the table turned out to be bad: build it from the journal again, ignoring its file. */
+/* If the table turned out to be bad: build it from the journal again, ignoring its file. RP_ERR_CORRUPT: the mailbox is
+ * deleted, and nothing can be built any more. */
 RP_MUST_USE enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox);
 
 /* Have `table`, which has all changes up to lsn, meet those that came since. As above. */

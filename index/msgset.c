@@ -234,6 +234,8 @@ static enum rp_err add_range(struct task *task, struct msgset *set, const struct
 		if (err != RP_OK)
 			return err;
 		scan(group, range, n, bits);
+		if (map_is_bad(&set->table->map))
+			return RP_ERR_CORRUPT;
 		for (uint32_t word = 0; word * 64 < n; word++)
 			bits[word] &= visible(set, base / 64 + word);
 	}

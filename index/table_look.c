@@ -241,7 +241,9 @@ enum rp_err table_having_modseq_above(struct task *task, struct table *table,
 			}
 		}
 	} while (suspended);
-	return collect_having(table, uids, &having, out);
+	enum rp_err err = collect_having(table, uids, &having, out);
+
+	return err == RP_OK && map_is_bad(&table->map) ? RP_ERR_CORRUPT : err;
 }
 
 uint32_t table_count_of(const struct table *table, const struct runs *uids)

@@ -201,6 +201,11 @@ static enum rp_err advance(struct task *task, struct view_cursor *cursor)
 			}
 			if (cursor->modseq_since != 0)
 				place->left = newer(table, word, place->left, cursor->modseq_since);
+			if (map_is_bad(&table->map)) {
+				place->left = 0;
+				place->version = 0; /* once more, behind the last that was met */
+				return RP_ERR_CORRUPT;
+			}
 		}
 		if (place->left != 0) {
 			enter_word(cursor, table, word);
@@ -210,7 +215,7 @@ static enum rp_err advance(struct task *task, struct view_cursor *cursor)
 	}
 	place->left = 0;
 	place->row = END_ROW;
-	return map_is_bad(&table->map) ? RP_ERR_CORRUPT : RP_ERR_END;
+	return RP_ERR_END;
 }
 
 static void read_columns(struct view_cursor *cursor, const struct group *group, uint32_t row)
@@ -258,48 +263,64 @@ static void read_keywords(
 	}
 }
 
+/* The first row that is left of the word, read. RP_ERR_NOTFOUND: it is no news. RP_ERR_CORRUPT: a page went under it, and
+ * what was read may be wrong; it still counts as not met. */
+static enum rp_err read_row(struct view_cursor *cursor)
+{
+	struct view_place *place = &cursor->place;
+	const struct table *table = cursor->view->mailbox->table;
+	uint32_t bit = (uint32_t)__builtin_ctzll(place->left);
+	uint32_t row = place->row + bit;
+	uint32_t in_group = table_in_group(row);
+	const struct group *group = table_group(table, row);
+	uint32_t uid = uidmap_walk(&table->uids, &place->leaf, row);
+	bool known;
+
+	cursor->expunged = !((place->live >> bit) & 1);
+	known = place->news &&
+	        (cursor->expunged ||
+	            view_knows(cursor->view, uid, group_get(group, COLUMN_MODSEQ, in_group)));
+	if (!known)
+		read_columns(cursor, group, in_group);
+	if (map_is_bad(&table->map)) {
+		place->version = 0;
+		return RP_ERR_CORRUPT;
+	}
+	place->left &= place->left - 1;
+	place->uid = uid;
+	if (known)
+		return RP_ERR_NOTFOUND;
+	cursor->seqno = place->exact ? view_seqno_of(cursor->view, uid)
+	                             : place->seqno + (uint32_t)__builtin_popcountll(
+	                                                  place->visible & rank_mask(0, bit));
+	cursor->message.uid = uid;
+	cursor->message.flags = 0;
+	for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++)
+		cursor->message.flags |= (uint32_t)((place->flags[flag] >> bit) & 1) << flag;
+	read_keywords(cursor, table, group, in_group);
+	return RP_OK;
+}
+
 enum rp_err view_cursor_next(struct task *task, struct view_cursor *cursor)
 {
 	struct view_place *place = &cursor->place;
 
 	for (;;) {
-		if (place->left == 0 || place->version != version_of(cursor->view)) {
-			enum rp_err err = advance(task, cursor);
+		struct mailbox *mailbox = cursor->view->mailbox;
+		enum rp_err err = RP_OK;
 
-			/* A bad index file is no fault of the messages: the journal has them all. */
-			if (err == RP_ERR_CORRUPT && task != NULL && place->row != END_ROW &&
-			    table_is_bad(cursor->view->mailbox->table) &&
-			    mailbox_mend(task, cursor->view->mailbox) == RP_OK)
-				continue;
-			if (err != RP_OK)
-				return err;
-		}
-		const struct table *table = cursor->view->mailbox->table;
-		uint32_t bit = (uint32_t)__builtin_ctzll(place->left);
-		uint32_t row = place->row + bit;
-		uint32_t in_group = table_in_group(row);
-		const struct group *group = table_group(table, row);
-		uint32_t uid = uidmap_walk(&table->uids, &place->leaf, row);
-
-		place->left &= place->left - 1;
-		place->uid = uid;
-		cursor->expunged = !((place->live >> bit) & 1);
-		if (place->news &&
-		    (cursor->expunged ||
-		        view_knows(cursor->view, uid, group_get(group, COLUMN_MODSEQ, in_group))))
+		if (place->left == 0 || place->version != version_of(cursor->view))
+			err = advance(task, cursor);
+		if (err == RP_OK)
+			err = read_row(cursor);
+		if (err == RP_ERR_NOTFOUND)
 			continue;
-		cursor->seqno = place->exact
-		                    ? view_seqno_of(cursor->view, uid)
-		                    : place->seqno + (uint32_t)__builtin_popcountll(
-		                                         place->visible & rank_mask(0, bit));
-		cursor->message.uid = uid;
-		cursor->message.flags = 0;
-		for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++)
-			cursor->message.flags |= (uint32_t)((place->flags[flag] >> bit) & 1)
-			                         << flag;
-		read_columns(cursor, group, in_group);
-		read_keywords(cursor, table, group, in_group);
-		return RP_OK;
+		/* A bad index file is no fault of the messages: the journal has them all. */
+		if (err != RP_ERR_CORRUPT || task == NULL || !table_is_bad(mailbox->table))
+			return err;
+		err = mailbox_mend(task, mailbox);
+		if (err != RP_OK)
+			return err;
 	}
 }
 

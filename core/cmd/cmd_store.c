@@ -160,25 +160,28 @@ static enum cmd_result answer(struct cmd *cmd, const struct runs *modified, bool
 	return cmd_ok(cmd);
 }
 
-/* The change itself. What it did is told below, or not to be told, and no news any more; but where the client is to conclude the flags
- * itself, and others have changed them, it is told them all. */
+/* What a store did. */
+struct done {
+	struct runs changed; /* and no news once it is told; or at once, where it is not to be told */
+	struct runs modified;
+	uint64_t modseq;
+};
+
+/* The change itself. Where the client is to conclude the flags itself, and others have changed them, it is told them all. */
 static enum rp_err change(struct task *task, struct selected *selected, const struct runs *uids,
-    const struct store_args *args, struct runs *modified)
+    const struct store_args *args, struct done *done)
 {
-	struct runs changed = RUNS_EMPTY;
 	struct runs untold = RUNS_EMPTY;
 	enum rp_err err = RP_OK;
 
 	if (args->silent)
 		err = sync_untold_flags(task, selected, uids, &untold);
 	if (err == RP_OK)
-		err = mailbox_store(task, selected->mailbox, uids, &args->store, &changed, modified);
-	if (err == RP_OK)
-		err = take_out(&changed, &untold);
-	if (err == RP_OK && changed.count > 0)
-		err = view_told_flags(
-		    selected->view, &changed, mailbox_entry(selected->mailbox)->highestmodseq);
-	runs_fini(&changed);
+		err = mailbox_store(task, selected->mailbox, uids, &args->store, &done->changed,
+		    &done->modified);
+	done->modseq = mailbox_entry(selected->mailbox)->highestmodseq;
+	if (err == RP_OK && take_out(&done->changed, &untold) != RP_OK)
+		runs_fini(&done->changed); /* all of it stays news */
 	runs_fini(&untold);
 	return err;
 }
@@ -187,7 +190,7 @@ static enum cmd_result store(
     struct task *task, struct cmd *cmd, struct runs *uids, const struct store_args *args)
 {
 	struct selected *selected = cmd->session->selected;
-	struct runs modified = RUNS_EMPTY;
+	struct done done = { .changed = RUNS_EMPTY, .modified = RUNS_EMPTY };
 	enum cmd_result result;
 	bool some_expunged;
 	enum rp_err err;
@@ -197,13 +200,20 @@ static enum cmd_result store(
 	if (args->store.has_unchangedsince)
 		condstore_enable(cmd);
 	some_expunged = !cmd->uid && cmd_arg_some_expunged(cmd, uids);
-	err = change(task, selected, uids, args, &modified);
-	if (err == RP_OK)
-		err = take_out(uids, &modified);
-	if (err == RP_OK)
-		err = tell(task, cmd, uids, args->silent);
-	result = err == RP_OK ? answer(cmd, &modified, some_expunged) : cmd_no(cmd, err);
-	runs_fini(&modified);
+	err = change(task, selected, uids, args, &done);
+	if (err == RP_OK) {
+		/* It is done, whatever becomes of telling it: what could not be told stays news. */
+		enum rp_err told = take_out(uids, &done.modified);
+
+		if (told == RP_OK)
+			told = tell(task, cmd, uids, args->silent);
+		if (told == RP_OK && done.changed.count > 0)
+			told = view_told_flags(selected->view, &done.changed, done.modseq);
+		(void)told;
+	}
+	result = err == RP_OK ? answer(cmd, &done.modified, some_expunged) : cmd_no(cmd, err);
+	runs_fini(&done.changed);
+	runs_fini(&done.modified);
 	return result;
 }
 

@@ -66,10 +66,19 @@ enum rp_err map_load(struct task *task, const struct map *map, size_t offset, si
 	if (!map->mapped || n == 0)
 		return RP_OK;
 	/* The mapping begins at a page, so its parts do where the file's do. */
-	return file_map_populate(task, map->p + from, offset + n - from);
+	enum rp_err err = file_map_populate(task, map->p + from, offset + n - from);
+
+	if (err == RP_OK && offset + n < map->n) /* map_is_bad() touches the last byte */
+		err = file_map_populate(task, map->p + map->n - 1, 1);
+	return err;
 }
 
 bool map_is_bad(const struct map *map)
 {
-	return map->mapped && file_map_is_bad(map->loop, map->p);
+	if (!map->mapped)
+		return false;
+	/* Of a file that was cut short, the page in which it ends now reads as zeroes from there on, and no fault
+	 * tells. Its last page is gone. */
+	(void)*(const volatile uint8_t *)(map->p + map->n - 1);
+	return file_map_is_bad(map->loop, map->p);
 }

@@ -32,7 +32,8 @@ void map_close(struct map *map);
 /* Bring [offset, offset + n) into memory. Returns at once where all of it always is. */
 RP_MUST_USE enum rp_err map_load(struct task *task, const struct map *map, size_t offset, size_t n);
 
-/* A page went missing under a reader, and read as zeroes. */
+/* A page went missing under a reader, and read as zeroes; or the file was cut short, by whole pages at least. What was
+ * loaded lately is touched, no disk. */
 bool map_is_bad(const struct map *map);
 
 #endif

@@ -64,8 +64,29 @@ IO_TASK_TEST(map, a_file_cut_short_under_a_mapping_is_found_when_it_is_loaded)
 	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "cut", FILE_WRITE, &file), RP_OK);
 	cr_assert_eq(file_truncate(task, file, MAP_READ_BYTES_MAX), RP_OK);
 	file_close(file);
-	cr_assert_eq(map_load(task, &map, 0, 4096), RP_OK);
+	cr_assert_eq(map_load(task, &map, 0, 4096), RP_ERR_CORRUPT);
 	cr_assert_eq(map_load(task, &map, MAP_READ_BYTES_MAX + 4096, 4096), RP_ERR_CORRUPT);
+	map_close(&map);
+}
+
+/* The page in which it ends reads as zeroes behind the end, and nothing faults. */
+IO_TASK_TEST(map, a_file_cut_short_within_a_page_is_bad_before_any_page_is_missed)
+{
+	struct io_fixture *fixture = arg;
+	struct map map;
+	struct file *file;
+
+	make(task, "cut", 2 * MAP_READ_BYTES_MAX);
+	cr_assert_eq(map_open(task, "cut", &map), RP_OK);
+	cr_assert_eq(map_load(task, &map, 0, 8192), RP_OK);
+	cr_assert_not(map_is_bad(&map));
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "cut", FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_truncate(task, file, 4096 + 100), RP_OK);
+	file_close(file);
+	if (fixture->kind == IO_FIXTURE_URING) { /* the simulator's is a copy */
+		cr_assert_eq(map.p[4096 + 200], 0);
+		cr_assert(map_is_bad(&map));
+	}
 	map_close(&map);
 }
 

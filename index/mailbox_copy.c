@@ -42,38 +42,6 @@ enum rp_err transfer_prepare(struct task *task, struct transfer *transfer)
 	return err;
 }
 
-/* Source UIDs, all of them taken, as the UIDs that they become. Adds to out. */
-static enum rp_err map_uids(
-    const struct transfer *transfer, const struct runs *uids, struct runs *out)
-{
-	const struct runs *taken = &transfer->taken;
-	uint32_t before = transfer->first_uid; /* what the first of taken->run[at] becomes */
-	size_t at = 0;
-	enum rp_err err = RP_OK;
-
-	for (size_t i = 0; i < uids->count && err == RP_OK; i++) {
-		uint32_t first = uids->run[i].first;
-
-		while (err == RP_OK) {
-			const struct run *run;
-			uint32_t last;
-
-			while (taken->run[at].last < first) {
-				before += taken->run[at].last - taken->run[at].first + 1;
-				at++;
-			}
-			run = &taken->run[at];
-			last = uids->run[i].last < run->last ? uids->run[i].last : run->last;
-			err = runs_add(
-			    out, before + (first - run->first), before + (last - run->first));
-			if (last == uids->run[i].last)
-				break;
-			first = taken->run[at + 1].first; /* UIDs between are not there */
-		}
-	}
-	return err;
-}
-
 static void drop_keywords(struct transfer *transfer)
 {
 	for (size_t i = 0; i < transfer->keywords_count; i++)
@@ -87,20 +55,19 @@ static enum rp_err look_at_keyword(struct transfer *transfer, unsigned k)
 {
 	struct table *from = transfer->from->table;
 	struct transfer_keyword *keyword = &transfer->keywords[transfer->keywords_count];
-	struct runs having = RUNS_EMPTY;
-	enum rp_err err = table_having_flag(
-	    NULL, from, &transfer->taken, CHANGE_FLAG_KEYWORD + k, true, &having);
+	enum rp_err err;
 
 	*keyword = (struct transfer_keyword){ 0 };
-	if (err == RP_OK && having.count != 0) {
-		transfer->keywords_count++;
-		keyword->name = arena_copy(
-		    &transfer->from->volume->store->arena, table_keyword_name(from, k));
-		err = keyword->name.p == NULL ? RP_ERR_NOMEM :
-						map_uids(transfer, &having, &keyword->uids);
-	}
-	runs_fini(&having);
-	return err;
+	err = table_select_flag(&transfer->select, CHANGE_FLAG_KEYWORD + k, transfer->first_uid,
+	    &keyword->uids);
+	if (err == RP_OK && keyword->uids.count == 0)
+		return RP_OK;
+	transfer->keywords_count++; /* to be dropped, whatever follows */
+	if (err != RP_OK)
+		return err;
+	keyword->name = arena_copy(
+	    &transfer->from->volume->store->arena, table_keyword_name(from, k));
+	return keyword->name.p == NULL ? RP_ERR_NOMEM : RP_OK;
 }
 
 /* Which keywords go along. RP_ERR_LIMIT: the target would have more than it may. */
@@ -130,13 +97,15 @@ enum rp_err transfer_look(struct transfer *transfer)
 	enum rp_err err;
 
 	runs_fini(&transfer->taken);
+	table_select_fini(&transfer->select);
 	err = table_having(NULL, from, transfer->uids, &transfer->taken);
 	if (err == RP_OK)
-		err = transfer_sum(from, &transfer->taken, &transfer->sum);
+		err = table_select(from, transfer->uids, &transfer->select);
 	if (err != RP_OK)
 		return err;
+	table_select_counts(&transfer->select, &transfer->sum);
 	transfer->first_uid = transfer->to != NULL ? mailbox_entry(transfer->to)->uidnext : 1;
-	if (transfer->sum.messages_count > UINT32_MAX - transfer->first_uid)
+	if (transfer->sum.messages > UINT32_MAX - transfer->first_uid)
 		return RP_ERR_LIMIT;
 	return look_at_keywords(transfer);
 }
@@ -144,50 +113,47 @@ enum rp_err transfer_look(struct transfer *transfer)
 void transfer_fini(struct transfer *transfer)
 {
 	runs_fini(&transfer->taken);
+	table_select_fini(&transfer->select);
 	drop_keywords(transfer);
 }
 
 static struct change_row change_row_of(
-    const struct transfer *transfer, uint32_t from_uid, uint32_t to_uid)
+    const struct transfer *transfer, const struct table_row *row, uint32_t to_uid)
 {
-	struct table_row row;
-	enum rp_err err = table_row(NULL, transfer->from->table, from_uid, false, &row, NULL);
-
-	RP_ASSERT(err == RP_OK); /* transfer_look() has seen it */
 	return (struct change_row){
 		.uid = to_uid,
-		.flags = row.flags,
-		.internaldate = row.internaldate,
-		.sent = row.sent,
-		.rfc822_size_bytes = row.rfc822_size_bytes,
+		.flags = row->flags,
+		.internaldate = row->internaldate,
+		.sent = row->sent,
+		.rfc822_size_bytes = row->rfc822_size_bytes,
 		.savedate_s = transfer->savedate_s,
-		.body = row.body,
-		.emailid = row.emailid,
-		.threadid = row.threadid,
+		.body = row->body,
+		.emailid = row->emailid,
+		.threadid = row->threadid,
 	};
 }
 
 static void write_rows(struct breath *breath, const struct transfer *transfer)
 {
-	const struct runs *taken = &transfer->taken;
+	struct table_select_walk walk = { 0 };
 	uint32_t to_uid = transfer->first_uid;
+	struct table_row from;
 
 	BREATH_PUT(breath, change_rows_begin(&breath->writer, transfer->toid, to_uid));
-	for (size_t i = 0; i < taken->count; i++) {
-		uint32_t uid = taken->run[i].first;
+	while (table_select_next(&transfer->select, &walk, &from)) {
+		struct change_row row = change_row_of(transfer, &from, to_uid++);
 
-		do {
-			struct change_row row = change_row_of(transfer, uid, to_uid++);
-
-			while (!change_rows_put(&breath->writer, &row)) {
-				change_rows_end(&breath->writer);
-				breath_next(breath);
-				BREATH_PUT(breath, change_rows_begin(&breath->writer,
-						       transfer->toid, row.uid));
-			}
-		} while (uid++ < taken->run[i].last);
+		while (!change_rows_put(&breath->writer, &row)) {
+			change_rows_end(&breath->writer);
+			breath_next(breath);
+			BREATH_PUT(breath,
+			    change_rows_begin(&breath->writer, transfer->toid, row.uid));
+		}
 	}
 	change_rows_end(&breath->writer);
+	/* transfer_look() has met every page. Nothing of this is on its way to the disk yet: a file that is cut short in
+	 * this very breath must not make zeroes of what is kept for good. */
+	RP_ASSERT(!table_is_bad(transfer->from->table));
 }
 
 static void write_counters(struct breath *breath, const struct transfer *transfer)
@@ -199,7 +165,7 @@ static void write_counters(struct breath *breath, const struct transfer *transfe
 	if (transfer->to != NULL)
 		in = mailbox_counters(transfer->to);
 	transfer_in(&in, &transfer->sum);
-	in.uidnext = transfer->first_uid + transfer->sum.messages_count;
+	in.uidnext = transfer->first_uid + transfer->sum.messages;
 	if (transfer->moves) {
 		transfer_out(same ? &in : &out, &transfer->sum);
 		if (!same)
@@ -213,7 +179,7 @@ void transfer_write(struct breath *breath, struct transfer *transfer)
 {
 	size_t at = 0;
 
-	if (transfer->sum.messages_count == 0)
+	if (transfer->sum.messages == 0)
 		return;
 	write_rows(breath, transfer);
 	for (size_t i = 0; i < transfer->keywords_count; i++) {
@@ -241,12 +207,12 @@ static enum rp_err write(struct breath *breath, void *arg)
 	struct change_sums sums = breath->volume->catalog.sums;
 	enum rp_err err = transfer_look(transfer);
 
-	if (err != RP_OK || transfer->sum.messages_count == 0)
+	if (err != RP_OK || transfer->sum.messages == 0)
 		return err;
 	transfer_write(breath, transfer);
 	if (transfer->moves)
 		return RP_OK;
-	sums.messages_count += transfer->sum.messages_count;
+	sums.messages_count += transfer->sum.messages;
 	sums.bytes += transfer->sum.bytes;
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;

@@ -9,41 +9,32 @@ struct expunging {
 	struct runs expunged;
 };
 
-enum rp_err transfer_sum(struct table *table, const struct runs *uids, struct transfer_sum *sum)
+void transfer_out(struct change_counters *counters, const struct table_counts *sum)
 {
-	*sum = (struct transfer_sum){ 0 };
-	for (size_t i = 0; i < uids->count; i++) {
-		uint32_t uid = uids->run[i].first;
-
-		do {
-			struct table_row row;
-			enum rp_err err = table_row(NULL, table, uid, false, &row, NULL);
-
-			if (err != RP_OK)
-				return err;
-			sum->messages_count++;
-			sum->unseen_count += (row.flags & MAIL_SEEN) == 0;
-			sum->deleted_count += (row.flags & MAIL_DELETED) != 0;
-			sum->bytes += row.rfc822_size_bytes;
-		} while (uid++ < uids->run[i].last);
-	}
-	return RP_OK;
-}
-
-void transfer_out(struct change_counters *counters, const struct transfer_sum *sum)
-{
-	counters->messages_count -= sum->messages_count;
-	counters->unseen_count -= sum->unseen_count;
-	counters->deleted_count -= sum->deleted_count;
+	counters->messages_count -= sum->messages;
+	counters->unseen_count -= sum->unseen;
+	counters->deleted_count -= sum->deleted;
 	counters->bytes -= num_min(counters->bytes, sum->bytes);
 }
 
-void transfer_in(struct change_counters *counters, const struct transfer_sum *sum)
+void transfer_in(struct change_counters *counters, const struct table_counts *sum)
 {
-	counters->messages_count += sum->messages_count;
-	counters->unseen_count += sum->unseen_count;
-	counters->deleted_count += sum->deleted_count;
+	counters->messages_count += sum->messages;
+	counters->unseen_count += sum->unseen;
+	counters->deleted_count += sum->deleted;
 	counters->bytes += sum->bytes;
+}
+
+static enum rp_err sum_up(
+    struct table *table, const struct runs *uids, struct table_counts *sum)
+{
+	struct table_select select;
+	enum rp_err err = table_select(table, uids, &select);
+
+	if (err == RP_OK)
+		table_select_counts(&select, sum);
+	table_select_fini(&select);
+	return err;
 }
 
 static enum rp_err expunge_prepare(struct task *task, void *arg)
@@ -74,7 +65,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	struct mailbox *mailbox = expunging->mailbox;
 	struct change_counters counters = mailbox_counters(mailbox);
 	struct change_sums sums = breath->volume->catalog.sums;
-	struct transfer_sum sum;
+	struct table_counts sum;
 	size_t at = 0;
 	enum rp_err err;
 
@@ -82,11 +73,11 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	err = table_having_flag(NULL, mailbox->table, expunging->uids, TRANSFER_FLAG_DELETED,
 	    true, &expunging->expunged);
 	if (err == RP_OK)
-		err = transfer_sum(mailbox->table, &expunging->expunged, &sum);
+		err = sum_up(mailbox->table, &expunging->expunged, &sum);
 	if (err != RP_OK || expunging->expunged.count == 0)
 		return err;
 	transfer_out(&counters, &sum);
-	sums.messages_count -= num_min(sums.messages_count, sum.messages_count);
+	sums.messages_count -= num_min(sums.messages_count, sum.messages);
 	sums.bytes -= num_min(sums.bytes, sum.bytes);
 	BREATH_PUT(breath, change_put_expunged(&breath->writer, mailbox->mailboxid,
 			       &expunging->expunged, &at));

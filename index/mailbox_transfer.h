@@ -5,23 +5,14 @@
 
 #include "index/breath.h"
 #include "index/mailbox_state.h"
+#include "index/table_select.h"
 
 enum { TRANSFER_FLAG_DELETED = 2 }; /* the number of MAIL_DELETED, as the table counts flags */
 static_assert(1 << TRANSFER_FLAG_DELETED == MAIL_DELETED, "flag numbers");
 
-/* What some messages are to the counters. */
-struct transfer_sum {
-	uint32_t messages_count;
-	uint32_t unseen_count;
-	uint32_t deleted_count;
-	uint64_t bytes;
-};
-
-/* Of live messages whose rows are loaded; uids names no others. */
-RP_MUST_USE enum rp_err transfer_sum(
-    struct table *table, const struct runs *uids, struct transfer_sum *sum);
-void transfer_out(struct change_counters *counters, const struct transfer_sum *sum);
-void transfer_in(struct change_counters *counters, const struct transfer_sum *sum);
+/* These messages leave, or come into, a mailbox with these counters. */
+void transfer_out(struct change_counters *counters, const struct table_counts *sum);
+void transfer_in(struct change_counters *counters, const struct table_counts *sum);
 
 /* A keyword, and the UIDs in the target that will have it. */
 struct transfer_keyword {
@@ -39,7 +30,8 @@ struct transfer {
 	uint32_t savedate_s;
 	struct runs taken;  /* results: source UIDs, */
 	uint32_t first_uid; /* and what the first of them became */
-	struct transfer_sum sum;
+	struct table_select select; /* the same ones, in the breath in which they were looked at */
+	struct table_counts sum;
 	struct transfer_keyword *keywords; /* keywords_count of them: those that any of them has */
 	size_t keywords_count;
 };

@@ -231,8 +231,9 @@ void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq
 	table->version++;
 }
 
-/* Flags and sums of a row whose columns stand; all its flags are off. */
-static void put_flags(struct table *table, uint32_t row, const struct table_row *values)
+/* Flags of a row all of whose flags are off. live: it is counted. */
+static void put_flags(
+    struct table *table, uint32_t row, const struct table_row *values, bool live)
 {
 	struct group *group = table_group(table, row);
 	uint32_t word = table_in_group(row) / 64;
@@ -240,12 +241,12 @@ static void put_flags(struct table *table, uint32_t row, const struct table_row 
 
 	for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++) {
 		if ((values->flags >> flag) & 1)
-			(void)group_set_flag(group, flag, word, mask, 0, true);
+			(void)group_set_flag(group, flag, word, mask, live ? mask : 0, true);
 	}
 	for (size_t i = 0; i < values->keywords_count; i++) {
 		RP_ASSERT(values->keywords[i] < table->keywords_count);
-		(void)group_set_flag(
-		    group, TABLE_SYSTEM_FLAGS + values->keywords[i], word, mask, 0, true);
+		(void)group_set_flag(group, TABLE_SYSTEM_FLAGS + values->keywords[i], word, mask,
+		    live ? mask : 0, true);
 	}
 }
 
@@ -263,7 +264,7 @@ static void overwrite(struct table *table, uint32_t row, const struct table_row 
 	for (uint32_t flag = 0; flag < group->flags_count; flag++)
 		(void)group_set_flag(group, flag, word, mask, 0, false);
 	group_put_row(group, table_in_group(row), values);
-	put_flags(table, row, values);
+	put_flags(table, row, values, false);
 	rank_set(&table->live, row / 64, mask);
 	group_account(group, word, mask, +1);
 }
@@ -285,10 +286,11 @@ void table_append(struct table *table, const struct table_row *values)
 	RP_ASSERT(row / GROUP_ROWS_MAX < table->groups_count && group->rows < group->rows_max);
 	group->rows++;
 	group_put_row(group, table_in_group(row), values);
-	put_flags(table, row, values);
+	/* What it has is counted, and not all flags of the group asked whether it has them. */
+	put_flags(table, row, values, true);
+	group->bytes += values->rfc822_size_bytes;
 	uidmap_push(&table->uids, values->uid);
 	rank_push(&table->live, true);
-	group_account(group, table_in_group(row) / 64, UINT64_C(1) << (row % 64), +1);
 	table->last_uid = values->uid;
 }
 

@@ -67,9 +67,13 @@ static size_t keywords_of(const struct table *table, uint32_t row, uint16_t *out
 	uint32_t word = table_in_group(row) / 64;
 	size_t n = 0;
 
-	for (uint32_t k = 0; k < table->keywords_count; k++) {
-		if ((group_flag_word(group, TABLE_SYSTEM_FLAGS + k, word) >> (row % 64)) & 1)
-			out[n++] = (uint16_t)k;
+	for (uint32_t w = 0; w < (table->keywords_count + 63) / 64; w++) {
+		for (uint64_t used = group->keyword_used[w]; used != 0; used &= used - 1) {
+			uint32_t k = w * 64 + (uint32_t)__builtin_ctzll(used);
+
+			if ((group_flag_word(group, TABLE_SYSTEM_FLAGS + k, word) >> (row % 64)) & 1)
+				out[n++] = (uint16_t)k;
+		}
 	}
 	return n;
 }

@@ -39,8 +39,7 @@ void view_close(struct view *view)
 	list_del(&view->link);
 	if (view->watch != NULL)
 		list_del(&view->watch->link);
-	runs_fini(&view->expunged);
-	free(view->expunged_before);
+	view_drop_expunged(view);
 	mailbox_close(view->mailbox);
 	free(view);
 }
@@ -240,12 +239,39 @@ const struct runs *view_expunged(const struct view *view)
 	return &view->expunged;
 }
 
-enum rp_err view_take_expunged(struct view *view)
+void view_take_expunged(struct view *view, uint32_t from)
 {
-	view->exists -= (uint32_t)runs_total(&view->expunged);
-	view->expunged.count = 0;
+	struct runs *expunged = &view->expunged;
+	uint32_t *before = view->expunged_before;
+	size_t kept = from == 0 ? 0 : runs_lower(expunged, from);
+
+	if (kept == expunged->count)
+		return;
+	uint32_t total = before[expunged->count];
+
+	if (expunged->run[kept].first < from) {
+		expunged->run[kept].last = from - 1;
+		before[kept + 1] = before[kept] + (from - expunged->run[kept].first);
+		kept++;
+	}
+	view->exists -= total - before[kept];
+	expunged->count = kept;
 	view->version++;
-	return RP_OK;
+	if (kept == 0)
+		view_drop_expunged(view);
+}
+
+void view_drop_expunged(struct view *view)
+{
+	runs_fini(&view->expunged);
+	free(view->expunged_before);
+	view->expunged_before = NULL;
+	view->own_runs = 0;
+}
+
+void view_own_expunges(struct view *view, bool on)
+{
+	view->own = on;
 }
 
 bool view_is_overrun(const struct view *view)

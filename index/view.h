@@ -14,7 +14,7 @@ struct view;
 
 enum {
 	VIEW_UNANNOUNCED_BYTES_MAX = 64 * 1024
-}; /* of expunged runs; beyond the session ends (BYE) */
+}; /* of expunged runs that others made; beyond the session ends (BYE) */
 
 /* A view of the mailbox as it is now. The view holds the mailbox. watch (may be NULL): woken at
  * each change. */
@@ -109,9 +109,14 @@ bool view_is_overrun(const struct view *view); /* too much unannounced: end the 
 /* The runs of UIDs that are expunged and not announced: exactly messages of the view, ascending.
  * Borrowed until the next call that takes the task; what is told must be told before that, and then
  * view_take_expunged() called in the same breath: seqnos close up. Seqnos for EXPUNGE lines:
- * view_seqno_of() of each, from the last to the first. */
+ * view_seqno_of() of each, from the last to the first; so a slice may be told at a time: those with
+ * a UID >= from (0: all) were told. */
 const struct runs *view_expunged(const struct view *view);
-RP_MUST_USE enum rp_err view_take_expunged(struct view *view);
+void view_take_expunged(struct view *view, uint32_t from);
+
+/* What is expunged while this is on is of the session's own making: however scattered, it is kept
+ * for it, for it will be told at the end of that command. */
+void view_own_expunges(struct view *view, bool on);
 
 /* Let new messages in: returns the new EXISTS (it only grows here). */
 uint32_t view_take_exists(struct view *view);

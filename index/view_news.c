@@ -1,5 +1,6 @@
 /* view_news.c -- what the views of a mailbox are told in the breath of a change. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "index/table_state.h"
 #include "index/view_state.h"
@@ -7,7 +8,7 @@
 /* The session will be ended: seqnos cannot be kept right any more. */
 static void overrun(struct view *view)
 {
-	runs_fini(&view->expunged);
+	view_drop_expunged(view);
 	view->overrun = true;
 	view->version++;
 }
@@ -21,7 +22,7 @@ static struct run take_next(
 	return b[(*j)++];
 }
 
-/* Both lists are sorted, and nothing is in both: one pass, for adding run by run could move 64 KiB
+/* Both lists are sorted, and nothing is in both: one pass, for adding run by run could move all of them
  * each time. */
 static size_t merge(
     const struct runs *a, const struct run *b, size_t b_count, uint32_t uid_max, struct run *out)
@@ -41,34 +42,76 @@ static size_t merge(
 	return count;
 }
 
+/* Room for so many runs in all. A change comes in pieces, so what has to grow grows by more. */
+static bool make_room(struct view *view, size_t runs)
+{
+	struct runs *expunged = &view->expunged;
+	size_t room = runs + runs / 2;
+
+	if (runs <= expunged->count_max)
+		return true;
+	if (runs <= VIEW_RUNS_MAX && room > VIEW_RUNS_MAX)
+		room = VIEW_RUNS_MAX;
+	struct run *run = realloc(expunged->run, room * sizeof(*run));
+
+	if (run == NULL)
+		return false;
+	expunged->run = run;
+	uint32_t *before = realloc(view->expunged_before, (room + 1) * sizeof(*before));
+
+	if (before == NULL)
+		return false;
+	before[0] = 0;
+	view->expunged_before = before;
+	expunged->count_max = room;
+	return true;
+}
+
+/* Let the first `count` of uids in. Runs before them stay where they are: the pieces of a change ascend. */
+static bool let_in(struct view *view, const struct runs *uids, size_t count)
+{
+	struct runs *expunged = &view->expunged;
+	size_t from = runs_lower(expunged, uids->run[0].first);
+
+	if (from > 0)
+		from--; /* it may touch */
+	struct runs tail = {.count = expunged->count - from};
+
+	if (!make_room(view, expunged->count + count))
+		return false;
+	if (tail.count > 0) {
+		tail.run = malloc(tail.count * sizeof(*tail.run));
+		if (tail.run == NULL)
+			return false;
+		memcpy(tail.run, expunged->run + from, tail.count * sizeof(*tail.run));
+	}
+	expunged->count =
+	    from + merge(&tail, uids->run, count, view->uid_max, expunged->run + from);
+	free(tail.run);
+	for (size_t i = from; i < expunged->count; i++)
+		view->expunged_before[i + 1] = view->expunged_before[i] +
+		                               (expunged->run[i].last - expunged->run[i].first + 1);
+	return true;
+}
+
 static void note_expunged(struct view *view, const struct runs *uids)
 {
 	/* What the session has not heard of it need not hear gone. */
 	size_t count = runs_lower(uids, view->uid_max);
+	size_t before = view->expunged.count;
 
 	if (count < uids->count && uids->run[count].first <= view->uid_max)
 		count++;
 	if (view->overrun || count == 0)
 		return;
-	struct run *run = malloc((view->expunged.count + count) * sizeof(*run));
-	uint32_t *before = malloc((view->expunged.count + count + 1) * sizeof(*before));
-	size_t merged = run == NULL || before == NULL
-	                    ? SIZE_MAX
-	                    : merge(&view->expunged, uids->run, count, view->uid_max, run);
-
-	if (merged > VIEW_RUNS_MAX) {
-		free(run);
-		free(before);
+	if (!let_in(view, uids, count)) {
 		overrun(view);
 		return;
 	}
-	runs_fini(&view->expunged);
-	free(view->expunged_before);
-	view->expunged = (struct runs){.run = run, .count = merged, .count_max = merged};
-	view->expunged_before = before;
-	before[0] = 0;
-	for (size_t i = 0; i < merged; i++)
-		before[i + 1] = before[i] + (run[i].last - run[i].first + 1);
+	if (view->own && view->expunged.count > before)
+		view->own_runs += view->expunged.count - before;
+	if (view->expunged.count > VIEW_RUNS_MAX + view->own_runs)
+		overrun(view);
 	view->version++;
 }
 

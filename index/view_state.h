@@ -27,6 +27,8 @@ struct view {
 	uint32_t exists;      /* == live ones up to uid_max + unannounced ones, unless overrun */
 	struct runs expunged; /* unannounced; none is live */
 	uint32_t *expunged_before; /* per run, and one more: how many UIDs lie in the runs before */
+	size_t own_runs; /* of them were added by the session itself, and do not count */
+	bool own;        /* view_own_expunges() */
 	bool overrun;
 	/* Flags are told up to a MODSEQ; those of messages that were let in since, which have a UID
 	 * > told_uid, to another. */
@@ -40,6 +42,9 @@ struct view {
 	unsigned keywords_told;
 	uint64_t keywords[GROUP_KEYWORD_WORDS]; /* what a cursor lends */
 };
+
+/* None is unannounced any more: the memory goes back. */
+void view_drop_expunged(struct view *view);
 
 /* How many unannounced UIDs are less than this one. */
 uint32_t view_expunged_before(const struct view *view, uint32_t uid);

@@ -46,13 +46,16 @@ static enum cmd_result transfer(
     struct task *task, struct cmd *cmd, const struct runs *uids, struct mailbox *to, bool move)
 {
 	struct mailbox *from = cmd->session->selected->mailbox;
+	struct view *view = cmd->session->selected->view;
 	struct runs done = RUNS_EMPTY;
 	struct bytes code = { 0 };
 	uint32_t first_uid = 0;
 	enum rp_err err;
 
+	view_own_expunges(view, move);
 	err = move ? mailbox_move(task, from, uids, to, &done, &first_uid)
 		   : mailbox_copy(task, from, uids, to, &done, &first_uid);
+	view_own_expunges(view, false);
 	if (err == RP_OK) /* without room for the code it is left out: the change has been made */
 		(void)!copyuid(cmd, mailbox_entry(to)->uidvalidity, &done, first_uid, &code);
 	runs_fini(&done);

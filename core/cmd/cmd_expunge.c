@@ -12,7 +12,9 @@ static enum cmd_result expunge(struct task *task, struct cmd *cmd, const struct 
 
 	if (selected->read_only)
 		return cmd_no_code(cmd, BYTES_LIT("READ-ONLY"), "The mailbox is open for reading only");
+	view_own_expunges(selected->view, true);
 	err = mailbox_expunge(task, selected->mailbox, uids, NULL);
+	view_own_expunges(selected->view, false);
 	return err == RP_OK ? cmd_ok(cmd) : cmd_no(cmd, err);
 }
 

@@ -3,28 +3,44 @@
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
 
-/* From the last to the first: so no EXPUNGE moves the number of one that follows. All in one breath: what is expunged while we
- * wrote would be taken as told. */
-static enum rp_err tell_expunges(struct selected *selected, struct resp *resp)
+enum { EXPUNGES_A_BREATH = 1024 };
+
+/* One slice, and taken as told in the same breath: what is expunged afterwards is told afterwards. */
+static void tell_some_expunges(struct selected *selected, struct resp *resp)
 {
 	const struct runs *expunged = view_expunged(selected->view);
+	unsigned told = 0;
+	uint32_t uid = 0;
 
-	if (expunged->count == 0)
-		return RP_OK;
-	for (size_t i = expunged->count; i-- > 0;) {
-		uint32_t uid = expunged->run[i].last;
-
+	for (size_t i = expunged->count; i-- > 0 && told < EXPUNGES_A_BREATH;) {
+		uid = expunged->run[i].last;
 		for (;;) {
 			uint32_t seqno = view_seqno_of(selected->view, uid);
 
 			if (seqno != 0)
 				resp_number_data(resp, seqno, "EXPUNGE");
-			if (uid == expunged->run[i].first)
+			if (++told == EXPUNGES_A_BREATH || uid == expunged->run[i].first)
 				break;
 			uid--;
 		}
 	}
-	return view_take_expunged(selected->view);
+	view_take_expunged(selected->view, uid);
+}
+
+/* From the last to the first: so no EXPUNGE moves the number of one that follows. */
+static enum rp_err tell_expunges(struct task *task, struct session *session, struct resp *resp,
+    const struct sync *how)
+{
+	struct view *view = session->selected->view;
+	enum rp_err err = RP_OK;
+
+	while (view_expunged(view)->count > 0 && err == RP_OK) {
+		resp_stamp(resp, session_position(session));
+		tell_some_expunges(session->selected, resp);
+		if (how->flush != NULL)
+			err = how->flush(task, how->flush_arg);
+	}
+	return err;
 }
 
 static void tell_exists(struct selected *selected, struct resp *resp)
@@ -103,7 +119,7 @@ enum rp_err sync_news(
 	resp_stamp(resp, session_position(session));
 	sync_keywords(selected, resp);
 	if (how->expunges) {
-		err = tell_expunges(selected, resp);
+		err = tell_expunges(task, session, resp, how);
 		if (err != RP_OK)
 			return err;
 	}

@@ -266,10 +266,50 @@ Test(view, too_much_unannounced_ends_the_session_not_the_server)
 	cr_assert(view_is_overrun(view));
 	cr_assert(view_has_news(view));
 	cr_assert_eq(view_expunged(view)->count, 0);
+	view_take_expunged(view, 0);
 	for (uint32_t seqno = 0; seqno <= MESSAGES + 1; seqno++)
 		(void)view_uid_of(view, seqno); /* no meaning, no harm */
 	view_close(view);
 	runs_fini(&odd);
+	model_free(model);
+}
+
+/* What a session expunges itself it will be told at once: no number of pieces ends it. */
+Test(view, what_a_session_expunges_itself_does_not_end_it)
+{
+	enum {
+		RUNS_MAX = VIEW_UNANNOUNCED_BYTES_MAX / sizeof(struct run),
+		PIECES = 3 * RUNS_MAX,
+		MESSAGES = 2 * PIECES + 2 * RUNS_MAX + 10,
+	};
+	struct model *model = model_new(7);
+	struct table *table = model->mailbox.table;
+	struct table_room room = {.first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES};
+	struct view *view;
+
+	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
+	for (uint32_t uid = 1; uid <= MESSAGES; uid++)
+		table_append(table, &(struct table_row){.uid = uid, .modseq = 1});
+	cr_assert_eq(view_open(NULL, &model->mailbox, NULL, &view), RP_OK);
+	expunge(model, MESSAGES - 1, MESSAGES - 1);
+	view_own_expunges(view, true);
+	for (uint32_t i = 0; i < PIECES; i++)
+		expunge(model, 2 * i + 1, 2 * i + 1);
+	view_own_expunges(view, false);
+	cr_assert_not(view_is_overrun(view));
+	cr_assert_eq(view_expunged(view)->count, PIECES + 1);
+	cr_assert_eq(view_seqno_of(view, MESSAGES), MESSAGES);
+	for (uint32_t from = MESSAGES; from > 0; from -= from > 5000 ? 5000 : from) {
+		view_take_expunged(view, from);
+		cr_assert_eq(view_uid_of(view, view_seqno_of(view, 4)), 4);
+	}
+	view_take_expunged(view, 0);
+	cr_assert_eq(view_exists(view), MESSAGES - PIECES - 1);
+	/* What others do has its bound, as ever. */
+	for (uint32_t i = 0; i <= RUNS_MAX; i++)
+		expunge(model, 2 * PIECES + 2 * i + 1, 2 * PIECES + 2 * i + 1);
+	cr_assert(view_is_overrun(view));
+	view_close(view);
 	model_free(model);
 }
 

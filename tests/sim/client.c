@@ -180,8 +180,7 @@ static void look(struct task *task, struct client *client)
 		unselect(client);
 		return;
 	}
-	if (view_take_expunged(client->view) != RP_OK)
-		return;
+	view_take_expunged(client->view, 0);
 	view_take_exists(client->view);
 	seen->count = 0;
 	view_cursor_init(&cursor, client->view, NULL);

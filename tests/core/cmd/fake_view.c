@@ -213,16 +213,21 @@ const struct runs *view_expunged(const struct view *view)
 	return &view->expunged;
 }
 
-enum rp_err view_take_expunged(struct view *view)
+void view_take_expunged(struct view *view, uint32_t from)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < view->count; i++)
-		if (!runs_has(&view->expunged, view->told[i].uid))
+		if (view->told[i].uid < from || !runs_has(&view->expunged, view->told[i].uid))
 			view->told[kept++] = view->told[i];
 	view->count = kept;
 	runs_fini(&view->expunged);
-	return RP_OK;
+}
+
+void view_own_expunges(struct view *view, bool on)
+{
+	(void)view;
+	(void)on;
 }
 
 uint32_t view_take_exists(struct view *view)

@@ -30,7 +30,7 @@ static struct {
 	pthread_mutex_t lock;
 	uint32_t used_count; /* slots that were ever in use; the handler looks at no others */
 	uint32_t free;       /* index + 1 of the first free one among them; 0: none */
-	uint32_t bad_count;  /* pages laid in since the start: 0 answers mapping_is_bad() at once */
+	uint32_t bad_count;  /* slots in use that are bad: 0 answers mapping_is_bad() at once */
 	struct sigaction before;
 	struct mapping_slot slot[MAPPINGS_MAX];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -69,8 +69,8 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 	(void)context;
 	if (slot != NULL && lay_zero_page(address)) {
-		__atomic_store_n(&slot->bad, 1, __ATOMIC_RELEASE);
-		__atomic_add_fetch(&registry.bad_count, 1, __ATOMIC_RELEASE);
+		if (__atomic_exchange_n(&slot->bad, 1, __ATOMIC_ACQ_REL) == 0)
+			__atomic_add_fetch(&registry.bad_count, 1, __ATOMIC_RELEASE);
 		errno = saved_errno;
 		return;
 	}
@@ -108,7 +108,6 @@ static bool enter(uintptr_t start, size_t n)
 		__atomic_store_n(&registry.used_count, registry.used_count + 1, __ATOMIC_RELEASE);
 	}
 	if (slot != NULL) {
-		__atomic_store_n(&slot->bad, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&slot->bytes, n, __ATOMIC_RELAXED);
 		__atomic_store_n(&slot->start, start, __ATOMIC_RELEASE);
 	}
@@ -138,6 +137,8 @@ void mapping_close(void *p, size_t n)
 	RP_ASSERT(slot != NULL && slot->start == (uintptr_t)p);
 	pthread_mutex_lock(&registry.lock);
 	__atomic_store_n(&slot->start, 0, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&slot->bad, 0, __ATOMIC_ACQ_REL) != 0)
+		__atomic_sub_fetch(&registry.bad_count, 1, __ATOMIC_RELEASE);
 	slot->next_free = registry.free;
 	registry.free = (uint32_t)(slot - registry.slot) + 1;
 	pthread_mutex_unlock(&registry.lock);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/base/num.h"
@@ -330,6 +331,46 @@ Test(file, a_page_that_is_gone_reads_as_zeroes_and_is_told)
 
 	io_fixture_open(&fixture, IO_FIXTURE_URING, 0);
 	io_fixture_run(&fixture, touches_what_is_gone, NULL);
+	io_fixture_close(&fixture);
+}
+
+/* Whoever reads rows asks for each: one bad page, once, must not make that a walk over all mappings for ever. */
+static void asks_often(struct task *task, void *arg)
+{
+	enum { MAPPINGS = 4000, QUESTIONS = 100 * 1000 };
+	static void *mapped[MAPPINGS];
+	struct file *file =
+	    must_open(task, "m", FILE_READ | FILE_WRITE | FILE_CREATE | FILE_MAPPABLE);
+	struct loop *loop = task_loop(task);
+	void *bad;
+
+	(void)arg;
+	cr_assert_eq(file_truncate(task, file, 8192), RP_OK);
+	for (unsigned i = 0; i < MAPPINGS; i++)
+		cr_assert_eq(file_map(file, 4096, &mapped[i]), RP_OK);
+	cr_assert_eq(file_map(file, 8192, &bad), RP_OK);
+	cr_assert_eq(file_truncate(task, file, 4096), RP_OK);
+	cr_assert_eq(((volatile uint8_t *)bad)[4096], 0);
+	cr_assert(file_map_is_bad(loop, bad));
+	cr_assert_not(file_map_is_bad(loop, mapped[MAPPINGS - 1]));
+	file_unmap(loop, bad, 8192);
+
+	clock_t before = clock();
+
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		cr_assert_not(file_map_is_bad(loop, mapped[MAPPINGS - 1]));
+	cr_assert_lt(clock() - before, CLOCKS_PER_SEC / 4);
+	for (unsigned i = 0; i < MAPPINGS; i++)
+		file_unmap(loop, mapped[i], 4096);
+	file_close(file);
+}
+
+Test(file, a_bad_page_that_is_no_more_costs_nobody_anything)
+{
+	struct io_fixture fixture;
+
+	io_fixture_open(&fixture, IO_FIXTURE_URING, 0);
+	io_fixture_run(&fixture, asks_often, NULL);
 	io_fixture_close(&fixture);
 }
 

@@ -231,7 +231,7 @@ static enum rp_err run(struct task *task, struct transfer *transfer, struct runs
 	RP_ASSERT(transfer->from->volume == transfer->to->volume);
 	transfer->toid = transfer->to->mailboxid;
 	transfer->savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
-	err = mailbox_run(task, transfer->from, &plan);
+	err = mailbox_run_both(task, transfer->from, transfer->to, &plan);
 	if (err == RP_OK) {
 		*first_uid = transfer->first_uid;
 		err = mailbox_give_runs(taken, &transfer->taken);

@@ -54,13 +54,29 @@ enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
 	return table_is_bad(mailbox->table) ? RP_ERR_CORRUPT : RP_OK;
 }
 
-enum rp_err mailbox_run(
-    struct task *task, struct mailbox *mailbox, const struct breath_plan *plan)
+static bool is_bad(const struct mailbox *mailbox)
+{
+	return mailbox != NULL && !mailbox->gone && table_is_bad(mailbox->table);
+}
+
+enum rp_err mailbox_run_both(struct task *task, struct mailbox *mailbox, struct mailbox *other,
+    const struct breath_plan *plan)
 {
 	enum rp_err err = breath_run(task, mailbox->volume, plan);
 
-	if (err != RP_ERR_CORRUPT || mailbox->gone || !table_is_bad(mailbox->table))
-		return err;
-	err = mailbox_mend(task, mailbox);
-	return err == RP_OK ? breath_run(task, mailbox->volume, plan) : err;
+	/* Each may turn out to be bad, one after the other. */
+	for (unsigned i = 0; i < 2 && err == RP_ERR_CORRUPT; i++) {
+		if (!is_bad(mailbox) && !is_bad(other))
+			break;
+		err = mailbox_mend(task, is_bad(mailbox) ? mailbox : other);
+		if (err == RP_OK)
+			err = breath_run(task, mailbox->volume, plan);
+	}
+	return err;
+}
+
+enum rp_err mailbox_run(
+    struct task *task, struct mailbox *mailbox, const struct breath_plan *plan)
+{
+	return mailbox_run_both(task, mailbox, NULL, plan);
 }

@@ -74,6 +74,10 @@ struct breath_plan;
 RP_MUST_USE enum rp_err mailbox_run(
     struct task *task, struct mailbox *mailbox, const struct breath_plan *plan);
 
+/* The same of a change to two: a copy, a move. */
+RP_MUST_USE enum rp_err mailbox_run_both(struct task *task, struct mailbox *mailbox,
+    struct mailbox *other, const struct breath_plan *plan);
+
 /* If the table turned out to be bad: build it from the journal again, ignoring its file. RP_ERR_CORRUPT: the mailbox is
  * deleted, and nothing can be built any more. */
 RP_MUST_USE enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox);

@@ -285,3 +285,32 @@ IO_TASK_TEST(volume_lost, a_walk_of_a_deleted_mailbox_ends_when_pages_go)
 	view_close(view);
 	close_lost(task, &lost);
 }
+
+IO_TASK_TEST(volume_lost, a_target_that_lost_pages_takes_copies_and_moves)
+{
+	struct run run = { 2, 3 };
+	struct runs two = { .run = &run, .count = 1 };
+	struct runs done = RUNS_EMPTY;
+	struct lost lost;
+	uint32_t first_uid;
+
+	begin(task, &lost, arg);
+	fill(task, lost.trash);
+	checkpoint(task, lost.volume);
+	cut_index(task, &lost, lost.trash);
+	cr_assert_eq(
+	    mailbox_copy(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
+	cr_assert(was_mended(&lost, lost.trash));
+	checkpoint(task, lost.volume);
+	runs_fini(&done);
+	/* Both at once. */
+	cut_index(task, &lost, lost.trash);
+	cut_index(task, &lost, lost.inbox);
+	cr_assert_eq(
+	    mailbox_move(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
+	cr_assert_eq(runs_total(&done), 2);
+	cr_assert_eq(mailbox_entry(lost.inbox)->messages_count, MANY - 2);
+	cr_assert_eq(mailbox_entry(lost.trash)->messages_count, MANY + 4);
+	runs_fini(&done);
+	close_lost(task, &lost);
+}

@@ -224,6 +224,7 @@ enum rp_err commit_recovered(struct task *task, struct commit *commit)
 		return err;
 	commit->settings.recovering = false;
 	task_queue_wake_all(&commit->file_wait);
+	task_queue_wake_all(&commit->make_wait);
 	commit_core_wake_recycler(commit);
 	return RP_OK;
 }

@@ -9,6 +9,9 @@
  *   (made) --> free --> current --> full --------------------> free
  *      header written     room used up     all settled, syncfs, new header
  *
+ * One more is kept beside, which says that it holds nothing and is never used: a crash leaves it as it is, so that there is
+ * a log to begin with where the disk is full and all others still hold what has to be placed first.
+ *
  * Files become full, and free again, in one order: so what is missing before the oldest is settled (recover.c).
  */
 #ifndef RP_INDEX_COMMIT_CORE_H
@@ -96,6 +99,8 @@ struct commit {
 	struct commit_file *current;
 	struct list free;
 	struct list full; /* the oldest first */
+	struct commit_file *spare; /* NULL: none yet */
+	uint64_t spare_retry_ns;   /* not before: there was no room for it */
 	unsigned files_count;
 	uint64_t files_number; /* the highest name */
 	uint64_t files_before; /* the highest that earlier runs left */

@@ -11,6 +11,7 @@
 enum {
 	ZERO_BYTES = 256 * 1024,      /* written at a time when a file is made */
 	LIST_BYTES_MAX = 1024 * 1024, /* of the names in a shard's folder */
+	SPARE_RETRY_S = 60,
 };
 
 static unsigned shard_of(const struct commit *commit)
@@ -97,6 +98,24 @@ static enum rp_err ready(struct task *task, struct commit *commit, struct commit
 	return RP_OK;
 }
 
+/* Kept beside, and not counted. */
+static void keep_spare(struct commit *commit, struct commit_file *file)
+{
+	RP_ASSERT(commit->spare == NULL);
+	commit->files_count--;
+	commit->spare = file;
+}
+
+static enum rp_err ready_spare(
+    struct task *task, struct commit *commit, struct commit_file *file)
+{
+	enum rp_err err = write_header(task, commit, file, LOGFILE_FREE);
+
+	if (err == RP_OK)
+		keep_spare(commit, file);
+	return err;
+}
+
 /* Room that is there and written: a commit then changes neither size nor block map. */
 static enum rp_err fill_with_zeroes(
     struct task *task, struct file *file, uint64_t file_bytes)
@@ -130,8 +149,9 @@ static enum rp_err sync_folder(struct task *task, struct commit *commit)
 	return err != RP_OK ? err : dir_sync(task, FILE_ROOT_COMMIT, ".");
 }
 
-/* A log file of ours with this name is made, or made anew over one that holds nothing. */
-static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t number)
+/* A log file of ours with this name is made, or made anew over one that holds nothing; then it is ready, or the spare. */
+static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t number,
+    enum rp_err (*then)(struct task *, struct commit *, struct commit_file *))
 {
 	char path[LOGFILE_PATH_BYTES];
 	struct file *file;
@@ -153,12 +173,17 @@ static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t 
 	if (err == RP_OK)
 		err = sync_folder(task, commit);
 	if (err == RP_OK)
-		err = ready(task, commit, made);
+		err = then(task, commit, made);
 	if (err != RP_OK) {
 		drop_file(commit, made);
 		(void)!file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
 	}
 	return err;
+}
+
+static bool has_ready(const struct commit *commit)
+{
+	return commit->current != NULL || !list_empty(&commit->free);
 }
 
 /* Is this file there and free? Takes it over, or makes it anew when its size is not what is set now. */
@@ -183,14 +208,20 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 
 	if (added == NULL)
 		file_close(file);
+	if (added != NULL && commit->spare == NULL && has_ready(commit)) {
+		keep_spare(commit, added);
+		return RP_OK;
+	}
 	if (fits) {
 		err = added == NULL ? RP_ERR_NOMEM : ready(task, commit, added);
 		if (err != RP_OK && added != NULL)
 			drop_file(commit, added);
 		return err;
 	}
-	if (blank || is_free)
-		return make_file(task, commit, number);
+	if (blank || is_free) {
+		err = make_file(task, commit, number, ready);
+		return err == RP_ERR_NOSPACE ? RP_OK : err; /* it is gone, and what it took is free */
+	}
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* in use by the last run, or damaged: it stays */
 }
 
@@ -202,6 +233,8 @@ static bool have(const struct commit *commit, uint64_t number)
 		LIST_FOR_EACH(link, lists[i])
 			if (RP_CONTAINER_OF(link, struct commit_file, link)->number == number)
 				return true;
+	if (commit->spare != NULL && commit->spare->number == number)
+		return true;
 	return commit->current != NULL && commit->current->number == number;
 }
 
@@ -245,10 +278,10 @@ enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 	commit->files_before = commit->files_number;
 	if (err != RP_OK || commit->files_count > 0)
 		return err;
-	err = make_file(task, commit, ++commit->files_number);
+	err = make_file(task, commit, ++commit->files_number, ready);
 	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK) {
 		commit->reserve_given = true;
-		err = make_file(task, commit, commit->files_number);
+		err = make_file(task, commit, commit->files_number, ready);
 	}
 	return err;
 }
@@ -288,6 +321,10 @@ void commit_core_close_files(struct commit *commit)
 		drop_file(commit, RP_CONTAINER_OF(link, struct commit_file, link));
 	if (commit->current != NULL)
 		drop_file(commit, commit->current);
+	if (commit->spare != NULL) {
+		file_close(commit->spare->file);
+		free(commit->spare);
+	}
 }
 
 /* ---- used again ---- */
@@ -317,6 +354,12 @@ static bool may_make(const struct commit *commit)
 	if (commit->files_count >= max)
 		return false;
 	return commit->files_count < COMMIT_FILES_START || is_short(commit, 3);
+}
+
+/* In time before the disk is full, and after what is in use. */
+static bool wants_spare(const struct commit *commit)
+{
+	return commit->spare == NULL && !commit->settings.recovering && !commit->disk_full;
 }
 
 void commit_core_wake_recycler(struct commit *commit)
@@ -394,25 +437,46 @@ void commit_core_recycle_task(struct task *task, void *arg)
 	task_queue_wake_all(&commit->ended);
 }
 
+static void make_one(struct task *task, struct commit *commit)
+{
+	enum rp_err err = make_file(task, commit, ++commit->files_number, ready);
+
+	if (err == RP_OK)
+		return;
+	LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",
+	    LOG_STR("error", err_name(err)));
+	/* The ones there are go round; perhaps there is room later. */
+	(void)!task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
+}
+
+static void make_spare(struct task *task, struct commit *commit)
+{
+	enum rp_err err;
+
+	if (commit->spare_retry_ns > loop_now_ns(commit->loop)) {
+		(void)!task_queue_wait_ns(task, &commit->make_wait,
+		    commit->spare_retry_ns - loop_now_ns(commit->loop));
+		return;
+	}
+	err = make_file(task, commit, ++commit->files_number, ready_spare);
+	if (err == RP_OK)
+		return;
+	LOG(loop_log(commit->loop), LOG_WARN, "commit.no_spare", LOG_STR("error", err_name(err)));
+	commit->spare_retry_ns = loop_now_ns(commit->loop) + SPARE_RETRY_S * CLOCK_NS_PER_S;
+}
+
 void commit_core_make_task(struct task *task, void *arg)
 {
 	struct commit *commit = arg;
 
 	task_set_name(task, "commit.make");
 	while (!commit->failed && !commit->stopping) {
-		if (!may_make(commit)) {
+		if (may_make(commit))
+			make_one(task, commit);
+		else if (wants_spare(commit))
+			make_spare(task, commit);
+		else
 			(void)!task_queue_wait(task, &commit->make_wait);
-			continue;
-		}
-
-		enum rp_err err = make_file(task, commit, ++commit->files_number);
-
-		if (err == RP_OK)
-			continue;
-		LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",
-		    LOG_STR("error", err_name(err)));
-		/* The ones there are go round; perhaps there is room later. */
-		(void)!task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
 	}
 	commit->tasks_count--;
 	task_queue_wake_all(&commit->ended);

@@ -113,3 +113,78 @@ Test(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there)
 {
 	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
 }
+
+static const struct store_settings crash_settings = { .shards_count = 1,
+	.commit_file_bytes = 512 * 1024,
+	.unsettled_bytes_max = 2 * 1024 * 1024,
+	.volumes_bytes_max = 1024 * 1024,
+	.reader = &model_reader };
+
+static unsigned filled;
+
+/* All files are in use, and there is no byte for another one, when the power goes. */
+static void fill_and_vanish(struct task *task, void *arg)
+{
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = { .disk_bytes_max = 12 * 1024 * 1024 };
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *inbox;
+	const char *reason;
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+
+	cr_assert_eq(store_open(task, &crash_settings, 1, &store, &reason), RP_OK);
+	cr_assert_eq(store_recover(task, store), RP_OK);
+	cr_assert_eq(store_recover_void(task, store), RP_OK);
+	cr_assert_eq(store_recovered(task, store), RP_OK);
+	cr_assert_eq(task_sleep(task, 1000000000), RP_OK);
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	fill(task, inbox, 30000, &filled);
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK); /* it settles */
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
+	faults.disk_bytes_max = total_bytes - free_bytes;
+	sim_set_faults(fixture->world, &faults);
+}
+
+static void read_after_crash(struct task *task, void *arg)
+{
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *inbox;
+	struct dbox_body *body;
+	const char *reason;
+	const uint64_t *epoch = arg;
+
+	cr_assert_eq(
+	    store_open(task, &crash_settings, *epoch, &store, &reason), RP_OK, "epoch %llu: %s", (unsigned long long)*epoch, reason);
+	cr_assert_eq(store_recover(task, store), RP_OK);
+	cr_assert_eq(store_recover_void(task, store), RP_OK);
+	cr_assert_eq(store_recovered(task, store), RP_OK);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, filled);
+	cr_assert_eq(mailbox_body_open(task, inbox, filled, &body), RP_OK);
+	cr_assert_eq(dbox_body_bytes(body), 30000);
+	dbox_body_close(body);
+}
+
+Test(volume_full, a_crash_on_a_full_disk_is_come_back_from_again_and_again)
+{
+	struct loop_settings settings = { .files_max = 64 };
+	struct io_fixture fixture;
+
+	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
+	io_fixture_run(&fixture, fill_and_vanish, &fixture);
+	for (uint64_t epoch = 2; epoch < 6; epoch++) {
+		sim_crash(fixture.world);
+		cr_assert_eq(
+		    sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+		io_fixture_run(&fixture, read_after_crash, &epoch);
+	}
+	sim_crash(fixture.world);
+	cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+	io_fixture_close(&fixture);
+}

@@ -304,23 +304,22 @@ static bool seal(struct conn *conn)
 }
 
 /* All that could be sent is sent and the connection is to end: say so to the peer, by close_notify and then, unless he goes
- * first, by the end of output. */
-static void finish(struct conn *conn)
+ * first, by the end of output. True: close_notify is to be sent first. */
+static bool finish(struct conn *conn)
 {
 	if (conn->tls != NULL)
 		tls_conn_shutdown(conn->tls, &conn->wire);
 	conn->state = CONN_LINGERING;
-	if (conn->wire.bytes > 0) {
-		conn_pump(conn);
-		return;
-	}
+	if (conn->wire.bytes > 0)
+		return true;
 	if (conn->curt) {
 		conn_drop(conn, "refused");
-		return;
+		return false;
 	}
 	conn->out_done = true;
 	timer_set(conn->shard->loop, &conn->timer, CONN_GO_FIRST_MS * CLOCK_NS_PER_MS);
 	conn_input_arm(conn);
+	return false;
 }
 
 static void end_output(struct conn *conn)
@@ -330,15 +329,16 @@ static void end_output(struct conn *conn)
 	timer_set(conn->shard->loop, &conn->timer, CONN_LINGER_MS * CLOCK_NS_PER_MS);
 }
 
-void conn_pump(struct conn *conn)
+/* Send the next piece, or do what comes when there is none. True: once more. */
+static bool pump(struct conn *conn)
 {
 	uint64_t durable = durable_of(conn);
 
 	if (conn->net == NULL || conn->dropped || conn->state == CONN_CLOSING || net_send_armed(conn->net))
-		return;
+		return false;
 	if (conn->out.failed || conn->wire.failed || !seal(conn)) {
 		conn_drop(conn, "output");
-		return;
+		return false;
 	}
 	struct bytes b = rope_peek(&conn->wire, UINT64_MAX);
 
@@ -348,17 +348,23 @@ void conn_pump(struct conn *conn)
 	if (b.n > 0) {
 		conn->sending_bytes = b.n;
 		net_send(conn->net, b, on_sent, conn);
-		return;
+		return false;
 	}
 	if (conn->out.bytes > 0 && !conn->out_dead) {
 		bool gate = conn->tls == NULL || tls_conn_is_open(conn->tls);
 
 		if (gate && !list_linked(&conn->gated))
 			list_push_back(&conn->shard->gated, &conn->gated);
-		return;
+		return false;
 	}
-	if (conn->task == NULL && (conn->state == CONN_ENDING || conn->state == CONN_LINGERING) && !conn->out_done)
-		finish(conn);
+	return conn->task == NULL && (conn->state == CONN_ENDING || conn->state == CONN_LINGERING) && !conn->out_done &&
+	       finish(conn);
+}
+
+void conn_pump(struct conn *conn)
+{
+	while (pump(conn))
+		;
 }
 
 static void on_sent(void *arg, enum rp_err err)

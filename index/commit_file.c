@@ -279,8 +279,13 @@ enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 	if (err != RP_OK || commit->files_count > 0)
 		return err;
 	err = make_file(task, commit, ++commit->files_number, ready);
-	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK) {
-		commit->reserve_given = true;
+	if (err == RP_ERR_NOSPACE) {
+		enum rp_err given = claim_reserve_give_up(task);
+
+		/* Perhaps another shard has just given it up: what it took is there for all. */
+		commit->reserve_given = given == RP_OK || given == RP_ERR_NOTFOUND;
+	}
+	if (err == RP_ERR_NOSPACE && commit->reserve_given) {
 		err = make_file(task, commit, commit->files_number, ready);
 	}
 	return err;

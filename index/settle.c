@@ -116,15 +116,19 @@ static struct settle *next_settle(struct commit *commit, uint64_t *ns)
 
 /* ---- one user ---- */
 
-/* The disk is full: what was promised gets the room that was kept for it, and new mail is refused. */
+/* The disk is full: what was promised gets the room that was kept for it, and new mail is refused. The reserve is of all shards:
+ * what another one has given up is there for this one too. True: try once more. */
 static bool give_reserve(struct task *task, struct commit *commit)
 {
+	enum rp_err err;
+
 	commit->disk_full = true;
 	if (commit->reserve_given)
 		return false;
 	commit->reserve_given = true;
 	LOG(loop_log(commit->loop), LOG_ERROR, "disk.full", LOG_STR("answer", "reserve given up"));
-	return claim_reserve_give_up(task) == RP_OK;
+	err = claim_reserve_give_up(task);
+	return err == RP_OK || err == RP_ERR_NOTFOUND;
 }
 
 static void note_failure(struct commit *commit, struct settle *settle, enum rp_err err)
@@ -192,7 +196,9 @@ static void check_room(struct task *task, struct commit *commit)
 	commit->room_checked_ns = now_ns;
 	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK)
 		commit->disk_full = free_bytes < commit->settings.memory_bytes_max;
-	if (commit->reserve_given && free_bytes > 2 * commit->settings.reserve_bytes &&
+	/* More than it takes, or new mail would be refused again at once. */
+	if (commit->reserve_given &&
+	    free_bytes > commit->settings.reserve_bytes + 2 * commit->settings.memory_bytes_max &&
 	    claim_reserve_make(task, commit->settings.reserve_bytes) == RP_OK)
 		commit->reserve_given = false;
 }

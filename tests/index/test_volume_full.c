@@ -41,6 +41,17 @@ static void fill(struct task *task, struct mailbox *mailbox, size_t bytes, unsig
 	cr_assert_eq(err, RP_ERR_NOSPACE, "%s", err_name(err));
 }
 
+static uint64_t reserve_bytes(struct task *task)
+{
+	struct file *file;
+	uint64_t bytes;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve", FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &bytes), RP_OK);
+	file_close(file);
+	return bytes;
+}
+
 static void full_task(struct task *task, void *arg)
 {
 	struct io_fixture *fixture = arg;
@@ -59,12 +70,14 @@ static void full_task(struct task *task, void *arg)
 	const char *reason;
 	unsigned count = 0;
 	uint64_t digest;
+	uint64_t reserved;
 
 	cr_assert_eq(store_open(task, &settings, 1, &store, &reason), RP_OK);
 	cr_assert_eq(store_recover(task, store), RP_OK);
 	cr_assert_eq(store_recover_void(task, store), RP_OK);
 	cr_assert_eq(store_recovered(task, store), RP_OK);
 	cr_assert_eq(task_sleep(task, 1000000000), RP_OK); /* the reserve is made in the background */
+	reserved = reserve_bytes(task);
 	sim_set_faults(fixture->world, &faults);
 	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
@@ -91,6 +104,7 @@ static void full_task(struct task *task, void *arg)
 	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
 	cr_assert_eq(append(task, inbox, 100000), RP_OK);
 	cr_assert_eq(append(task, inbox, 30000), RP_OK);
+	cr_assert_eq(reserve_bytes(task), reserved); /* as large as it was */
 	mailbox_close(inbox);
 	digest = model_digest(task, volume);
 	volume_close(volume);

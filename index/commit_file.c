@@ -106,8 +106,7 @@ static void keep_spare(struct commit *commit, struct commit_file *file)
 	commit->spare = file;
 }
 
-static enum rp_err ready_spare(
-    struct task *task, struct commit *commit, struct commit_file *file)
+static enum rp_err ready_spare(struct task *task, struct commit *commit, struct commit_file *file)
 {
 	enum rp_err err = write_header(task, commit, file, LOGFILE_FREE);
 
@@ -220,7 +219,8 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	}
 	if (blank || is_free) {
 		err = make_file(task, commit, number, ready);
-		return err == RP_ERR_NOSPACE ? RP_OK : err; /* it is gone, and what it took is free */
+		return err == RP_ERR_NOSPACE ? RP_OK
+		                             : err; /* it is gone, and what it took is free */
 	}
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* in use by the last run, or damaged: it stays */
 }
@@ -459,8 +459,8 @@ static void make_spare(struct task *task, struct commit *commit)
 	enum rp_err err;
 
 	if (commit->spare_retry_ns > loop_now_ns(commit->loop)) {
-		(void)!task_queue_wait_ns(task, &commit->make_wait,
-		    commit->spare_retry_ns - loop_now_ns(commit->loop));
+		(void)!task_queue_wait_ns(
+		    task, &commit->make_wait, commit->spare_retry_ns - loop_now_ns(commit->loop));
 		return;
 	}
 	err = make_file(task, commit, ++commit->files_number, ready_spare);

@@ -58,15 +58,15 @@ static enum rp_err look_at_keyword(struct transfer *transfer, unsigned k)
 	enum rp_err err;
 
 	*keyword = (struct transfer_keyword){ 0 };
-	err = table_select_flag(&transfer->select, CHANGE_FLAG_KEYWORD + k, transfer->first_uid,
-	    &keyword->uids);
+	err = table_select_flag(
+	    &transfer->select, CHANGE_FLAG_KEYWORD + k, transfer->first_uid, &keyword->uids);
 	if (err == RP_OK && keyword->uids.count == 0)
 		return RP_OK;
 	transfer->keywords_count++; /* to be dropped, whatever follows */
 	if (err != RP_OK)
 		return err;
-	keyword->name = arena_copy(
-	    &transfer->from->volume->store->arena, table_keyword_name(from, k));
+	keyword->name =
+	    arena_copy(&transfer->from->volume->store->arena, table_keyword_name(from, k));
 	return keyword->name.p == NULL ? RP_ERR_NOMEM : RP_OK;
 }
 
@@ -121,21 +121,21 @@ static struct change_row change_row_of(
     const struct transfer *transfer, const struct table_row *row, uint32_t to_uid)
 {
 	return (struct change_row){
-		.uid = to_uid,
-		.flags = row->flags,
-		.internaldate = row->internaldate,
-		.sent = row->sent,
-		.rfc822_size_bytes = row->rfc822_size_bytes,
-		.savedate_s = transfer->savedate_s,
-		.body = row->body,
-		.emailid = row->emailid,
-		.threadid = row->threadid,
+	    .uid = to_uid,
+	    .flags = row->flags,
+	    .internaldate = row->internaldate,
+	    .sent = row->sent,
+	    .rfc822_size_bytes = row->rfc822_size_bytes,
+	    .savedate_s = transfer->savedate_s,
+	    .body = row->body,
+	    .emailid = row->emailid,
+	    .threadid = row->threadid,
 	};
 }
 
 static void write_rows(struct breath *breath, const struct transfer *transfer)
 {
-	struct table_select_walk walk = { 0 };
+	struct table_select_walk walk = {0};
 	uint32_t to_uid = transfer->first_uid;
 	struct table_row from;
 
@@ -146,8 +146,8 @@ static void write_rows(struct breath *breath, const struct transfer *transfer)
 		while (!change_rows_put(&breath->writer, &row)) {
 			change_rows_end(&breath->writer);
 			breath_next(breath);
-			BREATH_PUT(breath,
-			    change_rows_begin(&breath->writer, transfer->toid, row.uid));
+			BREATH_PUT(
+			    breath, change_rows_begin(&breath->writer, transfer->toid, row.uid));
 		}
 	}
 	change_rows_end(&breath->writer);

@@ -25,8 +25,7 @@ void transfer_in(struct change_counters *counters, const struct table_counts *su
 	counters->bytes += sum->bytes;
 }
 
-static enum rp_err sum_up(
-    struct table *table, const struct runs *uids, struct table_counts *sum)
+static enum rp_err sum_up(struct table *table, const struct runs *uids, struct table_counts *sum)
 {
 	struct table_select select;
 	enum rp_err err = table_select(table, uids, &select);

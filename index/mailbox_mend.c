@@ -75,8 +75,7 @@ enum rp_err mailbox_run_both(struct task *task, struct mailbox *mailbox, struct 
 	return err;
 }
 
-enum rp_err mailbox_run(
-    struct task *task, struct mailbox *mailbox, const struct breath_plan *plan)
+enum rp_err mailbox_run(struct task *task, struct mailbox *mailbox, const struct breath_plan *plan)
 {
 	return mailbox_run_both(task, mailbox, NULL, plan);
 }

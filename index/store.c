@@ -86,13 +86,13 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 {
 	struct store *store = store_new(task_loop(task), settings, epoch);
 	struct commit_settings commit = {
-		.file_bytes = settings->commit_file_bytes,
-		.memory_bytes_max = settings->unsettled_bytes_max,
-		.reserve_bytes = reserve_bytes(settings),
-		.epoch = epoch,
-		.recovering = true,
-		.changed = commit_changed,
-		.arg = store,
+	    .file_bytes = settings->commit_file_bytes,
+	    .memory_bytes_max = settings->unsettled_bytes_max,
+	    .reserve_bytes = reserve_bytes(settings),
+	    .epoch = epoch,
+	    .recovering = true,
+	    .changed = commit_changed,
+	    .arg = store,
 	};
 	enum rp_err err;
 

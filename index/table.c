@@ -232,8 +232,7 @@ void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq
 }
 
 /* Flags of a row all of whose flags are off. live: it is counted. */
-static void put_flags(
-    struct table *table, uint32_t row, const struct table_row *values, bool live)
+static void put_flags(struct table *table, uint32_t row, const struct table_row *values, bool live)
 {
 	struct group *group = table_group(table, row);
 	uint32_t word = table_in_group(row) / 64;

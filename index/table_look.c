@@ -71,7 +71,8 @@ static size_t keywords_of(const struct table *table, uint32_t row, uint16_t *out
 		for (uint64_t used = group->keyword_used[w]; used != 0; used &= used - 1) {
 			uint32_t k = w * 64 + (uint32_t)__builtin_ctzll(used);
 
-			if ((group_flag_word(group, TABLE_SYSTEM_FLAGS + k, word) >> (row % 64)) & 1)
+			if ((group_flag_word(group, TABLE_SYSTEM_FLAGS + k, word) >> (row % 64)) &
+			    1)
 				out[n++] = (uint16_t)k;
 		}
 	}

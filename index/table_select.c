@@ -82,7 +82,7 @@ enum rp_err table_select(struct table *table, const struct runs *uids, struct ta
 {
 	uint32_t words = (table->uids.rows + 63) / 64;
 
-	*out = (struct table_select){ .table = table, .words = words };
+	*out = (struct table_select){.table = table, .words = words};
 	out->bits = calloc(words + 1, sizeof(*out->bits));
 	out->before = calloc(words + 1, sizeof(*out->before));
 	if (out->bits == NULL || out->before == NULL)
@@ -96,7 +96,7 @@ void table_select_counts(const struct table_select *select, struct table_counts 
 	const uint32_t seen = (uint32_t)__builtin_ctz(MAIL_SEEN);
 	const uint32_t deleted = (uint32_t)__builtin_ctz(MAIL_DELETED);
 
-	*out = (struct table_counts){ .messages = select->count };
+	*out = (struct table_counts){.messages = select->count};
 	for (uint32_t word = 0; word < select->words; word++) {
 		const struct group *group = group_of(select, word);
 		uint64_t bits = select->bits[word];
@@ -104,19 +104,20 @@ void table_select_counts(const struct table_select *select, struct table_counts 
 
 		if (bits == 0)
 			continue;
-		out->unseen += (uint32_t)__builtin_popcountll(bits & ~group_flag_word(group, seen, at));
+		out->unseen +=
+		    (uint32_t)__builtin_popcountll(bits & ~group_flag_word(group, seen, at));
 		out->deleted +=
 		    (uint32_t)__builtin_popcountll(bits & group_flag_word(group, deleted, at));
 		for (; bits != 0; bits &= bits - 1)
-			out->bytes += group_get(group, COLUMN_SIZE,
-			    at * 64 + (uint32_t)__builtin_ctzll(bits));
+			out->bytes += group_get(
+			    group, COLUMN_SIZE, at * 64 + (uint32_t)__builtin_ctzll(bits));
 	}
 }
 
 enum rp_err table_select_flag(
     const struct table_select *select, unsigned flag, uint32_t first, struct runs *out)
 {
-	struct run run = { 0, 0 };
+	struct run run = {0, 0};
 	enum rp_err err = RP_OK;
 	uint32_t word = 0;
 
@@ -133,8 +134,8 @@ enum rp_err table_select_flag(
 		for (uint64_t left = selected & group_flag_word(group, flag, at);
 		     left != 0 && err == RP_OK; left &= left - 1) {
 			uint64_t below = selected & ((left & -left) - 1);
-			uint32_t number = first + select->before[word] +
-			                  (uint32_t)__builtin_popcountll(below);
+			uint32_t number =
+			    first + select->before[word] + (uint32_t)__builtin_popcountll(below);
 
 			if (run.first != 0 && number == run.last + 1) {
 				run.last = number;
@@ -142,7 +143,7 @@ enum rp_err table_select_flag(
 			}
 			if (run.first != 0)
 				err = runs_add(out, run.first, run.last);
-			run = (struct run){ number, number };
+			run = (struct run){number, number};
 		}
 		word++;
 	}
@@ -163,10 +164,11 @@ bool table_select_next(
 	uint32_t bit = (uint32_t)__builtin_ctzll(walk->left);
 	const struct group *group = group_of(select, word);
 
-	*row = (struct table_row){ 0 };
+	*row = (struct table_row){0};
 	for (uint32_t flag = 0; flag < TABLE_SYSTEM_FLAGS; flag++)
 		row->flags |=
-		    (uint32_t)(group_flag_word(group, flag, word_in_group(word)) >> bit & 1) << flag;
+		    (uint32_t)(group_flag_word(group, flag, word_in_group(word)) >> bit & 1)
+		    << flag;
 	group_get_row(group, word_in_group(word) * 64 + bit, row);
 	walk->left &= walk->left - 1;
 	return true;

@@ -16,7 +16,7 @@ struct table_select {
 	uint32_t count;
 };
 
-#define TABLE_SELECT_EMPTY ((struct table_select){ 0 })
+#define TABLE_SELECT_EMPTY ((struct table_select){0})
 
 /* Those of uids (NULL: of all) that are there. Reading their columns will find every page: RP_ERR_BUSY: they are not loaded.
  * RP_ERR_CORRUPT: a page is lost. RP_ERR_NOMEM. *out is to be ended whatever is returned. */
@@ -41,7 +41,7 @@ struct table_select_walk {
 	uint32_t word; /* the next one */
 	uint64_t left; /* of the one before */
 };
-bool table_select_next(const struct table_select *select, struct table_select_walk *walk,
-    struct table_row *row);
+bool table_select_next(
+    const struct table_select *select, struct table_select_walk *walk, struct table_row *row);
 
 #endif

@@ -277,9 +277,8 @@ static enum rp_err read_row(struct view_cursor *cursor)
 	bool known;
 
 	cursor->expunged = !((place->live >> bit) & 1);
-	known = place->news &&
-	        (cursor->expunged ||
-	            view_knows(cursor->view, uid, group_get(group, COLUMN_MODSEQ, in_group)));
+	known = place->news && (cursor->expunged || view_knows(cursor->view, uid,
+	                                                group_get(group, COLUMN_MODSEQ, in_group)));
 	if (!known)
 		read_columns(cursor, group, in_group);
 	if (map_is_bad(&table->map)) {

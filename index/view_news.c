@@ -89,8 +89,8 @@ static bool let_in(struct view *view, const struct runs *uids, size_t count)
 	    from + merge(&tail, uids->run, count, view->uid_max, expunged->run + from);
 	free(tail.run);
 	for (size_t i = from; i < expunged->count; i++)
-		view->expunged_before[i + 1] = view->expunged_before[i] +
-		                               (expunged->run[i].last - expunged->run[i].first + 1);
+		view->expunged_before[i + 1] =
+		    view->expunged_before[i] + (expunged->run[i].last - expunged->run[i].first + 1);
 	return true;
 }
 

@@ -27,8 +27,8 @@ struct view {
 	uint32_t exists;      /* == live ones up to uid_max + unannounced ones, unless overrun */
 	struct runs expunged; /* unannounced; none is live */
 	uint32_t *expunged_before; /* per run, and one more: how many UIDs lie in the runs before */
-	size_t own_runs; /* of them were added by the session itself, and do not count */
-	bool own;        /* view_own_expunges() */
+	size_t own_runs;           /* of them were added by the session itself, and do not count */
+	bool own;                  /* view_own_expunges() */
 	bool overrun;
 	/* Flags are told up to a MODSEQ; those of messages that were let in since, which have a UID
 	 * > told_uid, to another. */

@@ -162,7 +162,8 @@ static enum cmd_result answer(struct cmd *cmd, const struct runs *modified, bool
 
 /* What a store did. */
 struct done {
-	struct runs changed; /* and no news once it is told; or at once, where it is not to be told */
+	struct runs
+	    changed; /* and no news once it is told; or at once, where it is not to be told */
 	struct runs modified;
 	uint64_t modseq;
 };
@@ -177,8 +178,8 @@ static enum rp_err change(struct task *task, struct selected *selected, const st
 	if (args->silent)
 		err = sync_untold_flags(task, selected, uids, &untold);
 	if (err == RP_OK)
-		err = mailbox_store(task, selected->mailbox, uids, &args->store, &done->changed,
-		    &done->modified);
+		err = mailbox_store(
+		    task, selected->mailbox, uids, &args->store, &done->changed, &done->modified);
 	done->modseq = mailbox_entry(selected->mailbox)->highestmodseq;
 	if (err == RP_OK && take_out(&done->changed, &untold) != RP_OK)
 		runs_fini(&done->changed); /* all of it stays news */
@@ -190,7 +191,7 @@ static enum cmd_result store(
     struct task *task, struct cmd *cmd, struct runs *uids, const struct store_args *args)
 {
 	struct selected *selected = cmd->session->selected;
-	struct done done = { .changed = RUNS_EMPTY, .modified = RUNS_EMPTY };
+	struct done done = {.changed = RUNS_EMPTY, .modified = RUNS_EMPTY};
 	enum cmd_result result;
 	bool some_expunged;
 	enum rp_err err;

@@ -28,8 +28,8 @@ static void tell_some_expunges(struct selected *selected, struct resp *resp)
 }
 
 /* From the last to the first: so no EXPUNGE moves the number of one that follows. */
-static enum rp_err tell_expunges(struct task *task, struct session *session, struct resp *resp,
-    const struct sync *how)
+static enum rp_err tell_expunges(
+    struct task *task, struct session *session, struct resp *resp, const struct sync *how)
 {
 	struct view *view = session->selected->view;
 	enum rp_err err = RP_OK;

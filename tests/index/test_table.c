@@ -19,8 +19,7 @@ static void compare_select(struct model *model)
 
 	cr_assert_eq(table_select(table, &uids, &select), RP_OK);
 	table_select_counts(&select, &sum);
-	cr_assert_eq(
-	    table_select_flag(&select, TABLE_SYSTEM_FLAGS + k, first, &numbers), RP_OK);
+	cr_assert_eq(table_select_flag(&select, TABLE_SYSTEM_FLAGS + k, first, &numbers), RP_OK);
 	for (uint32_t uid = table_uid_from(table, 1, false); uid != 0;
 	     uid = table_uid_from(table, uid + 1, false)) {
 		struct table_row row;

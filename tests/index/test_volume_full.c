@@ -128,11 +128,11 @@ Test(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there)
 	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
 }
 
-static const struct store_settings crash_settings = { .shards_count = 1,
-	.commit_file_bytes = 512 * 1024,
-	.unsettled_bytes_max = 2 * 1024 * 1024,
-	.volumes_bytes_max = 1024 * 1024,
-	.reader = &model_reader };
+static const struct store_settings crash_settings = {.shards_count = 1,
+    .commit_file_bytes = 512 * 1024,
+    .unsettled_bytes_max = 2 * 1024 * 1024,
+    .volumes_bytes_max = 1024 * 1024,
+    .reader = &model_reader};
 
 static unsigned filled;
 
@@ -140,7 +140,7 @@ static unsigned filled;
 static void fill_and_vanish(struct task *task, void *arg)
 {
 	struct io_fixture *fixture = arg;
-	struct sim_faults faults = { .disk_bytes_max = 12 * 1024 * 1024 };
+	struct sim_faults faults = {.disk_bytes_max = 12 * 1024 * 1024};
 	struct store *store;
 	struct volume *volume;
 	struct mailbox *inbox;
@@ -172,8 +172,8 @@ static void read_after_crash(struct task *task, void *arg)
 	const char *reason;
 	const uint64_t *epoch = arg;
 
-	cr_assert_eq(
-	    store_open(task, &crash_settings, *epoch, &store, &reason), RP_OK, "epoch %llu: %s", (unsigned long long)*epoch, reason);
+	cr_assert_eq(store_open(task, &crash_settings, *epoch, &store, &reason), RP_OK,
+	    "epoch %llu: %s", (unsigned long long)*epoch, reason);
 	cr_assert_eq(store_recover(task, store), RP_OK);
 	cr_assert_eq(store_recover_void(task, store), RP_OK);
 	cr_assert_eq(store_recovered(task, store), RP_OK);
@@ -187,15 +187,14 @@ static void read_after_crash(struct task *task, void *arg)
 
 Test(volume_full, a_crash_on_a_full_disk_is_come_back_from_again_and_again)
 {
-	struct loop_settings settings = { .files_max = 64 };
+	struct loop_settings settings = {.files_max = 64};
 	struct io_fixture fixture;
 
 	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
 	io_fixture_run(&fixture, fill_and_vanish, &fixture);
 	for (uint64_t epoch = 2; epoch < 6; epoch++) {
 		sim_crash(fixture.world);
-		cr_assert_eq(
-		    sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+		cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
 		io_fixture_run(&fixture, read_after_crash, &epoch);
 	}
 	sim_crash(fixture.world);

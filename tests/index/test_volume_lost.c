@@ -11,7 +11,7 @@ enum {
 	MANY = 512 * MAILBOX_APPEND_MAX, /* an index that is mapped */
 };
 
-static const struct userid user = { { 0x14, 0x22, 0x33 } };
+static const struct userid user = {{0x14, 0x22, 0x33}};
 
 struct lost {
 	struct store *store;
@@ -25,11 +25,11 @@ struct lost {
 
 static void open_lost(struct task *task, struct lost *lost, uint64_t epoch)
 {
-	struct store_settings settings = { .shards_count = 1,
-		.commit_file_bytes = 1024 * 1024,
-		.unsettled_bytes_max = 4 * 1024 * 1024,
-		.volumes_bytes_max = 64 * 1024 * 1024,
-		.reader = &model_reader };
+	struct store_settings settings = {.shards_count = 1,
+	    .commit_file_bytes = 1024 * 1024,
+	    .unsettled_bytes_max = 4 * 1024 * 1024,
+	    .volumes_bytes_max = 64 * 1024 * 1024,
+	    .reader = &model_reader};
 	const char *reason;
 
 	cr_assert_eq(
@@ -38,10 +38,8 @@ static void open_lost(struct task *task, struct lost *lost, uint64_t epoch)
 	cr_assert_eq(store_recover_void(task, lost->store), RP_OK);
 	cr_assert_eq(store_recovered(task, lost->store), RP_OK);
 	cr_assert_eq(volume_open(task, lost->store, &user, &lost->volume), RP_OK);
-	cr_assert_eq(
-	    mailbox_open(task, lost->volume, BYTES_LIT("INBOX"), &lost->inbox), RP_OK);
-	cr_assert_eq(
-	    mailbox_open(task, lost->volume, BYTES_LIT("Trash"), &lost->trash), RP_OK);
+	cr_assert_eq(mailbox_open(task, lost->volume, BYTES_LIT("INBOX"), &lost->inbox), RP_OK);
+	cr_assert_eq(mailbox_open(task, lost->volume, BYTES_LIT("Trash"), &lost->trash), RP_OK);
 	cr_assert_eq(view_open(task, lost->inbox, NULL, &lost->view), RP_OK);
 }
 
@@ -61,15 +59,14 @@ static void append_some(struct task *task, struct mailbox *mailbox)
 	uint32_t first_uid;
 
 	for (unsigned i = 0; i < MAILBOX_APPEND_MAX; i++) {
-		message[i] = (struct append){ .flags = i % 2 ? MAIL_SEEN : 0,
-			.keywords = &keyword,
-			.keywords_count = i % 3 == 0,
-			.internaldate = { 1700000000 + (int64_t)i * 7919, 60 } };
+		message[i] = (struct append){.flags = i % 2 ? MAIL_SEEN : 0,
+		    .keywords = &keyword,
+		    .keywords_count = i % 3 == 0,
+		    .internaldate = {1700000000 + (int64_t)i * 7919, 60}};
 		cr_assert_eq(body_begin(task, mailbox_volume(mailbox), &message[i].body), RP_OK);
 		cr_assert_eq(body_write(task, message[i].body, BYTES_LIT("a: b\r\n\r\n")), RP_OK);
 	}
-	cr_assert_eq(
-	    mailbox_append(task, mailbox, message, MAILBOX_APPEND_MAX, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_append(task, mailbox, message, MAILBOX_APPEND_MAX, &first_uid), RP_OK);
 }
 
 /* Until it has MANY messages: each copy doubles them. */
@@ -80,8 +77,7 @@ static void fill(struct task *task, struct mailbox *mailbox)
 		struct runs out = RUNS_EMPTY;
 		uint32_t first_uid;
 
-		cr_assert_eq(
-		    mailbox_copy(task, mailbox, NULL, mailbox, &out, &first_uid), RP_OK);
+		cr_assert_eq(mailbox_copy(task, mailbox, NULL, mailbox, &out, &first_uid), RP_OK);
 		runs_fini(&out);
 	}
 }
@@ -115,8 +111,7 @@ static struct file *index_of(struct task *task, struct mailbox *mailbox)
 	cr_assert_neq(node->index_lsn, 0);
 	volume_path(mailbox->volume, path, "%llu.%llu.index",
 	    (unsigned long long)mailbox->mailboxid, (unsigned long long)node->index_lsn);
-	cr_assert_eq(
-	    file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
 	return file;
 }
 
@@ -170,7 +165,7 @@ static uint64_t walk(struct task *task, struct lost *lost, uint32_t cut_at)
 
 IO_TASK_TEST(volume_lost, a_walk_goes_on_rightly_when_pages_go)
 {
-	static const uint32_t cuts[] = { 0, 1, 100, 100, MANY / 2 + 33, MANY - 1 };
+	static const uint32_t cuts[] = {0, 1, 100, 100, MANY / 2 + 33, MANY - 1};
 	struct lost lost;
 	uint64_t digest;
 
@@ -192,8 +187,8 @@ static uint32_t count_newer(struct task *task, struct lost *lost, uint64_t modse
 	struct msgset *set;
 	uint32_t count;
 
-	cr_assert_eq(msgset_range(task, lost->view, MSGSET_MODSEQ, (int64_t)modseq + 1,
-			 INT64_MAX, &set),
+	cr_assert_eq(
+	    msgset_range(task, lost->view, MSGSET_MODSEQ, (int64_t)modseq + 1, INT64_MAX, &set),
 	    RP_OK);
 	count = msgset_count(set);
 	msgset_free(set);
@@ -218,9 +213,9 @@ IO_TASK_TEST(volume_lost, a_search_finds_what_is_there_when_pages_go)
 
 IO_TASK_TEST(volume_lost, flags_that_were_told_by_modseq_are_found_when_pages_go)
 {
-	struct run last = { MANY, MANY };
-	struct runs uids = { .run = &last, .count = 1 };
-	struct mail_store flag = { .mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED };
+	struct run last = {MANY, MANY};
+	struct runs uids = {.run = &last, .count = 1};
+	struct mail_store flag = {.mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED};
 	struct view_cursor cursor;
 	struct lost lost;
 
@@ -239,13 +234,12 @@ IO_TASK_TEST(volume_lost, flags_that_were_told_by_modseq_are_found_when_pages_go
 
 IO_TASK_TEST(volume_lost, a_store_is_not_let_through_by_a_modseq_that_went)
 {
-	struct mail_store store = { .mode = MAIL_STORE_ADD,
-		.flags = MAIL_FLAGGED,
-		.has_unchangedsince = true };
+	struct mail_store store = {
+	    .mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED, .has_unchangedsince = true};
 	struct runs modified = RUNS_EMPTY;
 	struct runs changed = RUNS_EMPTY;
-	struct run every = { 1, MANY };
-	struct runs all = { .run = &every, .count = 1 };
+	struct run every = {1, MANY};
+	struct runs all = {.run = &every, .count = 1};
 	struct lost lost;
 	uint32_t count;
 
@@ -254,8 +248,7 @@ IO_TASK_TEST(volume_lost, a_store_is_not_let_through_by_a_modseq_that_went)
 	count = count_newer(task, &lost, store.unchangedsince);
 	cr_assert(count > 0 && count < MANY);
 	cut_index(task, &lost, lost.inbox);
-	cr_assert_eq(
-	    mailbox_store(task, lost.inbox, &all, &store, &changed, &modified), RP_OK);
+	cr_assert_eq(mailbox_store(task, lost.inbox, &all, &store, &changed, &modified), RP_OK);
 	cr_assert_eq(runs_total(&modified), count);
 	cr_assert_eq(runs_total(&changed), MANY - count);
 	runs_fini(&modified);
@@ -288,8 +281,8 @@ IO_TASK_TEST(volume_lost, a_walk_of_a_deleted_mailbox_ends_when_pages_go)
 
 IO_TASK_TEST(volume_lost, a_target_that_lost_pages_takes_copies_and_moves)
 {
-	struct run run = { 2, 3 };
-	struct runs two = { .run = &run, .count = 1 };
+	struct run run = {2, 3};
+	struct runs two = {.run = &run, .count = 1};
 	struct runs done = RUNS_EMPTY;
 	struct lost lost;
 	uint32_t first_uid;
@@ -298,16 +291,14 @@ IO_TASK_TEST(volume_lost, a_target_that_lost_pages_takes_copies_and_moves)
 	fill(task, lost.trash);
 	checkpoint(task, lost.volume);
 	cut_index(task, &lost, lost.trash);
-	cr_assert_eq(
-	    mailbox_copy(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_copy(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
 	cr_assert(was_mended(&lost, lost.trash));
 	checkpoint(task, lost.volume);
 	runs_fini(&done);
 	/* Both at once. */
 	cut_index(task, &lost, lost.trash);
 	cut_index(task, &lost, lost.inbox);
-	cr_assert_eq(
-	    mailbox_move(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_move(task, lost.inbox, &two, lost.trash, &done, &first_uid), RP_OK);
 	cr_assert_eq(runs_total(&done), 2);
 	cr_assert_eq(mailbox_entry(lost.inbox)->messages_count, MANY - 2);
 	cr_assert_eq(mailbox_entry(lost.trash)->messages_count, MANY + 4);

@@ -85,6 +85,17 @@ static enum rp_err make_file(
 	return RP_OK;
 }
 
+/* The same bytes again. Where the last run's flush failed the kernel may call them clean, and lose them in the next power cut:
+ * what is written now is flushed with the records that are placed. */
+static enum rp_err touch_header(struct task *task, struct file *file)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	size_t got;
+	enum rp_err err = file_read(task, file, area, sizeof(area), 0, &got);
+
+	return err == RP_OK ? file_write(task, file, area, got, 0, false) : err;
+}
+
 static enum rp_err open_file(
     struct task *task, struct journal *journal, uint64_t first, struct file **out)
 {
@@ -104,6 +115,8 @@ static enum rp_err open_file(
 	/* Made in the last run and not synced: the log still has every record of it. */
 	if (err == RP_ERR_CORRUPT && journal->recovering)
 		err = write_header(task, journal, file, first, &nonce);
+	else if (err == RP_OK && journal->recovering)
+		err = touch_header(task, file);
 	if (err != RP_OK) {
 		file_close(file);
 		return err;

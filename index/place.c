@@ -88,6 +88,19 @@ static enum rp_err write_bodies(struct task *task, struct place *place,
 	return err;
 }
 
+/* Recovery: the beginning of the file is to be flushed with what was written behind it, once. */
+static enum rp_err touch(struct task *task, struct place *place, uint64_t file)
+{
+	if (!place->recovering || place->touched == file)
+		return RP_OK;
+
+	enum rp_err err = dbox_touch(task, place->dbox, file);
+
+	if (err == RP_OK)
+		place->touched = file;
+	return err;
+}
+
 /* Bodies that lie side by side, the first of them records[0]'s; into a stand-in if their file fails. */
 static enum rp_err place_bodies(struct task *task, struct place *place,
     const struct record *const *records, size_t count, uint64_t bytes)
@@ -97,11 +110,14 @@ static enum rp_err place_bodies(struct task *task, struct place *place,
 
 	for (unsigned tries = 1;; tries++) {
 		err = write_bodies(task, place, records, count, bytes);
+		if (err == RP_OK)
+			err = touch(task, place, file);
 		if (err == RP_OK && place->careful)
 			err = dbox_sync_settled(task, place->dbox, file);
 		if (err == RP_OK || tries > PLACE_TRIES_MAX || !is_files_own(task, err) ||
 		    dbox_give_up(place->dbox, file) != RP_OK)
 			break;
+		place->touched = 0; /* a stand-in has a beginning of its own */
 		log_sealed(place, "dbox", file, records[0], err);
 	}
 	if (err != RP_ERR_CORRUPT || !place->recovering)

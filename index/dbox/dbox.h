@@ -70,6 +70,10 @@ RP_MUST_USE enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, 
  * stay as they are. RP_ERR_LIMIT: too many have. */
 RP_MUST_USE enum rp_err dbox_give_up(struct dbox *dbox, uint64_t file);
 
+/* Recovery: write the beginning of the file that takes what is settled into this one again as it is. Where the last run's flush
+ * failed the kernel may call it clean, and lose it in the next power cut. */
+RP_MUST_USE enum rp_err dbox_touch(struct task *task, struct dbox *dbox, uint64_t number);
+
 /* A large body, streamed: begin, any number of writes, finish (durable on RP_OK), or abort at any time. The end of a stream
  * is finish with RP_OK, or abort. */
 RP_MUST_USE enum rp_err dbox_stream_begin(

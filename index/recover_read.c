@@ -59,6 +59,9 @@ static enum rp_err open_log(struct reader *reader, uint32_t index)
 	enum rp_err err =
 	    file_open(reader->task, FILE_ROOT_COMMIT, path, FILE_READ, &reader->file);
 
+	/* What the last run's writes have left is shown to people from here on: it may not be in a cache alone. */
+	if (err == RP_OK)
+		err = file_sync(reader->task, reader->file);
 	return err == RP_OK ? file_size(reader->task, reader->file, &reader->bytes) : err;
 }
 

@@ -251,7 +251,9 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 		journal->files[at].nonce = walk.nonce;
 		journal->files[at].written = walk.limit;
 		journal->number_first = first;
-		journal->number_end = num_round_up(walk.limit, RECORD_ALIGN);
+		/* A file that is cut within its beginning has no records, and none may come there. */
+		journal->number_end =
+		    num_max(FORMAT_AREA_BYTES, num_round_up(walk.limit, RECORD_ALIGN));
 	}
 	journal_core_walk_end(&walk);
 	return err;

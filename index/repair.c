@@ -12,11 +12,13 @@
 #include "index/repair_core.h"
 #include "index/replay.h"
 #include "index/volume_files.h"
+#include "index/volume_floor.h"
 #include "io/base/num.h"
 
 enum {
 	REPAIR_LINE_BYTES_MAX = 1024,
 	REPAIR_LIST_BYTES_MAX = 32 * 1024 * 1024, /* the names in a directory */
+	REPAIR_POLL_NS = 1000 * 1000,
 };
 
 void repair_say(struct repair *repair, const char *format, ...)
@@ -184,8 +186,15 @@ static bool is_unsound(const struct repair *repair, struct dbox_ref ref)
 
 static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_found *found)
 {
+	struct repair *repair = arg;
+
 	(void)task;
-	return found->sound ? RP_OK : keep_unsound(arg, found->ref);
+	if (found->sound)
+		return RP_OK;
+	/* A large body that a crash overtook leaves such a thing, and no message that has it; if one has, it is told of there. */
+	if (found->message.uid != 0)
+		repair->report->bodies_damaged++;
+	return keep_unsound(repair, found->ref);
 }
 
 static enum rp_err check_bodies(struct task *task, struct repair *repair)
@@ -195,6 +204,7 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 
 	for (uint32_t file = 1; err == RP_OK && file <= dbox_last_file(dbox); file++) {
 		struct dbox_scan_report found = { 0 };
+		uint64_t before = repair->report->bodies_damaged;
 		struct arena arena;
 		struct bytes names;
 
@@ -206,14 +216,13 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 			continue;
 		}
 		repair->report->bodies += found.records;
-		repair->report->bodies_damaged += found.damaged;
 		if (err == RP_ERR_CORRUPT) {
-			repair->report->bodies_damaged++;
+			/* Each message that lies in it is told of; a crash may leave one in which nothing lies. */
 			repair_say(repair, "%u.dbox: its header is lost", file);
 			err = RP_OK;
-		} else if (found.damaged != 0) {
+		} else if (repair->report->bodies_damaged != before) {
 			repair_say(repair, "%u.dbox: %llu bodies are damaged", file,
-			    (unsigned long long)found.damaged);
+			    (unsigned long long)(repair->report->bodies_damaged - before));
 		}
 	}
 	return err;
@@ -412,11 +421,16 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		repair_say(&repair, "the journals are gone");
 		return RP_OK;
 	}
-	err = volume_open(task, store, userid, &repair.volume);
-	if (err == RP_OK) {
-		err = check_open(task, &repair);
-		volume_close(repair.volume);
-	}
+	/* Bare: what opening would write to mend numbers is no business of who only looks. */
+	err = open ? volume_open(task, store, userid, &repair.volume) :
+		     volume_open_bare(task, store, userid, &repair.volume);
+	if (err != RP_OK)
+		return err;
+	err = check_open(task, &repair);
+	repair.volume->bare = false;
+	volume_close(repair.volume);
+	if (!open)
+		(void)!volume_drop(task, store, userid); /* in use by now: it stays */
 	return err;
 }
 
@@ -468,6 +482,57 @@ static enum rp_err start_over(struct task *task, struct store *store, const stru
 	return err;
 }
 
+/* With all derived files anew. What a catalog knows of numbers that were given out outlives it. */
+static enum rp_err open_anew(
+    struct task *task, struct store *store, const struct userid *userid, struct repair *repair)
+{
+	struct catalog floor;
+	enum rp_err err;
+	bool any;
+
+	catalog_init(&floor, (struct hash_key){ 0 });
+	err = volume_read_catalog(task, userid, UINT64_MAX, &floor);
+	any = err == RP_OK;
+	if (err == RP_OK || err == RP_ERR_NOTFOUND)
+		err = remove_derived(task, userid);
+	if (err == RP_OK)
+		err = volume_open(task, store, userid, &repair->volume);
+	if (err == RP_OK && any)
+		err = volume_floor_raise(task, repair->volume, &floor);
+	catalog_fini(&floor);
+	return err;
+}
+
+static enum rp_err stop_at_record(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	(void)task;
+	(void)missing_first;
+	(void)missing_last;
+	*(bool *)arg = *(bool *)arg || record != NULL;
+	return record != NULL ? RP_ERR_END : RP_OK;
+}
+
+/* Journals in which no record can be read are as good as none. */
+static enum rp_err have_records(
+    struct task *task, struct store *store, const struct userid *userid, bool *any)
+{
+	char dir[USERID_PATH_BYTES];
+	struct journal *journal;
+	enum rp_err err;
+
+	if (store->recover != NULL && recover_has(store->recover, userid))
+		return RP_OK;
+	*any = false;
+	userid_path(userid, dir);
+	err = journal_open(task, dir, userid, store->epoch, &journal);
+	if (err != RP_OK)
+		return err;
+	err = journal_replay(task, journal, 0, stop_at_record, any);
+	journal_close(journal);
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
 enum rp_err repair_rebuild(struct task *task, struct store *store, const struct userid *userid,
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
@@ -481,17 +546,14 @@ enum rp_err repair_rebuild(struct task *task, struct store *store, const struct 
 		err = RP_ERR_NOTFOUND;
 	if (err == RP_OK)
 		err = volume_drop(task, store, userid);
+	if (err == RP_OK && journals)
+		err = have_records(task, store, userid, &journals);
 	if (err != RP_OK)
 		return err;
-	if (journals) {
-		err = remove_derived(task, userid);
-		if (err == RP_OK)
-			err = volume_open(task, store, userid, &repair.volume);
-	} else {
-		err = start_over(task, store, userid, &repair);
-	}
-	if (err == RP_OK)
-		err = checkpoint_now(task, repair.volume);
+	err = journals ? open_anew(task, store, userid, &repair) :
+			 start_over(task, store, userid, &repair);
+	while (err == RP_OK && (err = checkpoint_now(task, repair.volume)) == RP_ERR_BUSY)
+		err = task_sleep(task, REPAIR_POLL_NS); /* one has begun by itself */
 	if (err == RP_OK)
 		err = check_open(task, &repair);
 	volume_close(repair.volume);

@@ -7,6 +7,7 @@
 #include "index/mailbox_state.h"
 #include "index/replay.h"
 #include "index/volume_files.h"
+#include "index/volume_floor.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
 #include "io/base/num.h"
@@ -242,6 +243,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	struct store *store = volume->store;
 	struct volume_files files;
 	struct arena arena;
+	uint64_t newest_catalog_lsn;
 	enum rp_err err = recover(task, volume);
 
 	if (err != RP_OK)
@@ -263,7 +265,10 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		volume->unwritten_bytes = journal_bytes_since(
 		    volume->journal, num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog)));
 	}
+	newest_catalog_lsn = err == RP_OK ? volume_files_catalog_below(&files, UINT64_MAX) : 0;
 	arena_fini(&arena);
+	if (err == RP_OK)
+		err = volume_floor_check(task, volume, newest_catalog_lsn);
 	if (err == RP_OK)
 		err = make_first(task, volume);
 	return err;

@@ -252,12 +252,14 @@ IO_TASK_TEST(repair, a_journal_that_is_behind_is_found)
 	unsigned lines;
 	uint64_t digest;
 	uint64_t size;
+	uint64_t modseq;
 
 	(void)arg;
 	make_mail(task, &digest);
 	store = open_store(task, 2);
 	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
 	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	modseq = volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq;
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	userid_path(&user, path);
@@ -269,6 +271,21 @@ IO_TASK_TEST(repair, a_journal_that_is_behind_is_found)
 	check(task, &report, &lines);
 	cr_assert_geq(report.records_missing, 1);
 	cr_assert_gt(lines, 0);
+
+	/* What was given out and shown is not given out again: neither by opening nor by repair. */
+	store = open_store(task, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct catalog_entry *entry;
+
+		cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+		entry = volume_find(volume, BYTES_LIT("INBOX"));
+		cr_assert_eq(entry->messages_count, 20);
+		cr_assert_geq(entry->uidnext, 22);
+		cr_assert_gt(entry->highestmodseq, modseq);
+		volume_close(volume);
+		cr_assert_eq(repair_rebuild(task, store, &user, NULL, NULL, &report), RP_OK);
+	}
+	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
 IO_TASK_TEST(repair, derived_files_are_made_anew_from_the_journals)

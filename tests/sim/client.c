@@ -11,6 +11,7 @@
 
 enum {
 	CLIENTS_PER_USER = 2,
+	CLIENTS_SPARE = 16, /* numbers for those who come first */
 	RETRY_NS = 5 * 1000 * 1000,
 	SLEEP_NS_MAX = 1500 * 1000 * 1000,
 	DESTROY_USER = MACHINE_USERS - 1, /* only he may be deleted */
@@ -367,11 +368,26 @@ static void do_one(struct task *task, struct client *client)
 		destroy(task, client);
 }
 
+static void start_one(struct shard *shard, struct ledger *ledger);
+
+/* From now on he may be cancelled. */
+static unsigned note_session(struct machine *machine, struct task *task)
+{
+	unsigned i = 0;
+
+	while (i < MACHINE_ACTORS_MAX && machine->session[i] != NULL)
+		i++;
+	MODEL_CHECK(i < MACHINE_ACTORS_MAX);
+	machine->session[i] = task;
+	return i;
+}
+
 static void session_task(struct task *task, void *arg)
 {
 	struct client *client = arg;
 	struct machine *machine = client->machine;
 	struct shard *shard = client->shard;
+	unsigned noted = note_session(machine, task);
 
 	task_set_name(task, "session");
 	while (!machine->life.stop && !task_canceled(task) &&
@@ -390,6 +406,11 @@ static void session_task(struct task *task, void *arg)
 	}
 	if (client->volume != NULL)
 		volume_close(client->volume);
+	machine->session[noted] = NULL;
+	/* Who was cancelled comes again. */
+	if (task_canceled(task) && !machine->life.stop &&
+	    machine->life.clients_count + CLIENTS_SPARE < PLAN_CLIENTS_PER_LIFE)
+		start_one(shard, client->ledger);
 	shard->clients--;
 	free(client);
 }

@@ -184,7 +184,9 @@ static void look_around(struct task *task, struct visit *visit)
 	if (!found && damage_is_loss(&loss) && !visit->damage.cuts)
 		assert_panic("check finds nothing, and something is lost");
 	MODEL_EQ(loss.bodies_unnamed, 0);
-	tally->known_lowered += loss.counters_older > 0;
+	/* Where anything is left that knows of more, numbers that were shown are not given out again. */
+	if (found)
+		MODEL_EQ(loss.counters_older, 0);
 	tally->damage_truth_found += found;
 	tally->damage_traceless += !found && damage_is_loss(&loss);
 	tally->damage_truth_rest += !found && !damage_is_loss(&loss);
@@ -194,6 +196,7 @@ static void look_around(struct task *task, struct visit *visit)
 
 static void repair(struct task *task, struct visit *visit)
 {
+	static const char from_bodies[] = "the journals are gone"; /* new UIDVALIDITYs, then */
 	struct repair_report report;
 	struct damage_loss loss = {0};
 	struct volume *volume;
@@ -205,10 +208,13 @@ static void repair(struct task *task, struct visit *visit)
 	MODEL_EQ(err, RP_OK);
 	visit->machine->tally->repairs++;
 	volume = must_open(task, visit);
-	if (!visit->report.journals_gone && visit->check_err == RP_OK)
+	if (memmem(visit->lines, visit->lines_bytes, from_bodies, sizeof(from_bodies) - 1) ==
+	        NULL &&
+	    visit->check_err == RP_OK)
 		damage_look(
 		    task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
-	visit->machine->tally->known_lowered += loss.counters_older > 0;
+	if (visit->check_err != RP_OK || repair_found_damage(&visit->report))
+		MODEL_EQ(loss.counters_older, 0);
 	volume_close(volume);
 }
 
@@ -270,6 +276,7 @@ void damage_run(struct machine *machine)
 				do_visit(&visit, write_derived);
 		}
 		damage_log(&visit);
+		do_visit(&visit, write_derived); /* one damage at a time */
 		damage_truth(&visit);
 	}
 	free(visit.lines);

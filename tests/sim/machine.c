@@ -265,6 +265,17 @@ static void new_user(struct machine *machine, unsigned u)
 	ledger_init(&machine->ledger[u], &id, machine->tally);
 }
 
+/* A client goes away, in the midst of whatever it does. */
+static void cancel_one(struct machine *machine)
+{
+	struct task *task = machine->session[machine_draw(machine, MACHINE_ACTORS_MAX)];
+
+	if (task == NULL)
+		return;
+	task_cancel(task);
+	machine->tally->clients_canceled++;
+}
+
 /* Between steps: what happens from outside. */
 static void disturb(struct machine *machine)
 {
@@ -277,6 +288,8 @@ static void disturb(struct machine *machine)
 		machine_tell(machine, "the clock jumps by %lld s", (long long)seconds);
 	} else if (what == 1 && (machine->plan.off & PLAN_NO_SECOND) == 0) {
 		server_second_start(machine);
+	} else if (what < 12 && (machine->plan.off & PLAN_NO_CANCEL) == 0) {
+		cancel_one(machine);
 	}
 	server_second_look(machine);
 }
@@ -387,6 +400,7 @@ static void live(struct machine *machine)
 	for (unsigned i = 0; i < MACHINE_USERS; i++)
 		machine->ledger[i].poll_ns = machine_poll_ns(machine);
 	memset(machine->actor, 0, sizeof(machine->actor));
+	memset(machine->session, 0, sizeof(machine->session));
 	server_start(machine);
 	in_order = !run_steps(machine, life->steps);
 	if (!in_order && !life->in_order)

@@ -119,6 +119,7 @@ struct machine {
 	struct ledger ledger[MACHINE_USERS];
 	unsigned generation[MACHINE_USERS];
 	struct actor *actor[MACHINE_ACTORS_MAX];
+	struct task *session[MACHINE_ACTORS_MAX]; /* that may be cancelled */
 	bool has_evil;
 	uint64_t steps;
 };

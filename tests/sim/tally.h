@@ -61,8 +61,6 @@
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \
-	X(known_lowered,                                                                           \
-	    "KNOWN DEFECT: UIDNEXT or HIGHESTMODSEQ is lower after damage to the journal")         \
 	X(messages_lost, "messages lost to damage, each reported by name")                         \
 	X(messages_served, "messages served around damage")                                        \
 	X(repairs, "repairs")

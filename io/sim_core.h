@@ -19,6 +19,7 @@ struct sim_handle {
 	struct sim_node *node;
 	struct sim_stream *stream;
 	bool writable;
+	uint64_t failures_seen; /* of flushes: those before it was opened, or that it was told of */
 };
 
 /* An operation under way. */
@@ -55,6 +56,8 @@ struct sim_world {
 	unsigned loops_count;
 	struct sim_handle *handle;
 	size_t handles_count;
+	uint64_t
+	    flush_failures; /* as the kernel counts them for a file system: syncfs tells each descriptor once */
 	const struct task *ran;
 	struct sim_met met;
 };

@@ -97,6 +97,7 @@ static int open_node(struct sim_world *world, struct op *op)
 		return fd;
 	world->handle[fd].node = node;
 	world->handle[fd].writable = (flags & O_ACCMODE) != O_RDONLY;
+	world->handle[fd].failures_seen = world->flush_failures;
 	sim_disk_ref(node);
 	return fd;
 }
@@ -150,10 +151,12 @@ static int sync_node(struct sim_world *world, struct op *op)
 
 	if (strikes(world, world->faults.sync_eio, &world->met.syncs_failed)) {
 		sim_disk_flush_badly(&world->disk, node);
+		world->flush_failures++;
 		return -EIO;
 	}
 	if (node->broken.sync != 0) {
 		sim_disk_flush_badly(&world->disk, node);
+		world->flush_failures++;
 		return -node->broken.sync;
 	}
 	sim_disk_flush(&world->disk, node);
@@ -165,25 +168,31 @@ static bool is_dirty(const struct sim_node *node)
 	return node->dirty_count > 0 && memchr(node->dirty, 1, node->dirty_count) != NULL;
 }
 
-static int sync_all(struct sim_world *world)
+static int sync_all(struct sim_world *world, struct op *op)
 {
-	int result = 0;
+	struct sim_handle *handle = sim_handle_of(world, op->fd);
+	bool struck = strikes(world, world->faults.sync_eio, &world->met.syncfs_failed);
+	int error = EIO; /* also when another descriptor's flush has failed before, and nobody told this one */
 
-	if (!strikes(world, world->faults.sync_eio, &world->met.syncfs_failed)) {
-		LIST_FOR_EACH (link, &world->disk.nodes) {
-			struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
+	LIST_FOR_EACH (link, &world->disk.nodes) {
+		struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
 
-			if (node->broken.sync == 0 || !is_dirty(node))
-				continue;
-			sim_disk_flush_badly(&world->disk, node);
-			result = -node->broken.sync;
-		}
-		sim_disk_flush_all(&world->disk);
-		return result;
+		if (!struck && (node->broken.sync == 0 || !is_dirty(node)))
+			continue;
+		sim_disk_flush_badly(&world->disk, node);
+		world->flush_failures++;
+		if (!struck)
+			error = node->broken.sync;
 	}
-	LIST_FOR_EACH (link, &world->disk.nodes)
-		sim_disk_flush_badly(&world->disk, RP_CONTAINER_OF(link, struct sim_node, link));
-	return -EIO;
+	if (struck)
+		world->flush_failures++;
+	else
+		sim_disk_flush_all(&world->disk);
+
+	bool told = handle->failures_seen == world->flush_failures;
+
+	handle->failures_seen = world->flush_failures;
+	return told ? 0 : -error;
 }
 
 static int allocate(struct sim_world *world, struct op *op)
@@ -283,7 +292,7 @@ int32_t sim_op_carry_out(struct sim_world *world, struct op *op)
 	case OP_SYNC:
 		return sync_node(world, op);
 	case OP_SYNCFS:
-		return sync_all(world);
+		return sync_all(world, op);
 	case OP_ALLOCATE:
 		return allocate(world, op);
 	case OP_TRUNCATE:

@@ -61,7 +61,7 @@
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \
-	X(messages_lost, "messages lost to damage, each reported by name")                         \
+	X(messages_lost, "messages lost to damage, told by check: bodies by name, records by LSN")     \
 	X(messages_served, "messages served around damage")                                        \
 	X(repairs, "repairs")
 

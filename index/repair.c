@@ -406,10 +406,10 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
 	struct repair repair = { .say = say, .arg = arg, .report = report };
-	bool open = volume_is_open(store, userid);
 	bool any;
 	bool journals;
 	enum rp_err err = look_at_files(task, store, userid, &any, &journals);
+	bool open = volume_is_open(store, userid); /* no one comes between this and opening it */
 
 	*report = (struct repair_report){ 0 };
 	if (err != RP_OK)
@@ -458,14 +458,15 @@ static enum rp_err remove_derived(struct task *task, const struct userid *userid
 }
 
 /* The journals are gone: what there is besides bodies is asked for names, and then in the way. */
-static enum rp_err start_over(struct task *task, struct store *store, const struct userid *userid,
-    struct repair *repair)
+static enum rp_err start_over(
+    struct task *task, const struct volume_repair *user, struct repair *repair)
 {
+	const struct userid *userid = &user->userid;
 	struct catalog names;
 	struct hash_key key; /* the names are a client's, and this runs on a shard */
 	enum rp_err err;
 
-	loop_random(store->loop, &key, sizeof(key));
+	loop_random(user->store->loop, &key, sizeof(key));
 	catalog_init(&names, key);
 	err = volume_read_catalog(task, userid, UINT64_MAX, &names);
 	repair_say(repair, "the journals are gone: mailboxes are made anew from bodies%s",
@@ -473,7 +474,7 @@ static enum rp_err start_over(struct task *task, struct store *store, const stru
 	if (err == RP_OK || err == RP_ERR_NOTFOUND)
 		err = remove_derived(task, userid);
 	if (err == RP_OK)
-		err = volume_open_bare(task, store, userid, &repair->volume);
+		err = volume_repair_open(task, user, true, &repair->volume);
 	if (err == RP_OK) {
 		err = repair_from_bodies(task, repair, &names);
 		repair->volume->bare = false;
@@ -484,19 +485,22 @@ static enum rp_err start_over(struct task *task, struct store *store, const stru
 
 /* With all derived files anew. What a catalog knows of numbers that were given out outlives it. */
 static enum rp_err open_anew(
-    struct task *task, struct store *store, const struct userid *userid, struct repair *repair)
+    struct task *task, const struct volume_repair *user, struct repair *repair)
 {
+	const struct userid *userid = &user->userid;
 	struct catalog floor;
+	struct hash_key key;
 	enum rp_err err;
 	bool any;
 
-	catalog_init(&floor, (struct hash_key){ 0 });
+	loop_random(user->store->loop, &key, sizeof(key));
+	catalog_init(&floor, key);
 	err = volume_read_catalog(task, userid, UINT64_MAX, &floor);
 	any = err == RP_OK;
 	if (err == RP_OK || err == RP_ERR_NOTFOUND)
 		err = remove_derived(task, userid);
 	if (err == RP_OK)
-		err = volume_open(task, store, userid, &repair->volume);
+		err = volume_repair_open(task, user, false, &repair->volume);
 	if (err == RP_OK && any)
 		err = volume_floor_raise(task, repair->volume, &floor);
 	catalog_fini(&floor);
@@ -537,21 +541,22 @@ enum rp_err repair_rebuild(struct task *task, struct store *store, const struct 
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
 	struct repair repair = { .say = say, .arg = arg, .report = report };
-	bool any;
-	bool journals;
-	enum rp_err err = look_at_files(task, store, userid, &any, &journals);
+	struct volume_repair user;
+	bool any = false;
+	bool journals = false;
+	enum rp_err err = volume_repair_begin(task, store, userid, &user);
 
 	*report = (struct repair_report){ 0 };
-	if (err == RP_OK && !any)
-		err = RP_ERR_NOTFOUND;
-	if (err == RP_OK)
-		err = volume_drop(task, store, userid);
-	if (err == RP_OK && journals)
-		err = have_records(task, store, userid, &journals);
 	if (err != RP_OK)
 		return err;
-	err = journals ? open_anew(task, store, userid, &repair) :
-			 start_over(task, store, userid, &repair);
+	err = look_at_files(task, store, userid, &any, &journals);
+	if (err == RP_OK && !any)
+		err = RP_ERR_NOTFOUND;
+	if (err == RP_OK && journals)
+		err = have_records(task, store, userid, &journals);
+	if (err == RP_OK)
+		err = journals ? open_anew(task, &user, &repair) : start_over(task, &user, &repair);
+	volume_repair_end(&user);
 	while (err == RP_OK && (err = checkpoint_now(task, repair.volume)) == RP_ERR_BUSY)
 		err = task_sleep(task, REPAIR_POLL_NS); /* one has begun by itself */
 	if (err == RP_OK)

@@ -34,6 +34,7 @@ static struct store *store_new(
 	store->epoch = epoch;
 	loop_random(loop, &key, sizeof(key));
 	hash_init(&store->volumes, key);
+	list_init(&store->repairs);
 	list_init(&store->idle_volumes);
 	list_init(&store->idle_mailboxes);
 	task_queue_init(&store->tasks_ended);

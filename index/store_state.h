@@ -22,6 +22,7 @@ struct store {
 	struct recover *recover; /* NULL: all records of earlier runs are in their places */
 	uint64_t recover_sealed; /* files that it gave up */
 	struct hash volumes;     /* struct volume, by userid */
+	struct list repairs;        /* users whose mail is taken apart: struct volume_repair */
 	struct list idle_volumes;   /* that nobody uses, longest first */
 	struct list idle_mailboxes; /* whose messages nobody uses, longest first */
 	uint64_t idle_bytes;        /* memory of both */

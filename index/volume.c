@@ -147,6 +147,17 @@ static enum rp_err wait_open(struct task *task, struct volume *volume)
 	return err;
 }
 
+static struct volume_repair *find_repair(const struct store *store, const struct userid *userid)
+{
+	LIST_FOR_EACH (link, &store->repairs) {
+		struct volume_repair *repair = RP_CONTAINER_OF(link, struct volume_repair, link);
+
+		if (userid_eq(&repair->userid, userid))
+			return repair;
+	}
+	return NULL;
+}
+
 static enum rp_err open_volume(struct task *task, struct store *store, const struct userid *userid,
     bool bare, struct volume **out)
 {
@@ -176,14 +187,46 @@ static enum rp_err open_volume(struct task *task, struct store *store, const str
 enum rp_err volume_open(
     struct task *task, struct store *store, const struct userid *userid, struct volume **out)
 {
+	if (find_repair(store, userid) != NULL)
+		return RP_ERR_UNAVAILABLE;
 	return open_volume(task, store, userid, false, out);
 }
 
 enum rp_err volume_open_bare(
     struct task *task, struct store *store, const struct userid *userid, struct volume **out)
 {
+	if (find_repair(store, userid) != NULL)
+		return RP_ERR_UNAVAILABLE;
 	RP_ASSERT(find(store, userid) == NULL);
 	return open_volume(task, store, userid, true, out);
+}
+
+enum rp_err volume_repair_begin(struct task *task, struct store *store,
+    const struct userid *userid, struct volume_repair *repair)
+{
+	if (find_repair(store, userid) != NULL)
+		return RP_ERR_BUSY;
+	repair->store = store;
+	repair->userid = *userid;
+	list_push_back(&store->repairs, &repair->link);
+
+	enum rp_err err = volume_drop(task, store, userid);
+
+	if (err != RP_OK)
+		volume_repair_end(repair);
+	return err;
+}
+
+enum rp_err volume_repair_open(
+    struct task *task, const struct volume_repair *repair, bool bare, struct volume **out)
+{
+	return open_volume(task, repair->store, &repair->userid, bare, out);
+}
+
+void volume_repair_end(struct volume_repair *repair)
+{
+	if (list_linked(&repair->link))
+		list_del(&repair->link);
 }
 
 bool volume_is_open(const struct store *store, const struct userid *userid)

@@ -50,6 +50,20 @@ struct volume {
 /* One more user; volume_close() lets go. */
 void volume_hold(struct volume *volume);
 
+/* A user whose mail is taken apart and put together again. From begin to end nobody but who repairs opens him: all others get
+ * RP_ERR_UNAVAILABLE. RP_ERR_BUSY: somebody uses him, or repairs him already. */
+struct volume_repair {
+	struct list link; /* in store->repairs */
+	struct store *store;
+	struct userid userid;
+};
+
+RP_MUST_USE enum rp_err volume_repair_begin(struct task *task, struct store *store,
+    const struct userid *userid, struct volume_repair *repair);
+RP_MUST_USE enum rp_err volume_repair_open(
+    struct task *task, const struct volume_repair *repair, bool bare, struct volume **out);
+void volume_repair_end(struct volume_repair *repair); /* ended already: nothing happens */
+
 /* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it though its journals are gone, without
  * first mailboxes. */
 bool volume_is_open(const struct store *store, const struct userid *userid);

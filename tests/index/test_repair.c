@@ -310,6 +310,68 @@ IO_TASK_TEST(repair, derived_files_are_made_anew_from_the_journals)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+struct repairing {
+	struct store *store;
+	enum rp_err err;
+	bool ended;
+};
+
+static void repair_task(struct task *task, void *arg)
+{
+	struct repairing *repairing = arg;
+	struct repair_report report;
+
+	repairing->err = repair_rebuild(task, repairing->store, &user, NULL, NULL, &report);
+	repairing->ended = true;
+}
+
+/* Who comes while a user's mail is taken apart is told to come again, at whatever moment it is. */
+static void knock_while_repaired(struct task *task, enum what removed)
+{
+	struct repairing repairing = { 0 };
+	struct repair_report report;
+	struct volume *volume;
+	uint64_t digest;
+	unsigned refused = 0;
+
+	make_mail(task, &digest);
+	if (removed == JOURNAL)
+		harm(task, JOURNAL, true);
+	repairing.store = open_store(task, 2);
+	cr_assert_eq(task_start(task_loop(task), repair_task, &repairing, NULL), RP_OK);
+	cr_assert_eq(task_yield(task), RP_OK);
+	for (; !repairing.ended; (void)!task_yield(task)) {
+		enum rp_err err = volume_open(task, repairing.store, &user, &volume);
+
+		if (err == RP_OK) {
+			volume_close(volume);
+			continue;
+		}
+		cr_assert_eq(err, RP_ERR_UNAVAILABLE);
+		cr_assert_eq(repair_rebuild(task, repairing.store, &user, NULL, NULL, &report),
+		    RP_ERR_BUSY);
+		refused++;
+	}
+	cr_assert_gt(refused, 0);
+	cr_assert_eq(repairing.err, RP_OK);
+	cr_assert_eq(volume_open(task, repairing.store, &user, &volume), RP_OK);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, repairing.store), RP_OK);
+}
+
+IO_TASK_TEST(repair, a_client_at_the_door_waits_till_he_is_repaired)
+{
+	(void)arg;
+	knock_while_repaired(task, INDEX);
+}
+
+IO_TASK_TEST(repair, a_client_at_the_door_waits_till_bodies_are_read)
+{
+	(void)arg;
+	knock_while_repaired(task, JOURNAL);
+}
+
 static void assert_body(struct task *task, struct mailbox *mailbox, uint32_t uid, const char *text)
 {
 	struct dbox_body *body;

@@ -272,7 +272,7 @@ void checkpoint_consider(struct volume *volume)
 {
 	struct store *store = volume->store;
 
-	if (volume->checkpointing || !volume->open || store->checkpoints >= CHECKPOINTS_MAX ||
+	if (volume->checkpointing || !volume->open || volume->bare || store->checkpoints >= CHECKPOINTS_MAX ||
 	    commit_failed(store->commit))
 		return;
 	if (volume->unwritten_bytes < volume->checkpoint_at_bytes ||

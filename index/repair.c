@@ -409,7 +409,8 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	bool any;
 	bool journals;
 	enum rp_err err = look_at_files(task, store, userid, &any, &journals);
-	bool open = volume_is_open(store, userid); /* no one comes between this and opening it */
+	bool open = volume_is_open(store, userid);
+	bool bare;
 
 	*report = (struct repair_report){ 0 };
 	if (err != RP_OK)
@@ -422,14 +423,13 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		return RP_OK;
 	}
 	/* Bare: what opening would write to mend numbers is no business of who only looks. */
-	err = open ? volume_open(task, store, userid, &repair.volume) :
-		     volume_open_bare(task, store, userid, &repair.volume);
+	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err != RP_OK)
 		return err;
 	err = check_open(task, &repair);
-	repair.volume->bare = false;
+	bare = repair.volume->bare;
 	volume_close(repair.volume);
-	if (!open)
+	if (bare)
 		(void)!volume_drop(task, store, userid); /* in use by now: it stays */
 	return err;
 }

@@ -116,27 +116,34 @@ void volume_forget(struct volume *volume)
 	free(volume);
 }
 
-/* The first who wants it reads it; all others wait for him. If he is cancelled the next one goes on. */
+/* The first who wants it reads it, the first who wants more than a bare one completes it; all others wait for him. If he is
+ * cancelled the next one goes on. A bare one that cannot be completed stays open for who looks at it. */
 static enum rp_err open_first(struct task *task, struct volume *volume)
 {
 	enum rp_err err;
 
 	volume->opening = true;
-	err = volume_read(task, volume);
+	if (volume->open) {
+		err = volume_complete(task, volume);
+	} else {
+		err = volume_read(task, volume);
+		if (err == RP_OK && !volume->bare)
+			err = volume_complete(task, volume);
+		volume->open = err == RP_OK;
+		if (err != RP_OK)
+			volume_unread(volume);
+	}
 	volume->opening = false;
-	volume->open = err == RP_OK;
 	volume->open_err = err == RP_ERR_CANCELED ? RP_OK : err;
-	if (err != RP_OK)
-		volume_unread(volume);
 	task_queue_wake_all(&volume->opened);
 	return err;
 }
 
-static enum rp_err wait_open(struct task *task, struct volume *volume)
+static enum rp_err wait_open(struct task *task, struct volume *volume, bool bare)
 {
 	enum rp_err err = RP_OK;
 
-	while (err == RP_OK && !volume->open) {
+	while (err == RP_OK && (!volume->open || (volume->bare && !bare))) {
 		if (volume->opening)
 			err = task_queue_wait(task, &volume->opened);
 		else if (volume->open_err != RP_OK)
@@ -166,14 +173,12 @@ static enum rp_err open_volume(struct task *task, struct store *store, const str
 
 	if (store->closing)
 		return RP_ERR_UNAVAILABLE;
-	if (volume == NULL)
-		volume = volume_new(store, userid);
+	if (volume == NULL && (volume = volume_new(store, userid)) != NULL)
+		volume->bare = bare;
 	if (volume == NULL)
 		return RP_ERR_NOMEM;
-	if (bare)
-		volume->bare = true;
 	volume_hold(volume);
-	err = wait_open(task, volume);
+	err = wait_open(task, volume, bare);
 	if (err == RP_OK && volume->catalog.destroyed)
 		err = RP_ERR_NOTFOUND;
 	if (err != RP_OK) {
@@ -197,7 +202,6 @@ enum rp_err volume_open_bare(
 {
 	if (find_repair(store, userid) != NULL)
 		return RP_ERR_UNAVAILABLE;
-	RP_ASSERT(find(store, userid) == NULL);
 	return open_volume(task, store, userid, true, out);
 }
 

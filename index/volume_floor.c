@@ -66,14 +66,13 @@ enum rp_err volume_floor_raise(
 	return err;
 }
 
-enum rp_err volume_floor_check(
-    struct task *task, struct volume *volume, uint64_t newest_catalog_lsn)
+enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 {
 	uint64_t last_lsn = volume->catalog.lsn;
 	struct catalog floor;
 	enum rp_err err;
 
-	if (newest_catalog_lsn <= last_lsn || volume->bare)
+	if (volume->newest_catalog_lsn <= last_lsn)
 		return RP_OK;
 	catalog_init(&floor, volume->catalog.names.key);
 	err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &floor);

@@ -14,7 +14,6 @@ RP_MUST_USE enum rp_err volume_floor_raise(
     struct task *task, struct volume *volume, const struct catalog *floor);
 
 /* When a volume is opened: if there is a sound catalog ahead of the journal, raise to it. */
-RP_MUST_USE enum rp_err volume_floor_check(
-    struct task *task, struct volume *volume, uint64_t newest_catalog_lsn);
+RP_MUST_USE enum rp_err volume_floor_check(struct task *task, struct volume *volume);
 
 #endif

@@ -143,17 +143,9 @@ enum rp_err volume_read_catalog(
 static enum rp_err start_catalog(
     struct task *task, struct volume *volume, const struct volume_files *files)
 {
-	uint64_t last_lsn = journal_last_lsn(volume->journal);
-	enum rp_err err;
+	enum rp_err err = find_catalog(task, volume->dir, &volume->userid, files,
+	    journal_last_lsn(volume->journal) + 1, &volume->catalog);
 
-	/* A catalog is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
-	if (last_lsn == 0 && !volume->bare && volume_files_catalog_below(files, UINT64_MAX) != 0) {
-		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.no_journal",
-		    LOG_STR("volume", volume->dir));
-		return RP_ERR_CORRUPT;
-	}
-	err = find_catalog(
-	    task, volume->dir, &volume->userid, files, last_lsn + 1, &volume->catalog);
 	if (err == RP_OK)
 		volume->catalog_lsn = volume->catalog.lsn;
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
@@ -224,7 +216,7 @@ static enum rp_err make_first(struct task *task, struct volume *volume)
 		.arg = volume,
 		.grows = true };
 
-	if (volume->bare || volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
+	if (volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
 		return RP_OK;
 	return breath_run(task, volume, &plan);
 }
@@ -243,7 +235,6 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	struct store *store = volume->store;
 	struct volume_files files;
 	struct arena arena;
-	uint64_t newest_catalog_lsn;
 	enum rp_err err = recover(task, volume);
 
 	if (err != RP_OK)
@@ -265,12 +256,27 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		volume->unwritten_bytes = journal_bytes_since(
 		    volume->journal, num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog)));
 	}
-	newest_catalog_lsn = err == RP_OK ? volume_files_catalog_below(&files, UINT64_MAX) : 0;
-	arena_fini(&arena);
 	if (err == RP_OK)
-		err = volume_floor_check(task, volume, newest_catalog_lsn);
+		volume->newest_catalog_lsn = volume_files_catalog_below(&files, UINT64_MAX);
+	arena_fini(&arena);
+	return err;
+}
+
+enum rp_err volume_complete(struct task *task, struct volume *volume)
+{
+	enum rp_err err;
+
+	/* A catalog is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
+	if (journal_last_lsn(volume->journal) == 0 && volume->newest_catalog_lsn != 0) {
+		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.no_journal",
+		    LOG_STR("volume", volume->dir));
+		return RP_ERR_CORRUPT;
+	}
+	err = volume_floor_check(task, volume);
 	if (err == RP_OK)
 		err = make_first(task, volume);
+	if (err == RP_OK)
+		volume->bare = false;
 	return err;
 }
 

@@ -29,7 +29,7 @@ struct volume {
 	unsigned refs;
 	bool open;
 	bool opening;
-	bool bare; /* repair opens it: it may be without journals, and is not given first mailboxes */
+	bool bare; /* not completed: nothing was written to it, see volume_complete() */
 	enum rp_err open_err; /* told to those who wait when it could not be opened */
 	struct task_queue opened;
 	struct journal *journal;
@@ -40,7 +40,8 @@ struct volume {
 	uint64_t position;     /* in the commit log, of the last change */
 	uint64_t generation;   /* grows with every change and every table that is swapped */
 	uint64_t replayed_lsn; /* when it was opened: of the last record of a whole change */
-	uint64_t catalog_lsn;  /* of the newest catalog file; 0: none */
+	uint64_t catalog_lsn;  /* of the newest catalog file that is not ahead of the journal; 0: none */
+	uint64_t newest_catalog_lsn; /* when it was opened: of the newest catalog file of all; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_after_ns; /* not tried again before */
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */
@@ -64,8 +65,8 @@ RP_MUST_USE enum rp_err volume_repair_open(
     struct task *task, const struct volume_repair *repair, bool bare, struct volume **out);
 void volume_repair_end(struct volume_repair *repair); /* ended already: nothing happens */
 
-/* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it though its journals are gone, without
- * first mailboxes. */
+/* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it bare, if it is not open: though its
+ * journals are gone, and without what opening writes; who comes by volume_open() then completes it. */
 bool volume_is_open(const struct store *store, const struct userid *userid);
 RP_MUST_USE enum rp_err volume_drop(
     struct task *task, struct store *store, const struct userid *userid);
@@ -76,8 +77,12 @@ RP_MUST_USE enum rp_err volume_open_bare(
 void volume_forget(struct volume *volume);
 bool volume_is_forgettable(const struct volume *volume);
 
-/* Read the files, replay, and make the first mailboxes where there are none. */
+/* Read the files and replay. */
 RP_MUST_USE enum rp_err volume_read(struct task *task, struct volume *volume);
+
+/* What opening writes: numbers that lost records gave out are raised over, and where there are no mailboxes the first are made.
+ * RP_ERR_CORRUPT: there was a journal, and is none. Any other error: nothing has changed. */
+RP_MUST_USE enum rp_err volume_complete(struct task *task, struct volume *volume);
 
 /* The newest sound catalog file of a directory, with an LSN below the bound, into an empty catalog. RP_ERR_NOTFOUND. */
 RP_MUST_USE enum rp_err volume_read_catalog(

@@ -1,0 +1,24 @@
+/* made_mail.h -- one user's mail, made, closed in order, and harmed: for what looks at files afterwards. */
+#ifndef RP_TESTS_INDEX_MADE_MAIL_H
+#define RP_TESTS_INDEX_MADE_MAIL_H
+
+#include "index/store.h"
+#include "index/volume.h"
+
+extern const struct userid made_user;
+
+enum made_file { MADE_JOURNAL, MADE_BODIES, MADE_INDEX, MADE_CATALOG };
+
+/* One shard, recovered. */
+struct store *made_open_store(struct task *task, uint64_t epoch);
+
+void made_append(
+    struct task *task, struct volume *volume, const char *name, uint32_t flags, const char *text);
+
+/* In epoch 1: 21 messages in INBOX, the last behind a checkpoint, and 20 in a/b. The digest is model_digest()'s. */
+void made_mail(struct task *task, uint64_t *digest);
+
+/* Change bytes in the middle of each file of a kind, or remove them. */
+void made_harm(struct task *task, enum made_file what, bool removes);
+
+#endif

@@ -113,7 +113,8 @@ void sim_disk_unref(struct sim_disk *disk, struct sim_node *first)
 
 		sim_name_drop_all(&node->names_now, &dead);
 		sim_name_drop_all(&node->names_kept, &dead);
-		disk->bytes_used -= node->now.size;
+		if (!node->gone)
+			disk->bytes_used -= node->now.size;
 		free(node->now.p);
 		free(node->kept.p);
 		free(node->dirty);
@@ -157,10 +158,11 @@ int sim_disk_resize(struct sim_disk *disk, struct sim_node *node, uint64_t size)
 
 	if (size > SIM_FILE_BYTES_MAX)
 		return -EFBIG;
-	if (size > before && disk->bytes_max != 0 &&
+	if (size > before && disk->bytes_max != 0 && !node->gone &&
 	    disk->bytes_used + (size - before) > disk->bytes_max)
 		return -ENOSPC;
-	disk->bytes_used += size - before;
+	if (!node->gone)
+		disk->bytes_used += size - before;
 	if (size < before)
 		mark(node, size, num_max(before, node->kept.size));
 	content_size(&node->now, size);
@@ -318,12 +320,10 @@ static void crash_file(struct sim_disk *disk, struct sim_node *node, enum mercy 
 		       sim_dice_below(disk->dice,
 		           num_max(before, node->now.size) - num_min(before, node->now.size) + 1);
 	keep_size(node, size);
-	disk->bytes_used -= node->now.size;
 	content_size(&node->now, 0);
 	content_size(&node->now, size);
 	if (size > 0)
 		memcpy(node->now.p, node->kept.p, size);
-	disk->bytes_used += size;
 	node->locked_by = NULL;
 }
 
@@ -340,4 +340,11 @@ void sim_disk_crash(struct sim_disk *disk)
 	/* Most file systems keep the order of what happens to names; some do not. */
 	sim_name_crash(
 	    disk, mercy == MERCY_NONE, mercy == MERCY_ALL, sim_dice_below(disk->dice, 2) == 0);
+	disk->bytes_used = 0;
+	LIST_FOR_EACH (link, &disk->nodes) {
+		struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
+
+		node->gone = false; /* whoever is still here has a name */
+		disk->bytes_used += node->now.size;
+	}
 }

@@ -54,6 +54,8 @@ struct sim_node {
 	struct list link;
 	size_t refs; /* names now, names kept, changes, handles, and being a root */
 	bool is_dir;
+	bool
+	    gone; /* has no name now: its room is free, though the name may come back with a crash */
 	const void *locked_by; /* a handle */
 	struct sim_broken broken;
 	struct sim_content now;

@@ -167,6 +167,13 @@ static void settle(struct sim_disk *disk, struct sim_change *change, bool keep)
 	free(change);
 }
 
+static void lose_name(struct sim_disk *disk, struct sim_node *node)
+{
+	if (!node->gone)
+		disk->bytes_used -= node->now.size;
+	node->gone = true;
+}
+
 static void change_name(struct sim_disk *disk, struct sim_node *node, struct sim_node *from_dir,
     const char *from, struct sim_node *to_dir, const char *to)
 {
@@ -182,7 +189,13 @@ static void change_name(struct sim_disk *disk, struct sim_node *node, struct sim
 		memcpy(change->from, from, strlen(from) + 1);
 		unset(disk, &from_dir->names_now, from);
 	}
+	if (to_dir == NULL)
+		lose_name(disk, node);
 	if (to_dir != NULL) {
+		struct sim_node *old = lookup(&to_dir->names_now, to);
+
+		if (old != NULL)
+			lose_name(disk, old);
 		sim_disk_ref(to_dir);
 		memcpy(change->to, to, strlen(to) + 1);
 		set(disk, &to_dir->names_now, to, node);

@@ -418,6 +418,31 @@ Test(sim, a_full_disk_says_so)
 	sim_close(world);
 }
 
+static void removes_for_room(struct task *task, void *arg)
+{
+	struct file *file = must_open(task, "old");
+
+	put(task, file, 'o', 8192, 0);
+	cr_assert_eq(file_sync(task, file), RP_OK);
+	file_close(file);
+	cr_assert_eq(dir_sync(task, FILE_ROOT_DATA, "."), RP_OK);
+	sim_set_faults(arg, &(struct sim_faults){.disk_bytes_max = 8192});
+	file = must_open(task, "new");
+	cr_assert_eq(file_write(task, file, "n", 1, 0, false), RP_ERR_NOSPACE);
+	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, "old"), RP_OK);
+	put(task, file, 'n', 8192, 0);
+	file_close(file);
+}
+
+/* Though a crash may bring its name back. */
+Test(sim, a_file_that_is_removed_leaves_its_room)
+{
+	struct sim_world *world = open_world(5);
+
+	run(world, removes_for_room, world);
+	sim_close(world);
+}
+
 static void syncs_in_vain(struct task *task, void *arg)
 {
 	struct file *file = must_open(task, "f");

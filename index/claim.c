@@ -292,6 +292,16 @@ enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
 	return err;
 }
 
+bool claim_reserve_is_there(struct task *task)
+{
+	struct file *file;
+
+	if (file_open(task, FILE_ROOT_DATA, reserve_path, FILE_READ, &file) != RP_OK)
+		return false;
+	file_close(file);
+	return true;
+}
+
 enum rp_err claim_reserve_give_up(struct task *task)
 {
 	struct file *file;

@@ -184,6 +184,17 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	return err;
 }
 
+/* Another shard may have made it. There must be more room than it takes, or new mail would be refused again at once. */
+static bool reserve_is_back(struct task *task, struct commit *commit, uint64_t free_bytes)
+{
+	const struct commit_settings *settings = &commit->settings;
+
+	if (claim_reserve_is_there(task))
+		return true;
+	return free_bytes > settings->reserve_bytes + settings->memory_bytes_max / 4 * 5 &&
+	       claim_reserve_make(task, settings->reserve_bytes) == RP_OK;
+}
+
 /* Is there room again? Looked at once a second while there is work. */
 static void check_room(struct task *task, struct commit *commit)
 {
@@ -194,13 +205,13 @@ static void check_room(struct task *task, struct commit *commit)
 	if (now_ns - commit->room_checked_ns < CLOCK_NS_PER_S && commit->room_checked_ns != 0)
 		return;
 	commit->room_checked_ns = now_ns;
-	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK)
-		commit->disk_full = free_bytes < commit->settings.memory_bytes_max;
-	/* More than it takes, or new mail would be refused again at once. */
-	if (commit->reserve_given &&
-	    free_bytes > commit->settings.reserve_bytes + 2 * commit->settings.memory_bytes_max &&
-	    claim_reserve_make(task, commit->settings.reserve_bytes) == RP_OK)
+	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) != RP_OK)
+		return;
+	if (commit->reserve_given && reserve_is_back(task, commit, free_bytes))
 		commit->reserve_given = false;
+	/* The room of the reserve is for what was promised: it is no room for more. */
+	commit->disk_full =
+	    commit->reserve_given || free_bytes < commit->settings.memory_bytes_max;
 }
 
 void settle_core_task(struct task *task, void *arg)

@@ -55,7 +55,7 @@ static uint64_t reserve_bytes(struct task *task)
 static void full_task(struct task *task, void *arg)
 {
 	struct io_fixture *fixture = arg;
-	struct store_settings settings = { .shards_count = 1,
+	struct store_settings settings = { .shards_count = 2, /* so the reserve is more than may be promised here */
 		.commit_file_bytes = 512 * 1024,
 		.unsettled_bytes_max = 2 * 1024 * 1024,
 		.volumes_bytes_max = 1024 * 1024,
@@ -86,6 +86,10 @@ static void full_task(struct task *task, void *arg)
 	cr_assert_gt(count, 20);
 	cr_assert_eq(mailbox_entry(inbox)->messages_count, count);
 	cr_assert_not(store_failed(store));
+
+	/* The room of the reserve is for what was promised, not for more. */
+	cr_assert_eq(task_sleep(task, UINT64_C(3000000000)), RP_OK);
+	cr_assert_eq(append(task, inbox, 30000), RP_ERR_NOSPACE);
 
 	/* Reading and expunging still work. */
 	cr_assert_eq(mailbox_body_open(task, inbox, 1, &body), RP_OK);

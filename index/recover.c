@@ -250,6 +250,9 @@ enum rp_err recover_sync(struct task *task, struct recover *recover)
 	if (!list_empty(&recover->users))
 		return RP_ERR_UNAVAILABLE;
 	err = file_syncfs(task, recover->sync);
+	/* What was placed was flushed file by file, and what failed then sealed: of that the first one tells once more. */
+	if (err == RP_ERR_IO && recover->careful)
+		err = file_syncfs(task, recover->sync);
 	if (err == RP_ERR_IO)
 		claim_careful_mark(task);
 	return err;

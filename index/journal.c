@@ -172,7 +172,7 @@ enum rp_err journal_core_read_header(struct task *task, const struct journal *jo
 	uint8_t area[FORMAT_AREA_BYTES];
 	struct format_header header;
 	size_t got;
-	enum rp_err err = file_read(task, file, area, sizeof(area), 0, &got);
+	enum rp_err err = file_read_retry(task, file, area, sizeof(area), 0, &got);
 
 	if (err != RP_OK)
 		return err;

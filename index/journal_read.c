@@ -39,9 +39,7 @@ enum rp_err journal_core_walk_begin(
 	if (err != RP_OK)
 		return err;
 	err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
-	if (err == RP_ERR_IO)
-		err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
-	if (err == RP_ERR_IO) /* twice is no accident: as good as lost */
+	if (err == RP_ERR_IO) /* again and again: as good as lost */
 		err = RP_ERR_CORRUPT;
 	if (err == RP_ERR_CORRUPT)
 		report(journal, "journal.header_lost", first, 0);
@@ -69,14 +67,15 @@ void journal_core_walk_end(struct journal_walk *walk)
 	file_close(walk->file);
 }
 
-/* What cannot be read is damage like any other: it costs the records that it hits. Zeroes stand for it. */
+/* What cannot be read, however often it is asked for, is damage like any other: it costs the records that it hits. Zeroes
+ * stand for it. */
 static enum rp_err read_in_pieces(struct task *task, struct journal_walk *walk, size_t n, size_t *got)
 {
 	*got = n;
 	for (size_t at = 0; at < n; at += PIECE_BYTES) {
 		size_t want = (size_t)num_min(n - at, PIECE_BYTES);
 		size_t have = 0;
-		enum rp_err err = file_read(
+		enum rp_err err = file_read_retry(
 		    task, walk->file, walk->window + at, want, walk->at + at, &have);
 
 		if (err != RP_OK && err != RP_ERR_IO)

@@ -77,16 +77,6 @@ bool logfile_parse_name(struct bytes name, uint64_t *number)
 	return bytes_to_u64(bytes_slice(name, 0, name.n - n), UINT64_MAX - 1, number);
 }
 
-enum rp_err logfile_read(
-    struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got)
-{
-	enum rp_err err = RP_ERR_IO;
-
-	for (unsigned i = 0; i < LOGFILE_READ_TRIES && err == RP_ERR_IO; i++)
-		err = file_read(task, file, p, n, offset, got);
-	return err;
-}
-
 /* Each copy by itself: one that cannot be read leaves the other. */
 enum rp_err logfile_read_header(
     struct task *task, struct file *file, struct format_header *out)
@@ -101,7 +91,7 @@ enum rp_err logfile_read_header(
 	for (unsigned i = 0; i < 2 && err == RP_OK; i++) {
 		size_t got;
 
-		read[i] = logfile_read(
+		read[i] = file_read_retry(
 		    task, file, p, LOGFILE_BLOCK_BYTES, (uint64_t)i * LOGFILE_BLOCK_BYTES, &got);
 		if (read[i] == RP_OK)
 			read[i] = format_check(

@@ -22,7 +22,6 @@ enum {
 	LOGFILE_WRITE_MAGIC = 0x574c5052, /* "RPLW" */
 	LOGFILE_WRITE_BYTES_MAX = 1024 * 1024,
 	LOGFILE_PATH_BYTES = 64,
-	LOGFILE_READ_TRIES = 5,
 };
 
 /* extra[] of a log file's format_header. number: n of <n>.log. */
@@ -72,10 +71,6 @@ bool logfile_write_is_whole(struct bytes in, const struct logfile_write *write);
 /* "<shard>/<n>.log" below FILE_ROOT_COMMIT. */
 void logfile_path(unsigned shard, uint64_t number, char path[LOGFILE_PATH_BYTES]);
 RP_MUST_USE bool logfile_parse_name(struct bytes name, uint64_t *number);
-
-/* file_read() for recovery: what cannot be read then is lost for good, so a disk that refuses is asked again. */
-RP_MUST_USE enum rp_err logfile_read(
-    struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);
 
 /* The newer sound header of the two. RP_ERR_END: none and the file is blank; RP_ERR_CORRUPT; RP_ERR_CANNOT: newer version. */
 RP_MUST_USE enum rp_err logfile_read_header(

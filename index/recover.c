@@ -319,7 +319,7 @@ static enum rp_err read_item(
 	enum rp_err err = open_log(task, placer, item->file);
 
 	if (err == RP_OK)
-		err = logfile_read(task, placer->file, p, item->bytes, item->offset, &got);
+		err = file_read_retry(task, placer->file, p, item->bytes, item->offset, &got);
 	if (err == RP_OK)
 		err = record_read(bytes_of(p, got), placer->recover->files[item->file].nonce, true,
 		    record, &skip);

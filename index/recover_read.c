@@ -71,7 +71,7 @@ static enum rp_err show_what_can_be_read(struct reader *reader, uint64_t at, siz
 	for (size_t done = 0; done < n;) {
 		size_t part = num_min(n - done, LOGFILE_BLOCK_BYTES);
 		size_t got = 0;
-		enum rp_err err = logfile_read(
+		enum rp_err err = file_read_retry(
 		    reader->task, reader->file, reader->window + done, part, at + done, &got);
 
 		if (err != RP_OK && err != RP_ERR_IO)

@@ -36,6 +36,10 @@ void file_close(struct file *file);
 RP_MUST_USE enum rp_err file_read(
     struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);
 
+/* file_read() of what is given up for good if it cannot be read: a disk that refuses is asked again, five times in all. */
+RP_MUST_USE enum rp_err file_read_retry(
+    struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);
+
 /* Write all n bytes. dsync: they are durable on return (RWF_DSYNC). On an error any part of them may have
  * been written, or may be after a crash. */
 RP_MUST_USE enum rp_err file_write(struct task *task, struct file *file, const void *p, size_t n,

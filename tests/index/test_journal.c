@@ -234,6 +234,37 @@ IO_TASK_TEST(journal, a_lost_header_loses_the_file_but_not_the_numbers)
 	journal_close(journal);
 }
 
+static void read_often(struct task *task, void *arg)
+{
+	enum { COUNT = 10, OPENINGS = 400, ONE_IN_TWENTY = 65536 / 20 };
+	struct io_fixture *fixture = arg;
+	struct journal *journal = open_it(task);
+
+	for (unsigned i = 0; i < COUNT; i++)
+		put(task, journal, 200);
+	journal_close(journal);
+	sim_set_faults(fixture->world, &(struct sim_faults){ .read_eio = ONE_IN_TWENTY });
+	for (unsigned i = 0; i < OPENINGS; i++) {
+		journal = open_it(task);
+		cr_assert_eq(journal_last_lsn(journal), COUNT, "opening %u", i);
+		assert_replay(task, journal, 0, COUNT, 0);
+		journal_close(journal);
+	}
+	cr_assert_gt(sim_met(fixture->world)->reads_failed, OPENINGS / 10);
+}
+
+static void read_often_body(struct io_fixture *fixture)
+{
+	io_fixture_run(fixture, read_often, fixture);
+	io_fixture_settle(fixture);
+}
+
+/* What has been read wrongly would be written on: counters, numbers that were given out before. */
+Test(journal, a_disk_that_refuses_now_and_then_loses_nothing)
+{
+	io_fixture_with(IO_FIXTURE_SIM, 0, read_often_body);
+}
+
 IO_TASK_TEST(journal, of_another_user_is_not_read)
 {
 	struct journal *journal = open_it(task);

@@ -222,6 +222,7 @@ void server_read_logs(struct machine *machine)
 			continue;
 		if (machine->plan.tells)
 			printf("%.*s", BYTES_FMT(lines));
+		fflush(stdout);
 		log_taken(log, lines.n);
 	}
 }

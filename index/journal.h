@@ -62,6 +62,10 @@ RP_MUST_USE enum rp_err journal_sync(struct task *task, struct journal *journal)
 RP_MUST_USE enum rp_err journal_give_up(
     struct task *task, struct journal *journal, const struct record *record);
 
+/* Recovery, when all is written: the files that were begun since another ended early have names that a power cut leaves. New
+ * records may be given places in them, and the next recovery goes by the names. */
+RP_MUST_USE enum rp_err journal_keep_begun(struct task *task, struct journal *journal);
+
 /* Remove the files whose records all have LSNs below this one. The file in use stays. */
 RP_MUST_USE enum rp_err journal_remove_below(
     struct task *task, struct journal *journal, uint64_t lsn);

@@ -394,6 +394,8 @@ static enum rp_err place_user(
 		    task, dir, &user->userid, recover->epoch, NULL, NULL, &placer->place.dbox);
 	if (err == RP_OK)
 		err = place_items(task, placer, user);
+	if (err == RP_OK)
+		err = journal_keep_begun(task, placer->place.journal);
 	recover->report.files_sealed += placer->place.sealed;
 	dbox_close(placer->place.dbox);
 	journal_close(placer->place.journal);

@@ -71,6 +71,9 @@ RP_MUST_USE enum rp_err dir_make(struct task *task, enum file_root root, const c
 RP_MUST_USE enum rp_err dir_remove(struct task *task, enum file_root root, const char *path);
 RP_MUST_USE enum rp_err dir_sync(struct task *task, enum file_root root, const char *path);
 
+/* dir_sync() of a directory and of all above it, the root too: what is in it is found again, however new they all are. */
+RP_MUST_USE enum rp_err dir_sync_path(struct task *task, enum file_root root, const char *path);
+
 struct dir_entry {
 	struct bytes name; /* NUL behind it */
 	bool is_dir;

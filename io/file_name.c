@@ -134,6 +134,22 @@ enum rp_err dir_sync(struct task *task, enum file_root root, const char *path)
 	return outcome(task, result);
 }
 
+enum rp_err dir_sync_path(struct task *task, enum file_root root, const char *path)
+{
+	char part[FILE_PATH_BYTES_MAX];
+	enum rp_err err;
+
+	if (!stays_below(path))
+		return RP_ERR_CANNOT;
+	strcpy(part, path);
+	err = dir_sync(task, root, part);
+	for (char *slash = strrchr(part, '/'); err == RP_OK && slash != NULL; slash = strrchr(part, '/')) {
+		*slash = '\0';
+		err = dir_sync(task, root, part);
+	}
+	return err == RP_OK ? dir_sync(task, root, ".") : err;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	return bytes_cmp(((const struct dir_entry *)a)->name, ((const struct dir_entry *)b)->name);

@@ -382,26 +382,14 @@ enum rp_err dbox_core_with_room(struct task *task, struct dbox *dbox, uint64_t b
 
 enum rp_err dbox_core_sync_name(struct task *task, struct dbox *dbox, struct dbox_file *file)
 {
-	char path[DBOX_CORE_DIR_BYTES];
 	enum rp_err err = RP_OK;
 
-	if (!file->name_durable)
+	if (!dbox->dirs_durable)
+		err = dir_sync_path(task, FILE_ROOT_DATA, dbox->dir);
+	else if (!file->name_durable)
 		err = dir_sync(task, FILE_ROOT_DATA, dbox->dir);
-	if (err != RP_OK)
-		return err;
-	file->name_durable = true;
-	if (dbox->dirs_durable)
-		return RP_OK;
-	strcpy(path, dbox->dir);
-	for (char *slash = strrchr(path, '/'); err == RP_OK && slash != NULL;
-	     slash = strrchr(path, '/')) {
-		*slash = '\0';
-		err = dir_sync(task, FILE_ROOT_DATA, path);
-	}
 	if (err == RP_OK)
-		err = dir_sync(task, FILE_ROOT_DATA, ".");
-	if (err == RP_OK)
-		dbox->dirs_durable = true;
+		file->name_durable = dbox->dirs_durable = true;
 	return err;
 }
 

@@ -16,6 +16,7 @@ enum {
 	FIRST = 10, /* records that are in their files before one fails */
 	MORE = 30,
 	COUNT = FIRST + MORE,
+	HALF = FIRST + MORE / 2,
 	BODY_BYTES = 3000,
 	USERS = 2, /* the second one's files are sound */
 };
@@ -107,6 +108,19 @@ static void break_file(struct machine *machine)
 	    sim_break_file(machine->world, FILE_ROOT_DATA, path, &machine->broken), RP_OK);
 }
 
+/* It may have got the name of a sealed file. */
+static void mend_file(struct machine *machine)
+{
+	static const struct sim_broken sound;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/1-.journal", machine->users[0].dir);
+	if (sim_break_file(machine->world, FILE_ROOT_DATA, path, &sound) == RP_OK)
+		return;
+	snprintf(path, sizeof(path), "%s/1-%d.journal", machine->users[0].dir, FIRST);
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_DATA, path, &sound), RP_OK);
+}
+
 static enum rp_err meet(struct task *task, void *arg, const struct record *record,
     uint64_t missing_first, uint64_t missing_last)
 {
@@ -172,16 +186,22 @@ static void fail_while_running(struct task *task, void *arg)
 	close_all(task, machine);
 }
 
+static void recover_all(struct task *task, struct machine *machine, struct recover **out)
+{
+	struct userid id;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, out), RP_OK);
+	while (recover_next(*out, &id))
+		cr_assert_eq(recover_user(task, *out, &id), RP_OK);
+}
+
 static void look_again(struct task *task, void *arg)
 {
 	struct machine *machine = arg;
 	struct recover_report report;
 	struct recover *recover;
-	struct userid id;
 
-	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
-	while (recover_next(recover, &id))
-		cr_assert_eq(recover_user(task, recover, &id), RP_OK);
+	recover_all(task, machine, &recover);
 	cr_assert_eq(recover_sync(task, recover), RP_OK);
 	cr_assert_eq(recover_void(task, 1, machine->epoch), RP_OK);
 	recover_report(recover, &report);
@@ -248,7 +268,7 @@ static void fill_and_leave(struct task *task, void *arg)
 /* Nobody unwinds: what the users held is remembered, so that no leak is seen where there is none. */
 static void crash(struct machine *machine)
 {
-	enum { CRASHES_MAX = 32 };
+	enum { CRASHES_MAX = 64 };
 	static struct log_user crashed[CRASHES_MAX][USERS];
 	static struct log_user(*kept)[USERS] = crashed; /* as a pointer, so that gcc sees a use */
 	static unsigned count;
@@ -319,6 +339,73 @@ Test(place, what_stands_in_for_a_file_may_fail_too)
 		break_file(machine);
 		again(machine);
 		cr_assert_eq(machine->sealed, 2);
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
+static void fill_some(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	append(task, machine, 1, FIRST);
+	close_all(task, machine);
+}
+
+/* The log of this run has no more than these. */
+static void fill_more_and_leave(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover *recover;
+
+	recover_all(task, machine, &recover);
+	cr_assert_eq(recover_sync(task, recover), RP_OK);
+	cr_assert_eq(recover_void(task, 1, machine->epoch), RP_OK);
+	recover_close(recover);
+	open_all(task, machine);
+	append(task, machine, FIRST + 1, HALF);
+}
+
+/* His mail is open before all is flushed and the logs are made void. */
+static void recover_and_go_on(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover_report report;
+	struct recover *recover;
+
+	recover_all(task, machine, &recover);
+	recover_report(recover, &report);
+	cr_assert_eq(report.files_sealed, 1);
+	recover_close(recover);
+	open_all(task, machine);
+	append(task, machine, HALF + 1, COUNT);
+}
+
+/* New records were numbered in the file that a recovery had begun; its name must be there after a power cut, or what was to lie
+ * before them goes to where it was given place first, and nobody looks for it there. */
+Test(place, a_file_begun_in_recovery_is_there_when_the_power_goes)
+{
+	for (unsigned seed = 0; seed < 20; seed++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		machine->file = "1-.journal";
+		cr_assert_eq(sim_open(100 + seed, &machine->world), RP_OK);
+		start_loop(machine);
+		run(machine, fill_some);
+		cr_assert(sim_run(machine->world, 1000000));
+		loop_close(machine->loop);
+		start_loop(machine);
+		run(machine, fill_more_and_leave);
+		crash(machine);
+		machine->broken = (struct sim_broken){ .write = EIO };
+		break_file(machine);
+		start_loop(machine);
+		run(machine, recover_and_go_on);
+		crash(machine);
+		mend_file(machine);
+		again(machine);
+		again(machine);
 		sim_close(machine->world);
 		free(machine);
 	}

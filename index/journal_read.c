@@ -182,13 +182,14 @@ static enum rp_err tell(struct task *task, struct replay *replay, const struct r
 	return err;
 }
 
-/* A file that failed may have some of what was to lie behind its end; all of that is in the next one. */
-static bool is_behind_end(const struct journal *journal, uint64_t first, uint64_t lsn)
+/* The LSN with which this file ends; UINT64_MAX: it has no end yet. One that failed may have some of what was to lie behind
+ * it, whole or not; all of that is in the next one. */
+static uint64_t end_of(const struct journal *journal, uint64_t first)
 {
 	size_t at = journal_core_lower(journal, first);
 	uint64_t last = at < journal->files_count ? journal_core_last(journal, at) : 0;
 
-	return last != 0 && lsn > last;
+	return last != 0 ? last : UINT64_MAX;
 }
 
 static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_t first)
@@ -202,12 +203,14 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 	if (err != RP_OK)
 		return err;
 	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK) {
-		if (is_behind_end(replay->journal, first, record.header.lsn))
+		uint64_t lsn = record.header.lsn;
+
+		if (lsn > end_of(replay->journal, first))
 			break;
 		err = tell(task, replay, &record);
 		if (err == RP_OK)
 			err = task_pause(task);
-		if (err != RP_OK)
+		if (err != RP_OK || lsn == end_of(replay->journal, first))
 			break;
 	}
 	replay->damaged += walk.damaged;

@@ -234,6 +234,32 @@ IO_TASK_TEST(journal, a_lost_header_loses_the_file_but_not_the_numbers)
 	journal_close(journal);
 }
 
+/* A write that failed leaves anything behind the record with which its file ends; what it was to write is in the next file. */
+IO_TASK_TEST(journal, what_lies_behind_a_files_last_record_is_no_damage)
+{
+	static const uint8_t rest[100] = { 0xab };
+	struct journal *journal = open_it(task);
+	struct file *file;
+	uint64_t end;
+
+	(void)arg;
+	for (unsigned i = 0; i < 5; i++)
+		put(task, journal, 50);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "users/0001/u/1-.journal", FILE_READ | FILE_WRITE, &file),
+	    RP_OK);
+	cr_assert_eq(file_size(task, file, &end), RP_OK);
+	cr_assert_eq(file_write(task, file, rest, sizeof(rest), end, false), RP_OK);
+	file_close(file);
+	assert_replay(task, journal, 0, 5, 0);
+	journal_cut(journal);
+	put(task, journal, 50);
+	journal_close(journal);
+	journal = open_it(task);
+	assert_replay(task, journal, 0, 6, 0);
+	cr_assert_eq(journal_damaged(journal), 0);
+	journal_close(journal);
+}
+
 static void read_often(struct task *task, void *arg)
 {
 	enum { COUNT = 10, OPENINGS = 400, ONE_IN_TWENTY = 65536 / 20 };

@@ -100,7 +100,8 @@ static void change(struct task *task, struct client *client)
 		machine->tally->evil_mails += op->count;
 	}
 	naming = changes_names(op->kind);
-	if (!ledger_wait_room(task, ledger) || !ledger_lock_shared(task, ledger, &ledger->changing))
+	if (!ledger_wait_room(task, ledger, &machine->life.stop) ||
+	    !ledger_lock_shared(task, ledger, &ledger->changing))
 		return;
 	if (naming ? !ledger_lock_alone(task, ledger, &ledger->naming) : false) {
 		ledger->changing.shared--;
@@ -313,7 +314,8 @@ static void destroy(struct task *task, struct client *client)
 
 	if (ledger != &machine->ledger[DESTROY_USER] || (machine->plan.off & PLAN_NO_DESTROY) != 0)
 		return;
-	if (!ledger_wait_room(task, ledger) || !ledger_lock_alone(task, ledger, &ledger->changing))
+	if (!ledger_wait_room(task, ledger, &machine->life.stop) ||
+	    !ledger_lock_alone(task, ledger, &ledger->changing))
 		return;
 	if (!client->volume->catalog.destroyed) {
 		machine_act(machine, &actor, task);

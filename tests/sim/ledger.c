@@ -58,10 +58,10 @@ bool ledger_lock_alone(struct task *task, struct ledger *ledger, struct ledger_l
 	return true;
 }
 
-bool ledger_wait_room(struct task *task, struct ledger *ledger)
+bool ledger_wait_room(struct task *task, struct ledger *ledger, const bool *stop)
 {
 	while (ledger->count - ledger->durable > LEDGER_FLIGHT_MAX)
-		if (task_sleep(task, ledger->poll_ns) != RP_OK)
+		if (*stop || task_sleep(task, ledger->poll_ns) != RP_OK)
 			return false;
 	return true;
 }

@@ -85,8 +85,9 @@ void ledger_fini(struct ledger *ledger);
 bool ledger_lock_shared(struct task *task, struct ledger *ledger, struct ledger_lock *lock);
 bool ledger_lock_alone(struct task *task, struct ledger *ledger, struct ledger_lock *lock);
 
-/* Wait until so few changes are not durable that there is room for more. */
-bool ledger_wait_room(struct task *task, struct ledger *ledger);
+/* Wait until so few changes are not durable that there is room for more. False: this task was cancelled, or the server stops (its
+ * log may have failed, and nothing becomes durable any more). */
+bool ledger_wait_room(struct task *task, struct ledger *ledger, const bool *stop);
 
 struct ledger_state *ledger_newest(struct ledger *ledger);
 

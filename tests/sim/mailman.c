@@ -112,7 +112,8 @@ enum rp_err mailman_call(struct task *task, void *world, const void *in, void *o
 
 	if (shard->store == NULL || shard->machine->life.stop)
 		return RP_ERR_UNAVAILABLE;
-	if (!ledger_wait_room(task, ledger) || !ledger_lock_shared(task, ledger, &ledger->changing))
+	if (!ledger_wait_room(task, ledger, &shard->machine->life.stop) ||
+	    !ledger_lock_shared(task, ledger, &ledger->changing))
 		return err;
 	if (alone ? ledger_lock_alone(task, ledger, &ledger->naming)
 	          : ledger_lock_shared(task, ledger, &ledger->naming)) {

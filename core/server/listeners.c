@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -77,14 +78,36 @@ static enum rp_err open_tcp(const struct config_listen *l, int *out, char *reaso
 	return err_of_errno(number);
 }
 
+/* Only a socket that refuses has nobody behind it: one whose queue is full, or that is not ours to ask, has. */
 static bool is_alive(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive = fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		     (errno != ECONNREFUSED && errno != ENOENT);
 
 	if (fd >= 0)
 		close(fd);
 	return alive;
+}
+
+/* What a server that was killed has left goes; anything else at this path is somebody's. */
+static enum rp_err remove_stale(const struct sockaddr_un *address, char *reason, size_t reason_size)
+{
+	const char *path = address->sun_path;
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return RP_OK; /* bind says what there is to say */
+	if (!S_ISSOCK(st.st_mode)) {
+		snprintf(reason, reason_size, "%s: this is no socket: remove it, or choose another path", path);
+		return RP_ERR_EXISTS;
+	}
+	if (is_alive(address)) {
+		snprintf(reason, reason_size, "%s: another server listens there: stop that one first", path);
+		return RP_ERR_BUSY;
+	}
+	(void)!unlink(path);
+	return RP_OK;
 }
 
 enum rp_err listeners_open_unix(const char *path, unsigned mode, int *out, char *reason, size_t reason_size)
@@ -97,13 +120,12 @@ enum rp_err listeners_open_unix(const char *path, unsigned mode, int *out, char 
 		return RP_ERR_LIMIT;
 	}
 	strcpy(address.sun_path, path);
-	if (is_alive(&address)) {
-		snprintf(reason, reason_size, "%s: another server listens there: stop that one first", path);
-		return RP_ERR_BUSY;
-	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	unlink(path);
+	enum rp_err err = remove_stale(&address, reason, reason_size);
+
+	if (err != RP_OK)
+		return err;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	mode_t umask_before = umask(0777 & ~mode);
 	int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof(address));
 	int number = errno;
@@ -118,6 +140,28 @@ enum rp_err listeners_open_unix(const char *path, unsigned mode, int *out, char 
 	}
 	*out = fd;
 	return RP_OK;
+}
+
+enum rp_err listeners_open_owned(const char *path, unsigned mode, uid_t uid, gid_t gid, int *out,
+    char *reason, size_t reason_size)
+{
+	gid_t gid_before = getegid();
+	enum rp_err err;
+
+	if (geteuid() != 0)
+		return listeners_open_unix(path, mode, out, reason, reason_size);
+	setfsgid(gid);
+	setfsuid(uid);
+	err = listeners_open_unix(path, mode, out, reason, reason_size);
+	setfsuid(0);
+	setfsgid(gid_before);
+	if (err != RP_ERR_DENIED)
+		return err;
+	/* A folder that is not his, so that he can put nothing else in its place: it is made for him. */
+	err = listeners_open_unix(path, mode, out, reason, reason_size);
+	if (err == RP_OK)
+		(void)!lchown(path, uid, gid);
+	return err;
 }
 
 /* A socket that systemd opened for us under this section's name; -1: none. */

@@ -134,9 +134,8 @@ static enum rp_err open_all(struct supervisor *s, char *reason, size_t reason_si
 		return err;
 	snprintf(control, sizeof(control), "%s%s", s->config->control[0] != '\0' ? s->config->control : s->config->data,
 		s->config->control[0] != '\0' ? "" : "/control");
-	err = listeners_open_unix(control, 0600, &s->control_fd, reason, reason_size);
-	if (err == RP_OK && geteuid() == 0)
-		(void)!chown(control, s->owner.uid, s->owner.gid);
+	err = listeners_open_owned(
+	    control, 0600, s->owner.uid, s->owner.gid, &s->control_fd, reason, reason_size);
 	s->shards = (unsigned)s->config->shards;
 	if (s->shards == 0)
 		s->shards = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;

@@ -71,6 +71,16 @@ def settings(server, dir):
     refused(data, f'{data}\ncommit_dir = "{dir}/not/there"', 'not/there: No such file or directory; it must be a folder', 78)
     refused(data, f'{data}\ncontrol = "{dir}/{"x" * 120}"', 'the path of a socket has at most 107 bytes', 1)
     refused(data, f'{data}\ncontrol = "{dir}/not/there"', 'its folder must be there and ours to write', 1)
+    victim = f'{dir}/victim'
+    with open(victim, 'w') as f:
+        f.write('precious')
+    for link in (victim, f'{dir}/link'):
+        if link != victim:
+            os.symlink(victim, link)
+        refused(data, f'{data}\ncontrol = "{link}"', 'this is no socket: remove it, or choose another path', 1)
+        refused(server.lmtp_path, link, 'this is no socket: remove it, or choose another path', 1)
+    with open(victim) as f:
+        assert f.read() == 'precious'
     refused('address = 127.0.0.1', 'address = 192.0.2.1', 'choose an address of this machine', 1)
     if os.geteuid() == 0:
         refused(data, f'{data}\nuser = "no-such-user"', 'there is no such user on this machine', 78)

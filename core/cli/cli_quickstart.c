@@ -15,6 +15,7 @@
 #include "core/cli/cli_user.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/mail_sink.h"
+#include "core/cli/quickstart_config.h"
 #include "core/cli/quickstart_owner.h"
 #include "core/cli/sample.h"
 #include "core/server/supervisor.h"
@@ -28,12 +29,8 @@ enum {
 
 struct quickstart {
 	char dir[QUICKSTART_PATH_MAX]; /* absolute */
-	unsigned imap;
-	unsigned imaps;
-	unsigned lmtp;
-	unsigned shards;
+	struct quickstart_config settings;
 	bool sample;
-	bool plaintext_login;
 	char password[QUICKSTART_PASSWORD_BYTES + 1];
 };
 
@@ -106,40 +103,18 @@ static int make_certificate(const struct quickstart *q)
 	return code;
 }
 
-static int make_config(const struct quickstart *q)
+static int make_config(struct quickstart *q)
 {
-	char *text = NULL;
-	int n = asprintf(&text,
-		"# Made by ringpost quickstart. `ringpost config explain` tells of every setting.\n"
-		"data = \"%s/data\"\n"
-		"shards = %u\n"
-		"auth {\n"
-		"    passwd = \"%s/passwd\"\n"
-		"    plaintext_login = %s\n"
-		"    trusted_networks = { \"127.0.0.0/8\", \"::1\" }\n"
-		"}\n"
-		"storage {\n"
-		"    commit_file = 4MiB\n"
-		"}\n"
-		"tls localhost {\n"
-		"    cert = \"%s/tls/cert.pem\"\n"
-		"    key = \"%s/tls/key.pem\"\n"
-		"}\n"
-		"listen imap {\n    protocol = imap\n    address = 127.0.0.1\n    port = %u\n}\n"
-		"listen imaps {\n    protocol = imaps\n    address = 127.0.0.1\n    port = %u\n}\n"
-		"listen lmtp {\n    protocol = lmtp\n    address = 127.0.0.1\n    port = %u\n}\n",
-		q->dir, q->shards, q->dir, q->plaintext_login ? "true" : "false", q->dir, q->dir, q->imap, q->imaps,
-		q->lmtp);
+	char *text;
+	int code = quickstart_config_decide(q->dir, is_there(q, "ringpost.conf"), &q->settings, &text);
 
-	if (n < 0)
-		return EXIT_CODE_FAILED;
-	int code = write_file(q, "ringpost.conf", 0644, bytes_of(text, (size_t)n));
-
+	if (code == EXIT_CODE_OK && text != NULL)
+		code = write_file(q, "ringpost.conf", 0644, bytes_of_str(text));
 	free(text);
 	return code;
 }
 
-/* The demo user and his password; both are kept from an earlier start. */
+/* The demo user and his password; both are kept from an earlier start. A password that is lost is replaced. */
 static int make_user(struct quickstart *q, const struct config *config)
 {
 	static const char letters[] = "abcdefghijkmnopqrstuvwxyz23456789";
@@ -160,9 +135,12 @@ static int make_user(struct quickstart *q, const struct config *config)
 	for (size_t i = 0; i < sizeof(random); i++)
 		q->password[i] = letters[random[i] % (sizeof(letters) - 1)];
 	q->password[QUICKSTART_PASSWORD_BYTES] = '\0';
+	bool had = is_there(q, "passwd");
 	int code = write_file(q, "demo.password", 0600, bytes_of_str(q->password));
 
-	if (code == EXIT_CODE_OK)
+	if (code == EXIT_CODE_OK && had)
+		code = cli_user_change(config, USERFILE_SET, "demo", bytes_of_str(q->password));
+	if ((code == EXIT_CODE_OK && !had) || code == EXIT_CODE_NO_USER)
 		code = cli_user_change(config, USERFILE_ADD, "demo", bytes_of_str(q->password));
 	return code;
 }
@@ -221,7 +199,8 @@ static void print_settings(const struct quickstart *q)
 	       "\nRead a message:\n"
 	       "    curl --cacert %s/tls/cert.pem -u demo:%s 'imaps://localhost:%u/INBOX;MAILINDEX=1'\n"
 	       "\nCtrl-C ends it.\n\n",
-		q->imaps, q->imap, q->password, q->dir, q->dir, q->lmtp, q->dir, q->password, q->imaps);
+		q->settings.imaps, q->settings.imap, q->password, q->dir, q->dir, q->settings.lmtp, q->dir, q->password,
+		q->settings.imaps);
 }
 
 static void on_ready(void *arg)
@@ -294,23 +273,23 @@ static bool parse_options(int argc, char **argv, struct quickstart *q, const cha
 			*dir = optarg;
 			break;
 		case 'i':
-			fine = port_of(optarg, &q->imap);
+			fine = port_of(optarg, &q->settings.imap);
 			break;
 		case 's':
-			fine = port_of(optarg, &q->imaps);
+			fine = port_of(optarg, &q->settings.imaps);
 			break;
 		case 'l':
-			fine = port_of(optarg, &q->lmtp);
+			fine = port_of(optarg, &q->settings.lmtp);
 			break;
 		case 'n':
 			fine = bytes_to_u64(bytes_of_str(optarg), 128, &shards);
-			q->shards = fine ? (unsigned)shards : 0;
+			q->settings.shards = fine ? (unsigned)shards : 0;
 			break;
 		case 'N':
 			q->sample = false;
 			break;
 		case 'P':
-			q->plaintext_login = true;
+			q->settings.plaintext_login = 1;
 			break;
 		default:
 			fine = false;
@@ -321,7 +300,8 @@ static bool parse_options(int argc, char **argv, struct quickstart *q, const cha
 
 int cli_quickstart(int argc, char **argv)
 {
-	struct quickstart q = { .imap = 10143, .imaps = 10993, .lmtp = 10024, .sample = true };
+	const unsigned unasked = QUICKSTART_CONFIG_UNASKED;
+	struct quickstart q = { .settings = { unasked, unasked, unasked, unasked, unasked }, .sample = true };
 	const char *dir = "ringpost-demo";
 	char conf[QUICKSTART_PATH_MAX];
 

@@ -91,6 +91,49 @@ def again(dir):
     assert password == open(f'{dir}/demo.password').read()
 
 
+def changed_by_hand(dir):
+    """What a person wrote into the config stays, and counts; ports that were chosen stay too."""
+    with Quickstart(dir) as first:
+        ports = (first.imap, first.imaps, first.lmtp)
+    conf = f'{dir}/ringpost.conf'
+    made = open(conf).read()
+
+    def start(*options):
+        return subprocess.Popen([EXE, 'quickstart', '--dir', dir, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=dict(os.environ, **rp.SANITIZER_ENV))
+
+    def said(*options):
+        process = start(*options)
+        text = b''
+        while not text.endswith(b'ready\n'):
+            line = process.stdout.readline()
+            assert line, (text, process.stderr.read())
+            text += line
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        return text.decode()
+
+    text = said()
+    assert all(str(port) in text for port in ports) and open(conf).read() == made
+    other, = rp.free_ports(1)
+    text = said('--imaps', str(other))  # nobody has changed it: other ports can be asked for
+    assert f'port {other}' in text and open(conf).read() == made.replace(f'port = {ports[1]}\n', f'port = {other}\n')
+    with open(conf, 'a') as f:
+        f.write('limits { appendlimit = 128KiB }\n')
+    mine = open(conf).read()
+    assert f'port {other}' in said() and open(conf).read() == mine
+    process = start('--imaps', str(ports[1]))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 78 and not out and err.count(b'\n') == 1 and b'changed by hand' in err, (process.returncode, err)
+    assert open(conf).read() == mine
+    os.unlink(f'{dir}/demo.password')
+    said()
+    with open(conf, 'w') as f:
+        f.write(made)
+    with Quickstart(dir) as one:
+        one.messages()  # with the new password
+
+
 def private(dir):
     """The folder is open to nobody but the caller."""
     assert mode(dir) == 0o700
@@ -159,6 +202,7 @@ def root_is_told(dir):
 def run(checks):
     dir = tempfile.mkdtemp(prefix='ringpost-quickstart-')
     checks.run('quickstart: a second start uses what is there', again, f'{dir}/again')
+    checks.run('quickstart: a config changed by hand stays', changed_by_hand, f'{dir}/changed')
     checks.run('quickstart: the folder is private', private, f'{dir}/again')
     checks.run('quickstart: wrong options', wrong, dir)
     if os.geteuid() == 0:

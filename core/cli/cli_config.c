@@ -7,6 +7,7 @@
 #include "core/cli/cli.h"
 #include "core/cli/exit_code.h"
 #include "core/server/config.h"
+#include "core/server/owner.h"
 
 struct config *cli_config_load(const char *path)
 {
@@ -26,8 +27,10 @@ static int check(const char *path)
 
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
-	enum rp_err err = config_read_tls(config, reason, sizeof(reason));
+	enum rp_err err = owner_check_user(config, reason, sizeof(reason));
 
+	if (err == RP_OK)
+		err = config_read_tls(config, reason, sizeof(reason));
 	config_free(config);
 	if (err != RP_OK) {
 		fprintf(stderr, "ringpost: %s\n", reason);

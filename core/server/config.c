@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/server/config_quote.h"
 #include "core/server/config_table.h"
 
 enum {
@@ -18,6 +19,13 @@ enum {
 /* The library's callbacks get no argument of ours; reading happens once, at start, on one thread. */
 static char *error_text;
 static size_t error_size;
+static const char *file_path;
+static cfg_t *root_cfg;          /* knows which file is being read; a section does not */
+static unsigned *keys_checked;   /* how often each of config_keys was */
+static unsigned sections_seen;   /* bits, in the order of section_names */
+
+static const char *const section_names[] = { "auth", "storage", "limits", "lmtp", "log" };
+enum { SECTIONS = sizeof(section_names) / sizeof(section_names[0]) };
 
 static void *field_of(struct config *config, const struct config_key *key)
 {
@@ -74,7 +82,9 @@ static const char *nearest_key(const char *word, const cfg_opt_t *opts)
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
 	char text[512];
-	const char *file = cfg != NULL && cfg->filename != NULL ? cfg->filename : "config";
+	const char *file = cfg != NULL && cfg->filename != NULL		? cfg->filename
+			   : root_cfg != NULL && root_cfg->filename != NULL ? root_cfg->filename
+									    : file_path;
 	int line = cfg != NULL ? cfg->line : 0;
 
 	if (error_text[0] != '\0')
@@ -95,12 +105,63 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
 		nearest_key(from, cfg->opts));
 }
 
+static const struct config_key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < config_keys_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (strcmp(key->name, name) == 0 && strcmp(key->section != NULL ? key->section : "root", section) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/* The library calls this with each value that it has read: here the line is known. */
+static int check_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const struct config_key *key = find_key(cfg_name(cfg), opt->name);
+	unsigned count = cfg_opt_size(opt);
+	char room[CONFIG_FAULT_BYTES];
+
+	RP_ASSERT(key != NULL);
+
+	const char *value = count > 0 ? cfg_opt_getnstr(opt, count - 1) : "{}";
+	const char *fault = count > 0 ? config_fault(key, value, room) : NULL;
+
+	/* A list is checked after each word, and once more at its end. */
+	if (++keys_checked[key - config_keys] > (key->kind == CONFIG_LIST ? count + 1 : 1))
+		fault = "it is set twice";
+	if (fault == NULL && count > CONFIG_LIST_MAX)
+		fault = "there are too many";
+	if (fault == NULL)
+		return 0;
+	cfg_error(cfg, "%s = %s: %s; see `ringpost config explain`", key->name, value, fault);
+	return -1;
+}
+
+/* A second one would begin with the defaults again. */
+static int check_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+	for (unsigned i = 0; i < SECTIONS; i++) {
+		if (strcmp(opt->name, section_names[i]) != 0)
+			continue;
+		if ((sections_seen & 1u << i) != 0) {
+			cfg_error(cfg, "there are two sections %s: put them together", opt->name);
+			return -1;
+		}
+		sections_seen |= 1u << i;
+	}
+	return 0;
+}
+
 static cfg_opt_t option_of(const struct config_key *key)
 {
 	cfg_opt_t list = CFG_STR_LIST(key->name, NULL, CFGF_NONE);
 	cfg_opt_t text = CFG_STR(key->name, key->initial, CFGF_NONE);
+	cfg_opt_t opt = key->kind == CONFIG_LIST ? list : text;
 
-	return key->kind == CONFIG_LIST ? list : text;
+	opt.validcb = check_value;
+	return opt;
 }
 
 /* The options of a section, from the table; the caller has zeroed room for them all and the end mark. */
@@ -121,23 +182,10 @@ static size_t fill_options(const char *section, cfg_opt_t *opts)
 	return n;
 }
 
-static enum rp_err set_bool(bool *field, const char *text)
-{
-	if (strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0)
-		*field = true;
-	else if (strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "off") == 0)
-		*field = false;
-	else
-		return RP_ERR_SYNTAX;
-	return RP_OK;
-}
-
 static enum rp_err set_list(struct config_list *list, cfg_t *section, const char *name)
 {
 	unsigned count = cfg_size(section, name);
 
-	if (count > CONFIG_LIST_MAX)
-		return RP_ERR_LIMIT;
 	list->word = calloc(count + 1, sizeof(char *));
 	if (list->word == NULL)
 		return RP_ERR_NOMEM;
@@ -152,24 +200,11 @@ static enum rp_err set_list(struct config_list *list, cfg_t *section, const char
 
 static enum rp_err set_text(char **field, const char *text)
 {
-	if (text == NULL || strlen(text) > CONFIG_TEXT_BYTES_MAX)
-		return RP_ERR_LIMIT;
 	*field = strdup(text);
 	return *field != NULL ? RP_OK : RP_ERR_NOMEM;
 }
 
-static enum rp_err set_number(uint64_t *field, const struct config_key *key, const char *text)
-{
-	uint64_t value;
-
-	if (!config_number(key->kind, bytes_of_str(text), &value))
-		return RP_ERR_SYNTAX;
-	if (value < key->least || value > key->greatest)
-		return RP_ERR_LIMIT;
-	*field = value;
-	return RP_OK;
-}
-
+/* check_value() has seen them all. */
 static enum rp_err set_key(struct config *config, const struct config_key *key, cfg_t *section)
 {
 	const char *text = key->kind == CONFIG_LIST ? NULL : cfg_getstr(section, key->name);
@@ -180,13 +215,13 @@ static enum rp_err set_key(struct config *config, const struct config_key *key, 
 	case CONFIG_TEXT:
 		return set_text(field_of(config, key), text);
 	case CONFIG_BOOL:
-		return set_bool(field_of(config, key), text);
+		return config_bool(text, field_of(config, key));
 	case CONFIG_COUNT:
 	case CONFIG_SIZE:
 	case CONFIG_TIME:
 		break;
 	}
-	return set_number(field_of(config, key), key, text);
+	return config_number(key->kind, bytes_of_str(text), field_of(config, key)) ? RP_OK : RP_ERR_SYNTAX;
 }
 
 static enum rp_err set_keys(struct config *config, cfg_t *root)
@@ -196,22 +231,8 @@ static enum rp_err set_keys(struct config *config, cfg_t *root)
 		cfg_t *section = key->section == NULL ? root : cfg_getsec(root, key->section);
 		enum rp_err err = set_key(config, key, section);
 
-		if (err == RP_OK)
-			continue;
-		const char *value = key->kind == CONFIG_LIST ? "(list)" : cfg_getstr(section, key->name);
-
-		if (err == RP_ERR_LIMIT && key->kind != CONFIG_TEXT && key->kind != CONFIG_LIST)
-			snprintf(error_text, error_size,
-				"%s = %s is out of its bounds (%llu to %llu%s): see `ringpost config explain`",
-				key->name, value, (unsigned long long)key->least,
-				(unsigned long long)key->greatest,
-				key->kind == CONFIG_SIZE  ? " bytes"
-				: key->kind == CONFIG_TIME ? " ms"
-							   : "");
-		else
-			snprintf(error_text, error_size, "%s = %s cannot be read: see `ringpost config explain`",
-				key->name, value);
-		return err;
+		if (err != RP_OK)
+			return err;
 	}
 	return RP_OK;
 }
@@ -259,6 +280,10 @@ static enum rp_err set_listen(struct config *config, cfg_t *root)
 		listen->proxy_protocol = cfg_getbool(section, "proxy_protocol") == cfg_true;
 		const char *address = cfg_getstr(section, "address");
 
+		if (path != NULL && path[0] != '/') {
+			snprintf(error_text, error_size, "listen %s: path \"%s\" does not begin with /", cfg_title(section), path);
+			return RP_ERR_SYNTAX;
+		}
 		if (path == NULL && inet_pton(AF_INET, address, ip) != 1 && inet_pton(AF_INET6, address, ip) != 1) {
 			snprintf(error_text, error_size, "listen %s: address \"%s\" is not an IP address",
 				cfg_title(section), address);
@@ -334,9 +359,24 @@ static const char *why_no_file(const char *path)
 	return S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ? NULL : "not a file";
 }
 
+/* The library takes a quote without an end for the end of the file. */
+static const char *why_not_whole(const char *path)
+{
+	static char text[64];
+	unsigned line = config_quote_unclosed(path);
+
+	if (line == 0)
+		return NULL;
+	snprintf(text, sizeof(text), "what begins in line %u has no end", line);
+	return text;
+}
+
 static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 {
 	const char *why = argc == 1 ? why_no_file(argv[0]) : NULL;
+
+	if (why == NULL && argc == 1)
+		why = why_not_whole(argv[0]);
 
 	if (why == NULL)
 		return cfg_include(cfg, opt, argc, argv);
@@ -346,13 +386,12 @@ static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 
 static enum rp_err read_sections(struct config *config, const char *path)
 {
-	static const char *const names[] = { "auth", "storage", "limits", "lmtp", "log" };
 	cfg_opt_t listen[] = { CFG_STR("protocol", NULL, CFGF_NONE), CFG_STR("address", "0.0.0.0", CFGF_NONE),
 		CFG_INT("port", 0, CFGF_NONE), CFG_STR("path", NULL, CFGF_NONE),
 		CFG_BOOL("proxy_protocol", cfg_false, CFGF_NONE), CFG_END() };
 	cfg_opt_t tls[] = { CFG_STR("cert", "/etc/ringpost/tls/cert.pem", CFGF_NONE),
 		CFG_STR("key", "/etc/ringpost/tls/key.pem", CFGF_NONE), CFG_END() };
-	cfg_opt_t sections[5][CONFIG_OPTIONS_MAX] = { { { 0 } } };
+	cfg_opt_t sections[SECTIONS][CONFIG_OPTIONS_MAX] = { { { 0 } } };
 	cfg_opt_t root[CONFIG_OPTIONS_MAX] = { { 0 } };
 	size_t n = fill_options(NULL, root);
 	const char *why = why_no_file(path);
@@ -361,10 +400,16 @@ static enum rp_err read_sections(struct config *config, const char *path)
 		snprintf(error_text, error_size, "%s: cannot be read: %s", path, why);
 		return RP_ERR_NOTFOUND;
 	}
-	for (size_t i = 0; i < 5; i++) {
-		cfg_opt_t section = CFG_SEC(names[i], sections[i], CFGF_NONE);
+	why = why_not_whole(path);
+	if (why != NULL) {
+		snprintf(error_text, error_size, "%s: %s", path, why);
+		return RP_ERR_SYNTAX;
+	}
+	for (size_t i = 0; i < SECTIONS; i++) {
+		cfg_opt_t section = CFG_SEC(section_names[i], sections[i], CFGF_NONE);
 
-		fill_options(names[i], sections[i]);
+		section.validcb = check_section;
+		fill_options(section_names[i], sections[i]);
 		root[n++] = section;
 	}
 	root[n++] = (cfg_opt_t)CFG_SEC("listen", listen, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
@@ -376,6 +421,7 @@ static enum rp_err read_sections(struct config *config, const char *path)
 	if (cfg == NULL)
 		return RP_ERR_NOMEM;
 	cfg_set_error_function(cfg, on_error);
+	root_cfg = cfg;
 	int parsed = cfg_parse(cfg, path);
 	enum rp_err err = RP_OK;
 
@@ -391,6 +437,7 @@ static enum rp_err read_sections(struct config *config, const char *path)
 		err = set_listen(config, cfg);
 	if (err == RP_OK)
 		err = set_tls(config, cfg);
+	root_cfg = NULL;
 	cfg_free(cfg);
 	return err;
 }
@@ -434,8 +481,14 @@ enum rp_err config_read(const char *path, struct config **out, char *reason, siz
 	reason[0] = '\0';
 	error_text = reason;
 	error_size = reason_size;
+	file_path = path;
+	sections_seen = 0;
+	keys_checked = calloc(config_keys_count, sizeof(*keys_checked));
+	if (keys_checked == NULL)
+		err = RP_ERR_NOMEM;
 	if (err == RP_OK)
 		err = read_sections(config, path);
+	free(keys_checked);
 	if (err == RP_OK)
 		err = check_whole(config);
 	if (err == RP_OK && config->hostname[0] == '\0')
@@ -530,32 +583,4 @@ enum rp_err config_read_tls(struct config *config, char *reason, size_t reason_s
 			return err;
 	}
 	return RP_OK;
-}
-
-void config_explain(FILE *to)
-{
-	static const char *const kinds[] = { "text", "true or false", "number", "size (KiB MiB GiB)",
-		"time (ms s m h d)", "list { \"a\", \"b\" }" };
-	const char *section = NULL;
-
-	for (size_t i = 0; i < config_keys_count; i++) {
-		const struct config_key *key = &config_keys[i];
-
-		if (key->section != NULL && (section == NULL || strcmp(section, key->section) != 0))
-			fprintf(to, "%s {}\n", key->section);
-		section = key->section;
-		fprintf(to, "%s%s = %s\n        %s; %s\n", section != NULL ? "    " : "", key->name,
-			key->kind == CONFIG_LIST ? "{}" : key->initial[0] == '\0' ? "\"\"" : key->initial,
-			key->meaning, kinds[key->kind]);
-	}
-	fprintf(to, "listen NAME {}      a listening socket; as many as you like\n"
-		    "    protocol = imaps      imap (with STARTTLS), imaps or lmtp\n"
-		    "    address = 0.0.0.0     an IPv4 or IPv6 address\n"
-		    "    port = 993            default by protocol: 143, 993, 24\n"
-		    "    path = \"\"             a unix socket in place of address and port\n"
-		    "    proxy_protocol = false    a PROXY v2 header comes first, from trusted_networks\n"
-		    "tls NAME {}         a certificate; the first serves who names no other\n"
-		    "    cert = /etc/ringpost/tls/cert.pem     the whole chain\n"
-		    "    key = /etc/ringpost/tls/key.pem\n"
-		    "include(\"FILE\")\n");
 }

@@ -1,7 +1,10 @@
 #include "core/server/config_table.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
+#include "core/auth/auth_name.h"
+#include "core/server/proxy.h"
 #include "io/base/num.h"
 
 #define FIELD(name) offsetof(struct config, name)
@@ -12,6 +15,22 @@
 #define MINUTE      (60 * SECOND)
 #define HOUR        (60 * MINUTE)
 #define DAY         (24 * HOUR)
+
+static bool is_host(const char *word)
+{
+	for (; *word != '\0'; word++)
+		if ((uint8_t)*word <= ' ' || *word == 0x7f || *word == '@')
+			return false;
+	return true;
+}
+
+static bool is_login(const char *word)
+{
+	uint8_t room[AUTH_NAME_BYTES_MAX];
+	struct bytes folded;
+
+	return auth_name_fold(bytes_of_str(word), room, &folded) == RP_OK;
+}
 
 const struct config_key config_keys[] = {
 	{ NULL, "data", CONFIG_TEXT, FIELD(data), "/var/lib/ringpost", 0, 0, "the mail store" },
@@ -24,16 +43,17 @@ const struct config_key config_keys[] = {
 	{ NULL, "shards", CONFIG_COUNT, FIELD(shards), "0", 0, 128,
 	    "threads that serve, each with a ring; 0: as many as cores" },
 	{ NULL, "hostname", CONFIG_TEXT, FIELD(hostname), "", 0, 0,
-	    "what LMTP calls this server; empty: the machine's name" },
+	    "what LMTP calls this server; empty: the machine's name", is_host, "a host name is wanted" },
 
 	{ "auth", "passwd", CONFIG_TEXT, FIELD(passwd), "/etc/ringpost/passwd", 0, 0,
 	    "the file of users, name:hash:userid, readable by the auth process only" },
 	{ "auth", "domains", CONFIG_LIST, FIELD(domains), "", 0, 0,
-	    "domains whose local parts are login names; empty: any" },
+	    "domains whose local parts are login names; empty: any", is_host, "a domain is wanted" },
 	{ "auth", "master_users", CONFIG_LIST, FIELD(master_users), "", 0, 0,
-	    "who may log in as somebody else, by SASL authzid" },
+	    "who may log in as somebody else, by SASL authzid", is_login, "a login name is wanted" },
 	{ "auth", "trusted_networks", CONFIG_LIST, FIELD(trusted_networks), "", 0, 0,
-	    "networks (address/bits) of proxies and webmails: PROXY headers are believed, nothing is counted per address" },
+	    "networks (address/bits) of proxies and webmails: PROXY headers are believed, nothing is counted per address",
+	    proxy_network_valid, "an address is wanted, or address/bits, such as 10.0.0.0/8" },
 	{ "auth", "plaintext_login", CONFIG_BOOL, FIELD(plaintext_login), "false", 0, 0,
 	    "allow LOGIN without TLS from loopback; for test tools" },
 	{ "auth", "threads", CONFIG_COUNT, FIELD(auth_threads), "0", 0, 256,
@@ -113,4 +133,79 @@ bool config_number(enum config_kind kind, struct bytes text, uint64_t *out)
 		if (units[i].kind == kind && bytes_eq(name, bytes_of_str(units[i].name)))
 			return num_mul(value, units[i].factor, out);
 	return false;
+}
+
+enum rp_err config_bool(const char *text, bool *out)
+{
+	static const char *const words[] = { "false", "true", "no", "yes", "off", "on" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*out = i % 2 == 1;
+			return RP_OK;
+		}
+	return RP_ERR_SYNTAX;
+}
+
+static const char *text_fault(const struct config_key *key, const char *value)
+{
+	if (strlen(value) > CONFIG_TEXT_BYTES_MAX)
+		return "it is too long";
+	for (const char *p = value; *p != '\0'; p++)
+		if ((uint8_t)*p < ' ' || *p == 0x7f)
+			return "there is a control character in it";
+	if (key->is_valid == NULL || (key->kind == CONFIG_TEXT && value[0] == '\0'))
+		return NULL;
+	return key->is_valid(value) ? NULL : key->wanted;
+}
+
+const char *config_fault(const struct config_key *key, const char *value, char room[CONFIG_FAULT_BYTES])
+{
+	uint64_t number;
+	bool on;
+
+	if (key->kind == CONFIG_TEXT || key->kind == CONFIG_LIST)
+		return text_fault(key, value);
+	if (key->kind == CONFIG_BOOL)
+		return config_bool(value, &on) == RP_OK ? NULL : "true or false is wanted";
+	if (!config_number(key->kind, bytes_of_str(value), &number))
+		return key->kind == CONFIG_SIZE	  ? "a size is wanted, such as 64MiB"
+		       : key->kind == CONFIG_TIME ? "a time is wanted, such as 5m"
+						  : "a number is wanted";
+	if (number >= key->least && number <= key->greatest)
+		return NULL;
+	snprintf(room, CONFIG_FAULT_BYTES, "out of its bounds (%llu to %llu%s)", (unsigned long long)key->least,
+		(unsigned long long)key->greatest,
+		key->kind == CONFIG_SIZE   ? " bytes"
+		: key->kind == CONFIG_TIME ? " ms"
+					   : "");
+	return room;
+}
+
+void config_explain(FILE *to)
+{
+	static const char *const kinds[] = { "text", "true or false", "number", "size (KiB MiB GiB)",
+		"time (ms s m h d)", "list { \"a\", \"b\" }" };
+	const char *section = NULL;
+
+	for (size_t i = 0; i < config_keys_count; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (key->section != NULL && (section == NULL || strcmp(section, key->section) != 0))
+			fprintf(to, "%s {}\n", key->section);
+		section = key->section;
+		fprintf(to, "%s%s = %s\n        %s; %s\n", section != NULL ? "    " : "", key->name,
+			key->kind == CONFIG_LIST ? "{}" : key->initial[0] == '\0' ? "\"\"" : key->initial,
+			key->meaning, kinds[key->kind]);
+	}
+	fprintf(to, "listen NAME {}      a listening socket; as many as you like\n"
+		    "    protocol = imaps      imap (with STARTTLS), imaps or lmtp\n"
+		    "    address = 0.0.0.0     an IPv4 or IPv6 address\n"
+		    "    port = 993            default by protocol: 143, 993, 24\n"
+		    "    path = \"\"             a unix socket in place of address and port\n"
+		    "    proxy_protocol = false    a PROXY v2 header comes first, from trusted_networks\n"
+		    "tls NAME {}         a certificate; the first serves who names no other\n"
+		    "    cert = /etc/ringpost/tls/cert.pem     the whole chain\n"
+		    "    key = /etc/ringpost/tls/key.pem\n"
+		    "include(\"FILE\")\n");
 }

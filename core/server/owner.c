@@ -7,6 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static enum rp_err say_no_user(const struct config *config, char *reason, size_t reason_size)
+{
+	snprintf(reason, reason_size, "user = %s: there is no such user on this machine", config->user);
+	return RP_ERR_NOTFOUND;
+}
+
+enum rp_err owner_check_user(const struct config *config, char *reason, size_t reason_size)
+{
+	if (config->user[0] == '\0' || getpwnam(config->user) != NULL)
+		return RP_OK;
+	return say_no_user(config, reason, reason_size);
+}
+
 static enum rp_err find_user(const struct config *config, struct owner *owner, char *reason, size_t reason_size)
 {
 	const struct passwd *user;
@@ -18,10 +31,8 @@ static enum rp_err find_user(const struct config *config, struct owner *owner, c
 		return RP_OK;
 	if (config->user[0] != '\0') {
 		user = getpwnam(config->user);
-		if (user == NULL) {
-			snprintf(reason, reason_size, "user = %s: there is no such user on this machine", config->user);
-			return RP_ERR_NOTFOUND;
-		}
+		if (user == NULL)
+			return say_no_user(config, reason, reason_size);
 		owner->uid = user->pw_uid;
 		owner->gid = user->pw_gid;
 	} else if (fstat(owner->data_fd, &st) == 0) {

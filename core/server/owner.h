@@ -13,6 +13,9 @@ struct owner {
 	int commit_fd;
 };
 
+/* Is there the user that the config names? *reason: a line that says not. */
+RP_MUST_USE enum rp_err owner_check_user(const struct config *config, char *reason, size_t reason_size);
+
 /* The folder of the commit logs is made if it is not there. *reason: a line that says
  * what to do. On an error nothing is open. */
 RP_MUST_USE enum rp_err owner_open(const struct config *config, struct owner *out, char *reason, size_t reason_size);

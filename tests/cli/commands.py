@@ -59,6 +59,11 @@ def configs(server, dir):
                            (f'{dir}/includes', 'cannot be read: not a file')):
             expect(server, [*command, '-c', path], 78, err=says)
     expect(server, ['config', 'check', '-c', server.conf], 0, out='fine')
+    with open(server.conf) as f:
+        text = f.read()
+    with open(f'{dir}/user', 'w') as f:
+        f.write('user = "no-such-user"\n' + text)
+    expect(server, ['config', 'check', '-c', f'{dir}/user'], 78, err='there is no such user on this machine')
     explained = expect(server, ['config', 'explain'], 0, out='appendlimit').stdout.decode()
     assert len(explained.splitlines()) > 60
 

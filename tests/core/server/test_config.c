@@ -121,6 +121,59 @@ Test(config, a_missing_file_is_told_by_name)
 	cr_assert_not_null(strstr(reason, "/nowhere/ringpost.conf"));
 }
 
+/* Each names the file's line, or the section. */
+Test(config, values_that_mean_nothing_are_refused)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} bad[] = {
+		{ "auth { trusted_networks = { \"foo\" } }", ":1: trusted_networks = foo: an address is wanted" },
+		{ "auth {\n trusted_networks = { \"10.0.0.0/8\", \"10.0.0.0/99\" } }", ":2: trusted_networks = 10.0.0.0/99: " },
+		{ "auth { trusted_networks = { \"10.0.0/8\" } }", "10.0.0/8: an address" },
+		{ "auth { master_users = { \"a b\" } }", "a b: a login name is wanted" },
+		{ "auth { domains = { \"a@b\" } }", "a@b: a domain is wanted" },
+		{ "hostname = \"a\nb\"", "hostname = a?b: there is a control character in it" },
+		{ "hostname = \"a b\"", "a host name is wanted" },
+		{ "shards = 1\nshards = 2", ":2: shards = 2: it is set twice" },
+		{ "auth { domains = { \"a\" } domains = { \"b\", \"c\" } }", "it is set twice" },
+		{ "auth { queue = 3 }\nauth { cache = 1s }", ":2: there are two sections auth" },
+		{ "shards = many", ":1: shards = many: a number is wanted" },
+		{ "limits { login = 60 }", "a time is wanted, such as 5m" },
+		{ "limits { login = 1ms }", "login = 1ms: out of its bounds (1000 to 600000 ms)" },
+		{ "limits { appendlimit = 1b }", "a size is wanted, such as 64MiB" },
+		{ "auth { plaintext_login = maybe }", "true or false is wanted" },
+		{ "listen b { protocol = lmtp path = \"run/lmtp\" }", "listen b: path \"run/lmtp\" does not begin with /" },
+		{ "\"", "what begins in line 1 has no end" },
+		{ "shards = 2 # \" this is a comment\n\n'x", "what begins in line 3 has no end" },
+		{ "shards = 2 // it's fine\n/* but\n this", "what begins in line 2 has no end" },
+		{ "hostname = \"a\\\"\n", "what begins in line 1 has no end" },
+	};
+	struct config *config;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s", bad[i].text);
+		cr_assert_neq(read_text(text, &config), RP_OK, "%s", text);
+		cr_assert_not_null(strstr(reason, bad[i].says), "%s: %s", text, reason);
+		cr_assert_null(strchr(reason, '\n'), "%s", reason);
+		cr_assert_null(strstr(reason, "config:"), "%s", reason);
+	}
+}
+
+Test(config, what_looks_like_two_is_one)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text("/* \" */ auth { domains = { \"a\", \"b\" } trusted_networks = { \"::1\", \"10.0.0.0/8\" } master_users = {} }\n"
+			       "hostname = \"a\\\\\" # it's \"\n" LISTEN, &config), RP_OK, "%s", reason);
+	cr_assert_eq(config->domains.count, 2);
+	cr_assert_eq(config->trusted_networks.count, 2);
+	cr_assert_str_eq(config->hostname, "a\\");
+	config_free(config);
+}
+
 Test(config, json_carries_all_of_it)
 {
 	struct config *config;

@@ -48,6 +48,7 @@ struct authd {
 	struct list links;
 	size_t links_count;
 	char fault[AUTHD_WIRE_TEXT_BYTES_MAX]; /* why the last reading failed */
+	char logged[AUTHD_WIRE_TEXT_BYTES_MAX]; /* the fault that the log has: each shard asks, and each login */
 	struct pollfd polls[2 + LINKS_MAX];    /* supervisor, wake_fd, links */
 	struct authd_link *polled[LINKS_MAX];
 	uint8_t message[AUTHD_WIRE_BYTES_MAX + 1];
@@ -68,8 +69,9 @@ static bool reload(struct authd *authd)
 	enum rp_err err = userfile_read(path, &file);
 
 	if (err != RP_OK) {
-		snprintf(authd->fault, sizeof(authd->fault), "%s: cannot be read: %s", path,
-		    err_name(err));
+		snprintf(authd->fault, sizeof(authd->fault), "%s: cannot be read: %s%s", path,
+		    err_name(err),
+		    err == RP_ERR_NOTFOUND ? "; `ringpost user add NAME` makes it" : "");
 	} else {
 		err = userdb_open(bytes_of(file.p, file.n), authd->key, &db, &fault);
 		if (err != RP_OK)
@@ -78,9 +80,13 @@ static bool reload(struct authd *authd)
 		userfile_free(&(struct userfile){.p = file.p, .n = file.n});
 	}
 	if (err != RP_OK) {
-		LOG(authd->log, LOG_ERROR, "auth.userdb_bad", LOG_STR("reason", authd->fault));
+		if (strcmp(authd->logged, authd->fault) != 0)
+			LOG(authd->log, LOG_ERROR, "auth.userdb_bad",
+			    LOG_STR("reason", authd->fault));
+		memcpy(authd->logged, authd->fault, sizeof(authd->logged));
 		return false;
 	}
+	authd->logged[0] = '\0';
 	userdb_close(authd->db);
 	authd->db = db;
 	authd->file = file;

@@ -1,5 +1,6 @@
 """What keeps the server or a command from its work gets one line that says what to do (tests/crash has the bad configs)."""
 import ctypes
+import imaplib
 import os
 import re
 import shutil
@@ -149,6 +150,21 @@ def no_room_to_start(dir):
         shutil.rmtree(server.dir, ignore_errors=True)
 
 
+def no_users():
+    """The log says once what makes the first one; then he can log in, without a restart."""
+    with rp.Server(shards=2, userfile=False) as server:
+        for _ in range(2):
+            try:
+                server.imap('sam')
+                raise AssertionError('he could log in')
+            except imaplib.IMAP4.error as error:
+                assert 'UNAVAILABLE' in str(error), error
+        told = [line for line in server.log_text().splitlines() if ' auth.userdb_bad ' in line]
+        assert len(told) == 1 and '`ringpost user add NAME` makes it' in told[0], told
+        server.add_user('sam')
+        server.imap('sam').logout()
+
+
 def run(checks):
     dir = tempfile.mkdtemp(prefix='ringpost-refusals-')
     server = rp.Server(shards=2)
@@ -156,6 +172,7 @@ def run(checks):
     checks.run('io_uring is switched off', no_ring, server, dir, EPERM, 'kernel.io_uring_disabled')
     checks.run('a kernel without io_uring', no_ring, server, dir, ENOSYS, 'no io_uring')
     checks.run('settings that cannot be', settings, server, dir)
+    checks.run('a server without users', no_users)
     shutil.rmtree(server.dir, ignore_errors=True)
     if os.geteuid() == 0 and subprocess.run(['mount', '-t', 'tmpfs', 'ringpost-test', dir], stderr=subprocess.DEVNULL).returncode == 0:
         subprocess.run(['umount', dir])

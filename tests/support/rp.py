@@ -42,7 +42,8 @@ def free_ports(count):
 
 class Server:
     def __init__(self, shards=2, config='', auth='', limits='', trusted=True, plaintext_login=True, log_level='info',
-                 commit_file='4MiB', keep=None):
+                 commit_file='4MiB', keep=None, userfile=True):
+        self.userfile = userfile  # False: there is none until a user is added
         self.dir = keep or tempfile.mkdtemp(prefix='ringpost-test-')
         self.keep = keep
         self.port, self.port_tls, self.port_lmtp = free_ports(3)
@@ -121,7 +122,7 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
         raise AssertionError(f'no users on {shards} shards: {found}')
 
     def start(self, timeout=60):
-        if not os.path.exists(os.path.join(self.dir, 'passwd')):
+        if self.userfile and not os.path.exists(os.path.join(self.dir, 'passwd')):
             open(os.path.join(self.dir, 'passwd'), 'a').close()
         env = dict(os.environ, **SANITIZER_ENV)
         self.log_file = open(self.log, 'ab')

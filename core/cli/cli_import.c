@@ -293,8 +293,13 @@ static int run_delivery(struct mail_sink *sink, void *arg)
 		.message = delivery->message,
 		.internaldate = { (int64_t)time(NULL), 0 },
 	};
-	enum rp_err err = mail_sink_put(sink, &item);
+	enum rp_err err;
 
+	if (delivery->message.n == 0) {
+		fprintf(stderr, "ringpost: not delivered: there is no message on standard input\n");
+		return EXIT_CODE_FAILED;
+	}
+	err = mail_sink_put(sink, &item);
 	if (err == RP_OK)
 		err = mail_sink_finish(sink);
 	if (err == RP_OK)
@@ -347,10 +352,7 @@ int cli_deliver(int argc, char **argv)
 	enum rp_err err = read_all(config->appendlimit_bytes, &p, &n);
 	int code = exit_code_of(err);
 
-	if (err == RP_OK && n == 0) {
-		fprintf(stderr, "ringpost: not delivered: there is no message on standard input\n");
-		code = EXIT_CODE_FAILED;
-	} else if (err == RP_OK) {
+	if (err == RP_OK) {
 		struct delivery delivery = { .mailbox = options.mailbox, .message = bytes_of(p, n), .err = RP_OK };
 
 		code = mail_sink_run(config, options.user, run_delivery, on_delivered, &delivery);

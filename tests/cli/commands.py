@@ -153,6 +153,8 @@ def deliveries(server):
     expect(server, ['deliver', *conf, '--mailbox', 'Sent'], 0, input=MAIL)
     expect(server, ['deliver', *conf, '--mailbox', 'nope'], 0, input=MAIL)  # as for +detail: INBOX
     expect(server, ['deliver', *conf], 1, err='not delivered: there is no message', input=b'')
+    nobody = ['deliver', '--user', 'nobody-here', '-c', server.conf]
+    expect(server, nobody, 67, err='nobody-here', input=b'')  # it says who is missing first
     expect(server, ['deliver', *conf], 1, err='larger than limits { appendlimit }', input=MAIL + b'x' * 3_000_000)
     expect(server, ['deliver', *conf, '--mailbox', 'a//b'], 1, err='a name that no mailbox can have', input=MAIL)
     done = subprocess.run([server.exe, 'deliver', *conf, '--mailbox', b'a\xff'], input=MAIL, stderr=subprocess.PIPE, env=ENV)

@@ -20,6 +20,8 @@ struct sim_handle {
 	struct sim_stream *stream;
 	bool writable;
 	uint64_t failures_seen; /* of flushes: those before it was opened, or that it was told of */
+	uint64_t
+	    file_failures_seen; /* of its file alone; one that nobody was told of yet is told to who opens it later */
 };
 
 /* An operation under way. */

@@ -222,13 +222,18 @@ void sim_disk_flush(struct sim_disk *disk, struct sim_node *node)
 
 void sim_disk_flush_badly(struct sim_disk *disk, struct sim_node *node)
 {
+	bool lost = false;
+
 	if (node->is_dir)
 		return;
 	for (size_t i = 0; i < node->dirty_count; i++) {
+		lost = lost || node->dirty[i] != 0;
 		if (node->dirty[i] != 0 && sim_dice_below(disk->dice, 2) == 0)
 			keep_sector(node, i, 0, SIM_SECTOR_BYTES);
 		node->dirty[i] = 0;
 	}
+	node->flush_failures += lost;
+	node->flush_failure_told = node->flush_failure_told && !lost;
 }
 
 void sim_disk_flush_all(struct sim_disk *disk)
@@ -345,6 +350,8 @@ void sim_disk_crash(struct sim_disk *disk)
 		struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);
 
 		node->gone = false; /* whoever is still here has a name */
+		node->flush_failures = 0;
+		node->flush_failure_told = false;
 		disk->bytes_used += node->now.size;
 	}
 }

@@ -64,7 +64,9 @@ struct sim_node {
 	size_t dirty_count;
 	uint8_t *fate; /* of each sector that was dirty when the last crash came: enum sim_fate */
 	size_t fate_count;
-	unsigned crash_did; /* enum sim_crash_did */
+	unsigned crash_did;      /* enum sim_crash_did */
+	uint64_t flush_failures; /* that lost what was written to it */
+	bool flush_failure_told; /* the last one, to anybody */
 	struct sim_names names_now;
 	struct sim_names names_kept;
 };

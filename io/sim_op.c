@@ -98,6 +98,8 @@ static int open_node(struct sim_world *world, struct op *op)
 	world->handle[fd].node = node;
 	world->handle[fd].writable = (flags & O_ACCMODE) != O_RDONLY;
 	world->handle[fd].failures_seen = world->flush_failures;
+	world->handle[fd].file_failures_seen =
+	    node->flush_failures - (node->flush_failures > 0 && !node->flush_failure_told);
 	sim_disk_ref(node);
 	return fd;
 }
@@ -114,6 +116,17 @@ static int read_node(struct sim_world *world, struct op *op)
 	if (node->broken.read != 0)
 		return -node->broken.read;
 	return (int)sim_disk_get(node, op->io.p, op->io.n, op->io.offset);
+}
+
+/* Has a flush failed for this file, whoever asked for it? Each descriptor is told once. */
+static bool tell_failure(struct sim_handle *handle)
+{
+	struct sim_node *node = handle->node;
+	bool failed = handle->file_failures_seen != node->flush_failures;
+
+	handle->file_failures_seen = node->flush_failures;
+	node->flush_failure_told = node->flush_failure_told || failed;
+	return failed;
 }
 
 static int write_node(struct sim_world *world, struct op *op)
@@ -142,25 +155,23 @@ static int write_node(struct sim_world *world, struct op *op)
 		return -EIO; /* what had reached the file stays there */
 	if (op->dsync)
 		sim_disk_flush_range(handle->node, op->io.offset, n);
-	return (int)n;
+	return op->dsync && tell_failure(handle) ? -EIO : (int)n;
 }
 
 static int sync_node(struct sim_world *world, struct op *op)
 {
-	struct sim_node *node = sim_handle_of(world, op->fd)->node;
+	struct sim_handle *handle = sim_handle_of(world, op->fd);
+	struct sim_node *node = handle->node;
+	bool struck = strikes(world, world->faults.sync_eio, &world->met.syncs_failed);
 
-	if (strikes(world, world->faults.sync_eio, &world->met.syncs_failed)) {
-		sim_disk_flush_badly(&world->disk, node);
-		world->flush_failures++;
-		return -EIO;
+	if (!struck && node->broken.sync == 0) {
+		sim_disk_flush(&world->disk, node);
+		return tell_failure(handle) ? -EIO : 0;
 	}
-	if (node->broken.sync != 0) {
-		sim_disk_flush_badly(&world->disk, node);
-		world->flush_failures++;
-		return -node->broken.sync;
-	}
-	sim_disk_flush(&world->disk, node);
-	return 0;
+	sim_disk_flush_badly(&world->disk, node);
+	world->flush_failures++;
+	(void)tell_failure(handle);
+	return struck ? -EIO : -node->broken.sync;
 }
 
 static bool is_dirty(const struct sim_node *node)
@@ -172,7 +183,8 @@ static int sync_all(struct sim_world *world, struct op *op)
 {
 	struct sim_handle *handle = sim_handle_of(world, op->fd);
 	bool struck = strikes(world, world->faults.sync_eio, &world->met.syncfs_failed);
-	int error = EIO; /* also when another descriptor's flush has failed before, and nobody told this one */
+	int error =
+	    EIO; /* also when another descriptor's flush has failed before, and nobody told this one */
 
 	LIST_FOR_EACH (link, &world->disk.nodes) {
 		struct sim_node *node = RP_CONTAINER_OF(link, struct sim_node, link);

@@ -474,6 +474,43 @@ Test(sim, what_a_failed_sync_lost_stays_lost)
 	cr_assert_gt(lost, SEEDS / 2);
 }
 
+/* Whoever flushes it: what was written goes, and all who have it open are told, once each; who opens it later is told if
+ * nobody was. */
+static void flushes_for_another(struct task *task, void *arg)
+{
+	struct file *file = must_open(task, "f");
+	struct file *again = must_open(task, "f");
+	struct file *other = must_open(task, "g");
+	struct file *late;
+
+	put(task, file, 'n', 8192, 0);
+	sim_set_faults(arg, &(struct sim_faults){.sync_eio = UINT16_MAX});
+	cr_assert_eq(file_syncfs(task, other), RP_ERR_IO);
+	sim_set_faults(arg, &(struct sim_faults){0});
+	late = must_open(task, "f");
+	cr_assert_eq(file_sync(task, file), RP_ERR_IO);
+	cr_assert_eq(file_sync(task, file), RP_OK);
+	cr_assert_eq(file_write(task, again, "d", 1, 0, true), RP_ERR_IO);
+	cr_assert_eq(file_write(task, again, "d", 1, 0, true), RP_OK);
+	cr_assert_eq(file_sync(task, late), RP_ERR_IO);
+	cr_assert_eq(file_sync(task, other), RP_OK);
+	file_close(late);
+	late = must_open(task, "f");
+	cr_assert_eq(file_sync(task, late), RP_OK);
+	file_close(late);
+	file_close(file);
+	file_close(again);
+	file_close(other);
+}
+
+Test(sim, a_flush_that_fails_for_another_is_told)
+{
+	struct sim_world *world = open_world(3);
+
+	run(world, flushes_for_another, world);
+	sim_close(world);
+}
+
 static void meets_a_broken_file(struct task *task, void *arg)
 {
 	struct file *file = must_open(task, "f");

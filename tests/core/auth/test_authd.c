@@ -286,7 +286,7 @@ Test(authd, a_bad_file_leaves_the_old_users_and_is_told)
 
 	start();
 	cr_assert_not(configure((struct authd_wire_settings){0}));
-	snprintf(expected, sizeof(expected), "%s: cannot be read: notfound", path);
+	snprintf(expected, sizeof(expected), "%s: cannot be read: notfound; `ringpost user add NAME` makes it", path);
 	cr_assert_str_eq(status_text, expected);
 	cr_assert_eq(verify("demo", "", "secret").result, AUTH_WIRE_UNAVAILABLE);
 	write_users("demo:" FAST ":" ID(1) "\n");

@@ -213,6 +213,7 @@ static void draw_faults(struct machine *machine)
 		faults->write_short = (uint16_t)(50 + machine_draw(machine, 3000));
 	if (machine_draw(machine, 4) == 0 && (off & PLAN_NO_SLOW) == 0)
 		faults->latency_ns_max = UINT64_C(1000000) * (1 + machine_draw(machine, 20));
+	life->failing = machine->told_late;
 	if (life->number >= MACHINE_LIVES_MAX - 2)
 		return; /* at the end the disk is sound */
 	if ((kind == 0 || kind == 1) && (off & PLAN_NO_EIO) == 0)
@@ -227,7 +228,9 @@ static void draw_faults(struct machine *machine)
 		faults->disk_bytes_max = 1024 * 1024 * (2 + machine_draw(machine, 6));
 	life->reads_fail = faults->read_eio != 0;
 	life->failing = faults->write_eio != 0 || faults->read_eio != 0 || faults->sync_eio != 0 ||
-	                faults->write_nospace != 0 || faults->disk_bytes_max != 0;
+	                faults->write_nospace != 0 || faults->disk_bytes_max != 0 ||
+	                machine->told_late;
+	machine->told_late = machine->told_late || faults->sync_eio != 0;
 }
 
 static void draw_life(struct machine *machine, unsigned number)
@@ -388,6 +391,7 @@ static void crash(struct machine *machine)
 		    machine->ledger[i].durable + 1 == machine->ledger[i].count;
 	}
 	sim_crash(machine->world);
+	machine->told_late = false;
 	sim_disk_walk(machine->world, note_crash_file, machine);
 }
 

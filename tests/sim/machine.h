@@ -121,6 +121,7 @@ struct machine {
 	struct actor *actor[MACHINE_ACTORS_MAX];
 	struct task *session[MACHINE_ACTORS_MAX]; /* that may be cancelled */
 	bool has_evil;
+	bool told_late; /* a flush that failed in an earlier life may be told in this one: no power cut was between */
 	uint64_t steps;
 };
 

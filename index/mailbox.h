@@ -36,13 +36,17 @@ struct mail_date {
 	int16_t zone_min; /* east of Greenwich */
 };
 
+/* `sent` of a message without a Date: that can be read, in UTC: a day before any that such a field or a SEARCH can name. */
+enum { MAIL_DAY_NONE = -1000000 };
+#define MAIL_SENT_NONE ((struct mail_date){ MAIL_DAY_NONE * INT64_C(86400), 0 })
+
 /* One message as FETCH sees it. */
 struct message {
 	uint32_t uid;
 	uint32_t flags; /* enum mail_flag */
 	uint64_t modseq;
 	struct mail_date internaldate;
-	struct mail_date sent; /* the Date: field; INTERNALDATE where it has none */
+	struct mail_date sent; /* the Date: field, or MAIL_SENT_NONE */
 	uint32_t rfc822_size_bytes;
 	uint32_t savedate_s;
 	uint64_t emailid;

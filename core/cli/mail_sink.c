@@ -131,7 +131,7 @@ static enum rp_err apply_offline(struct mail_sink *sink, const struct mail_item 
 	if (err == RP_OK)
 		err = intake_write(task, &intake, item->message);
 	if (err == RP_OK)
-		err = intake_finish(task, &intake, in.internaldate, &append);
+		err = intake_finish(task, &intake, &append);
 	if (err == RP_OK)
 		err = spool_finish(task, &spool);
 	if (err == RP_OK) {

@@ -166,7 +166,7 @@ static enum rp_err save(struct task *task, struct cmd *cmd, struct mailbox *mail
 			return end;
 	}
 	if (err == RP_OK)
-		err = intake_finish(task, intake, append.internaldate, &append);
+		err = intake_finish(task, intake, &append);
 	if (err == RP_OK && intake->bytes == 0)
 		err = RP_ERR_CANNOT;
 	if (err == RP_OK)

@@ -92,6 +92,7 @@ static bool range_of(const struct eval *eval, const struct search_op *op,
 	case SEARCH_SENTON:
 	case SEARCH_SENTSINCE:
 		*column = MSGSET_SENT;
+		*least = MAIL_DAY_NONE + 1; /* without a Date: field none of them is true */
 		break;
 	case SEARCH_LARGER:
 		*column = MSGSET_SIZE;

@@ -357,7 +357,7 @@ static enum rp_err finish_message(struct task *task, struct lmtp *lmtp)
 	enum rp_err err = in != NULL ? lmtp->failed : RP_ERR_NOMEM;
 
 	if (err == RP_OK)
-		err = intake_finish(task, &lmtp->intake, now, &append);
+		err = intake_finish(task, &lmtp->intake, &append);
 	if (err == RP_OK)
 		err = spool_finish(task, &lmtp->spool);
 	if (err == RP_ERR_CANCELED)

@@ -157,7 +157,7 @@ static enum rp_err finish_mail(
     struct task *task, struct batch *batch, struct intake *intake, struct deliver_in *in, struct spool *spool)
 {
 	struct append append = { 0 };
-	enum rp_err err = intake_finish(task, intake, in->internaldate, &append);
+	enum rp_err err = intake_finish(task, intake, &append);
 
 	if (err == RP_OK)
 		err = spool_finish(task, spool);

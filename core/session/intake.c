@@ -55,8 +55,7 @@ enum rp_err intake_write(struct task *task, struct intake *intake, struct bytes 
 	return RP_OK;
 }
 
-enum rp_err intake_finish(
-    struct task *task, struct intake *intake, struct mail_date fallback, struct append *append)
+enum rp_err intake_finish(struct task *task, struct intake *intake, struct append *append)
 {
 	struct bytes rest = normalise_finish(&intake->normalise);
 	struct bytes entry = { 0 };
@@ -72,7 +71,7 @@ enum rp_err intake_finish(
 	if (message_cache_encode(&intake->arena, mime_finish(intake->parser), &entry) != RP_OK)
 		entry = bytes_of(NULL, 0);
 	intake->parser = NULL;
-	append->sent = fallback;
+	append->sent = MAIL_SENT_NONE;
 	if (entry.n > 0 && message_reader.sent_date(entry, &seconds, &zone_min))
 		append->sent = (struct mail_date){ seconds, zone_min };
 	append->cache_entry = entry;

@@ -35,10 +35,8 @@ RP_MUST_USE enum rp_err intake_begin(
 RP_MUST_USE enum rp_err intake_write(struct task *task, struct intake *intake, struct bytes b);
 
 /* The message is complete: flushes the rest to the sink and fills cache_entry (good until intake_end) and sent of an append. What
- * can be made of a message is made: an entry that cannot be is left empty, and then made at first use, or never. fallback: where the
- * message has no Date. */
-RP_MUST_USE enum rp_err intake_finish(
-    struct task *task, struct intake *intake, struct mail_date fallback, struct append *append);
+ * can be made of a message is made: an entry that cannot be is left empty, and then made at first use, or never. */
+RP_MUST_USE enum rp_err intake_finish(struct task *task, struct intake *intake, struct append *append);
 
 /* Give back what is held; after any outcome, also of an intake that is all zero. */
 void intake_end(struct intake *intake);

@@ -64,11 +64,24 @@ Test(cmd_search, dates_in_their_own_zone_and_sizes)
 	finds("SINCE 2-Feb-2020", " 2 3");
 	finds("BEFORE 2-Feb-2020", " 1");
 	finds("SENTON 31-Jan-2020", " 1");
-	finds("SENTSINCE 1-Feb-2020", " 2 3");
+	finds("SENTSINCE 31-Jan-2020", " 1");
+	finds("SENTBEFORE 1-Feb-2020", " 1");
 	finds("SMALLER 28", " 3");
 	finds("SMALLER 27", "");
 	finds("LARGER 27", " 1 2");
 	finds("LARGER 26", " 1 2 3");
+}
+
+Test(cmd_search, without_a_date_that_can_be_read_it_was_sent_on_no_day)
+{
+	cmd_fixture_has(cmd_fixture_append(&f, "INBOX", "\" 3-Feb-2020 10:00:00 +0000\" ",
+			    BYTES_LIT("Date: the day after tomorrow\r\n\r\nx\r\n")),
+	    "ap OK");
+	finds("SENTSINCE 1-Jan-0001", " 1");
+	finds("SENTBEFORE 31-Dec-9999", " 1");
+	finds("NOT SENTON 31-Jan-2020", " 2 3 4");
+	finds("SENTON 3-Feb-2020", "");
+	finds("ON 3-Feb-2020", " 3 4");
 }
 
 Test(cmd_search, header_texts_are_decoded)

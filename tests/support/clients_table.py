@@ -4,7 +4,7 @@ import re
 
 import rp
 
-LINES = [*range(18, 73), 80, 81, 82]
+LINES = [*range(1, 73), 80, 81, 82]
 
 
 def rows():

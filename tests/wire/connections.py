@@ -2,8 +2,10 @@
 
 Part of run.py, which calls check_all(). Each server is its own: these count per address, so loopback is not trusted.
 """
+import base64
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -139,6 +141,45 @@ def proxy_is_believed_from_trusted_networks_only():
         second.close()
 
 
+def any_byte_of_a_password():
+    """C-06: but NUL, and a line end at its end, which is that of the line it was typed on."""
+    every = bytes(range(1, 256))
+    with rp.Server() as server:
+        for name, password in (('sam', every), ('eve', b' "\\{3}\r\n ')):
+            server.run('user', 'add', name, input=password)
+            client = greeting(server.raw())
+            client.send(b'a LOGIN %s {%d+}\r\n%s\r\n' % (name.encode(), len(password), password))
+            assert client.until('a').splitlines()[-1].startswith(b'a OK'), name
+            client = greeting(server.raw())
+            whole = base64.b64encode(b'\0' + name.encode() + b'\0' + password)
+            client.send(b'a AUTHENTICATE PLAIN ' + whole + b'\r\n')
+            assert client.until('a').splitlines()[-1].startswith(b'a OK'), name
+            client = greeting(server.raw())
+            client.send(b'a LOGIN %s {%d+}\r\n%s\r\n' % (name.encode(), len(password) - 1, password[:-1]))
+            assert client.until('a').splitlines()[-1].startswith(b'a NO'), name
+        client = greeting(server.raw())
+        client.send(b'a LOGIN sam {%d}\r\n' % len(every))
+        assert client.line().startswith(b'+ ')
+        client.send(every + b'\r\n')
+        assert client.until('a').splitlines()[-1].startswith(b'a OK')
+
+
+def idle_is_half_an_hour_or_more():
+    """C-09, RFC 3501, section 5.4: no setting makes it less."""
+    server = rp.Server()
+    try:
+        for minutes, code in ((29, 78), (30, 0)):
+            with open(server.conf) as f:
+                text = f.read()
+            with open(server.conf, 'w') as f:
+                f.write(re.sub(r'limits \{.*\}', f'limits {{ idle = {minutes}m }}', text))
+            done = server.run('config', 'check', check=False)
+            assert done.returncode == code, (minutes, done.returncode, done.stderr)
+            assert code == 0 or b'idle' in done.stderr, done.stderr
+    finally:
+        shutil.rmtree(server.dir)
+
+
 # ---- after the login
 
 def still_here():
@@ -266,6 +307,38 @@ def s_client(server, *args, data=b''):
     return done.stdout.decode(errors='replace')
 
 
+def openssl(server, *args):
+    subprocess.run(['openssl', *args], cwd=server.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def whole_chain():
+    """C-04: who knows the root alone can go from our certificate to it."""
+    ec = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes')
+    with_name = {'root': 'CA:TRUE', 'middle': 'CA:TRUE', 'leaf': 'CA:FALSE'}
+    server = rp.Server()
+    for name, is_ca in with_name.items():
+        with open(os.path.join(server.dir, name + '.ext'), 'w') as f:
+            f.write(f'basicConstraints = {is_ca}\nsubjectAltName = DNS:localhost\n')
+        openssl(server, 'req', '-new', *ec, '-keyout', name + '.key', '-out', name + '.csr', '-subj', '/CN=' + name)
+    openssl(server, 'x509', '-req', '-in', 'root.csr', '-signkey', 'root.key', '-extfile', 'root.ext', '-out', 'root.pem')
+    for name, issuer in (('middle', 'root'), ('leaf', 'middle')):
+        openssl(server, 'x509', '-req', '-in', name + '.csr', '-CA', issuer + '.pem', '-CAkey', issuer + '.key', '-set_serial', '7',
+                '-extfile', name + '.ext', '-out', name + '.pem')
+    os.replace(os.path.join(server.dir, 'leaf.key'), os.path.join(server.dir, 'key.pem'))
+    with open(server.cert, 'w') as f:
+        for name in ('leaf', 'middle'):
+            with open(os.path.join(server.dir, name + '.pem')) as part:
+                f.write(part.read())
+    server.add_user('sam')
+    with server:
+        context = ssl.create_default_context(cafile=os.path.join(server.dir, 'root.pem'))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context.minimum_version = context.maximum_version = version
+            with socket.create_connection(('127.0.0.1', server.port_tls), timeout=30) as sock:
+                with context.wrap_socket(sock, server_hostname='localhost') as tls:
+                    assert tls.recv(1000).startswith(b'* OK')
+
+
 def old_tls(server):
     for version in ('-tls1', '-tls1_1'):
         said = s_client(server, version, '-cipher', 'ALL:@SECLEVEL=0')
@@ -370,7 +443,9 @@ def tickets():
         assert server.process.poll() is None
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only, still_here, stalled, sessions_of_a_deleted_user_end, stopping_ends_lmtp, id_is_logged, tickets)
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only,
+          any_byte_of_a_password, idle_is_half_an_hour_or_more, still_here, stalled, sessions_of_a_deleted_user_end,
+          stopping_ends_lmtp, id_is_logged, whole_chain, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 
 

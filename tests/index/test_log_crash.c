@@ -12,221 +12,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "index/claim.h"
-#include "index/recover.h"
 #include "io/base/num.h"
-#include "io/sim.h"
-#include "tests/index/log_user.h"
+#include "tests/index/log_machine.h"
 
 enum {
-	USERS = 5,
-	SHARDS_MAX = 3,
-	WORKERS = 3, /* of each shard */
-	RECORDS_MAX = 4000,
+	WORKERS = 3,  /* of each shard */
 	RUNS_MAX = 5, /* of one seed: crash, or a clean end, after each */
 	BODY_BYTES_MAX = 9000,
-	LARGE_BYTES = 70000,
 	SEEDS_DEFAULT = 60, /* more: LOG_CRASH_SEEDS, LOG_CRASH_FIRST */
 	SEEDS_TOGETHER = 10,
 	STEPS_MAX = 6000000,
 };
-
-/* What one record was when it was appended. */
-struct model_record {
-	uint64_t seed; /* its bytes follow from it */
-	uint64_t position;
-	struct dbox_ref ref;
-	uint32_t payload_bytes;
-	uint32_t body_bytes;
-	uint64_t body_sum;
-	bool streamed;
-};
-
-struct model_user {
-	struct model_record records[RECORDS_MAX + 1]; /* by LSN */
-	uint64_t appended;
-	uint64_t durable; /* acknowledged */
-	uint64_t first;   /* destroyed below */
-	unsigned busy;    /* tasks in the middle of something */
-	bool destroying;
-};
-
-struct machine;
-
-struct shard {
-	struct machine *machine;
-	struct loop *loop;
-	unsigned number;
-	struct commit *commit;
-	struct recover *recover;
-	struct log_user users[USERS];
-	bool open[USERS];
-	unsigned workers;
-	bool placed;
-	bool adopted;
-	bool ended;
-};
-
-/* What the seeds have met. */
-struct tally {
-	uint64_t crashes;
-	uint64_t clean_ends;
-	uint64_t records;
-	uint64_t acknowledged;
-	uint64_t recovered;
-	uint64_t cut;
-	uint64_t damaged;
-	uint64_t reused;
-	uint64_t crashes_in_recovery;
-	uint64_t bodies_read;
-	uint64_t streamed;
-	uint64_t destroyed;
-	uint64_t dropped; /* appended, not acknowledged, and gone after the crash */
-	uint64_t shards_changed;
-	uint64_t broken; /* users' files that took no write any more */
-	uint64_t sealed; /* and were given up */
-};
-
-struct machine {
-	struct sim_world *world;
-	struct model_user model[USERS];
-	struct shard shards[SHARDS_MAX];
-	unsigned shards_count;
-	uint64_t epoch;
-	uint64_t random;
-	struct claim *claim;
-	bool claimed;
-	bool stop;
-	bool voided;
-	bool was_clean;
-	bool worn; /* files of users fail, one after the other */
-	uint64_t seed;
-	struct bytes old_log; /* of an earlier run: an evil mail */
-	uint8_t old_log_room[LARGE_BYTES];
-	struct tally *tally;
-};
-
-#define CHECK(machine, cond, ...)                                                                  \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, __VA_ARGS__);                                              \
-			assert_panic(" seed %lu: %s", (machine)->seed, #cond);                     \
-		}                                                                                  \
-	} while (0)
-
-/* Not the world's stream: what a task draws must not depend on the order of others. */
-static uint64_t draw(struct machine *machine, uint64_t below)
-{
-	machine->random = machine->random * 6364136223846793005 + 1442695040888963407;
-	return (machine->random >> 33) % below;
-}
-
-static void fill(uint8_t *p, size_t n, uint64_t seed)
-{
-	uint64_t x = seed * 0x9e3779b97f4a7c15 + 1;
-
-	for (size_t i = 0; i < n; i++) {
-		x = x * 6364136223846793005 + 1442695040888963407;
-		p[i] = (uint8_t)(x >> 56);
-	}
-}
-
-static void body_of(struct machine *machine, const struct model_record *record, uint8_t *p)
-{
-	fill(p, record->body_bytes, record->seed + 1);
-	/* Some mail is made of pieces of a log. */
-	if (record->seed % 3 == 0 && machine->old_log.n >= record->body_bytes &&
-	    record->body_bytes > 8)
-		memcpy(p + 8, machine->old_log.p, record->body_bytes - 8);
-}
-
-static uint64_t sum_of(const uint8_t *p, size_t n)
-{
-	uint64_t sum = 14695981039346656037u;
-
-	for (size_t i = 0; i < n; i++)
-		sum = (sum ^ p[i]) * 1099511628211u;
-	return sum;
-}
-
-/* ---- checking what is there ---- */
-
-struct check {
-	struct shard *shard;
-	unsigned user;
-	uint64_t next;
-};
-
-static enum rp_err check_record(struct task *task, void *arg, const struct record *record,
-    uint64_t missing_first, uint64_t missing_last)
-{
-	struct check *check = arg;
-	struct machine *machine = check->shard->machine;
-	struct model_user *model = &machine->model[check->user];
-	static uint8_t payload[4096];
-
-	(void)task;
-	CHECK(machine, record != NULL, "user %u: %lu-%lu are missing", check->user, missing_first,
-	    missing_last);
-
-	uint64_t lsn = record->header.lsn;
-	const struct model_record *expected = &model->records[lsn];
-
-	CHECK(machine, lsn <= model->appended, "user %u: LSN %lu is invented", check->user, lsn);
-	CHECK(machine, record->payload.n == expected->payload_bytes, "user %u: LSN %lu", check->user,
-	    lsn);
-	fill(payload, expected->payload_bytes, expected->seed);
-	CHECK(machine, bytes_eq(record->payload, bytes_of(payload, expected->payload_bytes)),
-	    "user %u: LSN %lu has other bytes", check->user, lsn);
-	if ((record->header.flags & RECORD_DESTROYS) != 0)
-		model->first = lsn;
-	check->next = lsn + 1;
-	return RP_OK;
-}
-
-static void check_body(struct task *task, struct shard *shard, unsigned u, uint64_t lsn)
-{
-	struct machine *machine = shard->machine;
-	const struct model_record *expected = &machine->model[u].records[lsn];
-	struct log_user *user = &shard->users[u];
-	struct dbox_body *body;
-	uint8_t *read = malloc(LARGE_BYTES);
-	size_t got;
-	enum rp_err err = dbox_body_open(task, user->dbox, &user->settle, expected->ref, 99, &body);
-
-	CHECK(machine, err == RP_OK, "user %u: body of LSN %lu: %s", u, lsn, err_name(err));
-	err = dbox_body_read(task, body, 0, read, LARGE_BYTES, &got);
-	CHECK(machine, err == RP_OK, "user %u: body of LSN %lu: %s", u, lsn, err_name(err));
-	CHECK(machine, got == expected->body_bytes, "user %u: body of LSN %lu", u, lsn);
-	CHECK(machine, sum_of(read, got) == expected->body_sum, "user %u: body of LSN %lu", u, lsn);
-	dbox_body_close(body);
-	free(read);
-	machine->tally->bodies_read++;
-}
-
-/* After a start: the volume as it is becomes what the model goes on from. */
-static void check_user(struct task *task, struct shard *shard, unsigned u)
-{
-	struct machine *machine = shard->machine;
-	struct model_user *model = &machine->model[u];
-	struct log_user *user = &shard->users[u];
-	struct check check = { .shard = shard, .user = u, .next = model->first };
-	uint64_t last = journal_last_lsn(user->journal);
-	enum rp_err err =
-	    journal_replay(task, user->journal, model->first - 1, check_record, &check);
-
-	CHECK(machine, err == RP_OK, "replay: %s", err_name(err));
-	CHECK(machine, check.next == last + 1, "user %u: %lu records, %lu numbers", u,
-	    check.next - 1, last);
-	CHECK(machine, last >= model->durable, "user %u: %lu were durable, %lu are there", u,
-	    model->durable, last);
-	machine->tally->dropped += model->appended - last;
-	model->appended = last;
-	model->durable = last;
-	for (uint64_t lsn = model->first; lsn <= last; lsn++)
-		if (model->records[lsn].body_bytes != 0 && (last - lsn < 40 || lsn % 7 == 0))
-			check_body(task, shard, u, lsn);
-}
 
 /* ---- the work ---- */
 
@@ -245,7 +41,7 @@ static void changed(void *arg)
 		if (!shard->open[u])
 			continue;
 		while (model->durable < model->appended &&
-		    model->records[model->durable + 1].position <= durable) {
+		       model->records[model->durable + 1].position <= durable) {
 			model->durable++;
 			shard->machine->tally->acknowledged++;
 		}
@@ -255,7 +51,7 @@ static void changed(void *arg)
 static enum rp_err stream_body(struct task *task, struct log_user *user,
     const struct model_record *record, const uint8_t *body, struct dbox_ref *ref)
 {
-	struct dbox_message message = { .mailboxid = 1, .emailid = 99 };
+	struct dbox_message message = {.mailboxid = 1, .emailid = 99};
 	struct dbox_stream *stream;
 	enum rp_err err = dbox_stream_begin(task, user->dbox, &stream);
 
@@ -281,24 +77,25 @@ static void append(struct task *task, struct shard *shard, unsigned u)
 	struct machine *machine = shard->machine;
 	struct model_user *model = &machine->model[u];
 	struct log_user *user = &shard->users[u];
-	struct model_record record = { .seed = draw(machine, 1u << 30) };
+	struct model_record record = {.seed = log_machine_draw(machine, 1u << 30)};
 	uint8_t *payload = malloc(4096);
 	uint8_t *body = malloc(LARGE_BYTES);
-	struct dbox_ref ref = { 0 };
+	struct dbox_ref ref = {0};
 	uint64_t lsn;
 	uint64_t position;
 	enum rp_err err = RP_OK;
 
-	record.payload_bytes = (uint32_t)draw(machine, draw(machine, 4) == 0 ? 4000 : 200);
-	if (draw(machine, 3) == 0)
-		record.body_bytes = 1 + (uint32_t)draw(machine, BODY_BYTES_MAX);
-	if (draw(machine, 60) == 0) {
-		record.body_bytes = LARGE_BYTES - (uint32_t)draw(machine, 3000);
+	record.payload_bytes =
+	    (uint32_t)log_machine_draw(machine, log_machine_draw(machine, 4) == 0 ? 4000 : 200);
+	if (log_machine_draw(machine, 3) == 0)
+		record.body_bytes = 1 + (uint32_t)log_machine_draw(machine, BODY_BYTES_MAX);
+	if (log_machine_draw(machine, 60) == 0) {
+		record.body_bytes = LARGE_BYTES - (uint32_t)log_machine_draw(machine, 3000);
 		record.streamed = true;
 	}
-	fill(payload, record.payload_bytes, record.seed);
-	body_of(machine, &record, body);
-	record.body_sum = sum_of(body, record.body_bytes);
+	log_machine_fill(payload, record.payload_bytes, record.seed);
+	log_machine_body(machine, &record, body);
+	record.body_sum = log_machine_sum(body, record.body_bytes);
 	if (record.streamed)
 		err = stream_body(task, user, &record, body, &ref);
 	if (err == RP_OK)
@@ -334,11 +131,12 @@ static void read_some_body(struct task *task, struct shard *shard, unsigned u)
 	if (!is_usable(shard, u) || model->durable <= model->first)
 		return;
 
-	uint64_t lsn = model->first + draw(shard->machine, model->durable - model->first + 1);
+	uint64_t lsn =
+	    model->first + log_machine_draw(shard->machine, model->durable - model->first + 1);
 
 	model->busy++;
 	if (model->records[lsn].body_bytes != 0)
-		check_body(task, shard, u, lsn);
+		log_machine_check_body(task, shard, u, lsn);
 	model->busy--;
 }
 
@@ -348,20 +146,20 @@ static void worker_task(struct task *task, void *arg)
 	struct machine *machine = shard->machine;
 
 	while (!machine->stop && !commit_failed(shard->commit)) {
-		unsigned u = (unsigned)draw(machine, USERS);
+		unsigned u = (unsigned)log_machine_draw(machine, USERS);
 
 		if (is_usable(shard, u) && machine->model[u].appended < RECORDS_MAX - 10) {
 			machine->model[u].busy++;
 			append(task, shard, u);
 			machine->model[u].busy--;
 		}
-		if (draw(machine, 8) == 0)
-			(void)!task_sleep(task, draw(machine, 2000) * 1000);
-		else if (draw(machine, 500) == 0)
+		if (log_machine_draw(machine, 8) == 0)
+			(void)!task_sleep(task, log_machine_draw(machine, 2000) * 1000);
+		else if (log_machine_draw(machine, 500) == 0)
 			(void)!task_sleep(task, 1200 * UINT64_C(1000000));
 		else
 			(void)!task_yield(task);
-		if (draw(machine, 10) == 0)
+		if (log_machine_draw(machine, 10) == 0)
 			read_some_body(task, shard, u);
 	}
 	shard->workers--;
@@ -373,7 +171,8 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 	struct machine *machine = shard->machine;
 	struct model_user *model = &machine->model[u];
 	struct log_user *user = &shard->users[u];
-	struct record_header header = { .type = 11, .flags = RECORD_DESTROYS, .userid = user->userid };
+	struct record_header header = {
+	    .type = 11, .flags = RECORD_DESTROYS, .userid = user->userid};
 	uint64_t bytes = record_journal_bytes(&header);
 
 	model->destroying = true;
@@ -387,10 +186,10 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 	journal_cut(user->journal);
 	journal_number(user->journal, bytes, &header.lsn, &header.place);
 	model->appended = header.lsn;
-	model->records[header.lsn] = (struct model_record){ 0 };
+	model->records[header.lsn] = (struct model_record){0};
 
-	uint64_t position = commit_append(shard->commit, &user->settle, header, bytes_of(NULL, 0),
-	    bytes_of(NULL, 0), NULL);
+	uint64_t position = commit_append(
+	    shard->commit, &user->settle, header, bytes_of(NULL, 0), bytes_of(NULL, 0), NULL);
 
 	model->records[header.lsn].position = position;
 	dbox_number_from(user->dbox, first_dbox);
@@ -398,8 +197,8 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 		return;
 	model->first = header.lsn; /* durable: nothing before it may come back */
 	while (!list_empty(&user->settle.entries) &&
-	    RP_CONTAINER_OF(user->settle.entries.next, struct commit_entry, link)->record.header.lsn <=
-	        header.lsn)
+	       RP_CONTAINER_OF(user->settle.entries.next, struct commit_entry, link)
+	               ->record.header.lsn <= header.lsn)
 		if (settle_flush(task, shard->commit, &user->settle) != RP_OK)
 			return;
 	(void)!journal_remove_below(task, user->journal, header.lsn);
@@ -412,9 +211,9 @@ static void destroy_user(struct task *task, struct shard *shard, unsigned u)
 /* From now on no write to one of this shard's users' files succeeds, not even after the next start. */
 static void break_a_file(struct task *task, struct shard *shard)
 {
-	static const struct sim_broken broken = { .write = EIO };
+	static const struct sim_broken broken = {.write = EIO};
 	struct machine *machine = shard->machine;
-	unsigned u = (unsigned)draw(machine, USERS);
+	unsigned u = (unsigned)log_machine_draw(machine, USERS);
 	struct dir_entry *names = NULL;
 	struct arena arena;
 	size_t count = 0;
@@ -426,7 +225,7 @@ static void break_a_file(struct task *task, struct shard *shard)
 	if (dir_list(task, FILE_ROOT_DATA, shard->users[u].dir, &arena, &names, &count) == RP_OK &&
 	    count > 0) {
 		snprintf(path, sizeof(path), "%s/%s", shard->users[u].dir,
-		    (const char *)names[draw(machine, count)].name.p);
+		    (const char *)names[log_machine_draw(machine, count)].name.p);
 		if (sim_break_file(machine->world, FILE_ROOT_DATA, path, &broken) == RP_OK)
 			machine->tally->broken++;
 	}
@@ -456,10 +255,9 @@ static void open_users(struct task *task, struct shard *shard)
 
 		CHECK(machine, err == RP_OK, "recover_user: %s", err_name(err));
 		CHECK(machine, !recover_has(shard->recover, &id), "user %u", u);
-		err = log_user_open(
-		    task, &shard->users[u], shard->commit, u, machine->epoch);
+		err = log_user_open(task, &shard->users[u], shard->commit, u, machine->epoch);
 		CHECK(machine, err == RP_OK, "open: %s", err_name(err));
-		check_user(task, shard, u);
+		log_machine_check_user(task, shard, u);
 		shard->open[u] = true;
 	}
 }
@@ -505,8 +303,8 @@ static void start_shard(struct task *task, struct shard *shard)
 	if (shard->number == 0) {
 		arena_init(&arena, 1024 * 1024);
 
-		enum rp_err err = store_claim(task, &arena, machine->shards_count, &machine->claim,
-		    &machine->epoch, &reason);
+		enum rp_err err = store_claim(
+		    task, &arena, machine->shards_count, &machine->claim, &machine->epoch, &reason);
 
 		CHECK(machine, err == RP_OK, "claim: %s", reason);
 		arena_fini(&arena);
@@ -530,13 +328,13 @@ static void start_shard(struct task *task, struct shard *shard)
 	machine->tally->damaged += report.records_damaged;
 
 	struct commit_settings settings = {
-		.file_bytes = 64 * 1024 << (machine->seed % 3),
-		.memory_bytes_max = 1024 * 1024,
-		.files_max = machine->seed % 2 == 0 ? 3 : 6,
-		.epoch = machine->epoch,
-		.recovering = true,
-		.changed = changed,
-		.arg = shard,
+	    .file_bytes = 64 * 1024 << (machine->seed % 3),
+	    .memory_bytes_max = 1024 * 1024,
+	    .files_max = machine->seed % 2 == 0 ? 3 : 6,
+	    .epoch = machine->epoch,
+	    .recovering = true,
+	    .changed = changed,
+	    .arg = shard,
 	};
 
 	err = commit_open(task, &settings, &shard->commit);
@@ -588,11 +386,12 @@ static void shard_task(struct task *task, void *arg)
 	}
 	finish_recovery(task, shard);
 	while (!machine->stop) {
-		unsigned u = (unsigned)draw(machine, USERS * 100);
+		unsigned u = (unsigned)log_machine_draw(machine, USERS * 100);
 
-		if (u < USERS && is_usable(shard, u) && machine->model[u].appended < RECORDS_MAX - 5)
+		if (u < USERS && is_usable(shard, u) &&
+		    machine->model[u].appended < RECORDS_MAX - 5)
 			destroy_user(task, shard, u);
-		if (machine->worn && draw(machine, 10) == 0)
+		if (machine->worn && log_machine_draw(machine, 10) == 0)
 			break_a_file(task, shard);
 		(void)!task_sleep(task, 3000000);
 	}
@@ -616,9 +415,9 @@ static void start_machine(struct machine *machine, unsigned shards_count)
 	machine->shards_count = shards_count;
 	for (unsigned i = 0; i < shards_count; i++) {
 		struct shard *shard = &machine->shards[i];
-		struct loop_settings settings = { .shard = i };
+		struct loop_settings settings = {.shard = i};
 
-		*shard = (struct shard){ .machine = machine, .number = i };
+		*shard = (struct shard){.machine = machine, .number = i};
 		cr_assert_eq(sim_loop_open(machine->world, &settings, &shard->loop), RP_OK);
 		cr_assert_eq(task_start(shard->loop, shard_task, shard, NULL), RP_OK);
 	}
@@ -675,8 +474,8 @@ static void run_seed(uint64_t seed, struct tally *tally)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
 	/* A slow disk has more under way when the power goes. */
-	struct sim_faults faults = { .write_short = seed % 4 == 0 ? 2000 : 0,
-		.latency_ns_max = seed % 3 == 0 ? 5000000 : 0 };
+	struct sim_faults faults = {
+	    .write_short = seed % 4 == 0 ? 2000 : 0, .latency_ns_max = seed % 3 == 0 ? 5000000 : 0};
 
 	machine->seed = seed;
 	machine->worn = seed % 3 == 1;
@@ -688,13 +487,14 @@ static void run_seed(uint64_t seed, struct tally *tally)
 	sim_set_faults(machine->world, &faults);
 	machine->was_clean = true;
 
-	unsigned runs = 2 + (unsigned)draw(machine, RUNS_MAX - 1);
+	unsigned runs = 2 + (unsigned)log_machine_draw(machine, RUNS_MAX - 1);
 
 	for (unsigned run = 0; run < runs; run++) {
-		bool clean = run + 1 == runs || draw(machine, 5) == 0;
-		uint64_t steps = draw(machine, draw(machine, 3) == 0 ? 1500 : 20000);
+		bool clean = run + 1 == runs || log_machine_draw(machine, 5) == 0;
+		uint64_t steps =
+		    log_machine_draw(machine, log_machine_draw(machine, 3) == 0 ? 1500 : 20000);
 
-		start_machine(machine, 1 + (unsigned)draw(machine, SHARDS_MAX));
+		start_machine(machine, 1 + (unsigned)log_machine_draw(machine, SHARDS_MAX));
 		for (uint64_t i = 0; i < steps; i++)
 			cr_assert(sim_step(machine->world), "seed %lu", seed);
 		if (clean)
@@ -730,15 +530,17 @@ Test(log_crash, what_was_acknowledged_survives_every_power_cut, .timeout = 600)
 	const char *first = getenv("LOG_CRASH_FIRST");
 	uint64_t count = seeds != NULL ? strtoull(seeds, NULL, 10) : SEEDS_DEFAULT;
 	uint64_t from = first != NULL ? strtoull(first, NULL, 10) : 1;
-	struct tally *tally = mmap(
-	    NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct tally *tally =
+	    mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	cr_assert_neq(tally, MAP_FAILED);
 	for (uint64_t done = 0; done < count; done += SEEDS_TOGETHER)
 		run_seeds(from + done, num_min(SEEDS_TOGETHER, count - done), tally);
 	fprintf(stderr,
-	    "%lu seeds: %lu crashes (%lu in recovery), %lu clean ends, %lu records, %lu acknowledged, "
-	    "%lu recovered, %lu writes cut, %lu records dropped, %lu files reused, %lu bodies read, "
+	    "%lu seeds: %lu crashes (%lu in recovery), %lu clean ends, %lu records, %lu "
+	    "acknowledged, "
+	    "%lu recovered, %lu writes cut, %lu records dropped, %lu files reused, %lu bodies "
+	    "read, "
 	    "%lu streamed, %lu users destroyed, %lu shard changes, %lu files broken, %lu sealed\n",
 	    count, tally->crashes, tally->crashes_in_recovery, tally->clean_ends, tally->records,
 	    tally->acknowledged, tally->recovered, tally->cut, tally->dropped, tally->reused,

@@ -9,6 +9,7 @@
 #include "index/mailbox.h"
 #include "index/msgset.h"
 #include "index/view.h"
+#include "io/base/assert.h"
 #include "io/base/num.h"
 
 enum { FAKE_KEYWORDS_MAX = 64, FAKE_MAILBOXES_MAX = 64 };
@@ -55,5 +56,12 @@ void fake_fini(void);
 struct mailbox *fake_mailbox(const char *name);
 struct fake_message *fake_find(struct mailbox *mailbox, uint32_t uid);
 void fake_changed(struct mailbox *mailbox);
+
+/* Memory that a test is not to be without. */
+static inline void *fake_need(void *p)
+{
+	RP_ASSERT(p != NULL);
+	return p;
+}
 
 #endif

@@ -200,6 +200,7 @@ static enum rp_err make(struct task *task, const char *dir, const struct userid 
 	journal->epoch = epoch;
 	journal->loop = task_loop(task);
 	journal->recovering = recovering;
+	journal->file_bytes_max = JOURNAL_FILE_BYTES_MAX;
 
 	enum rp_err err = list_files(task, journal);
 
@@ -285,6 +286,11 @@ void journal_close(struct journal *journal)
 	free(journal);
 }
 
+void journal_set_file_bytes(struct journal *journal, uint64_t bytes)
+{
+	journal->file_bytes_max = bytes;
+}
+
 uint64_t journal_last_lsn(const struct journal *journal)
 {
 	return journal->last_lsn;
@@ -306,7 +312,7 @@ uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn)
 	for (size_t i = 0; i < journal->files_count; i++) {
 		uint64_t first = journal->files[i].first;
 		uint64_t last = journal_core_last(journal, i);
-		uint64_t bytes = last != 0 ? JOURNAL_FILE_BYTES_MAX : journal->number_end;
+		uint64_t bytes = last != 0 ? journal->file_bytes_max : journal->number_end;
 
 		if (first == journal->number_first)
 			bytes = journal->number_end;
@@ -333,7 +339,7 @@ void journal_number(
 	RP_ASSERT(bytes % RECORD_ALIGN == 0 && bytes <= RECORD_BYTES_MAX);
 	journal->last_lsn++;
 	if (journal->number_first == 0 ||
-	    journal->number_end + bytes > JOURNAL_FILE_BYTES_MAX) {
+	    journal->number_end + bytes > journal->file_bytes_max) {
 		journal->number_first = journal->last_lsn;
 		journal->number_end = FORMAT_AREA_BYTES;
 	}

@@ -31,6 +31,9 @@ RP_MUST_USE enum rp_err journal_open_for_recovery(struct task *task, const char 
 /* Nothing of it is in use by a task. NULL is fine. */
 void journal_close(struct journal *journal);
 
+/* Begin new files at this size, not at JOURNAL_FILE_BYTES_MAX. For tests, which meet several then. */
+void journal_set_file_bytes(struct journal *journal, uint64_t bytes);
+
 /* The LSN of the newest record, 0 when empty; the oldest that is there, 0 likewise; and how many bytes lie behind a given
  * LSN, by estimate (for checkpoint decisions). */
 uint64_t journal_last_lsn(const struct journal *journal);

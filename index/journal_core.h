@@ -42,6 +42,7 @@ struct journal {
 	uint64_t file_first;
 	struct journal_moved moved[JOURNAL_CORE_MOVED_MAX]; /* in the order in which it happened */
 	size_t moved_count;
+	uint64_t file_bytes_max;
 	bool recovering;
 	uint64_t damaged; /* places without a sound record that the last whole replay met */
 };

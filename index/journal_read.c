@@ -192,6 +192,24 @@ static uint64_t end_of(const struct journal *journal, uint64_t first)
 	return last != 0 ? last : UINT64_MAX;
 }
 
+/* The next record, also one that was written since the walk began: others may lie in the next file already, and it would be
+ * taken for lost. */
+static enum rp_err next_or_newer(
+    struct task *task, struct journal_walk *walk, struct record *record)
+{
+	enum rp_err err = journal_core_walk_next(task, walk, record);
+
+	while (err == RP_ERR_END) {
+		const struct journal_file *file = journal_core_find(walk->journal, walk->first);
+
+		if (file == NULL || file->written <= walk->limit)
+			break;
+		walk->limit = num_round_up(file->written, RECORD_ALIGN);
+		err = journal_core_walk_next(task, walk, record);
+	}
+	return err;
+}
+
 static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_t first)
 {
 	struct journal_walk walk;
@@ -202,7 +220,7 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 		return RP_OK; /* reported; the next file's first record tells what is missing */
 	if (err != RP_OK)
 		return err;
-	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK) {
+	while ((err = next_or_newer(task, &walk, &record)) == RP_OK) {
 		uint64_t lsn = record.header.lsn;
 
 		if (lsn > end_of(replay->journal, first))

@@ -260,6 +260,39 @@ IO_TASK_TEST(journal, what_lies_behind_a_files_last_record_is_no_damage)
 	journal_close(journal);
 }
 
+struct busy {
+	struct seen seen;
+	struct journal *journal;
+	unsigned left; /* records that are written while others are read */
+};
+
+static enum rp_err see_and_write(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct busy *busy = arg;
+	enum rp_err err = see(task, &busy->seen, record, missing_first, missing_last);
+
+	for (; busy->left > 0; busy->left--)
+		put(task, busy->journal, 1000);
+	return err;
+}
+
+IO_TASK_TEST(journal, what_is_written_meanwhile_is_not_taken_for_lost)
+{
+	enum { BEFORE = 3, MEANWHILE = 40 };
+	struct journal *journal = open_it(task);
+	struct busy busy = { .seen = { .next = 1 }, .journal = journal, .left = MEANWHILE };
+
+	(void)arg;
+	journal_set_file_bytes(journal, 16 * 1024);
+	for (unsigned i = 0; i < BEFORE; i++)
+		put(task, journal, 1000);
+	cr_assert_eq(journal_replay(task, journal, 0, see_and_write, &busy), RP_OK);
+	cr_assert_eq(busy.seen.missing, 0);
+	cr_assert_eq(busy.seen.next, BEFORE + MEANWHILE + 1);
+	journal_close(journal);
+}
+
 static void read_often(struct task *task, void *arg)
 {
 	enum { COUNT = 10, OPENINGS = 400, ONE_IN_TWENTY = 65536 / 20 };

@@ -77,6 +77,27 @@ Test(mail_source, an_mbox_is_cut_at_its_from_lines_only)
 				     "[|0|1|Subject: two\n\nlast\n]");
 }
 
+/* The first line decides, by the grammar of RFC 5322: lines of "root:x:0:" are header fields. */
+Test(mail_source, a_message_begins_with_a_header_field)
+{
+	static const char *const mail[] = { "Subject: x\n\ny\n", "X-1:\n", "Subject : x\n", "root:x:0:0:\n" };
+	static const char *const none[] = { "hello\nSubject: x\n", "hello world: x\n", " Subject: x\n", ": x\n", "Subject\n: x\n",
+		"\nSubject: x\n", "\xc3\xbc: x\n", "Subject" };
+	char *dir = temporary();
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/file", dir);
+	for (size_t i = 0; i < sizeof(mail) / sizeof(mail[0]); i++) {
+		write_file(dir, "file", mail[i]);
+		cr_assert_str_neq(walk(path), "", "%s", mail[i]);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		write_file(dir, "file", none[i]);
+		cr_assert_str_eq(walk(path), "", "%s", none[i]);
+		cr_assert_not_null(strstr(missed, "neither an mbox nor a message"), "%s", none[i]);
+	}
+}
+
 Test(mail_source, a_maildir_has_flags_and_folders)
 {
 	char *dir = temporary();

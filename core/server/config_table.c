@@ -24,6 +24,11 @@ static bool is_host(const char *word)
 	return true;
 }
 
+static bool is_absolute(const char *path)
+{
+	return path[0] == '/';
+}
+
 static bool is_login(const char *word)
 {
 	uint8_t room[AUTH_NAME_BYTES_MAX];
@@ -33,20 +38,22 @@ static bool is_login(const char *word)
 }
 
 const struct config_key config_keys[] = {
-	{ NULL, "data", CONFIG_TEXT, FIELD(data), "/var/lib/ringpost", 0, 0, "the mail store" },
+	{ NULL, "data", CONFIG_TEXT, FIELD(data), "/var/lib/ringpost", 0, 0, "the mail store",
+	    is_absolute, "a path that begins with / is wanted" },
 	{ NULL, "commit_dir", CONFIG_TEXT, FIELD(commit_dir), "", 0, 0,
 	    "the commit logs, on a disk of their own if you like; empty: commit below data" },
 	{ NULL, "user", CONFIG_TEXT, FIELD(user), "", 0, 0,
 	    "the user that does the work when started by root; empty: the owner of data" },
 	{ NULL, "control", CONFIG_TEXT, FIELD(control), "", 0, 0,
-	    "the control socket; empty: control below data" },
+	    "the control socket; empty: control below data", is_absolute, "a path that begins with / is wanted" },
 	{ NULL, "shards", CONFIG_COUNT, FIELD(shards), "0", 0, 128,
 	    "threads that serve, each with a ring; 0: as many as cores" },
 	{ NULL, "hostname", CONFIG_TEXT, FIELD(hostname), "", 0, 0,
 	    "what LMTP calls this server; empty: the machine's name", is_host, "a host name is wanted" },
 
 	{ "auth", "passwd", CONFIG_TEXT, FIELD(passwd), "/etc/ringpost/passwd", 0, 0,
-	    "the file of users, name:hash:userid, readable by the auth process only" },
+	    "the file of users, name:hash:userid, readable by the auth process only", is_absolute,
+	    "a path that begins with / is wanted" },
 	{ "auth", "domains", CONFIG_LIST, FIELD(domains), "", 0, 0,
 	    "domains whose local parts are login names; empty: any", is_host, "a domain is wanted" },
 	{ "auth", "master_users", CONFIG_LIST, FIELD(master_users), "", 0, 0,

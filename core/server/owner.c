@@ -46,7 +46,9 @@ static int open_commit(const struct config *config, const struct owner *owner)
 {
 	const char *path = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
 	bool made = mkdirat(owner->data_fd, path, 0700) == 0;
-	int fd = made || errno == EEXIST ? openat(owner->data_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	/* What root has just made he gives away; a link that the owner of DATA put there meanwhile he does not follow. */
+	int follow = made ? O_NOFOLLOW : 0;
+	int fd = made || errno == EEXIST ? openat(owner->data_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow) : -1;
 
 	if (fd >= 0 && made && geteuid() == 0 && fchown(fd, owner->uid, owner->gid) != 0) {
 		close(fd);

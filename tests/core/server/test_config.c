@@ -143,6 +143,8 @@ Test(config, values_that_mean_nothing_are_refused)
 		{ "limits { login = 1ms }", "login = 1ms: out of its bounds (1000 to 600000 ms)" },
 		{ "limits { appendlimit = 1b }", "a size is wanted, such as 64MiB" },
 		{ "auth { plaintext_login = maybe }", "true or false is wanted" },
+		{ "data = store", ":1: data = store: a path that begins with /" },
+		{ "control = \"run/control\"", "control = run/control: a path" },
 		{ "listen b { protocol = lmtp path = \"run/lmtp\" }", "listen b: path \"run/lmtp\" does not begin with /" },
 		{ "\"", "what begins in line 1 has no end" },
 		{ "shards = 2 # \" this is a comment\n\n'x", "what begins in line 3 has no end" },

@@ -23,8 +23,8 @@ enum {
 
 /* What must hold: ends the process, in a test and in the simulator alike. */
 #define MODEL_CHECK(cond) RP_ASSERT(cond)
-#define MODEL_EQ(a, b)    model_same((uint64_t)(a), (uint64_t)(b), #a " == " #b, __LINE__)
-void model_same(uint64_t a, uint64_t b, const char *what, int line);
+#define MODEL_EQ(a, b)    model_same((uint64_t)(a), (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
+void model_same(uint64_t a, uint64_t b, const char *what, const char *file, int line);
 
 /* Bytes of a log, which some mails are made of. Set before the first such mail, and never again. */
 extern uint8_t model_evil[MODEL_EVIL_BYTES];
@@ -99,16 +99,8 @@ struct model_op model_draw(const struct model *model, uint64_t *state);
 void model_tame(const struct model *model, struct model_op *op);
 
 const char *model_name(unsigned name);
-
-/* INTERNALDATE of a message with this seed; the keywords that bits stand for. */
-struct mail_date model_date(uint32_t seed);
-size_t model_keywords(uint32_t bits, struct bytes out[MODEL_KEYWORDS]);
-
-/* Make it: to the model; to the volume. Both return what the change must answer. */
-enum rp_err model_apply(struct model *model, const struct model_op *op);
-enum rp_err model_run(struct task *task, struct volume *volume, struct model_op *op);
-
-const char *model_name(unsigned name);
+const char *model_keyword(unsigned keyword); /* bit 1 << keyword of struct model_message */
+bool model_has_children(const struct model *model, unsigned name);
 
 /* INTERNALDATE of a message with this seed; the keywords that bits stand for. */
 struct mail_date model_date(uint32_t seed);

@@ -203,6 +203,7 @@ static enum rp_err replay_runs(
 			return err;
 		if (item->type == CHANGE_ITEM_EXPUNGED) {
 			table_expunge(table, &piece.runs, lsn);
+			table_expunge_unmet(table, &piece.runs, lsn);
 			continue;
 		}
 		table_set_flag(table, &piece.runs, flag_of(table, item), item->on);

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "index/cache.h"
-#include "index/mailbox_state.h"
 #include "index/blame.h"
+#include "index/mailbox_state.h"
+#include "index/merge.h"
 #include "index/view.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -14,6 +15,7 @@
 enum {
 	CHECKPOINT_LIST_BYTES_MAX = 32 * 1024 * 1024, /* the names in a directory */
 	CHECKPOINT_RETRY_S = 60, /* after one that failed */
+	CHECKPOINT_POLL_NS = 1000 * 1000,
 };
 
 /* How much the journal may grow: a quarter of what would be written. */
@@ -167,7 +169,7 @@ static bool is_stale(const struct volume *volume, const struct volume_file *file
 
 	switch (file->kind) {
 	case VOLUME_FILE_TMP:
-		return true;
+		return !volume->merging; /* it has one too */
 	case VOLUME_FILE_CATALOG:
 		return file->lsn != volume->catalog_lsn;
 	case VOLUME_FILE_INDEX:
@@ -211,6 +213,8 @@ static enum rp_err remove_destroyed(struct task *task, struct volume *volume)
 {
 	enum rp_err err = remove_stale(task, volume);
 
+	while (err == RP_OK && volume->merging) /* it ends at its next record */
+		err = task_sleep(task, CHECKPOINT_POLL_NS);
 	for (uint32_t i = 1; err == RP_OK && i <= dbox_last_file(volume->dbox); i++)
 		err = dbox_remove(task, volume->dbox, i);
 	if (err == RP_OK)
@@ -248,6 +252,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	volume->checkpointing = false;
 	volume->checkpoint_at_bytes = threshold(volume);
 	volume->checkpoint_after_ns = 0;
+	if (err == RP_OK)
+		merge_consider(volume);
 	if (err != RP_OK) {
 		volume->checkpoint_after_ns =
 		    loop_now_ns(volume->store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;

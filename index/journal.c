@@ -90,8 +90,18 @@ void journal_core_path(const struct journal *journal, uint64_t first, uint64_t l
 		    journal->dir, first, last);
 }
 
-/* <first>-.journal or <first>-<last>.journal. */
-static bool parse_name(struct bytes name, struct journal_file *file)
+void journal_core_path_of(const struct journal *journal, const struct journal_file *file,
+    char path[JOURNAL_CORE_PATH_BYTES])
+{
+	if (!file->merged) {
+		journal_core_path(journal, file->first, file->last, path);
+		return;
+	}
+	snprintf(path, JOURNAL_CORE_PATH_BYTES, "%s/%" PRIu64 "+%" PRIu64 ".journal", journal->dir,
+	    file->first, file->last);
+}
+
+bool journal_core_parse_name(struct bytes name, struct journal_file *file)
 {
 	static const char suffix[] = ".journal";
 	size_t n = sizeof(suffix) - 1;
@@ -101,15 +111,17 @@ static bool parse_name(struct bytes name, struct journal_file *file)
 		return false;
 	name = bytes_slice(name, 0, name.n - n);
 
-	size_t dash = bytes_find(name, 0, '-');
+	size_t plus = bytes_find(name, 0, '+');
+	size_t dash = num_min(plus, bytes_find(name, 0, '-'));
 
 	if (dash == name.n || name.p[0] == '0')
 		return false;
 	if (!bytes_to_u64(bytes_slice(name, 0, dash), UINT64_MAX - 1, &file->first))
 		return false;
+	file->merged = dash == plus;
 	name = bytes_from(name, dash + 1);
 	if (name.n == 0)
-		return true;
+		return !file->merged;
 	return name.p[0] != '0' && bytes_to_u64(name, UINT64_MAX - 1, &file->last) &&
 	    file->last >= file->first;
 }
@@ -124,8 +136,10 @@ static void drop_covered(struct journal *journal)
 		const struct journal_file file = journal->files[i];
 		uint64_t last = journal_core_last(journal, i);
 
-		if (last != 0 && last <= covered)
+		if (last != 0 && last <= covered) {
+			journal->voids = true;
 			continue;
+		}
 		if (last > covered)
 			covered = last;
 		journal->files[kept++] = file;
@@ -150,15 +164,18 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		struct journal_file file;
 
-		if (names[i].is_dir || !parse_name(names[i].name, &file))
+		if (names[i].is_dir || !journal_core_parse_name(names[i].name, &file))
 			continue;
 
 		struct journal_file *same = journal_core_find(journal, file.first);
 
-		if (same == NULL)
+		if (same == NULL) {
 			err = journal_core_add(journal, &file);
-		else if (file.last > same->last)
-			same->last = file.last; /* the longer one covers the shorter */
+			continue;
+		}
+		journal->voids = true;
+		if (file.last > same->last)
+			*same = file; /* the longer one covers the shorter */
 	}
 	arena_fini(&arena);
 	if (err == RP_OK)
@@ -167,8 +184,9 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 }
 
 enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, uint64_t *nonce)
+    struct file *file, uint64_t first, bool merged, uint64_t *nonce)
 {
+	const uint16_t version = merged ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION;
 	uint8_t area[FORMAT_AREA_BYTES];
 	struct format_header header;
 	size_t got;
@@ -176,12 +194,14 @@ enum rp_err journal_core_read_header(struct task *task, const struct journal *jo
 
 	if (err != RP_OK)
 		return err;
-	err = format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION, &header);
+	err = format_check_area(
+	    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
 	if (err == RP_ERR_END)
 		return RP_ERR_CORRUPT;
 	if (err != RP_OK)
 		return err;
-	if (header.lsn != first || !userid_eq(&header.userid, &journal->userid))
+	if (header.lsn != first || header.version != version ||
+	    !userid_eq(&header.userid, &journal->userid))
 		return RP_ERR_CORRUPT;
 	*nonce = header.nonce;
 	return RP_OK;
@@ -201,6 +221,7 @@ static enum rp_err make(struct task *task, const char *dir, const struct userid 
 	journal->loop = task_loop(task);
 	journal->recovering = recovering;
 	journal->file_bytes_max = JOURNAL_FILE_BYTES_MAX;
+	task_queue_init(&journal->replays_over);
 
 	enum rp_err err = list_files(task, journal);
 
@@ -301,6 +322,12 @@ uint64_t journal_first_lsn(const struct journal *journal)
 	if (journal->files_count != 0)
 		return journal->files[0].first;
 	return journal->number_first;
+}
+
+bool journal_is_merged_over(const struct journal *journal, uint64_t lsn)
+{
+	return journal->files_count > 0 && journal->files[0].merged &&
+	    lsn >= journal->files[0].first && lsn < journal->files[0].last;
 }
 
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn)

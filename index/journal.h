@@ -3,6 +3,9 @@
  * <first>-<last>.journal is sealed; the one in use is <first>-.journal. Files are append-only; a record's place is
  * decided when it is numbered, long before it is written (settle.h). Opening finds the files and the end
  * of what is written; replay reads records in LSN order. Reads and writes go through the volume's directory only.
+ *
+ * <first>+<last>.journal is what a merge (merge.h) has made of the files that had these LSNs: what still counts of their
+ * records, under their LSNs, so LSNs are missing in it without anything being lost. Those files are void then.
  */
 #ifndef RP_INDEX_JOURNAL_H
 #define RP_INDEX_JOURNAL_H
@@ -14,6 +17,7 @@ enum {
 	JOURNAL_FILE_BYTES_MAX = 8 * 1024 * 1024,
 	JOURNAL_FILES_MAX = 4096, /* of one user: 32 GiB of changes; compaction keeps them few */
 	JOURNAL_VERSION = 1,
+	JOURNAL_VERSION_MERGED = 2,
 };
 
 struct journal;
@@ -39,6 +43,10 @@ void journal_set_file_bytes(struct journal *journal, uint64_t bytes);
 uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
+
+/* Was this LSN's record taken into a merged file with others behind it? What has the changes up to it, and no more, cannot be
+ * brought up by a replay then, but for a table (thin.h). */
+bool journal_is_merged_over(const struct journal *journal, uint64_t lsn);
 
 /* Number the next record: its LSN and place in the journal. Part of a change's breath: no suspension, cannot fail.
  * bytes: record_journal_bytes(). */
@@ -81,6 +89,10 @@ typedef enum rp_err journal_replay_fn(struct task *task,
     void *arg, const struct record *record, uint64_t missing_first, uint64_t missing_last);
 RP_MUST_USE enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
     journal_replay_fn *fn, void *arg);
+
+/* Between these no merge takes the place of files: for who replays piece by piece, and keeps parts of a change in between. */
+void journal_hold(struct journal *journal);
+void journal_let_go(struct journal *journal);
 
 /* How many places the last journal_replay() that came to its end has met that bear no sound record. Behind the newest record no
  * gap in the LSNs tells of them. */

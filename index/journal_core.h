@@ -24,6 +24,7 @@ struct journal_file {
 	uint64_t last;    /* by its name; 0: the name has none yet */
 	uint64_t nonce;   /* 0: its header is not read */
 	uint64_t written; /* all that is in it lies before this offset; 0: not known */
+	bool merged;      /* <first>+<last>.journal */
 	bool lost;        /* its header is damaged: nothing in it can be read, nothing is written to it */
 };
 
@@ -43,6 +44,9 @@ struct journal {
 	struct journal_moved moved[JOURNAL_CORE_MOVED_MAX]; /* in the order in which it happened */
 	size_t moved_count;
 	uint64_t file_bytes_max;
+	unsigned replays;               /* under way: files that they go through stay in the list */
+	struct task_queue replays_over; /* who waits until there is none */
+	bool voids;                     /* files were found that lie in a merged one's range */
 	bool recovering;
 	uint64_t damaged; /* places without a sound record that the last whole replay met */
 };
@@ -60,12 +64,22 @@ void journal_core_drop(struct journal *journal, uint64_t first);
 /* The greatest LSN that can be in this file; 0: it is the newest and not sealed. */
 uint64_t journal_core_last(const struct journal *journal, size_t at);
 
+/* The path of a file that is not merged; of any. */
 void journal_core_path(const struct journal *journal, uint64_t first, uint64_t last,
     char path[JOURNAL_CORE_PATH_BYTES]);
+void journal_core_path_of(const struct journal *journal, const struct journal_file *file,
+    char path[JOURNAL_CORE_PATH_BYTES]);
+
+/* <first>-.journal, <first>-<last>.journal, <first>+<last>.journal; false: another file's name. */
+bool journal_core_parse_name(struct bytes name, struct journal_file *file);
 
 /* Read the header: RP_OK and its nonce; RP_ERR_CORRUPT: not sound, or another's; RP_ERR_CANNOT: newer. */
 RP_MUST_USE enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, uint64_t *nonce);
+    struct file *file, uint64_t first, bool merged, uint64_t *nonce);
+
+/* Give the file a header, with a nonce of its own. merged_last: a merged one's last LSN; 0: it is none. */
+RP_MUST_USE enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
+    struct file *file, uint64_t first, uint64_t merged_last, uint64_t *nonce);
 
 /* Walk the records of one file. */
 struct journal_walk {
@@ -83,6 +97,9 @@ struct journal_walk {
 
 RP_MUST_USE enum rp_err journal_core_walk_begin(
     struct task *task, struct journal_walk *walk, const struct journal *journal, uint64_t first);
+/* The same of a file that is not in the list yet. */
+RP_MUST_USE enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
+    const struct journal *journal, const struct journal_file *at, const char *path);
 /* The next sound record, good until the next call; RP_ERR_END: no more. */
 RP_MUST_USE enum rp_err journal_core_walk_next(
     struct task *task, struct journal_walk *walk, struct record *record);

@@ -24,21 +24,31 @@ enum rp_err journal_core_walk_begin(
 	char path[JOURNAL_CORE_PATH_BYTES];
 
 	RP_ASSERT(at != NULL);
+	journal_core_path_of(journal, at, path);
 
+	enum rp_err err = journal_core_walk_path(task, walk, journal, at, path);
+
+	if (err == RP_ERR_NOTFOUND && (at = journal_core_find(journal, first)) != NULL) {
+		journal_core_path_of(journal, at, path); /* sealed meanwhile */
+		err = journal_core_walk_path(task, walk, journal, at, path);
+	}
+	return err;
+}
+
+enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
+    const struct journal *journal, const struct journal_file *at, const char *path)
+{
+	uint64_t first = at->first;
 	uint64_t written = at->written;
+	bool merged = at->merged;
 
 	*walk = (struct journal_walk){ .journal = journal, .first = first, .at = FORMAT_AREA_BYTES };
-	journal_core_path(journal, first, at->last, path);
 
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &walk->file);
 
-	if (err == RP_ERR_NOTFOUND && (at = journal_core_find(journal, first)) != NULL) {
-		journal_core_path(journal, first, at->last, path); /* sealed meanwhile */
-		err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &walk->file);
-	}
 	if (err != RP_OK)
 		return err;
-	err = journal_core_read_header(task, journal, walk->file, first, &walk->nonce);
+	err = journal_core_read_header(task, journal, walk->file, first, merged, &walk->nonce);
 	if (err == RP_ERR_IO) /* again and again: as good as lost */
 		err = RP_ERR_CORRUPT;
 	if (err == RP_ERR_CORRUPT)
@@ -157,25 +167,36 @@ struct replay {
 	struct journal *journal;
 	uint64_t done; /* up to this LSN all was told, or told missing */
 	uint64_t damaged;
+	bool gaps_are_sound; /* in this file, here, LSNs are missing because their records count no more */
 	journal_replay_fn *fn;
 	void *arg;
 };
+
+/* All behind what was told, up to this LSN, if there is anything. */
+static enum rp_err tell_missing(struct task *task, struct replay *replay, uint64_t last)
+{
+	enum rp_err err = RP_OK;
+
+	if (last > replay->done)
+		err = replay->fn(task, replay->arg, NULL, replay->done + 1, last);
+	if (err == RP_OK)
+		replay->done = num_max(replay->done, last);
+	return err;
+}
 
 static enum rp_err tell(struct task *task, struct replay *replay, const struct record *record)
 {
 	uint64_t lsn = record->header.lsn;
 	bool fresh = (record->header.flags & RECORD_DESTROYS) != 0; /* nothing before it is missed */
 
+	enum rp_err err = RP_OK;
+
 	if (lsn <= replay->done)
 		return RP_OK;
-	if (lsn > replay->done + 1 && !fresh) {
-		enum rp_err err = replay->fn(task, replay->arg, NULL, replay->done + 1, lsn - 1);
-
-		if (err != RP_OK)
-			return err;
-	}
-
-	enum rp_err err = replay->fn(task, replay->arg, record, 0, 0);
+	if (!fresh && !replay->gaps_are_sound)
+		err = tell_missing(task, replay, lsn - 1);
+	if (err == RP_OK)
+		err = replay->fn(task, replay->arg, record, 0, 0);
 
 	if (err == RP_OK)
 		replay->done = lsn;
@@ -214,6 +235,8 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 {
 	struct journal_walk walk;
 	struct record record;
+	bool merged = journal_core_find(replay->journal, first)->merged;
+	uint64_t damaged = 0;
 	enum rp_err err = journal_core_walk_begin(task, &walk, replay->journal, first);
 
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND)
@@ -225,6 +248,8 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 
 		if (lsn > end_of(replay->journal, first))
 			break;
+		replay->gaps_are_sound = merged && walk.damaged == damaged;
+		damaged = walk.damaged;
 		err = tell(task, replay, &record);
 		if (err == RP_OK)
 			err = task_pause(task);
@@ -236,34 +261,71 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 	return err == RP_ERR_END ? RP_OK : err;
 }
 
+void journal_hold(struct journal *journal)
+{
+	journal->replays++;
+}
+
+void journal_let_go(struct journal *journal)
+{
+	RP_ASSERT(journal->replays > 0);
+	if (--journal->replays == 0)
+		task_queue_wake_all(&journal->replays_over);
+}
+
 uint64_t journal_damaged(const struct journal *journal)
 {
 	return journal->damaged;
+}
+
+/* A merged file: the gaps in it are sound, but what lies before it, or behind the last record of it, is missing. */
+static enum rp_err replay_merged(
+    struct task *task, struct replay *replay, uint64_t first, uint64_t last)
+{
+	enum rp_err err = tell_missing(task, replay, first - 1);
+
+	if (err == RP_OK)
+		err = replay_file(task, replay, first);
+	replay->gaps_are_sound = false;
+	return err == RP_OK ? tell_missing(task, replay, last) : err;
+}
+
+static enum rp_err replay_files(struct task *task, struct replay *replay)
+{
+	struct journal *journal = replay->journal;
+	uint64_t first = 0;
+
+	for (;;) {
+		size_t at = journal_core_lower(journal, first + 1);
+
+		if (at == journal->files_count)
+			return RP_OK;
+		first = journal->files[at].first;
+
+		uint64_t last = journal_core_last(journal, at);
+
+		if (last != 0 && last <= replay->done)
+			continue;
+
+		enum rp_err err = journal->files[at].merged ? replay_merged(task, replay, first, last)
+		                                            : replay_file(task, replay, first);
+
+		if (err != RP_OK)
+			return err;
+	}
 }
 
 enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
     journal_replay_fn *fn, void *arg)
 {
 	struct replay replay = { .journal = journal, .done = since, .fn = fn, .arg = arg };
-	uint64_t first = 0;
 
-	for (;;) {
-		size_t at = journal_core_lower(journal, first + 1);
+	journal_hold(journal);
 
-		if (at == journal->files_count) {
-			journal->damaged = replay.damaged;
-			return RP_OK;
-		}
-		first = journal->files[at].first;
+	enum rp_err err = replay_files(task, &replay);
 
-		uint64_t last = journal_core_last(journal, at);
-
-		if (last != 0 && last <= replay.done)
-			continue;
-
-		enum rp_err err = replay_file(task, &replay, first);
-
-		if (err != RP_OK)
-			return err;
-	}
+	journal_let_go(journal);
+	if (err == RP_OK)
+		journal->damaged = replay.damaged;
+	return err;
 }

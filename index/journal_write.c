@@ -32,8 +32,8 @@ static void seal_before(struct task *task, struct journal *journal, uint64_t fir
 		file->last = first - 1;
 }
 
-static enum rp_err write_header(
-    struct task *task, struct journal *journal, struct file *file, uint64_t first, uint64_t *nonce)
+enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
+    struct file *file, uint64_t first, uint64_t merged_last, uint64_t *nonce)
 {
 	uint8_t area[FORMAT_AREA_BYTES];
 	struct format_header header = {
@@ -44,7 +44,9 @@ static enum rp_err write_header(
 
 	while (header.nonce == 0)
 		loop_random(journal->loop, &header.nonce, sizeof(header.nonce));
-	format_sign(&header, FORMAT_JOURNAL, JOURNAL_VERSION);
+	header.extra[0] = merged_last;
+	format_sign(&header, FORMAT_JOURNAL,
+	    merged_last != 0 ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION);
 	format_put_area(&header, area);
 
 	enum rp_err err = file_write(task, file, area, sizeof(area), 0, false);
@@ -73,7 +75,7 @@ static enum rp_err make_file(
 	}
 	if (err != RP_OK)
 		return err;
-	err = write_header(task, journal, file, first, &made.nonce);
+	err = journal_core_write_header(task, journal, file, first, 0, &made.nonce);
 	if (err == RP_OK)
 		err = journal_core_add(journal, &made);
 	if (err != RP_OK) {
@@ -104,17 +106,18 @@ static enum rp_err open_file(
 	uint64_t nonce = at->nonce;
 	struct file *file;
 
-	journal_core_path(journal, first, at->last, path);
+	RP_ASSERT(!at->merged);
+	journal_core_path_of(journal, at, path);
 
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file);
 
 	if (err != RP_OK)
 		return err;
 	if (nonce == 0)
-		err = journal_core_read_header(task, journal, file, first, &nonce);
+		err = journal_core_read_header(task, journal, file, first, false, &nonce);
 	/* Made in the last run and not synced: the log still has every record of it. */
 	if (err == RP_ERR_CORRUPT && journal->recovering)
-		err = write_header(task, journal, file, first, &nonce);
+		err = journal_core_write_header(task, journal, file, first, 0, &nonce);
 	else if (err == RP_OK && journal->recovering)
 		err = touch_header(task, file);
 	if (err != RP_OK) {
@@ -126,18 +129,13 @@ static enum rp_err open_file(
 	return RP_OK;
 }
 
-/* Recovery: these records are in a file that a merge has made; it was synced before the old ones went. (One that begins behind
- * the record's own place was begun because that one failed: it proves nothing.) */
+/* Recovery: what still counts of this record is in a file that a merge has made; it was synced before it got its name. */
 static bool is_covered(const struct journal *journal, const struct record *record)
 {
 	size_t at = journal_core_lower(journal, record->header.lsn + 1);
 
-	if (!journal->recovering || at == 0)
-		return false;
-
-	const struct journal_file *file = &journal->files[at - 1];
-
-	return file->first < record->header.place.journal && file->last >= record->header.lsn;
+	return journal->recovering && at > 0 && journal->files[at - 1].merged &&
+	    journal->files[at - 1].last >= record->header.lsn;
 }
 
 /* Where this record goes in the journal: to the place that it was given, unless that file ended before it. */
@@ -195,7 +193,10 @@ static enum rp_err set_aside(struct task *task, struct journal *journal, uint64_
 		file_close(journal->file);
 		journal->file = NULL;
 	}
-	journal_core_path(journal, first, file != NULL ? file->last : 0, from);
+	if (file != NULL)
+		journal_core_path_of(journal, file, from);
+	else
+		journal_core_path(journal, first, 0, from);
 	snprintf(to, sizeof(to), "%s.failed", from);
 
 	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
@@ -342,7 +343,7 @@ enum rp_err journal_remove_below(struct task *task, struct journal *journal, uin
 
 		if (last == 0 || last >= lsn)
 			return RP_OK;
-		journal_core_path(journal, first, journal->files[0].last, path);
+		journal_core_path_of(journal, &journal->files[0], path);
 
 		enum rp_err err = file_remove(task, FILE_ROOT_DATA, path);
 

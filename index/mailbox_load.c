@@ -84,7 +84,9 @@ enum rp_err mailbox_catch_up(struct task *task, struct volume *volume, uint64_t 
 	enum rp_err err;
 
 	replay_init(&replay, loop_log(volume->store->loop), replay_into_table, &loading, lsn);
+	journal_hold(volume->journal);
 	err = replay_all(task, volume, mailboxid, &replay);
+	journal_let_go(volume->journal);
 	replay_fini(&replay);
 	return err;
 }

@@ -31,6 +31,8 @@ struct store {
 	unsigned tasks;             /* background tasks that run */
 	struct task_queue tasks_ended;
 	unsigned checkpoints; /* that run */
+	unsigned merges;      /* likewise */
+	uint64_t merges_done;
 	bool closing; /* no new background work */
 };
 

@@ -231,6 +231,21 @@ void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq
 	table->version++;
 }
 
+void table_expunge_unmet(struct table *table, const struct runs *uids, uint64_t modseq)
+{
+	for (size_t i = 0; i < uids->count; i++) {
+		const struct run run = uids->run[i];
+		uint32_t from = uidmap_lower(&table->uids, run.first);
+		uint32_t to = run.last < UINT32_MAX ? uidmap_lower(&table->uids, run.last + 1)
+		                                    : table->uids.rows;
+
+		if ((uint64_t)to - from > run.last - run.first)
+			continue; /* each has a row */
+		history_add(table, modseq, run.first, run.last);
+		table->last_uid = (uint32_t)num_max(table->last_uid, run.last);
+	}
+}
+
 /* Flags of a row all of whose flags are off. live: it is counted. */
 static void put_flags(struct table *table, uint32_t row, const struct table_row *values, bool live)
 {

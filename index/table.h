@@ -110,6 +110,10 @@ void table_append(struct table *table, const struct table_row *row);
 void table_set_flag(struct table *table, const struct runs *uids, unsigned flag, bool on);
 void table_set_modseq(struct table *table, const struct runs *uids, uint64_t modseq);
 void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq);
+
+/* Replay, behind table_expunge() of the same: those that never were in this table, for a merge has left them out, were there
+ * once: in the history, and not to come again. */
+void table_expunge_unmet(struct table *table, const struct runs *uids, uint64_t modseq);
 void table_set_cache_offset(struct table *table, uint32_t uid, uint32_t cache_offset);
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body);
 

@@ -146,6 +146,11 @@ static enum rp_err start_catalog(
 	enum rp_err err = find_catalog(task, volume->dir, &volume->userid, files,
 	    journal_last_lsn(volume->journal) + 1, &volume->catalog);
 
+	/* Older ones cannot be brought up either: each that is there was older than those that the merge was made after. */
+	if (err == RP_OK && journal_is_merged_over(volume->journal, volume->catalog.lsn)) {
+		catalog_fini(&volume->catalog);
+		err = RP_ERR_NOTFOUND;
+	}
 	if (err == RP_OK)
 		volume->catalog_lsn = volume->catalog.lsn;
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
@@ -244,6 +249,8 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	if (err == RP_OK)
 		err = journal_open(
 		    task, volume->dir, &volume->userid, store->epoch, &volume->journal);
+	if (err == RP_OK && store->settings.journal_file_bytes != 0)
+		journal_set_file_bytes(volume->journal, store->settings.journal_file_bytes);
 	if (err == RP_OK)
 		err = dbox_open(task, volume->dir, &volume->userid, store->epoch, dbox_names,
 		    volume, &volume->dbox);

@@ -46,6 +46,8 @@ struct volume {
 	uint64_t checkpoint_after_ns; /* not tried again before */
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */
 	uint64_t unwritten_bytes;     /* of the journal, since the last checkpoint began */
+	bool merging;
+	uint64_t merge_at_bytes; /* of sealed journals: before it is not worth while */
 };
 
 /* One more user; volume_close() lets go. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "index/checkpoint.h"
+#include "index/merge.h"
 #include "index/volume_state.h"
 #include "io/sim.h"
 #include "tests/index/model.h"
@@ -56,6 +57,7 @@ static struct store *open_store(struct task *task)
 	struct store_settings settings = { .shards_count = 1,
 		.commit_file_bytes = 512 * 1024,
 		.unsettled_bytes_max = 4 * 1024 * 1024,
+		.journal_file_bytes = 8 * 1024, /* so small that they are merged */
 		.volumes_bytes_max = 64 * 1024,
 		.reader = &model_reader };
 	struct store *store;
@@ -141,6 +143,10 @@ static bool something_else(
 		return is_well(volume_open(task, store, &user, volume));
 	} else if (what < 12) {
 		cr_assert_eq(task_sleep(task, UINT64_C(1500000000)), RP_OK);
+	} else if (what == 12) {
+		enum rp_err err = merge_now(task, *volume);
+
+		return err == RP_ERR_BUSY || is_well(err);
 	}
 	return true;
 }

@@ -6,6 +6,7 @@
 #include "index/checkpoint.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
+#include "index/merge.h"
 #include "index/view.h"
 #include "index/volume_state.h"
 
@@ -337,6 +338,18 @@ static void checkpoint(struct task *task, struct client *client)
 		(void)machine_is_well(client->machine, err);
 }
 
+static void merge(struct task *task, struct client *client)
+{
+	struct machine *machine = client->machine;
+	uint64_t before = client->shard->store->merges_done;
+	enum rp_err err = merge_now(task, client->volume);
+
+	machine_tell(machine, "client %u.%u: merges: %s", client->number, client->ops - 1, err_name(err));
+	if (err != RP_ERR_BUSY)
+		(void)machine_is_well(machine, err);
+	machine->tally->merges += client->shard->store->merges_done - before;
+}
+
 static void wait_durable(struct task *task, struct client *client)
 {
 	(void)machine_is_well(client->machine,
@@ -362,6 +375,8 @@ static void do_one(struct task *task, struct client *client)
 		look_at_history(task, client);
 	else if (what < 92)
 		checkpoint(task, client);
+	else if (what < 93)
+		merge(task, client);
 	else if (what < 95)
 		wait_durable(task, client);
 	else if (what < 97)

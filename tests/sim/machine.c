@@ -343,6 +343,35 @@ static void note_crash_file(void *arg, enum file_root root, const char *path, ui
 		machine->tally->journals_reordered++;
 }
 
+/* A merged journal beside one of those that it was made of: they have the same first LSN. */
+struct merged_look {
+	struct machine *machine;
+	char old[256]; /* ".../<first>-": what its name begins with */
+	bool found;
+};
+
+static void look_for_old(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct merged_look *look = arg;
+
+	(void)bytes;
+	look->found = look->found || (root == FILE_ROOT_DATA &&
+	                                 strncmp(path, look->old, strlen(look->old)) == 0);
+}
+
+static void note_merged(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct merged_look look = {.machine = arg};
+	size_t n = strcspn(path, "+");
+
+	(void)bytes;
+	if (root != FILE_ROOT_DATA || path[n] == 0)
+		return;
+	snprintf(look.old, sizeof(look.old), "%.*s-", (int)n, path);
+	sim_disk_walk(look.machine->world, look_for_old, &look);
+	look.machine->tally->merges_cut += look.found;
+}
+
 /* Bytes of a log, for mails. */
 static void keep_evil(struct machine *machine)
 {
@@ -393,6 +422,7 @@ static void crash(struct machine *machine)
 	sim_crash(machine->world);
 	machine->told_late = false;
 	sim_disk_walk(machine->world, note_crash_file, machine);
+	sim_disk_walk(machine->world, note_merged, machine);
 }
 
 static void live(struct machine *machine)

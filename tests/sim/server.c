@@ -12,6 +12,7 @@ struct store_settings server_settings(unsigned shards_count)
 	return (struct store_settings){.shards_count = shards_count,
 	    .commit_file_bytes = 256 * 1024,
 	    .unsettled_bytes_max = 2 * 1024 * 1024,
+	    .journal_file_bytes = 6 * 1024,
 	    .volumes_bytes_max = 48 * 1024, /* so small that volumes are closed and opened */
 	    .reader = &model_reader};
 }

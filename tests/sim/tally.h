@@ -19,6 +19,7 @@
 	X(shards_changed, "starts with another number of shards")                                  \
 	X(second_servers, "second servers refused")                                                \
 	X(clock_jumps, "jumps of the clock")                                                       \
+	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
 	X(deliveries, "messages delivered by LMTP")                                                \
 	X(changes_dropped, "changes that nobody was told of, gone after a crash")                  \
@@ -42,6 +43,7 @@
 	X(histories_compared, "expunge histories compared with the model")                         \
 	X(users_destroyed, "users deleted")                                                        \
 	X(checkpoints, "checkpoints asked for")                                                    \
+	X(merges, "merges of journals")                                                            \
 	X(reads_failed, "reads failed")                                                            \
 	X(writes_failed, "writes failed")                                                          \
 	X(writes_refused, "writes refused: no space")                                              \

@@ -1,0 +1,262 @@
+#include "index/merge.h"
+
+#include <stdlib.h>
+
+#include "index/apply.h"
+#include "index/blame.h"
+#include "index/journal_merge.h"
+#include "index/replay.h"
+#include "index/thin.h"
+#include "io/base/log.h"
+#include "io/base/num.h"
+
+struct merging {
+	struct volume *volume;
+	struct thin thin;
+	struct replay replay; /* whole changes only */
+	uint64_t last;        /* all records up to this one */
+	uint64_t bytes_max;   /* more is not worth while */
+	uint8_t *payload;
+	struct journal_merge *merge; /* NULL: they are only noted */
+};
+
+static enum rp_err note(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct merging *merging = arg;
+
+	(void)task;
+	return thin_note(&merging->thin, header->lsn, payload);
+}
+
+static enum rp_err put(struct task *task, struct merging *merging,
+    const struct record_header *header, struct bytes payload)
+{
+	if (journal_merge_bytes(merging->merge) > merging->bytes_max)
+		return RP_ERR_LIMIT;
+	return journal_merge_put(task, merging->merge, header, payload);
+}
+
+/* The parts of a group are changes of their own then: it is known that it happened. */
+static enum rp_err write_change(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct merging *merging = arg;
+	struct change_writer writer;
+	enum rp_err err;
+
+	if (header->lsn > merging->thin.last)
+		return RP_ERR_CORRUPT; /* it was read otherwise before */
+	change_begin(&writer, merging->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
+	err = thin_write(&merging->thin, header->lsn, payload, &writer);
+	if (err != RP_OK || (change_is_empty(&writer) && header->lsn != merging->last))
+		return err;
+	return put(task, merging, header, change_finish(&writer, true));
+}
+
+/* One record of the files that are merged. At their end there may be the beginning of a group; it is kept as it is. */
+static enum rp_err take(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct merging *merging = arg;
+
+	if (merging->volume->store->closing || merging->volume->catalog.destroyed)
+		return RP_ERR_CANCELED;
+	if (record == NULL)
+		return missing_first > merging->last ? RP_ERR_END : RP_ERR_CORRUPT;
+	if (record->header.lsn > merging->last)
+		return RP_ERR_END;
+	if (merging->merge != NULL && record->header.lsn > merging->thin.last)
+		return put(task, merging, &record->header, record->payload);
+	return replay_record(task, &merging->replay, record, missing_first, missing_last);
+}
+
+static enum rp_err read_all(struct task *task, struct merging *merging, replay_fn *fn)
+{
+	struct volume *volume = merging->volume;
+	enum rp_err err;
+
+	replay_init(&merging->replay, loop_log(volume->store->loop), fn, merging, 0);
+	err = journal_replay(task, volume->journal, 0, take, merging);
+	replay_fini(&merging->replay);
+	if (err == RP_OK && journal_damaged(volume->journal) != 0)
+		return RP_ERR_CORRUPT;
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
+static bool same_node(const struct catalog_node *a, const struct catalog_node *b)
+{
+	return a->entry.mailboxid == b->entry.mailboxid && bytes_eq(a->entry.name, b->entry.name) &&
+	       a->entry.special_use == b->entry.special_use &&
+	       a->entry.subscribed == b->entry.subscribed &&
+	       a->entry.uidvalidity == b->entry.uidvalidity &&
+	       a->entry.uidnext == b->entry.uidnext &&
+	       a->entry.highestmodseq == b->entry.highestmodseq &&
+	       a->entry.messages_count == b->entry.messages_count &&
+	       a->entry.unseen_count == b->entry.unseen_count &&
+	       a->entry.deleted_count == b->entry.deleted_count &&
+	       a->entry.bytes == b->entry.bytes && a->created_lsn == b->created_lsn &&
+	       a->changed_lsn == b->changed_lsn;
+}
+
+static bool same_catalog(const struct catalog *a, const struct catalog *b)
+{
+	bool same = a->count == b->count && a->ids_count == b->ids_count &&
+	            a->sums.mailboxid_next == b->sums.mailboxid_next &&
+	            a->sums.uidvalidity_last == b->sums.uidvalidity_last &&
+	            a->sums.messages_count == b->sums.messages_count &&
+	            a->sums.bytes == b->sums.bytes && a->delivered.count == b->delivered.count;
+
+	for (size_t i = 0; same && i < a->count; i++)
+		same = same_node(a->by_name[i], b->by_name[i]);
+	return same;
+}
+
+struct reading {
+	struct catalog catalog;
+	struct replay replay;
+};
+
+static enum rp_err read_change(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct reading *reading = arg;
+
+	(void)task;
+	return apply_to_catalog(&reading->catalog, NULL, header->lsn, payload);
+}
+
+static enum rp_err read_record(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct reading *reading = arg;
+
+	return replay_record(task, &reading->replay, record, missing_first, missing_last);
+}
+
+/* What is on the disk now makes the same of it. */
+static enum rp_err read_back(struct task *task, struct merging *merging)
+{
+	struct reading reading;
+	enum rp_err err;
+
+	catalog_init(&reading.catalog, merging->thin.catalog.names.key);
+	replay_init(&reading.replay, NULL, read_change, &reading, 0);
+	err = journal_merge_replay(task, merging->merge, read_record, &reading);
+	if (err == RP_OK && !same_catalog(&reading.catalog, &merging->thin.catalog))
+		err = RP_ERR_CORRUPT;
+	replay_fini(&reading.replay);
+	catalog_fini(&reading.catalog);
+	return err;
+}
+
+static enum rp_err make_file(struct task *task, struct merging *merging)
+{
+	enum rp_err err =
+	    journal_merge_begin(task, merging->volume->journal, merging->last, &merging->merge);
+
+	if (err == RP_OK)
+		err = read_all(task, merging, write_change);
+	if (err == RP_OK)
+		err = read_back(task, merging);
+	if (err != RP_OK)
+		journal_merge_abort(task, merging->merge);
+	else
+		err = journal_merge_end(task, merging->merge);
+	return err;
+}
+
+/* All records that every index and the newest catalog have. */
+static uint64_t bound_of(const struct volume *volume)
+{
+	return num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog));
+}
+
+static enum rp_err merge_files(struct task *task, struct merging *merging)
+{
+	struct volume *volume = merging->volume;
+	enum rp_err err;
+
+	merging->payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
+	if (merging->payload == NULL)
+		return RP_ERR_NOMEM;
+	thin_init(&merging->thin, volume->catalog.names.key);
+	err = read_all(task, merging, note);
+	if (err == RP_OK)
+		err = merging->thin.changes != 0 ? thin_ready(&merging->thin) : RP_ERR_LIMIT;
+	if (err == RP_OK)
+		err = make_file(task, merging);
+	thin_fini(&merging->thin);
+	free(merging->payload);
+	return err;
+}
+
+static enum rp_err merge(struct task *task, struct volume *volume)
+{
+	struct merging merging = {.volume = volume};
+	uint64_t bytes;
+	enum rp_err err = journal_remove_void(task, volume->journal);
+
+	if (err == RP_OK)
+		err = journal_mergeable(
+		    task, volume->journal, bound_of(volume), &merging.last, &bytes);
+	if (err != RP_OK || merging.last == 0 || bytes < volume->merge_at_bytes ||
+	    bytes < 2 * MERGE_ROW_BYTES * volume->catalog.sums.messages_count)
+		return err;
+	merging.bytes_max = bytes / 2;
+	err = merge_files(task, &merging);
+	/* Next time when as much has come again: what is read each time is paid for by what was written. */
+	volume->merge_at_bytes = 2 * bytes;
+	if (err == RP_OK) {
+		volume->merge_at_bytes = 0;
+		volume->store->merges_done++;
+	}
+	return err == RP_ERR_LIMIT ? RP_OK : err;
+}
+
+static enum rp_err run(struct task *task, struct volume *volume)
+{
+	struct store *store = volume->store;
+	enum rp_err err;
+
+	volume->merging = true;
+	store->merges++;
+	err = volume->catalog.destroyed ? RP_OK : merge(task, volume);
+	store->merges--;
+	volume->merging = false;
+	if (err != RP_OK && err != RP_ERR_CANCELED)
+		LOG(loop_log(store->loop), LOG_WARN, "volume.merge", LOG_STR("volume", volume->dir),
+		    LOG_STR("reason", err_name(err)));
+	return err;
+}
+
+static void merge_task(struct task *task, void *arg)
+{
+	struct volume *volume = arg;
+	struct store *store = volume->store;
+
+	blame_set(task, &volume->userid);
+	(void)!run(task, volume); /* it was told in the log; nobody waits for it */
+	volume_close(volume);
+	store_task_ended(store);
+}
+
+void merge_consider(struct volume *volume)
+{
+	struct store *store = volume->store;
+
+	if (volume->merging || volume->bare || volume->catalog.destroyed ||
+	    store->merges >= MERGES_MAX || commit_failed(store->commit) ||
+	    !journal_wants_merge(volume->journal, bound_of(volume)))
+		return;
+	volume->merging = true;
+	if (store_task_start(store, "merge", merge_task, volume))
+		volume_hold(volume);
+	else
+		volume->merging = false;
+}
+
+enum rp_err merge_now(struct task *task, struct volume *volume)
+{
+	return volume->merging ? RP_ERR_BUSY : run(task, volume);
+}

@@ -72,11 +72,15 @@ void journal_core_drop(struct journal *journal, uint64_t first)
 
 uint64_t journal_core_last(const struct journal *journal, size_t at)
 {
-	if (journal->files[at].last != 0)
-		return journal->files[at].last;
-	if (at + 1 < journal->files_count)
-		return journal->files[at + 1].first - 1;
-	return 0;
+	uint64_t last = journal->files[at].last;
+	uint64_t next = at + 1 < journal->files_count ? journal->files[at + 1].first : 0;
+
+	if (journal->files[at].merged)
+		return last;
+	/* One that was sealed, and then failed in a recovery, ends before its name says. */
+	if (next != 0 && (last == 0 || last >= next))
+		return next - 1;
+	return last;
 }
 
 void journal_core_path(const struct journal *journal, uint64_t first, uint64_t last,
@@ -140,7 +144,7 @@ static void drop_covered(struct journal *journal)
 			journal->voids = true;
 			continue;
 		}
-		if (last > covered)
+		if (file.merged)
 			covered = last;
 		journal->files[kept++] = file;
 	}

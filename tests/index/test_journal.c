@@ -171,20 +171,23 @@ IO_TASK_TEST(journal, an_error_of_the_callee_ends_the_replay)
 	journal_close(journal);
 }
 
-static void flip(struct task *task, uint64_t offset)
+static void flip_in(struct task *task, const char *path, uint64_t offset)
 {
 	struct file *file;
 	uint8_t byte;
 	size_t got;
 
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "users/0001/u/1-.journal",
-	                 FILE_READ | FILE_WRITE, &file),
-	    RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
 	cr_assert_eq(file_read(task, file, &byte, 1, offset, &got), RP_OK);
 	cr_assert_eq(got, 1);
 	byte ^= 0x10;
 	cr_assert_eq(file_write(task, file, &byte, 1, offset, false), RP_OK);
 	file_close(file);
+}
+
+static void flip(struct task *task, uint64_t offset)
+{
+	flip_in(task, "users/0001/u/1-.journal", offset);
 }
 
 /* Flip one byte at a time, anywhere: at most the record that it lies in is missing, and is said to be. */
@@ -257,6 +260,46 @@ IO_TASK_TEST(journal, what_lies_behind_a_files_last_record_is_no_damage)
 	journal = open_it(task);
 	assert_replay(task, journal, 0, 6, 0);
 	cr_assert_eq(journal_damaged(journal), 0);
+	journal_close(journal);
+}
+
+/* A recovery cannot write to a file that has the name of a sealed one already: what follows lies in one of its own, and counts. */
+IO_TASK_TEST(journal, a_sealed_file_may_end_before_its_name_says)
+{
+	enum { COUNT = 30, FAILED = 5 };
+	static uint8_t payload[1000];
+	struct journal *journal = open_it(task);
+	struct userid userid = log_user_id(1);
+	struct record record[COUNT + 1];
+
+	(void)arg;
+	journal_set_file_bytes(journal, 16 * 1024);
+	for (unsigned i = 1; i <= COUNT; i++) {
+		struct record_header sizes = { .payload_bytes = sizeof(payload) };
+
+		record[i] = (struct record){ .header = { .type = 1, .userid = userid } };
+		journal_number(journal, record_journal_bytes(&sizes), &record[i].header.lsn,
+		    &record[i].header.place);
+	}
+	for (unsigned run = 0; run < 2; run++) {
+		for (unsigned i = run == 0 ? 1 : FAILED; i <= COUNT; i++) {
+			const struct record *one = &record[i];
+
+			memset(payload, (int)i, sizeof(payload));
+			record[i].payload = bytes_of(payload, sizeof(payload));
+			record_fill(&record[i].header, record[i].payload, record[i].body);
+			if (run == 1 && i == FAILED)
+				cr_assert_eq(journal_give_up(task, journal, one), RP_OK);
+			cr_assert_eq(journal_write(task, journal, &one, 1, &(size_t){ 0 }), RP_OK);
+		}
+		journal_close(journal);
+		if (run == 0)
+			cr_assert_eq(
+			    journal_open_for_recovery(task, dir, &userid, 4, &journal), RP_OK);
+	}
+	flip_in(task, "users/0001/u/1-14.journal", 1024 + FAILED * 1096); /* what it had is not needed */
+	journal = open_it(task);
+	assert_replay(task, journal, 0, COUNT, 0);
 	journal_close(journal);
 }
 

@@ -1,5 +1,7 @@
 #include "index/apply.h"
 
+#include "index/compact.h"
+
 #include <stdlib.h>
 
 #include "io/base/log.h"
@@ -109,6 +111,8 @@ static void change_mailbox(struct mailbox *mailbox, const struct change_item *it
 		change_flags(mailbox, item, lsn);
 	} else if (item->type == CHANGE_ITEM_EXPUNGED) {
 		change_expunged(mailbox, item, lsn);
+	} else if (item->type == CHANGE_ITEM_BODY) {
+		table_set_body(mailbox->table, item->uid, item->body);
 	}
 }
 
@@ -119,6 +123,8 @@ static void apply_item(struct volume *volume, const struct change_item *item, ui
 	struct mailbox *mailbox = node != NULL ? node->loaded : NULL;
 	enum rp_err err;
 
+	if (item->type == CHANGE_ITEM_ROWS && volume->compacting != NULL)
+		compact_note(volume->compacting, item);
 	if (mailbox != NULL && item->type == CHANGE_ITEM_GONE)
 		mark_gone(mailbox, &node->entry);
 	if (item->type == CHANGE_ITEM_DESTROYED)
@@ -188,6 +194,18 @@ static enum rp_err replay_rows(
 	return RP_OK;
 }
 
+static enum rp_err replay_body(
+    struct task *task, struct table *table, const struct change_item *item)
+{
+	struct run run = { item->uid, item->uid };
+	struct runs uids = { .run = &run, .count = 1, .count_max = 1 };
+	enum rp_err err = table_prepare_rows(task, table, &uids);
+
+	if (err == RP_OK)
+		table_set_body(table, item->uid, item->body);
+	return err;
+}
+
 static enum rp_err replay_runs(
     struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
 {
@@ -228,6 +246,8 @@ enum rp_err apply_to_table(struct task *task, struct table *table, uint64_t mail
 			continue;
 		if (item.type == CHANGE_ITEM_ROWS)
 			err = replay_rows(task, table, &item, lsn);
+		else if (item.type == CHANGE_ITEM_BODY)
+			err = replay_body(task, table, &item);
 		else if (item.type == CHANGE_ITEM_FLAG || item.type == CHANGE_ITEM_EXPUNGED)
 			err = replay_runs(task, table, &item, lsn);
 	}

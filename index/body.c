@@ -110,8 +110,10 @@ enum rp_err body_finish(
 	if (err != RP_OK || put->stream == NULL)
 		return err;
 	err = dbox_stream_finish(task, put->stream, message, &put->ref);
-	if (err == RP_OK)
+	if (err == RP_OK) {
 		put->stream = NULL;
+		dbox_expect(put->volume->dbox, put->ref.file);
+	}
 	return err;
 }
 
@@ -121,6 +123,8 @@ void body_abort(struct body_put *put)
 		return;
 	if (put->stream != NULL)
 		dbox_stream_abort(put->stream);
+	if (put->ref.file != 0)
+		dbox_expect_no_more(put->volume->dbox, put->ref.file);
 	volume_close(put->volume);
 	free(put->p);
 	free(put);

@@ -17,6 +17,7 @@ static void breath_begin(struct breath *breath, struct volume *volume,
 	*breath = (struct breath){ .volume = volume,
 		.type = plan->type,
 		.record_flags = plan->record_flags,
+		.drops_dbox = plan->drops_dbox,
 		.measuring = measuring };
 	change_begin(&breath->writer, volume->store->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 }
@@ -40,6 +41,8 @@ static void flush(struct breath *breath, bool last)
 			header.place.dbox = breath->body_ref.file;
 			header.place.dbox_offset =
 			    (uint64_t)breath->body_ref.offset * DBOX_RECORD_ALIGN;
+		} else {
+			header.place.dbox = breath->drops_dbox;
 		}
 		breath->lsn = header.lsn;
 		volume->position = commit_append(volume->store->commit, &volume->settle, header,

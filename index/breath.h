@@ -17,6 +17,7 @@ struct breath {
 	struct volume *volume;
 	enum change_type type;
 	uint16_t record_flags;
+	uint32_t drops_dbox;
 	bool measuring;
 	bool ended;
 	uint32_t part;
@@ -37,6 +38,7 @@ struct breath_plan {
 	enum rp_err (*write)(struct breath *breath, void *arg);
 	void *arg;
 	uint16_t record_flags;
+	uint32_t drops_dbox; /* RECORD_DROPS_DBOX: this file */
 	bool grows; /* takes room that a full disk does not have: refused then */
 };
 

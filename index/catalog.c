@@ -493,6 +493,12 @@ enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *ite
 		return RP_OK;
 	case CHANGE_ITEM_DELIVERY:
 		return add_delivery(catalog, &item->delivery);
+	case CHANGE_ITEM_BODY:
+		if (node != NULL) /* its mailbox may have gone while its body was copied */
+			node->changed_lsn = lsn;
+		return RP_OK;
+	case CHANGE_ITEM_FILE_GONE:
+		return RP_OK;
 	case CHANGE_ITEM_COUNTERS:
 		if (node == NULL)
 			return RP_ERR_CORRUPT;

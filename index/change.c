@@ -17,6 +17,7 @@ const char *change_type_name(unsigned type)
 		[CHANGE_COPY] = "copy",
 		[CHANGE_MOVE] = "move",
 		[CHANGE_DESTROY] = "destroy",
+		[CHANGE_COMPACT] = "compact",
 	};
 
 	return type < CHANGE_TYPE_COUNT && names[type] != NULL ? names[type] : "unknown";
@@ -277,6 +278,13 @@ static bool take_delivery(struct bytes *in, struct delivery *out)
 	       take_varint(in, UINT64_MAX, &out->seconds);
 }
 
+static bool take_body(struct bytes *in, struct change_item *item)
+{
+	return take_mailboxid(in, &item->mailboxid) && take_varint32(in, &item->uid) &&
+	       item->uid != 0 && take_varint32(in, &item->body.file) &&
+	       take_varint32(in, &item->body.offset);
+}
+
 static bool take_item(unsigned type, struct bytes *in, struct change_item *item)
 {
 	switch (type) {
@@ -304,6 +312,10 @@ static bool take_item(unsigned type, struct bytes *in, struct change_item *item)
 		return true;
 	case CHANGE_ITEM_DELIVERY:
 		return take_delivery(in, &item->delivery);
+	case CHANGE_ITEM_BODY:
+		return take_body(in, item);
+	case CHANGE_ITEM_FILE_GONE:
+		return take_varint32(in, &item->body.file) && item->body.file != 0;
 	default:
 		return false;
 	}

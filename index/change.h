@@ -31,6 +31,7 @@ enum change_type {
 	CHANGE_COPY = 9,
 	CHANGE_MOVE = 10,
 	CHANGE_DESTROY = 11, /* all of this user's mail; RECORD_DESTROYS is set in its header */
+	CHANGE_COMPACT = 12, /* bodies lie elsewhere; at last their file is void, and RECORD_DROPS_DBOX set */
 	CHANGE_TYPE_COUNT
 };
 
@@ -49,6 +50,8 @@ enum change_item_type {
 	CHANGE_ITEM_EXPUNGED = 9,     /* these UIDs are no more */
 	CHANGE_ITEM_DESTROYED = 10,   /* the volume is no more */
 	CHANGE_ITEM_DELIVERY = 11,    /* by LMTP came the message with this key, so it is known when it comes again */
+	CHANGE_ITEM_BODY = 12,        /* this message's body lies here; its MODSEQ stays */
+	CHANGE_ITEM_FILE_GONE = 13,   /* nothing refers to this dbox file any more: it is no more */
 };
 
 enum {
@@ -108,7 +111,7 @@ struct change_rows {
 /* An item, checked; spans borrow from the payload. */
 struct change_item {
 	enum change_item_type type;
-	uint64_t mailboxid;              /* all but SUBSCRIPTION, SUMS, DESTROYED, DELIVERY */
+	uint64_t mailboxid;              /* all but SUBSCRIPTION, SUMS, DESTROYED, DELIVERY, FILE_GONE */
 	struct bytes name;               /* MAILBOX, NAME, SUBSCRIPTION; FLAG: the keyword */
 	bool on;                         /* SUBSCRIPTION, FLAG */
 	unsigned special_use;            /* MAILBOX */
@@ -119,6 +122,8 @@ struct change_item {
 	struct change_runs runs;         /* FLAG, EXPUNGED */
 	struct change_rows rows;         /* ROWS */
 	struct delivery delivery;        /* DELIVERY */
+	uint32_t uid;                    /* BODY */
+	struct dbox_ref body;            /* BODY; FILE_GONE: its file */
 };
 
 struct change_reader {
@@ -170,6 +175,10 @@ RP_MUST_USE bool change_put_sums(struct change_writer *writer, const struct chan
 RP_MUST_USE bool change_put_destroyed(struct change_writer *writer);
 RP_MUST_USE bool change_put_delivery(
     struct change_writer *writer, const struct delivery *delivery);
+
+RP_MUST_USE bool change_put_body(
+    struct change_writer *writer, uint64_t mailboxid, uint32_t uid, struct dbox_ref body);
+RP_MUST_USE bool change_put_file_gone(struct change_writer *writer, uint32_t file);
 
 /* As many of the runs from *at on as there is room for; *at is where to go on. True: all are in. */
 RP_MUST_USE bool change_put_flag(struct change_writer *writer, uint64_t mailboxid, unsigned flag,

@@ -182,6 +182,26 @@ bool change_put_delivery(struct change_writer *writer, const struct delivery *de
 	return item_end(writer);
 }
 
+bool change_put_body(
+    struct change_writer *writer, uint64_t mailboxid, uint32_t uid, struct dbox_ref body)
+{
+	if (!item_begin(writer, CHANGE_ITEM_BODY, CHANGE_ITEM_BYTES_MAX))
+		return false;
+	put_varint(writer, mailboxid);
+	put_varint(writer, uid);
+	put_varint(writer, body.file);
+	put_varint(writer, body.offset);
+	return item_end(writer);
+}
+
+bool change_put_file_gone(struct change_writer *writer, uint32_t file)
+{
+	if (!item_begin(writer, CHANGE_ITEM_FILE_GONE, CHANGE_ITEM_BYTES_MAX))
+		return false;
+	put_varint(writer, file);
+	return item_end(writer);
+}
+
 /* The count of runs comes first, so how many fit is asked before: the room for one run more is the count's own.
  * True: the last one is in. */
 static bool put_runs(struct change_writer *writer, const struct runs *uids, size_t *at)

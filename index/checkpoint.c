@@ -4,6 +4,7 @@
 
 #include "index/cache.h"
 #include "index/blame.h"
+#include "index/compact.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
 #include "index/view.h"
@@ -213,7 +214,7 @@ static enum rp_err remove_destroyed(struct task *task, struct volume *volume)
 {
 	enum rp_err err = remove_stale(task, volume);
 
-	while (err == RP_OK && volume->merging) /* it ends at its next record */
+	while (err == RP_OK && (volume->merging || volume->compact_runs)) /* they end soon */
 		err = task_sleep(task, CHECKPOINT_POLL_NS);
 	for (uint32_t i = 1; err == RP_OK && i <= dbox_last_file(volume->dbox); i++)
 		err = dbox_remove(task, volume->dbox, i);
@@ -254,6 +255,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	volume->checkpoint_after_ns = 0;
 	if (err == RP_OK)
 		merge_consider(volume);
+	if (err == RP_OK)
+		compact_consider(volume);
 	if (err != RP_OK) {
 		volume->checkpoint_after_ns =
 		    loop_now_ns(volume->store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;

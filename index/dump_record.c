@@ -76,6 +76,13 @@ static void say_item(struct dump *dump, const struct change_item *item)
 		    item->name.n != 0 ? dump_name(item->name, text) : "", item->on ? "on" : "off");
 		say_runs(dump, "uids", item->runs);
 		return;
+	case CHANGE_ITEM_BODY:
+		dump_say(dump, "  mailbox %llu: uid %u body %u.dbox+%llu", mailboxid, item->uid,
+		    item->body.file, (unsigned long long)item->body.offset * 16);
+		return;
+	case CHANGE_ITEM_FILE_GONE:
+		dump_say(dump, "  %u.dbox: gone", item->body.file);
+		return;
 	case CHANGE_ITEM_EXPUNGED:
 		dump_say(dump, "  mailbox %llu: expunged", mailboxid);
 		say_runs(dump, "uids", item->runs);

@@ -25,19 +25,34 @@ static enum rp_err find_row(
 	return err == RP_ERR_NOTFOUND ? RP_ERR_EXPUNGED : err;
 }
 
+/* Where its body lies may change while we wait. */
+static enum rp_err open_row(struct task *task, struct mailbox *mailbox, struct table_row *row,
+    struct dbox_body **out)
+{
+	struct volume *volume = mailbox->volume;
+	enum rp_err err = RP_ERR_EXPUNGED;
+
+	for (unsigned i = 0; i < ROW_TRIES_MAX && err == RP_ERR_EXPUNGED; i++) {
+		struct dbox_ref tried = row->body;
+
+		if (tried.file == 0)
+			return RP_ERR_EXPUNGED;
+		err = dbox_body_open(
+		    task, volume->dbox, &volume->settle, tried, row->emailid, out);
+		if (err != RP_ERR_EXPUNGED || find_row(task, mailbox, row->uid, row) != RP_OK ||
+		    (row->body.file == tried.file && row->body.offset == tried.offset))
+			break;
+	}
+	return err;
+}
+
 enum rp_err mailbox_body_open(
     struct task *task, struct mailbox *mailbox, uint32_t uid, struct dbox_body **out)
 {
-	struct volume *volume = mailbox->volume;
 	struct table_row row;
 	enum rp_err err = find_row(task, mailbox, uid, &row);
 
-	if (err != RP_OK)
-		return err;
-	if (row.body.file == 0)
-		return RP_ERR_EXPUNGED;
-	return dbox_body_open(
-	    task, volume->dbox, &volume->settle, row.body, row.emailid, out);
+	return err == RP_OK ? open_row(task, mailbox, &row, out) : err;
 }
 
 /* Its cache, opened at first use. NULL: it cannot be had now. */
@@ -77,16 +92,13 @@ void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid
 	cache_write(mailbox, false);
 }
 
-static enum rp_err render(struct task *task, struct mailbox *mailbox, const struct table_row *row,
+static enum rp_err render(struct task *task, struct mailbox *mailbox, struct table_row *row,
     struct arena *arena, struct bytes *entry)
 {
 	struct volume *volume = mailbox->volume;
 	struct dbox_body *body;
-	enum rp_err err;
+	enum rp_err err = open_row(task, mailbox, row, &body);
 
-	if (row->body.file == 0)
-		return RP_ERR_EXPUNGED;
-	err = dbox_body_open(task, volume->dbox, &volume->settle, row->body, row->emailid, &body);
 	if (err != RP_OK)
 		return err;
 	err = volume->store->settings.reader->render(task, body, arena, entry);

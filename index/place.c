@@ -168,12 +168,31 @@ static enum rp_err write_journal(struct task *task, struct place *place,
 	return err;
 }
 
+/* Files that these records make void. A record that is in its place says that they are gone: once it is, nobody asks again. */
+static enum rp_err drop_files(
+    struct task *task, struct place *place, const struct record *const *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct record_header *header = &records[i]->header;
+		enum rp_err err = RP_OK;
+
+		if ((header->flags & RECORD_DROPS_DBOX) != 0 && header->place.dbox != 0)
+			err = dbox_remove(task, place->dbox, (uint32_t)header->place.dbox);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
 /* Bodies first: a record that is in its place says that its body is. */
 enum rp_err place_records(struct task *task, struct place *place,
     const struct record *const *records, const bool *no_body, size_t count)
 {
 	enum rp_err err = place_all_bodies(task, place, records, no_body, count);
 	unsigned tries = 0;
+
+	if (err == RP_OK)
+		err = drop_files(task, place, records, count);
 
 	for (size_t at = 0; err == RP_OK && at < count;) {
 		size_t done;

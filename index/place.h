@@ -3,6 +3,8 @@
  *   each body -> dbox, at its place        fails: the file is sealed, a stand-in takes the rest    (dbox_give_up)
  *   each record -> journal, at its place   fails: the file ends here, the rest gets one of its own (journal_give_up)
  *
+ *   a dbox file that a record makes void is removed first
+ *
  * Settling and recovery go the same way. A file fails by itself when it gives EIO, or says that there is no room while the
  * file system has some. What cannot be mended so (no file can be made, the disk is full) is the caller's.
  */

@@ -6,6 +6,7 @@
 
 #include "index/apply.h"
 #include "index/checkpoint.h"
+#include "index/compact.h"
 #include "index/dbox/dbox_format.h"
 #include "index/dbox/dbox_scan.h"
 #include "index/mailbox_state.h"
@@ -390,14 +391,17 @@ static enum rp_err look_at_files(struct task *task, struct store *store,
 
 static enum rp_err check_open(struct task *task, struct repair *repair)
 {
-	enum rp_err err = check_journal(task, repair);
+	enum rp_err err = compact_hold(task, repair->volume);
 
+	if (err == RP_OK)
+		err = check_journal(task, repair);
 	if (err == RP_OK)
 		err = check_ahead(task, repair);
 	if (err == RP_OK)
 		err = check_bodies(task, repair);
 	if (err == RP_OK)
 		err = check_mailboxes(task, repair);
+	compact_let_go(repair->volume);
 	free(repair->unsound);
 	return err;
 }

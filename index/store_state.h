@@ -33,6 +33,9 @@ struct store {
 	unsigned checkpoints; /* that run */
 	unsigned merges;      /* likewise */
 	uint64_t merges_done;
+	unsigned compacts; /* that run */
+	uint64_t compacts_done; /* dbox files that were emptied */
+	uint64_t compacts_noted; /* rows that came to refer to one meanwhile */
 	bool closing; /* no new background work */
 };
 

@@ -163,6 +163,13 @@ void table_counts(const struct table *table, struct table_counts *out);
 RP_MUST_USE enum rp_err table_expunged_since(
     const struct table *table, uint64_t since, struct runs *out, bool *complete);
 
+/* Each message's body: live ones, and the expunged ones in `listed` (may be NULL). fn does not suspend. RP_ERR_BUSY: the table was
+ * replaced meanwhile: start over. Rows that are appended meanwhile may be met or not. */
+typedef enum rp_err table_body_fn(
+    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes);
+RP_MUST_USE enum rp_err table_bodies(struct task *task, struct table *table,
+    const struct runs *listed, table_body_fn *fn, void *arg);
+
 /* The history is known only for changes after this modseq (damage, a restored volume). */
 void table_forget_history(struct table *table, uint64_t modseq);
 

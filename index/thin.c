@@ -8,6 +8,7 @@
 
 enum {
 	PAGE_UIDS = 256,
+	FLAG_BODY = UINT32_MAX - 1, /* its place changes like a flag does: the last one counts */
 	NOTED_RUNS = 64, /* taken out of a record at a time */
 	ROWS_STAY_MAX =
 	    3, /* so many expunged ones between two others cost less than an item of their own */
@@ -238,6 +239,16 @@ static enum rp_err note_flags(struct thin *thin, const struct change_item *item,
 	return RP_OK;
 }
 
+static enum rp_err note_body(struct thin *thin, const struct change_item *item, uint64_t lsn)
+{
+	struct thin_mailbox *mailbox = have_mailbox(thin, item->mailboxid);
+
+	if (mailbox == NULL)
+		return RP_ERR_NOMEM;
+	note_flag(thin, mailbox, FLAG_BODY, (struct run){ item->uid, item->uid }, lsn);
+	return RP_OK;
+}
+
 static enum rp_err note_expunged(struct thin *thin, const struct change_item *item, uint64_t lsn)
 {
 	struct thin_mailbox *mailbox = have_mailbox(thin, item->mailboxid);
@@ -286,6 +297,8 @@ enum rp_err thin_note(struct thin *thin, uint64_t lsn, struct bytes payload)
 			err = note_flags(thin, &item, lsn);
 		else if (item.type == CHANGE_ITEM_EXPUNGED)
 			err = note_expunged(thin, &item, lsn);
+		else if (item.type == CHANGE_ITEM_BODY)
+			err = note_body(thin, &item, lsn);
 	}
 	if (err != RP_ERR_END)
 		return err;
@@ -524,6 +537,11 @@ static enum rp_err write_item(
 		return write_flag(thin, item, lsn, writer);
 	case CHANGE_ITEM_EXPUNGED:
 		return write_expunged(thin, item, lsn, writer);
+	case CHANGE_ITEM_BODY:
+		if (counts(thin, find_mailbox(thin, item->mailboxid), FLAG_BODY, item->uid, lsn))
+			fits = change_put_body(writer, item->mailboxid, item->uid, item->body);
+		break;
+	case CHANGE_ITEM_FILE_GONE: /* if it is there again it is found to be empty again */
 	case CHANGE_ITEM_NAME:
 	case CHANGE_ITEM_GONE:
 	case CHANGE_ITEM_SUBSCRIPTION:

@@ -254,6 +254,8 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	if (err == RP_OK)
 		err = dbox_open(task, volume->dir, &volume->userid, store->epoch, dbox_names,
 		    volume, &volume->dbox);
+	if (err == RP_OK && store->settings.dbox_file_bytes != 0)
+		dbox_set_file_bytes(volume->dbox, store->settings.dbox_file_bytes);
 	if (err == RP_OK)
 		err = start_catalog(task, volume, &files);
 	if (err == RP_OK)

@@ -46,6 +46,10 @@ struct volume {
 	uint64_t checkpoint_after_ns; /* not tried again before */
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */
 	uint64_t unwritten_bytes;     /* of the journal, since the last checkpoint began */
+	struct compact *compacting; /* NULL: no dbox file is being emptied */
+	bool compact_runs;          /* one is looked for, or emptied */
+	unsigned compact_holds;     /* while there are any, none runs: compact_hold() */
+	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */
 	bool merging;
 	uint64_t merge_at_bytes; /* of sealed journals: before it is not worth while */
 };

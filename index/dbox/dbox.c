@@ -294,12 +294,15 @@ enum rp_err dbox_core_renew(
 	return err;
 }
 
+static_assert(DBOX_NAMES_BYTES_MAX == DBOX_FILE_BYTES_MAX / 64, "dbox_core_has_room()");
+
 bool dbox_core_has_room(const struct dbox_file *file, uint64_t bytes)
 {
 	if (file->streaming || file->tail || file->full || file->removed || file->end == 0)
 		return false;
-	return file->end + bytes <= DBOX_FILE_BYTES_MAX ||
-	    file->end <= FORMAT_AREA_BYTES + DBOX_NAMES_BYTES_MAX;
+	/* One with a long text in the beginning takes something all the same. */
+	return file->end + bytes <= file->dbox->file_bytes_max ||
+	    file->end <= FORMAT_AREA_BYTES + file->dbox->file_bytes_max / 64;
 }
 
 /* Find out where the next record goes in a file that was there before, or cut off what an aborted stream left. */

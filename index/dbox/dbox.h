@@ -47,6 +47,9 @@ typedef enum rp_err dbox_names_fn(void *arg, struct arena *arena, struct bytes *
 RP_MUST_USE enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *userid,
     uint64_t epoch, dbox_names_fn *names, void *names_arg, struct dbox **out);
 
+/* Files take no more at this size, not at DBOX_FILE_BYTES_MAX. For tests, which meet several then. */
+void dbox_set_file_bytes(struct dbox *dbox, uint64_t bytes);
+
 /* Open bodies stay readable; streams must have ended. NULL is fine. */
 void dbox_close(struct dbox *dbox);
 
@@ -99,6 +102,21 @@ void dbox_body_close(struct dbox_body *body);
  * (a destroyed user's next life: see RECORD_DROPS_DBOX); a file that is void is removed, open bodies live on (RP_ERR_BUSY: a stream is
  * writing to it). */
 uint32_t dbox_last_file(const struct dbox *dbox);
+/* The first file behind this one that is there and takes nothing more; 0: none. Its bytes. To have it never take anything
+ * again (RP_ERR_BUSY: a stream is writing to it). */
+uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after);
+RP_MUST_USE enum rp_err dbox_file_bytes(
+    struct task *task, struct dbox *dbox, uint32_t file, uint64_t *bytes);
+RP_MUST_USE enum rp_err dbox_seal(struct dbox *dbox, uint32_t file);
+
+/* A body in this file is about to be referred to: until it is, or not, the file counts as one that is written to. Counted. */
+void dbox_expect(struct dbox *dbox, uint32_t file);
+void dbox_expect_no_more(struct dbox *dbox, uint32_t file);
+
+/* How many files there are, and what one may take. */
+size_t dbox_files_count(const struct dbox *dbox);
+uint64_t dbox_file_bytes_max(const struct dbox *dbox);
+
 void dbox_number_from(struct dbox *dbox, uint32_t first);
 RP_MUST_USE enum rp_err dbox_remove(struct task *task, struct dbox *dbox, uint32_t file);
 

@@ -32,6 +32,7 @@ struct dbox_file {
 	uint64_t nonce;    /* 0: its header has not been read */
 	uint64_t end;      /* where the next record goes; 0: not known */
 	bool streaming;    /* somebody has its end for himself */
+	unsigned expected; /* bodies in it that a change is about to refer to */
 	bool tail;         /* an aborted stream has left bytes behind `end` */
 	bool full;
 	bool removed;
@@ -48,6 +49,7 @@ struct dbox {
 	struct dbox_file **files; /* by number */
 	size_t files_count;
 	size_t files_max;
+	uint64_t file_bytes_max;
 	uint32_t last_number;    /* the newest there ever was */
 	struct dbox_file *open;  /* where small bodies go; NULL: to be chosen */
 	struct list idle;        /* open files that nobody uses, longest first */

@@ -209,6 +209,7 @@ enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *u
 	dbox->loop = task_loop(task);
 	dbox->names = names;
 	dbox->names_arg = names_arg;
+	dbox->file_bytes_max = DBOX_FILE_BYTES_MAX;
 	list_init(&dbox->idle);
 
 	enum rp_err err = list_files(task, dbox);
@@ -219,6 +220,87 @@ enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *u
 	}
 	*out = dbox;
 	return RP_OK;
+}
+
+void dbox_set_file_bytes(struct dbox *dbox, uint64_t bytes)
+{
+	dbox->file_bytes_max = bytes;
+}
+
+uint64_t dbox_file_bytes_max(const struct dbox *dbox)
+{
+	return dbox->file_bytes_max;
+}
+
+size_t dbox_files_count(const struct dbox *dbox)
+{
+	return dbox->files_count;
+}
+
+uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after)
+{
+	for (size_t i = lower(dbox, after + 1); i < dbox->files_count; i++) {
+		const struct dbox_file *file = dbox->files[i];
+		bool is_old = i + DBOX_CORE_APPEND_MAX < dbox->files_count;
+
+		/* The newest stays: its number would be given out again. */
+		if (file->streaming || file->expected > 0 || file->removed ||
+		    file == dbox->open || file->number == dbox->last_number)
+			continue;
+		if (is_old || file->full ||
+		    (file->end != 0 && !dbox_core_has_room(file, DBOX_INLINE_BYTES_MAX)))
+			return file->number;
+	}
+	return 0;
+}
+
+enum rp_err dbox_seal(struct dbox *dbox, uint32_t number)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+
+	if (file == NULL)
+		return RP_ERR_NOTFOUND;
+	if (file->streaming || file->expected > 0)
+		return RP_ERR_BUSY;
+	file->full = true;
+	if (dbox->open == file)
+		dbox->open = NULL;
+	return RP_OK;
+}
+
+void dbox_expect(struct dbox *dbox, uint32_t number)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+
+	RP_ASSERT(file != NULL);
+	file->expected++;
+}
+
+void dbox_expect_no_more(struct dbox *dbox, uint32_t number)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+
+	if (file == NULL)
+		return; /* all of the user's mail was destroyed meanwhile */
+	RP_ASSERT(file->expected > 0);
+	file->expected--;
+}
+
+enum rp_err dbox_file_bytes(
+    struct task *task, struct dbox *dbox, uint32_t number, uint64_t *bytes)
+{
+	struct dbox_file *file = dbox_core_find(dbox, number);
+
+	if (file == NULL)
+		return RP_ERR_NOTFOUND;
+
+	enum rp_err err = dbox_core_use(task, file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_size(task, file->file, bytes);
+	dbox_core_release(file);
+	return err;
 }
 
 void dbox_close(struct dbox *dbox)

@@ -134,7 +134,7 @@ static unsigned change(struct task *task, struct volume *volume, uint64_t seed, 
 			checkpoint(task, volume);
 	}
 	checkpoint(task, volume);
-	model_check(task, volume, &model, 1000);
+	model_check(task, volume, &model, 1);
 	return (unsigned)(volume->store->merges_done - before);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "index/checkpoint.h"
+#include "index/compact.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
@@ -350,6 +351,17 @@ static void merge(struct task *task, struct client *client)
 	machine->tally->merges += client->shard->store->merges_done - before;
 }
 
+static void compact(struct task *task, struct client *client)
+{
+	struct machine *machine = client->machine;
+	enum rp_err err = compact_now(task, client->volume);
+
+	machine_tell(
+	    machine, "client %u.%u: compacts: %s", client->number, client->ops - 1, err_name(err));
+	if (err != RP_ERR_BUSY)
+		(void)machine_is_well(machine, err);
+}
+
 static void wait_durable(struct task *task, struct client *client)
 {
 	(void)machine_is_well(client->machine,
@@ -377,6 +389,8 @@ static void do_one(struct task *task, struct client *client)
 		checkpoint(task, client);
 	else if (what < 93)
 		merge(task, client);
+	else if (what < 94)
+		compact(task, client);
 	else if (what < 95)
 		wait_durable(task, client);
 	else if (what < 97)

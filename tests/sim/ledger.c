@@ -108,6 +108,7 @@ static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
 		ledger->first++;
 	state = &ledger->state[ledger->count++ % LEDGER_STATES];
 	state->lsn = volume->catalog.lsn;
+	state->lsn_last = volume->catalog.lsn;
 	state->position = volume->position;
 	state->blank = false;
 	state->destroyed = false;
@@ -131,7 +132,8 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 		    (unsigned long long)state_of(ledger, ledger->durable)->lsn,
 		    (unsigned long long)ledger->acknowledged_lsn,
 		    (unsigned long long)ledger->revealed_lsn);
-	MODEL_EQ(state_of(ledger, found)->lsn, volume->replayed_lsn);
+	MODEL_CHECK(state_of(ledger, found)->lsn_last >= volume->replayed_lsn);
+	state_of(ledger, found)->lsn_last = volume->replayed_lsn;
 	ledger->tally->found++;
 	ledger->tally->changes_dropped += last - 1 - found;
 	ledger->tally->changes_kept += found - ledger->durable;
@@ -150,6 +152,12 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 	} else if (!ledger_newest(ledger)->blank && !ledger_newest(ledger)->destroyed) {
 		model_check_names(volume, &ledger_newest(ledger)->model);
 	}
+}
+
+void ledger_unchanged(struct ledger *ledger, const struct volume *volume)
+{
+	ledger_newest(ledger)->lsn_last = volume->catalog.lsn;
+	ledger->lsn_seen = volume->catalog.lsn;
 }
 
 static const struct model_mailbox *same_mailbox(const struct model *model, uint64_t mailboxid)

@@ -18,6 +18,7 @@ enum {
 
 struct ledger_state {
 	uint64_t lsn;
+	uint64_t lsn_last; /* so it is up to here: bodies were moved, which nobody can tell */
 	uint64_t position; /* in the commit log of this life */
 	bool blank;        /* nothing was ever written */
 	bool destroyed;
@@ -100,6 +101,8 @@ void ledger_found(struct ledger *ledger, struct volume *volume);
 /* One change was just made: the next state. more: and others after it, in the same step; each is one record then. */
 void ledger_changed(
     struct ledger *ledger, struct volume *volume, const struct model_op *op, bool more);
+/* Records were made that change nothing that can be seen. */
+void ledger_unchanged(struct ledger *ledger, const struct volume *volume);
 void ledger_destroyed(struct ledger *ledger, struct volume *volume);
 
 /* The log is durable up to this position. */

@@ -147,6 +147,10 @@ static void change(struct machine *machine, struct ledger *ledger, struct volume
 {
 	struct actor *actor = actor_of(machine, ledger);
 
+	if (actor == NULL && volume->compact_runs) {
+		ledger_unchanged(ledger, volume);
+		return;
+	}
 	if (actor == NULL)
 		assert_panic("user %u: LSN %llu, and nobody made a change after %llu",
 		    (unsigned)(ledger - machine->ledger), (unsigned long long)volume->catalog.lsn,
@@ -196,6 +200,7 @@ bool machine_step(struct machine *machine)
 		for (unsigned i = 0; i < MACHINE_USERS; i++)
 			machine_look(machine, &machine->ledger[i]);
 	server_read_logs(machine);
+	server_count(machine);
 	return more;
 }
 
@@ -445,6 +450,10 @@ static void live(struct machine *machine)
 		in_order = server_ended_well(machine);
 	} else {
 		crash(machine);
+	}
+	for (unsigned i = 0; i < life->shards_count; i++) {
+		machine->tally->compacts += machine->shard[i].compacts;
+		machine->tally->compacts_noted += machine->shard[i].compacts_noted;
 	}
 	server_gone(machine);
 	keep_evil(machine);

@@ -80,6 +80,8 @@ struct shard {
 	struct store *store;
 	struct arena arena;
 	unsigned clients; /* tasks that are at work */
+	uint64_t compacts;       /* as its store counts, while it is open */
+	uint64_t compacts_noted;
 	bool up;          /* the store is open */
 	bool placed;
 	bool ended;

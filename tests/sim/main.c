@@ -186,8 +186,7 @@ static void print_tally(struct sim_run *run)
 	}
 	TALLY_MUST(MUST)
 #undef MUST
-	printf("   not built yet: MOVE and COPY while compaction marks\n"
-	       "and:\n");
+	printf("and:\n");
 #define MORE(name, text) printf("%12llu %s\n", (unsigned long long)tally->name, text);
 	TALLY_MORE(MORE)
 #undef MORE

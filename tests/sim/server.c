@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/lmtp/spool.h"
+#include "index/store_state.h"
 #include "tests/sim/client.h"
 #include "tests/sim/mailman.h"
 
@@ -13,6 +14,7 @@ struct store_settings server_settings(unsigned shards_count)
 	    .commit_file_bytes = 256 * 1024,
 	    .unsettled_bytes_max = 2 * 1024 * 1024,
 	    .journal_file_bytes = 6 * 1024,
+	    .dbox_file_bytes = 24 * 1024,
 	    .volumes_bytes_max = 48 * 1024, /* so small that volumes are closed and opened */
 	    .reader = &model_reader};
 }
@@ -210,6 +212,18 @@ void server_gone(struct machine *machine)
 		machine->shard[i].store = NULL;
 		log_close(machine->shard[i].log);
 		machine->shard[i].log = NULL;
+	}
+}
+
+void server_count(struct machine *machine)
+{
+	for (unsigned i = 0; i < machine->life.shards_count; i++) {
+		struct shard *shard = &machine->shard[i];
+
+		if (shard->store == NULL)
+			continue;
+		shard->compacts = shard->store->compacts_done;
+		shard->compacts_noted = shard->store->compacts_noted;
 	}
 }
 

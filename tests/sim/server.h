@@ -19,6 +19,9 @@ bool server_ended_well(const struct machine *machine);
 void server_gone(struct machine *machine);
 
 /* What the shards have logged is taken out (and printed, if that is wanted). */
+/* What the stores have counted, before they are gone. */
+void server_count(struct machine *machine);
+
 void server_read_logs(struct machine *machine);
 
 /* Another server on the same DATA: it must be refused while the first one has it. */

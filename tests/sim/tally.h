@@ -20,6 +20,7 @@
 	X(second_servers, "second servers refused")                                                \
 	X(clock_jumps, "jumps of the clock")                                                       \
 	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
+	X(compacts_noted, "messages copied or moved while the file of their bodies was emptied")   \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
 	X(deliveries, "messages delivered by LMTP")                                                \
 	X(changes_dropped, "changes that nobody was told of, gone after a crash")                  \
@@ -44,6 +45,7 @@
 	X(users_destroyed, "users deleted")                                                        \
 	X(checkpoints, "checkpoints asked for")                                                    \
 	X(merges, "merges of journals")                                                            \
+	X(compacts, "files of bodies emptied")                                                     \
 	X(reads_failed, "reads failed")                                                            \
 	X(writes_failed, "writes failed")                                                          \
 	X(writes_refused, "writes refused: no space")                                              \

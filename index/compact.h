@@ -1,0 +1,36 @@
+/* compact.h -- a dbox file most of whose bodies nobody refers to any more is emptied, and goes.
+ *
+ *   looked for: all indexes are scanned                         (compact_scan.c)
+ *     -> the file takes nothing more; from now on each new row that refers to it is noted
+ *     -> scanned: which messages' bodies lie in it -> each body copied to the file in use, in one record with the new places
+ *        of all messages that share it -> what was noted meanwhile likewise, until nothing is
+ *     -> a record: the file is void -> durable -> settled, by which the file is removed (place.h); who has it open reads on
+ *
+ * What is live is what an index refers to, or a view still lists; no stored count is believed. An index or a body that cannot be
+ * read stops it. A crash leaves less to copy for the next time, or a file without a live body.
+ */
+#ifndef RP_INDEX_COMPACT_H
+#define RP_INDEX_COMPACT_H
+
+#include "index/change.h"
+#include "index/volume_state.h"
+
+enum { COMPACTS_MAX = 1 }; /* of a shard at the same time */
+
+struct compact;
+
+/* Start one if it may be worth while. No task. */
+void compact_consider(struct volume *volume);
+
+/* Empty what files are worth it, now. RP_ERR_BUSY: one is under way. For tests and tools. */
+RP_MUST_USE enum rp_err compact_now(struct task *task, struct volume *volume);
+
+/* Between these none runs, and no file goes: for who knows places of bodies over suspensions. One that is under way ends early.
+ * compact_let_go() also after an error. */
+RP_MUST_USE enum rp_err compact_hold(struct task *task, struct volume *volume);
+void compact_let_go(struct volume *volume);
+
+/* In a change's breath: these rows are new. */
+void compact_note(struct compact *compact, const struct change_item *item);
+
+#endif

@@ -1,0 +1,154 @@
+/* Looking through a user's indexes for what refers to his dbox files. */
+#include <stdlib.h>
+
+#include "index/compact_core.h"
+#include "index/dbox/dbox_format.h"
+#include "index/mailbox_state.h"
+#include "index/view.h"
+
+enum { SCAN_TRIES_MAX = 8 }; /* a table is replaced by a checkpoint now and then */
+
+enum rp_err compact_core_add(struct compact_rows *rows, const struct compact_row *row)
+{
+	if (rows->count == rows->max) {
+		size_t max = 2 * rows->max + 64;
+		struct compact_row *p = realloc(rows->row, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		rows->row = p;
+		rows->max = max;
+	}
+	rows->row[rows->count++] = *row;
+	return RP_OK;
+}
+
+static enum rp_err scan_mailbox(
+    struct task *task, struct volume *volume, uint64_t mailboxid, table_body_fn *fn, void *arg)
+{
+	struct mailbox *mailbox;
+	enum rp_err err = mailbox_open_id(task, volume, mailboxid, &mailbox);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	err = RP_ERR_BUSY;
+	for (unsigned i = 0; err == RP_ERR_BUSY && i < SCAN_TRIES_MAX; i++) {
+		struct runs listed = RUNS_EMPTY;
+
+		err = view_listed(mailbox, &listed);
+		if (err == RP_OK)
+			err = table_bodies(task, mailbox->table, &listed, fn, arg);
+		runs_fini(&listed);
+	}
+	mailbox_close(mailbox);
+	return err;
+}
+
+/* Each mailbox; *mailboxid: the one that is scanned. */
+static enum rp_err scan(
+    struct task *task, struct volume *volume, uint64_t *mailboxid, table_body_fn *fn, void *arg)
+{
+	const struct catalog *catalog = &volume->catalog;
+	enum rp_err err = RP_OK;
+
+	*mailboxid = 0;
+	while (err == RP_OK) {
+		size_t i = 0;
+
+		if (compact_core_must_end(volume))
+			return RP_ERR_CANCELED;
+		while (i < catalog->ids_count && catalog->by_id[i]->entry.mailboxid <= *mailboxid)
+			i++;
+		if (i == catalog->ids_count)
+			return RP_OK;
+		*mailboxid = catalog->by_id[i]->entry.mailboxid;
+		err = scan_mailbox(task, volume, *mailboxid, fn, arg);
+	}
+	return err;
+}
+
+struct collecting {
+	struct compact *compact;
+	uint64_t mailboxid;
+};
+
+static enum rp_err collect(
+    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
+{
+	struct collecting *collecting = arg;
+	struct compact *compact = collecting->compact;
+	struct compact_row row = {collecting->mailboxid, emailid, uid, body.offset};
+
+	(void)size_bytes;
+	return body.file == compact->file ? compact_core_add(&compact->rows, &row) : RP_OK;
+}
+
+enum rp_err compact_core_scan(struct task *task, struct compact *compact)
+{
+	struct collecting collecting = {.compact = compact};
+
+	return scan(task, compact->volume, &collecting.mailboxid, collect, &collecting);
+}
+
+/* How much of each file is referred to. What is shared counts twice: then it stays a little longer. */
+struct weighing {
+	uint64_t *live; /* files_count of them, by number */
+	uint32_t files_count;
+	uint64_t mailboxid;
+};
+
+static enum rp_err weigh(
+    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
+{
+	struct weighing *weighing = arg;
+
+	(void)uid;
+	(void)emailid;
+	if (body.file < weighing->files_count)
+		weighing->live[body.file] += dbox_format_record_bytes(size_bytes);
+	return RP_OK;
+}
+
+static enum rp_err lightest(struct task *task, struct volume *volume,
+    const struct weighing *weighing, uint32_t after, uint32_t *file)
+{
+	uint32_t number = after;
+	double least = 0.5;
+
+	*file = 0;
+	while ((number = dbox_next_sealed(volume->dbox, number)) != 0) {
+		uint64_t bytes = 0;
+		enum rp_err err = dbox_file_bytes(task, volume->dbox, number, &bytes);
+
+		/* One that cannot be read is left as it is: for repair to say so. */
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM)
+			return err;
+		if (err != RP_OK || bytes == 0 || number >= weighing->files_count)
+			continue;
+
+		double share = (double)weighing->live[number] / (double)bytes;
+
+		if (share >= least)
+			continue;
+		least = share;
+		*file = number;
+	}
+	return RP_OK;
+}
+
+enum rp_err compact_core_choose(
+    struct task *task, struct volume *volume, uint32_t after, uint32_t *file)
+{
+	struct weighing weighing = {.files_count = dbox_last_file(volume->dbox) + 1};
+	enum rp_err err;
+
+	*file = 0;
+	weighing.live = calloc(weighing.files_count, sizeof(*weighing.live));
+	if (weighing.live == NULL)
+		return RP_ERR_NOMEM;
+	err = scan(task, volume, &weighing.mailboxid, weigh, &weighing);
+	if (err == RP_OK)
+		err = lightest(task, volume, &weighing, after, file);
+	free(weighing.live);
+	return err;
+}

@@ -169,6 +169,9 @@ void store_stats(const struct store *store, struct store_stats *out)
 		recover_report(store->recover, &report);
 	*out = (struct store_stats){
 		.files_sealed = commit.files_sealed + report.files_sealed,
+		.journal_merges = store->merges_done,
+		.dbox_compactions = store->compacts_done,
+		.compacting = store->merges + store->compacts,
 		.users_unrecovered = store->recover != NULL ? recover_left(store->recover) : 0,
 	};
 }

@@ -59,6 +59,9 @@ RP_MUST_USE enum rp_err store_recovered(struct task *task, struct store *store);
 struct store_stats {
 	uint64_t files_sealed;      /* users' files that failed: what was to go there lies in others */
 	uint64_t users_unrecovered; /* whose records of earlier runs are not in their places yet */
+	uint64_t journal_merges;    /* sealed journals of a user became one; */
+	uint64_t dbox_compactions;  /* files of bodies that were emptied, and removed */
+	uint64_t compacting;        /* of both, under way now */
 };
 void store_stats(const struct store *store, struct store_stats *out);
 

@@ -7,7 +7,7 @@ static json_int_t value(const struct stat_counter *counter)
 
 json_t *admin_stats_json(const struct shard_stats *stats)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"connections", value(&stats->connections),
 		"connections_total", value(&stats->connections_total),
 		"tls_handshakes", value(&stats->tls_handshakes),
@@ -20,6 +20,9 @@ json_t *admin_stats_json(const struct shard_stats *stats)
 		"deliveries", value(&stats->deliveries),
 		"files_sealed", value(&stats->files_sealed),
 		"users_unrecovered", value(&stats->users_unrecovered),
+		"journal_merges", value(&stats->journal_merges),
+		"dbox_compactions", value(&stats->dbox_compactions),
+		"compacting", value(&stats->compacting),
 		"command_p50_ns", (json_int_t)stat_hist_quantile(&stats->command_ns, 500),
 		"command_p99_ns", (json_int_t)stat_hist_quantile(&stats->command_ns, 990));
 }

@@ -159,6 +159,9 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 		store_stats(shard->store, &store);
 		stats->files_sealed.value = store.files_sealed;
 		stats->users_unrecovered.value = store.users_unrecovered;
+		stats->journal_merges.value = store.journal_merges;
+		stats->dbox_compactions.value = store.dbox_compactions;
+		stats->compacting.value = store.compacting;
 	}
 	return RP_OK;
 }

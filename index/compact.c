@@ -248,6 +248,7 @@ static enum rp_err take_body(struct task *task, struct moving *moving, uint8_t *
 	if (err != RP_OK)
 		return err;
 	moving->message = *dbox_body_message(body);
+	moving->compact->copied_bytes = dbox_body_bytes(body);
 	err = copy_bytes(task, body, moving->put, p);
 	dbox_body_close(body);
 	if (err == RP_OK && !body_is_inline(moving->put))
@@ -268,6 +269,7 @@ static enum rp_err move(struct task *task, struct compact *compact, const struct
 	    .grows = true};
 	enum rp_err err = RP_OK;
 
+	compact->copied_bytes = 0;
 	if (before != NULL) {
 		moving.to = before->to;
 	} else {
@@ -300,6 +302,7 @@ static int by_offset(const void *a, const void *b)
 static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t *p)
 {
 	const struct compact_rows *rows = &compact->rows;
+	struct volume *volume = compact->volume;
 	enum rp_err err = RP_OK;
 
 	if (rows->count > 0)
@@ -314,7 +317,8 @@ static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t
 			return RP_ERR_CANCELED;
 		err = move(task, compact, &rows->row[at], n, p);
 		if (err == RP_OK)
-			err = task_pause(task);
+			err = pace_spend(task, volume->store, &volume->compact_pace,
+			    2 * compact->copied_bytes); /* read, and written */
 	}
 	return err;
 }
@@ -440,6 +444,7 @@ static enum rp_err run(struct task *task, struct volume *volume)
 
 	volume->compact_runs = true;
 	store->compacts++;
+	pace_begin(&volume->compact_pace, store);
 	err = volume->catalog.destroyed ? RP_OK : compact(task, volume);
 	if (err != RP_OK && compact_core_must_end(volume))
 		err = RP_ERR_CANCELED;

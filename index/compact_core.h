@@ -26,6 +26,7 @@ struct compact {
 	struct compact_moved *moved; /* by offset: what has another place already */
 	size_t moved_count;
 	size_t moved_max;
+	uint64_t copied_bytes; /* of the newest body; 0: it had its place already */
 	bool failed; /* something could not be noted */
 };
 

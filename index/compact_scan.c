@@ -6,7 +6,10 @@
 #include "index/mailbox_state.h"
 #include "index/view.h"
 
-enum { SCAN_TRIES_MAX = 8 }; /* a table is replaced by a checkpoint now and then */
+enum {
+	SCAN_TRIES_MAX = 8,  /* a table is replaced by a checkpoint now and then */
+	SCAN_ROW_BYTES = 20, /* that are looked at */
+};
 
 enum rp_err compact_core_add(struct compact_rows *rows, const struct compact_row *row)
 {
@@ -62,7 +65,12 @@ static enum rp_err scan(
 		if (i == catalog->ids_count)
 			return RP_OK;
 		*mailboxid = catalog->by_id[i]->entry.mailboxid;
+		uint64_t rows = catalog->by_id[i]->entry.messages_count;
+
 		err = scan_mailbox(task, volume, *mailboxid, fn, arg);
+		if (err == RP_OK)
+			err = pace_spend(
+			    task, volume->store, &volume->compact_pace, rows * SCAN_ROW_BYTES);
 	}
 	return err;
 }

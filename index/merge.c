@@ -5,6 +5,7 @@
 #include "index/apply.h"
 #include "index/blame.h"
 #include "index/journal_merge.h"
+#include "index/pace.h"
 #include "index/replay.h"
 #include "index/thin.h"
 #include "io/base/log.h"
@@ -18,6 +19,7 @@ struct merging {
 	uint64_t bytes_max;   /* more is not worth while */
 	uint8_t *payload;
 	struct journal_merge *merge; /* NULL: they are only noted */
+	struct pace pace;
 };
 
 static enum rp_err note(
@@ -62,6 +64,13 @@ static enum rp_err take(struct task *task, void *arg, const struct record *recor
 
 	if (merging->volume->store->closing || merging->volume->catalog.destroyed)
 		return RP_ERR_CANCELED;
+	if (record != NULL && record->header.lsn <= merging->last) {
+		enum rp_err err = pace_spend(task, merging->volume->store, &merging->pace,
+		    record_journal_bytes(&record->header));
+
+		if (err != RP_OK)
+			return err;
+	}
 	if (record == NULL)
 		return missing_first > merging->last ? RP_ERR_END : RP_ERR_CORRUPT;
 	if (record->header.lsn > merging->last)
@@ -204,6 +213,7 @@ static enum rp_err merge(struct task *task, struct volume *volume)
 	    bytes < 2 * MERGE_ROW_BYTES * volume->catalog.sums.messages_count)
 		return err;
 	merging.bytes_max = bytes / 2;
+	pace_begin(&merging.pace, volume->store);
 	err = merge_files(task, &merging);
 	/* Next time when as much has come again: what is read each time is paid for by what was written. */
 	volume->merge_at_bytes = 2 * bytes;

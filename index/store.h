@@ -27,6 +27,8 @@ struct store_settings {
 	unsigned shards_count;
 	uint64_t commit_file_bytes;
 	uint64_t unsettled_bytes_max;
+	uint64_t background_bytes_per_s; /* read and written by merges and compaction; 0: as they can */
+	unsigned background_share;       /* of the time, in percent, that each of them works; 0: likewise */
 	uint64_t journal_file_bytes; /* a journal is sealed beyond; 0: JOURNAL_FILE_BYTES_MAX. Tests ask for less */
 	uint64_t dbox_file_bytes;    /* likewise of a dbox file */
 	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */

@@ -31,6 +31,7 @@ struct store {
 	unsigned tasks;             /* background tasks that run */
 	struct task_queue tasks_ended;
 	unsigned checkpoints; /* that run */
+	uint64_t paced_ns;    /* until then background work has spent its bytes */
 	unsigned merges;      /* likewise */
 	uint64_t merges_done;
 	unsigned compacts; /* that run */

@@ -12,6 +12,7 @@
 #include "index/catalog.h"
 #include "index/dbox/dbox.h"
 #include "index/journal.h"
+#include "index/pace.h"
 #include "index/store_state.h"
 
 enum {
@@ -47,6 +48,7 @@ struct volume {
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */
 	uint64_t unwritten_bytes;     /* of the journal, since the last checkpoint began */
 	struct compact *compacting; /* NULL: no dbox file is being emptied */
+	struct pace compact_pace;
 	bool compact_runs;          /* one is looked for, or emptied */
 	unsigned compact_holds;     /* while there are any, none runs: compact_hold() */
 	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */

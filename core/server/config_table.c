@@ -76,6 +76,10 @@ const struct config_key config_keys[] = {
 	    "memory of a shard for mail that is durable in the log but not yet in its user's files" },
 	{ "storage", "idle_volumes_memory", CONFIG_SIZE, FIELD(volumes_bytes_max), "256MiB", 1 * MIB, 64 * GIB,
 	    "memory of a shard for indexes of users who are away" },
+	{ "storage", "background_rate", CONFIG_SIZE, FIELD(background_bytes_per_s), "32MiB", 1 * MIB, 64 * GIB,
+	    "bytes in a second that a shard's clearing up (of journals and bodies) reads and writes" },
+	{ "storage", "background_share", CONFIG_COUNT, FIELD(background_share), "25", 1, 100,
+	    "percent of the time that it works; the rest it sleeps" },
 
 	{ "limits", "appendlimit", CONFIG_SIZE, FIELD(appendlimit_bytes), "64MiB", 64 * KIB, 2 * GIB - 1,
 	    "the largest message" },

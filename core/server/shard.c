@@ -175,6 +175,8 @@ static void open_store(struct task *task, void *arg)
 		.commit_file_bytes = shard->config->commit_file_bytes,
 		.unsettled_bytes_max = shard->config->unsettled_bytes_max,
 		.volumes_bytes_max = shard->config->volumes_bytes_max,
+		.background_bytes_per_s = shard->config->background_bytes_per_s,
+		.background_share = (unsigned)shard->config->background_share,
 		.reader = &message_reader,
 		.may_recover = may_recover,
 		.changed = shard_log_changed,

@@ -34,7 +34,7 @@ static struct store *open_store(struct task *task, uint64_t epoch)
 }
 
 /* All is in its files, and the indexes have it. */
-static void checkpoint(struct task *task, struct volume *volume)
+static void checkpoint_once(struct task *task, struct volume *volume)
 {
 	struct store *store = volume->store;
 	enum rp_err err;
@@ -44,6 +44,11 @@ static void checkpoint(struct task *task, struct volume *volume)
 	while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY)
 		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
 	cr_assert_eq(err, RP_OK);
+}
+
+static void checkpoint(struct task *task, struct volume *volume)
+{
+	checkpoint_once(task, volume);
 	while (volume->merging)
 		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
 }
@@ -173,6 +178,101 @@ IO_TASK_TEST(merge, has_the_same_effect)
 		run_seed(task, seed);
 }
 
+static void expunge_all(struct task *task, struct volume *volume)
+{
+	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct runs changed = RUNS_EMPTY;
+	struct runs modified = RUNS_EMPTY;
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, NULL, &store, &changed, &modified), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+	runs_fini(&changed);
+	runs_fini(&modified);
+}
+
+static enum rp_err keep_file(struct task *task, struct volume *volume, struct arena *arena,
+    struct bytes name, struct bytes *out)
+{
+	char path[VOLUME_PATH_BYTES];
+	struct file *file;
+	uint64_t size;
+	uint8_t *p;
+	size_t got;
+
+	volume_path(volume, path, "%.*s", BYTES_FMT(name));
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &size), RP_OK);
+	p = arena_alloc(arena, size);
+	cr_assert_not_null(p);
+	cr_assert_eq(file_read(task, file, p, size, 0, &got), RP_OK);
+	file_close(file);
+	*out = bytes_of(p, got);
+	return RP_OK;
+}
+
+/* The old files are there beside the merged one, as a crash leaves them: they are void, and go at the next merge. */
+IO_TASK_TEST(merge, what_a_crash_leaves_is_void)
+{
+	struct store *store = open_store(task, 1);
+	struct arena arena;
+	struct dir_entry *entries;
+	struct volume *volume;
+	struct bytes *content;
+	size_t count;
+	size_t files;
+	size_t files_after;
+	uint64_t digest;
+
+	(void)arg;
+	arena_init(&arena, 4 * 1024 * 1024);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	for (unsigned i = 0; i < 200; i++) {
+		made_append(task, volume, "INBOX", MAIL_DELETED, "one that goes");
+		if (i % 10 != 0)
+			expunge_all(task, volume);
+	}
+	volume->merging = true; /* not now */
+	checkpoint_once(task, volume);
+	cr_assert_eq(dir_list(task, FILE_ROOT_DATA, volume->dir, &arena, &entries, &count), RP_OK);
+	content = arena_alloc(&arena, count * sizeof(*content));
+	for (size_t i = 0; i < count; i++)
+		cr_assert_eq(keep_file(task, volume, &arena, entries[i].name, &content[i]), RP_OK);
+	volume->merging = false;
+	cr_assert_eq(merge_now(task, volume), RP_OK);
+	cr_assert_eq(store->merges_done, 1);
+	(void)journal_bytes(task, volume, &files);
+	digest = model_digest(task, volume);
+	for (size_t i = 0; i < count; i++) {
+		char path[VOLUME_PATH_BYTES];
+		struct file *file;
+
+		volume_path(volume, path, "%.*s", BYTES_FMT(entries[i].name));
+		cr_assert_eq(
+		    file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE, &file), RP_OK);
+		cr_assert_eq(file_write(task, file, content[i].p, content[i].n, 0, false), RP_OK);
+		file_close(file);
+	}
+	(void)journal_bytes(task, volume, &files_after);
+	cr_assert_gt(files_after, files);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+
+	store = open_store(task, 2);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(model_digest(task, volume), digest);
+	cr_assert_eq(merge_now(task, volume), RP_OK);
+	(void)journal_bytes(task, volume, &files_after);
+	cr_assert_eq(files_after, files);
+	assert_history(task, volume);
+	volume_close(volume);
+	assert_sound(task, store, &made_user);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	arena_fini(&arena);
+}
+
 /* Damage to a merged journal is met and told, though LSNs are missing in it anyway. */
 IO_TASK_TEST(merge, damage_is_told)
 {
@@ -208,21 +308,6 @@ IO_TASK_TEST(merge, damage_is_told)
 		cr_assert_eq(file_write(task, file, was, got, at, false), RP_OK);
 	}
 	file_close(file);
-}
-
-static void expunge_all(struct task *task, struct volume *volume)
-{
-	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
-	struct runs changed = RUNS_EMPTY;
-	struct runs modified = RUNS_EMPTY;
-	struct mailbox *mailbox;
-
-	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
-	cr_assert_eq(mailbox_store(task, mailbox, NULL, &store, &changed, &modified), RP_OK);
-	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
-	mailbox_close(mailbox);
-	runs_fini(&changed);
-	runs_fini(&modified);
 }
 
 /* What comes and goes leaves nothing: the journals of a mailbox that stays as large as it is stay as large as they are. */

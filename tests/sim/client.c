@@ -345,7 +345,8 @@ static void merge(struct task *task, struct client *client)
 	uint64_t before = client->shard->store->merges_done;
 	enum rp_err err = merge_now(task, client->volume);
 
-	machine_tell(machine, "client %u.%u: merges: %s", client->number, client->ops - 1, err_name(err));
+	machine_tell(
+	    machine, "client %u.%u: merges: %s", client->number, client->ops - 1, err_name(err));
 	if (err != RP_ERR_BUSY)
 		(void)machine_is_well(machine, err);
 	machine->tally->merges += client->shard->store->merges_done - before;
@@ -354,7 +355,10 @@ static void merge(struct task *task, struct client *client)
 static void compact(struct task *task, struct client *client)
 {
 	struct machine *machine = client->machine;
-	enum rp_err err = compact_now(task, client->volume);
+	enum rp_err err;
+
+	client->ledger->compacts = true;
+	err = compact_now(task, client->volume);
 
 	machine_tell(
 	    machine, "client %u.%u: compacts: %s", client->number, client->ops - 1, err_name(err));

@@ -72,6 +72,8 @@ struct ledger {
 	uint64_t poll_ns;
 	bool met;     /* his volume was open */
 	bool checked; /* and compared whole */
+	bool
+	    compacts; /* a file of bodies may be emptied in this step: its task may make its last record and end in one */
 	struct ledger_lock
 	    changing; /* shared by all who change something; comparing needs it alone */
 	struct ledger_lock

@@ -147,7 +147,7 @@ static void change(struct machine *machine, struct ledger *ledger, struct volume
 {
 	struct actor *actor = actor_of(machine, ledger);
 
-	if (actor == NULL && volume->compact_runs) {
+	if (actor == NULL && (ledger->compacts || volume->compact_runs)) {
 		ledger_unchanged(ledger, volume);
 		return;
 	}
@@ -185,6 +185,7 @@ void machine_look(struct machine *machine, struct ledger *ledger)
 	} else if (volume != NULL && volume->catalog.lsn != ledger->lsn_seen) {
 		change(machine, ledger, volume);
 	}
+	ledger->compacts = volume != NULL && volume->compact_runs;
 	if (ledger->met && store != NULL)
 		ledger_durable(ledger, store_durable(store));
 	if (volume != NULL && volume->checkpointing && store_durable(store) < store_position(store))
@@ -360,8 +361,8 @@ static void look_for_old(void *arg, enum file_root root, const char *path, uint6
 	struct merged_look *look = arg;
 
 	(void)bytes;
-	look->found = look->found || (root == FILE_ROOT_DATA &&
-	                                 strncmp(path, look->old, strlen(look->old)) == 0);
+	look->found = look->found ||
+	              (root == FILE_ROOT_DATA && strncmp(path, look->old, strlen(look->old)) == 0);
 }
 
 static void note_merged(void *arg, enum file_root root, const char *path, uint64_t bytes)

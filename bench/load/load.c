@@ -22,6 +22,7 @@ static const struct {
     {"noop", work_noop},
     {"select", work_select},
     {"fetch-flags", work_fetch},
+    {"large", work_large},
     {"lmtp", work_lmtp},
 };
 
@@ -49,7 +50,7 @@ static void usage(void)
 	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
 	                "[--connections N] [--seconds S]\n"
 	                "           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] "
-	                "[select] [fetch-flags] [lmtp]\n"
+	                "[select] [fetch-flags] [large] [lmtp]\n"
 	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
 	                "memory are its and its children's\n"
 	                "--mailbox      the large one, INBOX by default\n"

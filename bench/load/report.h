@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { REPORT_ROWS_MAX = 64 };
+enum { REPORT_ROWS_MAX = 128 };
 
 struct report_row {
 	const char *key;  /* fixed, for scripts */

@@ -98,8 +98,6 @@ static void receive(struct wire *wire)
 	}
 	size_t room = WIRE_BUFFER_BYTES - wire->end;
 
-	if (room == 0)
-		die("the server sent a line of more than %d bytes", WIRE_BUFFER_BYTES);
 	ssize_t n = wire->ssl != NULL ? SSL_read(wire->ssl, wire->buffer + wire->end, (int)room)
 	                              : recv(wire->fd, wire->buffer + wire->end, room, 0);
 
@@ -122,6 +120,10 @@ struct bytes wire_line(struct wire *wire)
 			return bytes_slice(in, 0, lf > 0 && in.p[lf - 1] == '\r' ? lf - 1 : lf);
 		}
 		searched = in.n;
+		if (in.n == WIRE_BUFFER_BYTES) {
+			wire->end = WIRE_LINE_BYTES;
+			searched = WIRE_LINE_BYTES;
+		}
 		receive(wire);
 	}
 }

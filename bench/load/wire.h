@@ -10,7 +10,8 @@
 #include "io/base/bytes.h"
 
 enum {
-	WIRE_BUFFER_BYTES = 128 * 1024, /* what is read at once, and the longest line */
+	WIRE_BUFFER_BYTES = 128 * 1024, /* what is read at once */
+	WIRE_LINE_BYTES = 64 * 1024,    /* kept of a line that does not fit in there */
 	WIRE_TEXT_BYTES_MAX = 1024,     /* one command, and HOST:PORT */
 };
 

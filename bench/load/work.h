@@ -34,6 +34,8 @@ void work_noop(struct work *work);
 void work_select(struct work *work);
 /* FETCH 1:* (FLAGS) and (UID FLAGS). */
 void work_fetch(struct work *work);
+/* Commands over all of the large mailbox, and a neighbour's NOOP meanwhile. */
+void work_large(struct work *work);
 /* 64 LMTP sessions, 4 KiB each message, to many users. */
 void work_lmtp(struct work *work);
 /* Memory of idle IMAPS connections. */

@@ -72,4 +72,12 @@ static inline uint64_t rank_mask(unsigned from, unsigned to)
 	return high & (UINT64_MAX << from);
 }
 
+/* How many ones stand together from this bit on, which is one. */
+static inline unsigned rank_ones_from(uint64_t word, unsigned bit)
+{
+	uint64_t rest = ~(word >> bit);
+
+	return rest == 0 ? RANK_WORD_BITS : (unsigned)__builtin_ctzll(rest);
+}
+
 #endif

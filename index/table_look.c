@@ -127,12 +127,27 @@ enum rp_err table_collect_end(struct table_collect *collect)
 
 enum rp_err table_collect_word(struct table_collect *collect, uint32_t word, uint64_t bits)
 {
-	for (; bits != 0; bits &= bits - 1) {
-		uint32_t row = word * 64 + (uint32_t)__builtin_ctzll(bits);
-		uint32_t uid = uidmap_walk(collect->map, &collect->leaf, row);
+	/* Rows [at, at + adjacent) of the word have UIDs from at_uid on. */
+	uint32_t adjacent = 0;
+	uint32_t at_uid = 0;
+	unsigned at = 0;
+
+	while (bits != 0) {
+		unsigned bit = (unsigned)__builtin_ctzll(bits);
+		unsigned n = rank_ones_from(bits, bit);
+
+		if (bit >= at + adjacent) {
+			at = bit;
+			at_uid = uidmap_walk_run(
+			    collect->map, &collect->leaf, word * 64 + bit, &adjacent);
+		}
+		if (n > at + adjacent - bit)
+			n = at + adjacent - bit;
+		bits &= ~rank_mask(bit, bit + n);
+		uint32_t uid = at_uid + (bit - at);
 
 		if (collect->first != 0 && uid == collect->last + 1) {
-			collect->last = uid;
+			collect->last = uid + (n - 1);
 			continue;
 		}
 		enum rp_err err = table_collect_end(collect);
@@ -140,7 +155,7 @@ enum rp_err table_collect_word(struct table_collect *collect, uint32_t word, uin
 		if (err != RP_OK)
 			return err;
 		collect->first = uid;
-		collect->last = uid;
+		collect->last = uid + (n - 1);
 	}
 	return RP_OK;
 }

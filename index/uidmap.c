@@ -196,6 +196,13 @@ uint32_t uidmap_uid(const struct uidmap *map, uint32_t row)
 
 uint32_t uidmap_walk(const struct uidmap *map, uint32_t *leaf, uint32_t row)
 {
+	uint32_t rows;
+
+	return uidmap_walk_run(map, leaf, row, &rows);
+}
+
+uint32_t uidmap_walk_run(const struct uidmap *map, uint32_t *leaf, uint32_t row, uint32_t *rows)
+{
 	if (*leaf == UIDMAP_NO_LEAF ||
 	    (*leaf + 1 < map->leaves_count && map->leaf[*leaf + 1].row <= row &&
 	        row - map->leaf[*leaf].row >= UIDMAP_SAMPLE_ROWS))
@@ -203,6 +210,8 @@ uint32_t uidmap_walk(const struct uidmap *map, uint32_t *leaf, uint32_t row)
 	while (*leaf + 1 < map->leaves_count && map->leaf[*leaf + 1].row <= row)
 		++*leaf;
 	const struct uidmap_leaf *at = &map->leaf[*leaf];
+	unsigned bit = rank_select_word(at->bits, row - at->row);
 
-	return at->key * UIDMAP_LEAF_UIDS + rank_select_word(at->bits, row - at->row);
+	*rows = rank_ones_from(at->bits, bit);
+	return at->key * UIDMAP_LEAF_UIDS + bit;
 }

@@ -72,4 +72,7 @@ uint32_t uidmap_uid(const struct uidmap *map, uint32_t row);
 #define UIDMAP_NO_LEAF UINT32_MAX
 uint32_t uidmap_walk(const struct uidmap *map, uint32_t *leaf, uint32_t row);
 
+/* The same, and how many rows from this one on have adjacent UIDs, as far as its leaf can tell. */
+uint32_t uidmap_walk_run(const struct uidmap *map, uint32_t *leaf, uint32_t row, uint32_t *rows);
+
 #endif

@@ -21,12 +21,20 @@ static void push(struct uidmap *map, uint32_t uid)
 static void compare(const struct uidmap *map, const uint32_t *uids, uint32_t count)
 {
 	uint32_t row = 0;
+	uint32_t rows;
 	uint32_t leaf = UIDMAP_NO_LEAF;
 
 	cr_assert_eq(map->rows, count);
 	for (uint32_t i = 0; i < count; i++) {
 		cr_assert_eq(uidmap_uid(map, i), uids[i], "uid of row %u", i);
 		cr_assert_eq(uidmap_walk(map, &leaf, i), uids[i]);
+		cr_assert_eq(uidmap_walk_run(map, &leaf, i, &rows), uids[i]);
+		cr_assert(rows >= 1 && rows <= count - i);
+		for (uint32_t j = 0; j < rows; j++)
+			cr_assert_eq(uids[i + j], uids[i] + j, "row %u of a run from %u", i + j, i);
+		/* It ends at a hole or with a leaf's UIDs. */
+		cr_assert(i + rows == count || uids[i + rows] != uids[i] + rows ||
+		          uids[i + rows] % UIDMAP_LEAF_UIDS == 0);
 		for (int off = -70; off <= 70; off++) {
 			uint32_t uid = uids[i] + (uint32_t)off;
 

@@ -391,13 +391,24 @@ void group_get_row(const struct group *group, uint32_t row, struct table_row *va
 	values->threadid = group_get(group, COLUMN_THREADID, row);
 }
 
+/* A whole word. Its 512 bytes lie in two pages at most: those of its first row and of its last. */
+static void fill_modseq(struct group *group, uint32_t word, uint64_t modseq)
+{
+	group_put(group, COLUMN_MODSEQ, word * 64, modseq);
+	group_put(group, COLUMN_MODSEQ, word * 64 + 63, modseq);
+	for (uint32_t row = word * 64 + 1; row < word * 64 + 63; row++)
+		num_put_u64(group->column[COLUMN_MODSEQ].p + row * sizeof(modseq), modseq);
+}
+
 void group_put_modseq(struct group *group, uint32_t word, uint64_t mask, uint64_t modseq)
 {
 	uint32_t block = word * 64 / GROUP_BLOCK_ROWS;
 
 	if (mask == 0)
 		return;
-	for (uint64_t left = mask; left != 0; left &= left - 1)
+	if (mask == UINT64_MAX)
+		fill_modseq(group, word, modseq);
+	for (uint64_t left = mask == UINT64_MAX ? 0 : mask; left != 0; left &= left - 1)
 		group_put(
 		    group, COLUMN_MODSEQ, word * 64 + (uint32_t)__builtin_ctzll(left), modseq);
 	widen(&group->bounds[COLUMN_MODSEQ], (int64_t)modseq);

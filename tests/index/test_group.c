@@ -87,6 +87,24 @@ Test(group, a_flag_on_for_all_of_a_full_group_is_a_state_and_comes_apart_again)
 	group_free(group);
 }
 
+/* All of a word is written otherwise than some of it. */
+Test(group, a_modseq_reaches_the_rows_of_its_mask_and_no_others)
+{
+	static const uint64_t masks[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX >> 1, 1, 0};
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		struct group *group = group_of(200);
+
+		group_put_modseq(group, 1, masks[i], 7000);
+		for (uint32_t row = 0; row < 200; row++) {
+			bool in = row / 64 == 1 && (masks[i] >> (row % 64) & 1) != 0;
+
+			cr_assert_eq(group_get(group, COLUMN_MODSEQ, row), in ? 7000 : row + 1);
+		}
+		group_free(group);
+	}
+}
+
 Test(group, bounds_and_blocks_know_the_greatest_modseq)
 {
 	struct group *group = group_of(2000);

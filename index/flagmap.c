@@ -12,10 +12,10 @@ void flagmap_or(uint64_t *restrict a, const uint64_t *restrict b, size_t n)
 		a[i] |= b[i];
 }
 
-void flagmap_and_not(uint64_t *restrict a, const uint64_t *restrict b, size_t n)
+void flagmap_not(uint64_t *restrict a, const uint64_t *restrict b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		a[i] &= ~b[i];
+		a[i] = b[i] & ~a[i];
 }
 
 uint32_t flagmap_ones(const uint64_t *a, size_t n)

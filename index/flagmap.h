@@ -33,10 +33,10 @@ static inline bool flagmap_get(const struct flagmap *map, uint32_t row)
 	return (flagmap_word(map, row / 64) >> (row % 64)) & 1;
 }
 
-/* a becomes a & b, a | b, a & ~b, over n words. */
+/* a becomes a & b, a | b, b & ~a, over n words. */
 void flagmap_and(uint64_t *a, const uint64_t *b, size_t n);
 void flagmap_or(uint64_t *a, const uint64_t *b, size_t n);
-void flagmap_and_not(uint64_t *a, const uint64_t *b, size_t n);
+void flagmap_not(uint64_t *a, const uint64_t *b, size_t n);
 
 uint32_t flagmap_ones(const uint64_t *a, size_t n);
 bool flagmap_is_zero(const uint64_t *a, size_t n);

@@ -1,6 +1,7 @@
 #include "index/msgset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "index/table_state.h"
 #include "index/view_state.h"
@@ -26,15 +27,14 @@ static struct msgset *set_new(struct view *view)
 	struct table *table = view->mailbox->table;
 	uint32_t rows = view_rows(view, table);
 	uint32_t words = (rows + 63) / 64;
-	struct msgset *set = calloc(1, sizeof(*set) + words * sizeof(uint64_t));
+	/* Not calloc(): jemalloc has the kernel clear what is large, a fault for each page. */
+	struct msgset *set = malloc(sizeof(*set) + words * sizeof(uint64_t));
 
 	if (set == NULL)
 		return NULL;
+	*set = (struct msgset){.view = view, .table = table, .rows = rows, .words = words};
+	memset(set->bits, 0, words * sizeof(uint64_t));
 	table_hold(table);
-	set->view = view;
-	set->table = table;
-	set->rows = rows;
-	set->words = words;
 	return set;
 }
 
@@ -60,24 +60,50 @@ enum rp_err msgset_none(struct task *task, struct view *view, struct msgset **ou
 	return *out == NULL ? RP_ERR_NOMEM : RP_OK;
 }
 
+/* Set the visible bits of rows [from, to). */
+static void add_rows(struct msgset *set, uint32_t from, uint32_t to)
+{
+	const uint64_t *live = set->table->live.words;
+	uint32_t word = from / 64;
+
+	if (to > set->rows)
+		to = set->rows;
+	if (set->view->expunged.count == 0 && from % 64 == 0 && from < to) {
+		flagmap_or(set->bits + word, live + word, to / 64 - word);
+		word = to / 64;
+	}
+	for (; word * 64 < to; word++)
+		set->bits[word] |= visible(set, word) & table_word_mask(word, from, to);
+}
+
 enum rp_err msgset_all(struct task *task, struct view *view, struct msgset **out)
 {
 	enum rp_err err = msgset_none(task, view, out);
 
-	for (uint32_t word = 0; err == RP_OK && word < (*out)->words; word++)
-		(*out)->bits[word] = visible(*out, word);
+	if (err == RP_OK)
+		add_rows(*out, 0, (*out)->rows);
 	return err;
 }
 
+/* Group by group: of most flags a group has no bits. */
 static enum rp_err of_flag(struct task *task, struct view *view, uint32_t flag, struct msgset **out)
 {
-	enum rp_err err = msgset_all(task, view, out);
+	enum rp_err err = msgset_none(task, view, out);
 
-	for (uint32_t word = 0; err == RP_OK && word < (*out)->words; word++)
-		(*out)->bits[word] &=
-		    group_flag_word((*out)->table->group[word * 64 / GROUP_ROWS_MAX], flag,
-		        word % (GROUP_ROWS_MAX / 64));
-	return err;
+	if (err != RP_OK)
+		return err;
+	for (uint32_t base = 0; base < (*out)->rows; base += GROUP_ROWS_MAX) {
+		const struct group *group = (*out)->table->group[base / GROUP_ROWS_MAX];
+		uint32_t words = (*out)->words - base / 64;
+
+		if (flag >= group->flags_count || group->flag[flag].state == FLAGMAP_CLEAR)
+			continue;
+		add_rows(*out, base, base + GROUP_ROWS_MAX);
+		if (group->flag[flag].state == FLAGMAP_BITS)
+			flagmap_and((*out)->bits + base / 64, group->flag[flag].bits,
+			    words < GROUP_ROWS_MAX / 64 ? words : GROUP_ROWS_MAX / 64);
+	}
+	return RP_OK;
 }
 
 enum rp_err msgset_flag(struct task *task, struct view *view, uint32_t flag, struct msgset **out)
@@ -94,15 +120,6 @@ enum rp_err msgset_keyword(
 	if (index == UINT16_MAX)
 		return msgset_none(task, view, out);
 	return of_flag(task, view, TABLE_SYSTEM_FLAGS + index, out);
-}
-
-/* Set the visible bits of rows [from, to). */
-static void add_rows(struct msgset *set, uint32_t from, uint32_t to)
-{
-	if (to > set->rows)
-		to = set->rows;
-	for (uint32_t word = from / 64; word * 64 < to; word++)
-		set->bits[word] |= visible(set, word) & table_word_mask(word, from, to);
 }
 
 enum rp_err msgset_uids(
@@ -322,6 +339,11 @@ void msgset_or(struct msgset *a, const struct msgset *b)
 
 void msgset_not(struct msgset *a)
 {
+	if (a->view->expunged.count == 0 && a->words > 0) {
+		flagmap_not(a->bits, a->table->live.words, a->words - 1);
+		a->bits[a->words - 1] = visible(a, a->words - 1) & ~a->bits[a->words - 1];
+		return;
+	}
 	for (uint32_t word = 0; word < a->words; word++)
 		a->bits[word] = visible(a, word) & ~a->bits[word];
 }
@@ -361,18 +383,45 @@ enum rp_err msgset_uids_of(const struct msgset *set, struct runs *uids)
 	return table_collect_end(&collect);
 }
 
-/* Add one seqno to the run that is being collected. */
-static enum rp_err add_seqno(struct runs *seqnos, struct run *run, uint32_t seqno)
+/* Add seqnos to the run that is being collected. */
+static enum rp_err add_seqnos(struct runs *seqnos, struct run *run, uint32_t first, uint32_t count)
 {
 	enum rp_err err = RP_OK;
 
-	if (run->first != 0 && seqno == run->last + 1) {
-		run->last = seqno;
+	if (run->first != 0 && first == run->last + 1) {
+		run->last += count;
 		return RP_OK;
 	}
 	if (run->first != 0)
 		err = runs_add(seqnos, run->first, run->last);
-	*run = (struct run){seqno, seqno};
+	*run = (struct run){first, first + (count - 1)};
+	return err;
+}
+
+/* The seqnos of the set's messages among 64 rows. Rows that stand together have seqnos that do, unless some of the 64
+ * are expunged and unannounced: these are looked up one by one. */
+static enum rp_err add_word(
+    const struct msgset *set, uint32_t word, uint32_t *leaf, struct runs *seqnos, struct run *run)
+{
+	const struct uidmap *uids = &set->table->uids;
+	unsigned first = (unsigned)__builtin_ctzll(set->bits[word]);
+	uint32_t base = view_seqno_of(set->view, uidmap_walk(uids, leaf, word * 64 + first));
+	bool listed;
+	uint64_t shown = view_word(set->view, set->table, word, set->rows, &listed);
+	uint64_t left = set->bits[word] & shown;
+	enum rp_err err = RP_OK;
+
+	while (left != 0 && err == RP_OK) {
+		unsigned bit = (unsigned)__builtin_ctzll(left);
+		unsigned n = listed ? 1 : rank_ones_from(left, bit);
+		uint32_t seqno =
+		    base + (uint32_t)__builtin_popcountll(shown & rank_mask(first, bit));
+
+		if (listed)
+			seqno = view_seqno_of(set->view, uidmap_walk(uids, leaf, word * 64 + bit));
+		left &= ~rank_mask(bit, bit + n);
+		err = add_seqnos(seqnos, run, seqno, n);
+	}
 	return err;
 }
 
@@ -383,26 +432,8 @@ enum rp_err msgset_seqnos_of(const struct msgset *set, struct runs *seqnos)
 	enum rp_err err = RP_OK;
 
 	for (uint32_t word = 0; word < set->words && err == RP_OK; word++) {
-		if (set->bits[word] == 0)
-			continue;
-		bool listed;
-		uint64_t shown = view_word(set->view, set->table, word, set->rows, &listed);
-		uint32_t first = uidmap_walk(&set->table->uids, &leaf,
-		    word * 64 + (uint32_t)__builtin_ctzll(set->bits[word]));
-		uint32_t base = view_seqno_of(set->view, first);
-		uint64_t from = rank_mask((unsigned)__builtin_ctzll(set->bits[word]), 64);
-
-		for (uint64_t left = set->bits[word] & shown; left != 0 && err == RP_OK;
-		     left &= left - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(left);
-			uint32_t seqno =
-			    base + (uint32_t)__builtin_popcountll(shown & from & rank_mask(0, bit));
-
-			if (listed)
-				seqno = view_seqno_of(set->view,
-				    uidmap_walk(&set->table->uids, &leaf, word * 64 + bit));
-			err = add_seqno(seqnos, &run, seqno);
-		}
+		if (set->bits[word] != 0)
+			err = add_word(set, word, &leaf, seqnos, &run);
 	}
 	if (err == RP_OK && run.first != 0)
 		err = runs_add(seqnos, run.first, run.last);

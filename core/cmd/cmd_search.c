@@ -9,7 +9,7 @@ enum { SEARCH_RUNS_PER_FLUSH = 1024 }; /* up to 20 KiB of numbers between two lo
 
 struct search_found {
 	struct msgset *set;
-	struct runs numbers; /* UIDs or sequence numbers, as the command asks */
+	struct runs numbers; /* UIDs or sequence numbers, as the command asks: those to be listed */
 	uint64_t modseq;     /* 0: is not told */
 };
 
@@ -73,25 +73,31 @@ static void put_item(struct resp *resp, const char *name, uint64_t n)
 	resp_u64(resp, n);
 }
 
+/* A message as the command speaks of it. */
+static uint32_t number_of(const struct cmd *cmd, uint32_t uid)
+{
+	return cmd->uid ? uid : view_seqno_of(cmd->session->selected->view, uid);
+}
+
 static enum rp_err put_esearch(
     struct task *task, struct cmd *cmd, const struct search_found *found, unsigned returns)
 {
-	const struct runs *numbers = &found->numbers;
 	struct resp *resp = cmd_resp(cmd);
+	uint32_t count = msgset_count(found->set);
 	enum rp_err err = RP_OK;
 
 	resp_lit(resp, "* ESEARCH (TAG ");
 	resp_string(resp, cmd->tag);
 	resp_str(resp, cmd->uid ? ") UID" : ")");
-	if (numbers->count > 0 && (returns & SEARCH_RETURN_MIN) != 0)
-		put_item(resp, " MIN ", numbers->run[0].first);
-	if (numbers->count > 0 && (returns & SEARCH_RETURN_MAX) != 0)
-		put_item(resp, " MAX ", numbers->run[numbers->count - 1].last);
+	if (count > 0 && (returns & SEARCH_RETURN_MIN) != 0)
+		put_item(resp, " MIN ", number_of(cmd, msgset_first(found->set)));
+	if (count > 0 && (returns & SEARCH_RETURN_MAX) != 0)
+		put_item(resp, " MAX ", number_of(cmd, msgset_last(found->set)));
 	if ((returns & SEARCH_RETURN_COUNT) != 0)
-		put_item(resp, " COUNT ", runs_total(numbers));
-	if (numbers->count > 0 && (returns & SEARCH_RETURN_ALL) != 0) {
+		put_item(resp, " COUNT ", count);
+	if (count > 0 && (returns & SEARCH_RETURN_ALL) != 0) {
 		resp_lit(resp, " ALL ");
-		err = put_numbers(task, cmd, numbers, true);
+		err = put_numbers(task, cmd, &found->numbers, true);
 	}
 	if (err != RP_OK)
 		return err;
@@ -119,7 +125,7 @@ static enum rp_err find_modseq(
 	struct view *view = cmd->session->selected->view;
 	enum rp_err err = RP_OK;
 
-	if (!args->program.has_modseq || found->numbers.count == 0)
+	if (!args->program.has_modseq || msgset_first(found->set) == 0)
 		return RP_OK;
 	if (!args->has_return || (args->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)) != 0)
 		return msgset_highest_modseq(task, found->set, &found->modseq);
@@ -138,7 +144,7 @@ static enum rp_err search(struct task *task, struct cmd *cmd, const struct searc
 	search_budget_begin(task, budget, cmd);
 	err = search_eval(task, cmd, &args->program, budget, &found->set);
 
-	if (err == RP_OK)
+	if (err == RP_OK && (!args->has_return || (args->returns & SEARCH_RETURN_ALL) != 0))
 		err = cmd->uid ? msgset_uids_of(found->set, &found->numbers)
 			       : msgset_seqnos_of(found->set, &found->numbers);
 	if (err == RP_OK)

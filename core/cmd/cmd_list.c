@@ -23,6 +23,8 @@ struct list_walk {
 	size_t name_n;
 	uint8_t below[MAILBOX_NAME_BYTES_MAX + 1]; /* where subscribed_below() is */
 	size_t below_n;
+	uint8_t last[MAILBOX_NAME_BYTES_MAX]; /* the last name whose unknown parents were told of */
+	size_t last_n;
 };
 
 /* What is said of one name. */
@@ -92,8 +94,9 @@ static bool is_below(struct bytes name, struct bytes parent)
 	return name.n > parent.n + 1 && bytes_starts_with(name, parent) && name.p[parent.n] == '/';
 }
 
-/* Is there a subscribed name below `parent` (not_shown: one that no pattern matches)? The first is in walk->below then. There may
- * be many to look at, so others have their turn meanwhile, and entries are stale afterwards. */
+/* Is there a subscribed name below `parent` (not_shown: one that no pattern matches)? There may be many to look at, so others have
+ * their turn meanwhile, and entries are stale afterwards. Names are MAILBOX_NAME_DEPTH_MAX deep at most, so no name is looked at
+ * more often. */
 static enum rp_err subscribed_below(
     struct task *task, struct list_walk *walk, struct bytes parent, bool not_shown, bool *found)
 {
@@ -121,21 +124,31 @@ static enum rp_err subscribed_below(
 	}
 }
 
-/* Parents of a subscribed name that are in no list themselves: each is told of at its first subscribed child. */
+/* How many bytes of this name and of the last one that parents were told of are the same; this one is the last one then. */
+static size_t shared_with_last(struct list_walk *walk, struct bytes child)
+{
+	size_t n = 0;
+
+	while (n < child.n && n < walk->last_n && child.p[n] == walk->last[n])
+		n++;
+	memcpy(walk->last, child.p, child.n);
+	walk->last_n = child.n;
+	return n;
+}
+
+/* Parents of a subscribed name that no pattern matches, which are in no list themselves: each is told of at the first such child.
+ * Names below one parent lie together, so those that the last such child has too were told of then. */
 static enum rp_err put_unknown_parents(
     struct task *task, struct list_walk *walk, struct bytes child)
 {
-	for (size_t i = 1; i < child.n; i++) {
+	for (size_t i = shared_with_last(walk, child); i < child.n; i++) {
 		struct list_line line = { .name = bytes_slice(child, 0, i), .childinfo = true };
 		enum rp_err err;
-		bool found;
 
-		if (child.p[i] != '/' || !list_args_match(&walk->args, line.name) ||
+		if (i == 0 || child.p[i] != '/' || !list_args_match(&walk->args, line.name) ||
 		    volume_find(walk->cmd->session->volume, line.name) != NULL)
 			continue;
-		err = subscribed_below(task, walk, line.name, true, &found);
-		if (err == RP_OK && found && bytes_eq(bytes_of(walk->below, walk->below_n), child))
-			err = put_line(task, walk, &line);
+		err = put_line(task, walk, &line);
 		if (err != RP_OK)
 			return err;
 	}

@@ -45,6 +45,7 @@ struct volume {
 	uint32_t last_uidvalidity;
 	struct mailbox *mailboxes[FAKE_MAILBOXES_MAX]; /* sorted by name; also mere subscriptions */
 	size_t count;
+	size_t steps; /* calls of volume_next() */
 	const struct mail_reader *reader;
 	unsigned refs;
 };

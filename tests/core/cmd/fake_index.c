@@ -188,6 +188,7 @@ const struct catalog_entry *volume_next(struct volume *volume, struct bytes afte
 {
 	size_t i = place_of(volume, after);
 
+	volume->steps++;
 	if (i < volume->count && bytes_eq(volume->mailboxes[i]->entry.name, after))
 		i++;
 	if (i == volume->count)

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "tests/core/cmd/cmd_fixture.h"
 #include "tests/core/cmd/fake.h"
@@ -68,6 +69,44 @@ Test(cmd_list, recursivematch_tells_of_parents)
 	    "* LIST (\\NonExistent \\Noselect) \"/\" gone (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
 	    "a OK LIST completed\r\n");
 	cmd_fixture_has(cmd_fixture_say(&f, "a LIST (RECURSIVEMATCH) \"\" %"), "a BAD ");
+}
+
+Test(cmd_list, a_parent_that_nobody_knows_is_told_of_once)
+{
+	cmd_fixture_say(&f, "c SUBSCRIBE lost/deep/a");
+	cmd_fixture_say(&f, "c SUBSCRIBE lost/deep/b");
+	cmd_fixture_say(&f, "c SUBSCRIBE lost/far/a/b");
+	cmd_fixture_say(&f, "c SUBSCRIBE lost/far/b");
+	/* lost/deep/a is shown itself, so it is by lost/deep/b that its parents are known. */
+	cmd_fixture_is(
+	    cmd_fixture_say(
+	        &f, "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (lost lost/% lost/deep/a lost/far/a)"),
+	    "* LIST (\\NonExistent \\Noselect \\Subscribed) \"/\" lost/deep/a\r\n"
+	    "* LIST (\\NonExistent \\Noselect) \"/\" lost (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\NonExistent \\Noselect) \"/\" lost/deep (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\NonExistent \\Noselect) \"/\" lost/far (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+	    "* LIST (\\NonExistent \\Noselect) \"/\" lost/far/a (\"CHILDINFO\" "
+	    "(\"SUBSCRIBED\"))\r\n"
+	    "a OK LIST completed\r\n");
+}
+
+/* With 12,000 subscriptions to names that are no mailbox it took nine seconds. */
+Test(cmd_list, a_parent_is_not_looked_for_again_at_each_of_its_children)
+{
+	enum { CHILDREN = 24 };
+	struct volume *volume = f.session.volume;
+	char line[64];
+
+	for (int i = 0; i < CHILDREN; i++) {
+		snprintf(line, sizeof(line), "c SUBSCRIBE ghost/a%d", i);
+		cmd_fixture_say(&f, line);
+		snprintf(line, sizeof(line), "c SUBSCRIBE ghost/b%d", i);
+		cmd_fixture_say(&f, line);
+	}
+	volume->steps = 0;
+	cmd_fixture_has(cmd_fixture_say(&f, "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (% ghost/a*)"),
+	    "\"/\" ghost (\"CHILDINFO\"");
+	cr_assert_leq(volume->steps, 3 * volume->count);
 }
 
 Test(cmd_list, lsub_shows_unsubscribed_parents_as_noselect)

@@ -166,7 +166,7 @@ static size_t name_lower(const struct catalog *catalog, struct bytes name)
 	return low;
 }
 
-static size_t id_lower(const struct catalog *catalog, uint64_t mailboxid)
+size_t catalog_id_lower(const struct catalog *catalog, uint64_t mailboxid)
 {
 	size_t low = 0;
 	size_t high = catalog->ids_count;
@@ -184,7 +184,7 @@ static size_t id_lower(const struct catalog *catalog, uint64_t mailboxid)
 
 struct catalog_node *catalog_by_id(const struct catalog *catalog, uint64_t mailboxid)
 {
-	size_t i = id_lower(catalog, mailboxid);
+	size_t i = catalog_id_lower(catalog, mailboxid);
 
 	return i < catalog->ids_count && catalog->by_id[i]->entry.mailboxid == mailboxid ?
 		   catalog->by_id[i] :
@@ -311,7 +311,7 @@ static void name_del(struct catalog *catalog, struct catalog_node *node)
 
 static void id_add(struct catalog *catalog, struct catalog_node *node)
 {
-	size_t i = id_lower(catalog, node->entry.mailboxid);
+	size_t i = catalog_id_lower(catalog, node->entry.mailboxid);
 
 	memmove(&catalog->by_id[i + 1], &catalog->by_id[i],
 	    (catalog->ids_count - i) * sizeof(struct catalog_node *));
@@ -321,7 +321,7 @@ static void id_add(struct catalog *catalog, struct catalog_node *node)
 
 static void id_del(struct catalog *catalog, uint64_t mailboxid)
 {
-	size_t i = id_lower(catalog, mailboxid);
+	size_t i = catalog_id_lower(catalog, mailboxid);
 
 	catalog->ids_count--;
 	memmove(&catalog->by_id[i], &catalog->by_id[i + 1],
@@ -397,7 +397,7 @@ static enum rp_err rename_mailbox(
 	catalog->by_name[node->order] = renamed;
 	renamed->order = node->order;
 	hash_del(&catalog->names, &node->by_name);
-	catalog->by_id[id_lower(catalog, node->entry.mailboxid)] = renamed;
+	catalog->by_id[catalog_id_lower(catalog, node->entry.mailboxid)] = renamed;
 	name = renamed->entry.name;
 	renamed->entry = node->entry;
 	renamed->entry.name = name;

@@ -58,6 +58,8 @@ void catalog_drop_spares(struct catalog *catalog);
 struct catalog_node *catalog_find(const struct catalog *catalog, struct bytes name);
 struct catalog_node *catalog_by_id(const struct catalog *catalog, uint64_t mailboxid);
 struct catalog_node *catalog_after(const struct catalog *catalog, struct bytes name);
+size_t catalog_id_lower(const struct catalog *catalog,
+    uint64_t mailboxid); /* the first of by_id that is not before it */
 struct catalog_node *catalog_with_use(const struct catalog *catalog, unsigned special_use);
 struct catalog_node *catalog_first_below(const struct catalog *catalog, struct bytes parent);
 bool catalog_is_below(const struct catalog_node *node, struct bytes parent);

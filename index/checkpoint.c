@@ -19,19 +19,21 @@ enum {
 	CHECKPOINT_POLL_NS = 1000 * 1000,
 };
 
-/* How much the journal may grow: a quarter of what would be written. */
+/* How much the journal may grow: a quarter of what would be written. A file of a few rows is no small work either: it is made, named
+ * and removed. */
 static uint64_t threshold(const struct volume *volume)
 {
 	const struct catalog *catalog = &volume->catalog;
-	uint64_t rows = 0;
+	uint64_t bytes = catalog->count * CHECKPOINT_NAME_BYTES;
 
 	for (size_t i = 0; i < catalog->ids_count; i++) {
 		const struct catalog_node *node = catalog->by_id[i];
 
 		if (node->changed_lsn > node->index_lsn)
-			rows += node->entry.messages_count;
+			bytes += CHECKPOINT_FILE_BYTES +
+			         (uint64_t)node->entry.messages_count * CHECKPOINT_ROW_BYTES;
 	}
-	return num_max(CHECKPOINT_BYTES_MIN, rows * CHECKPOINT_ROW_BYTES / 4);
+	return num_max(CHECKPOINT_BYTES_MIN, bytes / 4);
 }
 
 /* The index of one mailbox, complete and durable up to *lsn, under its name. */
@@ -110,10 +112,10 @@ static enum rp_err write_mailbox(struct task *task, struct volume *volume, uint6
 /* The next mailbox whose index lacks something, by id; 0: none. */
 static uint64_t next_behind(const struct catalog *catalog, uint64_t after)
 {
-	for (size_t i = 0; i < catalog->ids_count; i++) {
+	for (size_t i = catalog_id_lower(catalog, after + 1); i < catalog->ids_count; i++) {
 		const struct catalog_node *node = catalog->by_id[i];
 
-		if (node->entry.mailboxid > after && node->changed_lsn > node->index_lsn)
+		if (node->changed_lsn > node->index_lsn)
 			return node->entry.mailboxid;
 	}
 	return 0;

@@ -14,6 +14,8 @@
 enum {
 	CHECKPOINT_BYTES_MIN = 256 * 1024, /* of journal, before one is worth while */
 	CHECKPOINT_ROW_BYTES = 64,         /* an index's bytes, about, for each message */
+	CHECKPOINT_FILE_BYTES = 8192,      /* of one, besides: what it takes on the disk at least */
+	CHECKPOINT_NAME_BYTES = 128,       /* the catalog's, about, for each name */
 	CHECKPOINTS_MAX = 2,               /* of a shard at the same time: it is paced by that */
 };
 

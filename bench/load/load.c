@@ -23,6 +23,7 @@ static const struct {
     {"select", work_select},
     {"fetch-flags", work_fetch},
     {"large", work_large},
+    {"names", work_names},
     {"lmtp", work_lmtp},
 };
 
@@ -50,7 +51,7 @@ static void usage(void)
 	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
 	                "[--connections N] [--seconds S]\n"
 	                "           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] "
-	                "[select] [fetch-flags] [large] [lmtp]\n"
+	                "[select] [fetch-flags] [large] [names] [lmtp]\n"
 	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
 	                "memory are its and its children's\n"
 	                "--mailbox      the large one, INBOX by default\n"

@@ -23,6 +23,8 @@ struct commit_settings {
 	uint64_t epoch;
 	bool recovering;       /* logs of earlier epochs are still being placed: commit_recovered() will follow */
 	void (*changed)(void *arg); /* durable has moved, or the log has failed. No task; may start some. */
+	void (*settled)(void *
+	        arg); /* some user's records are in his files, which are open. No task. NULL is fine. */
 	void *arg;
 };
 

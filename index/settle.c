@@ -226,6 +226,9 @@ void settle_core_task(struct task *task, void *arg)
 		if (settle != NULL) {
 			if (write_one(task, commit, settle) == RP_OK)
 				check_room(task, commit);
+			if (commit->settings.settled != NULL)
+				commit->settings.settled(
+				    commit->settings.arg); /* it may be gone now */
 			continue;
 		}
 		/* While new mail is refused there may be no work that would show that there is room again. */

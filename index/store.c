@@ -7,6 +7,12 @@
 #include "index/store_state.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
+#include "io/file.h"
+
+enum {
+	/* Volumes that are looked at before a trim gives up: thousands may wait to be settled, and it is tried again soon. */
+	TRIM_LOOKED_MAX = 64,
+};
 
 static void commit_changed(void *arg)
 {
@@ -14,6 +20,12 @@ static void commit_changed(void *arg)
 
 	if (store->settings.changed != NULL)
 		store->settings.changed(store->settings.arg);
+}
+
+/* Files are opened when they are written, and volumes that nobody uses are settled last. */
+static void commit_settled(void *arg)
+{
+	store_trim(arg);
 }
 
 static struct store *store_new(
@@ -93,6 +105,7 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 	    .epoch = epoch,
 	    .recovering = true,
 	    .changed = commit_changed,
+	    .settled = commit_settled,
 	    .arg = store,
 	};
 	enum rp_err err;
@@ -238,15 +251,22 @@ enum rp_err store_close(struct task *task, struct store *store)
 	return err;
 }
 
-/* A mailbox or a volume that can go, the longest unused first. False: none. */
-static bool trim_one(struct store *store)
+/* The longest unused that can go. False: none. */
+static bool trim_mailbox(struct store *store)
 {
 	struct list *link = store->idle_mailboxes.next;
 
-	if (link != &store->idle_mailboxes) {
-		mailbox_forget(RP_CONTAINER_OF(link, struct mailbox, idle));
-		return true;
-	}
+	if (link == &store->idle_mailboxes)
+		return false;
+	mailbox_forget(RP_CONTAINER_OF(link, struct mailbox, idle));
+	return true;
+}
+
+/* Those that are not settled yet stay; what is settled first was mostly used first, so there are few of them in front. */
+static bool trim_volume(struct store *store)
+{
+	unsigned looked = 0;
+
 	LIST_FOR_EACH(idle, &store->idle_volumes) {
 		struct volume *volume = RP_CONTAINER_OF(idle, struct volume, idle);
 
@@ -254,13 +274,25 @@ static bool trim_one(struct store *store)
 			volume_forget(volume);
 			return true;
 		}
+		if (++looked == TRIM_LOOKED_MAX)
+			break;
 	}
 	return false;
 }
 
+static bool has_many_files(const struct store *store)
+{
+	return store->settings.files_max != 0 &&
+	       file_open_count(store->loop) > store->settings.files_max;
+}
+
+/* A mailbox is most of an idle volume's memory, and the least of its files. */
 void store_trim(struct store *store)
 {
-	while (store->idle_bytes > store->settings.volumes_bytes_max && trim_one(store))
+	while (store->idle_bytes > store->settings.volumes_bytes_max &&
+	       (trim_mailbox(store) || trim_volume(store)))
+		continue;
+	while (has_many_files(store) && (trim_volume(store) || trim_mailbox(store)))
 		continue;
 }
 

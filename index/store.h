@@ -32,6 +32,8 @@ struct store_settings {
 	uint64_t journal_file_bytes; /* a journal is sealed beyond; 0: JOURNAL_FILE_BYTES_MAX. Tests ask for less */
 	uint64_t dbox_file_bytes;    /* likewise of a dbox file */
 	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */
+	size_t
+	    files_max; /* files that are open before such volumes, and theirs, are closed; 0: no bound */
 	const struct mail_reader *reader;
 	/* May recovery work on this user's mail now? NULL: on everybody's. One who may not is left for later. */
 	bool (*may_recover)(void *arg, const struct userid *userid);

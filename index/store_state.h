@@ -46,7 +46,7 @@ RP_MUST_USE bool store_task_start(
     struct store *store, const char *name, task_fn *fn, void *arg);
 void store_task_ended(struct store *store);
 
-/* Give memory of idle mailboxes and volumes back until the bound is kept. No task. */
+/* Give memory and files of idle mailboxes and volumes back until the bounds are kept. No task. */
 void store_trim(struct store *store);
 
 #endif

@@ -57,6 +57,7 @@ void file_close(struct file *file)
 {
 	if (file == NULL)
 		return;
+	file->loop->files_open--;
 	file->close =
 	    (struct op){.kind = OP_CLOSE, .fd = file->fd, .done = close_done, .owner = file};
 	op_submit(file->loop, &file->close);
@@ -69,6 +70,7 @@ static void drop_fd(struct loop *loop, struct file *file, int result)
 		return;
 	}
 	file->fd = result;
+	loop->files_open++;
 	file_close(file);
 }
 
@@ -107,8 +109,14 @@ enum rp_err file_open(
 		return err;
 	}
 	file->fd = result;
+	loop->files_open++;
 	*out = file;
 	return RP_OK;
+}
+
+size_t file_open_count(const struct loop *loop)
+{
+	return loop->files_open;
 }
 
 enum rp_err file_read(

@@ -32,6 +32,9 @@ RP_MUST_USE enum rp_err file_open(
  * durable by it. NULL is fine. No operation on it may be in flight. */
 void file_close(struct file *file);
 
+/* How many are open on this loop; those whose file_close() was called are not. */
+size_t file_open_count(const struct loop *loop);
+
 /* Read up to n bytes at offset; *got < n only at the file's end. */
 RP_MUST_USE enum rp_err file_read(
     struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);

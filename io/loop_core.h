@@ -82,6 +82,7 @@ struct loop {
 	size_t ops_count;          /* in flight */
 	size_t ops_standing_count; /* of these, the loop's own that stay in flight for its life */
 	struct pool file_pool;
+	size_t files_open;
 	struct pool net_pool;
 	uint8_t *pinned; /* NULL: none; registered as the ring's only buffer */
 	size_t pinned_bytes;

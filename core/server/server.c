@@ -158,6 +158,17 @@ static void raise_limits(void)
 	}
 }
 
+/* Of each shard, before files of users who are idle are closed. The rest is for those who are not, and for what is written on
+ * behalf of all. */
+static size_t files_max(const struct server *server)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return 0;
+	return (size_t)limit.rlim_cur / 2 / server->count;
+}
+
 static void make_shards(struct server *server, const struct child_message *start)
 {
 	const struct config *config = server->config;
@@ -191,22 +202,23 @@ static void make_shards(struct server *server, const struct child_message *start
 		log_set_wake(server->shard_log[i], wake_logger, server);
 		server->boss[i] = pair[0];
 		server->shard[i] = (struct shard_thread_settings){
-			.number = i,
-			.count = server->count,
-			.version = RP_VERSION,
-			.config = config,
-			.shared = server->shared,
-			.group = server->group,
-			.log = server->shard_log[i],
-			.tls_ctx = tls,
-			.charsets = &server->charsets[i],
-			.boss_fd = pair[1],
-			.auth_fd = auth_fds[i],
-			.data_fd = start->fd[CHILD_START_DATA],
-			.commit_fd = start->fd[CHILD_START_COMMIT],
-			.control_fd = start->fd[CHILD_START_CONTROL],
-			.listen_fds = server->listen_fds,
-			.cannot_start = cannot_start,
+		    .number = i,
+		    .count = server->count,
+		    .version = RP_VERSION,
+		    .config = config,
+		    .shared = server->shared,
+		    .group = server->group,
+		    .log = server->shard_log[i],
+		    .tls_ctx = tls,
+		    .charsets = &server->charsets[i],
+		    .files_max = files_max(server),
+		    .boss_fd = pair[1],
+		    .auth_fd = auth_fds[i],
+		    .data_fd = start->fd[CHILD_START_DATA],
+		    .commit_fd = start->fd[CHILD_START_COMMIT],
+		    .control_fd = start->fd[CHILD_START_CONTROL],
+		    .listen_fds = server->listen_fds,
+		    .cannot_start = cannot_start,
 		};
 	}
 }

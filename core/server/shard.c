@@ -177,6 +177,7 @@ static void open_store(struct task *task, void *arg)
 		.volumes_bytes_max = shard->config->volumes_bytes_max,
 		.background_bytes_per_s = shard->config->background_bytes_per_s,
 		.background_share = (unsigned)shard->config->background_share,
+		.files_max = thread->settings->files_max,
 		.reader = &message_reader,
 		.may_recover = may_recover,
 		.changed = shard_log_changed,

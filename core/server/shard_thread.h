@@ -15,6 +15,7 @@ struct shard_thread_settings {
 	struct log *log;
 	struct tls_ctx *tls_ctx; /* NULL: none */
 	const struct charset_set *charsets; /* opened before the sandbox */
+	size_t files_max;        /* open ones, before those of idle users are closed; 0: no bound */
 	int boss_fd;             /* orders come here */
 	int auth_fd;
 	int data_fd;

@@ -1,0 +1,60 @@
+#include <stdio.h>
+
+#include "index/mailbox.h"
+#include "index/store.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/model.h"
+#include "tests/io/io_fixture.h"
+
+enum { USERS = 60, FILES_MAX = 30 };
+
+static struct store *open_store(struct task *task, uint64_t epoch)
+{
+	struct store_settings settings = {.shards_count = 1,
+	    .commit_file_bytes = 1024 * 1024,
+	    .unsettled_bytes_max = 4 * 1024 * 1024,
+	    .volumes_bytes_max = 64 * 1024 * 1024,
+	    .files_max = FILES_MAX,
+	    .reader = &model_reader};
+	struct store *store;
+	const char *reason;
+
+	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
+	cr_assert_eq(store_recover(task, store), RP_OK);
+	cr_assert_eq(store_recover_void(task, store), RP_OK);
+	cr_assert_eq(store_recovered(task, store), RP_OK);
+	return store;
+}
+
+static struct volume *open_user(struct task *task, struct store *store, unsigned user)
+{
+	struct userid userid = {{0x40, (uint8_t)user, 0x20}};
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &userid, &volume), RP_OK);
+	return volume;
+}
+
+/* Each user's mail lies in files of his own, which are written when he has long gone. */
+IO_TASK_TEST(store_files, of_users_who_are_idle_are_closed)
+{
+	struct store *store = open_store(task, 1);
+	size_t before = file_open_count(task_loop(task));
+
+	(void)arg;
+	for (uint32_t round = 1; round <= 2; round++) {
+		for (unsigned user = 0; user < USERS; user++) {
+			struct volume *volume = open_user(task, store, user);
+
+			made_append(task, volume, "INBOX", 0, "Subject: x\r\n\r\nx\r\n");
+			cr_assert_eq(
+			    volume_find(volume, BYTES_LIT("INBOX"))->messages_count, round);
+			volume_close(volume);
+		}
+		cr_assert_eq(task_sleep(task, UINT64_C(3) * 1000 * 1000 * 1000), RP_OK);
+		cr_assert_leq(file_open_count(task_loop(task)), FILES_MAX);
+		/* It is a bound, and not so much as it could be without one. */
+		cr_assert_gt(file_open_count(task_loop(task)), before + FILES_MAX / 4);
+	}
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

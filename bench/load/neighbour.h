@@ -1,17 +1,18 @@
-/* neighbour.h -- a connection that asks NOOP, again and again, on the shard where the work goes on: how long is it held up?
+/* neighbour.h -- connections that ask NOOP, again and again, on the shards where the work goes on: how long are they held up?
  *
- * It is one of the same user, for his are on one shard, and has no mailbox selected.
+ * They are of other users, for one of the same user is told nothing that is not durable yet, and so waits for the disk.
+ * Which of them are on the busy shard is not known: the worst of them is told.
  */
 #ifndef RP_BENCH_LOAD_NEIGHBOUR_H
 #define RP_BENCH_LOAD_NEIGHBOUR_H
 
 #include "bench/load/work.h"
 
-struct neighbour;
+struct neighbours;
 
-struct neighbour *neighbour_start(const struct work *work);
+struct neighbours *neighbours_start(const struct work *work);
 
-/* End it. Round trips in ms: the 99th percentile and the longest. */
-void neighbour_stop(struct neighbour *neighbour, double *p99_ms, double *longest_ms);
+/* End it. Round trips of the worst, in ms: the 99th percentile and the longest. */
+void neighbours_stop(struct neighbours *neighbours, double *p99_ms, double *longest_ms);
 
 #endif

@@ -24,6 +24,11 @@ struct work {
 	struct report report;
 };
 
+struct wire;
+
+/* APPEND so many small messages, one in five unread, to the large mailbox. */
+void work_append(const struct work *work, struct wire *wire, unsigned count);
+
 /* What a server that does nothing costs on this machine. */
 void work_probe(struct work *work);
 /* APPEND fill_count small messages to the large mailbox. */

@@ -41,6 +41,17 @@ static void append_finish(struct wire *wire)
 	}
 }
 
+void work_append(const struct work *work, struct wire *wire, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		append_start(work, wire, i);
+		if (i >= FILL_UNDER_WAY)
+			append_finish(wire);
+	}
+	for (unsigned i = 0; i < count && i < FILL_UNDER_WAY; i++)
+		append_finish(wire);
+}
+
 void work_fill(struct work *work)
 {
 	unsigned messages_count = work->fill_count;
@@ -49,13 +60,7 @@ void work_fill(struct work *work)
 	wire_login(&wire, work->imap, false, work->user, work->password);
 	struct work_clock start = work_clock_start(work);
 
-	for (unsigned i = 0; i < messages_count; i++) {
-		append_start(work, &wire, i);
-		if (i >= FILL_UNDER_WAY)
-			append_finish(&wire);
-	}
-	for (unsigned i = 0; i < messages_count && i < FILL_UNDER_WAY; i++)
-		append_finish(&wire);
+	work_append(work, &wire, messages_count);
 	struct work_clock spent = work_clock_since(work, start);
 
 	wire_logout(&wire);

@@ -143,10 +143,10 @@ static void measure(
 	struct work_clock start = work_clock_start(work);
 	unsigned rounds = run(work, wire, large);
 	struct work_clock spent = work_clock_since(work, start);
-	struct neighbour *neighbour = neighbour_start(work);
+	struct neighbours *neighbours = neighbours_start(work);
 
 	(void)run(work, wire, large);
-	neighbour_stop(neighbour, &p99.value, &longest.value);
+	neighbours_stop(neighbours, &p99.value, &longest.value);
 	cpu.unit = "us CPU";
 	cpu.value = (double)spent.cpu_ns / 1000 / rounds / (large->each ? messages_count : 1);
 	if (work->procs.count > 0)
@@ -173,6 +173,24 @@ static void measure_changes(struct work *work, struct wire *wire, const char *se
 	wire_command(wire, "STORE 1001:1010 -FLAGS.SILENT ($Changed)");
 }
 
+/* A tenth more messages: more than the journal grows by before the mailbox's index is written anew. */
+static void measure_checkpoint(struct work *work, struct wire *wire, double messages_count)
+{
+	struct report_row p99 = {.key = "large_append_neighbour_p99",
+	    .work = "NOOP meanwhile, p99: APPEND of a tenth more, a checkpoint in it",
+	    .unit = "ms"};
+	struct report_row longest = {.key = "large_append_neighbour_longest",
+	    .work = "NOOP meanwhile, longest: APPEND of a tenth more",
+	    .unit = "ms",
+	    .target = 100};
+	struct neighbours *neighbours = neighbours_start(work);
+
+	work_append(work, wire, (unsigned)(messages_count / 10));
+	neighbours_stop(neighbours, &p99.value, &longest.value);
+	report_add(&work->report, p99);
+	report_add(&work->report, longest);
+}
+
 void work_large(struct work *work)
 {
 	char select[WIRE_TEXT_BYTES_MAX];
@@ -196,5 +214,7 @@ void work_large(struct work *work)
 	for (size_t i = 0; i < sizeof(larges) / sizeof(larges[0]); i++)
 		measure(work, &wire, &larges[i], messages_count);
 	measure_changes(work, &wire, select);
+	wire_command(&wire, "CLOSE");
+	measure_checkpoint(work, &wire, messages_count);
 	wire_logout(&wire);
 }

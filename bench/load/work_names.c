@@ -131,11 +131,11 @@ static void measure(struct work *work, struct wire *wire, const struct names *na
 	struct work_clock start = work_clock_start(work);
 	unsigned rounds = run(work, wire, names->command);
 	struct work_clock spent = work_clock_since(work, start);
-	struct neighbour *neighbour = neighbour_start(work);
+	struct neighbours *neighbours = neighbours_start(work);
 	double p99_ms;
 
 	(void)run(work, wire, names->command);
-	neighbour_stop(neighbour, &p99_ms, &longest.value);
+	neighbours_stop(neighbours, &p99_ms, &longest.value);
 	cpu.unit = "us CPU";
 	cpu.value = (double)spent.cpu_ns / 1000 / rounds / NAMES_COUNT;
 	if (work->procs.count > 0)

@@ -14,17 +14,19 @@
 static const struct {
 	const char *name;
 	void (*run)(struct work *work);
+	bool named_only;
 } works[] = {
     {"probe", work_probe},
     {"idle",
         work_idle}, /* early: memory that other work left behind would be used again, and hide the cost */
-    {"fill", work_fill},
+    {"fill", work_fill, true},
     {"noop", work_noop},
     {"select", work_select},
     {"fetch-flags", work_fetch},
     {"large", work_large},
     {"names", work_names},
     {"lmtp", work_lmtp},
+    {"many", work_many, true},
 };
 
 enum {
@@ -51,7 +53,7 @@ static void usage(void)
 	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
 	                "[--connections N] [--seconds S]\n"
 	                "           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] "
-	                "[select] [fetch-flags] [large] [names] [lmtp]\n"
+	                "[select] [fetch-flags] [large] [names] [lmtp] [many]\n"
 	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
 	                "memory are its and its children's\n"
 	                "--mailbox      the large one, INBOX by default\n"
@@ -192,7 +194,9 @@ int main(int argc, char **argv)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	for (size_t i = 0; i < WORKS_COUNT; i++) {
-		if (i == WORK_FILL ? work.fill_count == 0 : optind < argc && !wanted[i])
+		bool all = optind == argc && !works[i].named_only;
+
+		if (i == WORK_FILL ? work.fill_count == 0 : !all && !wanted[i])
 			continue;
 		fprintf(stderr, "%s:\n", works[i].name);
 		works[i].run(&work);

@@ -1,5 +1,6 @@
 #include "bench/load/procs.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -48,25 +49,59 @@ uint64_t procs_cpu_ns(const struct procs *procs)
 	return sum_ns;
 }
 
+/* The number in the first line of a file of /proc/PID that is as the format says. */
+static uint64_t number_in(pid_t pid, const char *file_name, const char *format)
+{
+	char path[64];
+	char line[256];
+	unsigned long long number = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file_name);
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		die("%s cannot be read: run this as root or as the server's user", path);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, format, &number) == 1)
+			break;
+	fclose(file);
+	return number;
+}
+
 uint64_t procs_pss_bytes(const struct procs *procs)
 {
 	uint64_t sum_kib = 0;
 
+	for (size_t i = 0; i < procs->count; i++)
+		sum_kib += number_in(procs->pid[i], "smaps_rollup", "Pss: %llu");
+	return sum_kib * 1024;
+}
+
+uint64_t procs_written_bytes(const struct procs *procs)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < procs->count; i++)
+		sum += number_in(procs->pid[i], "io", "write_bytes: %llu");
+	return sum;
+}
+
+size_t procs_descriptors(const struct procs *procs)
+{
+	size_t count = 0;
+
 	for (size_t i = 0; i < procs->count; i++) {
 		char path[64];
-		char line[256];
-		unsigned long long kib = 0;
 
-		snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)procs->pid[i]);
-		FILE *file = fopen(path, "re");
+		snprintf(path, sizeof(path), "/proc/%d/fd", (int)procs->pid[i]);
+		DIR *dir = opendir(path);
 
-		if (file == NULL)
+		if (dir == NULL)
 			die("%s cannot be read: run this as root or as the server's user", path);
-		while (fgets(line, sizeof(line), file) != NULL)
-			if (sscanf(line, "Pss: %llu", &kib) == 1)
-				break;
-		fclose(file);
-		sum_kib += kib;
+		while (readdir(dir) != NULL)
+			count++;
+		closedir(dir);
+		count -= 2; /* . and .. */
 	}
-	return sum_kib * 1024;
+	return count;
 }

@@ -22,4 +22,10 @@ uint64_t procs_cpu_ns(const struct procs *procs);
 /* Their memory, shared pages counted in parts (PSS). */
 uint64_t procs_pss_bytes(const struct procs *procs);
 
+/* What they had written to files, as the kernel accounts it: pages dirtied and direct writes. */
+uint64_t procs_written_bytes(const struct procs *procs);
+
+/* Their open files. */
+size_t procs_descriptors(const struct procs *procs);
+
 #endif

@@ -45,6 +45,8 @@ void work_large(struct work *work);
 void work_names(struct work *work);
 /* 64 LMTP sessions, 4 KiB each message, to many users. */
 void work_lmtp(struct work *work);
+/* Mail for each of many users, and what settling costs. Only by name. */
+void work_many(struct work *work);
 /* Memory of idle IMAPS connections. */
 void work_idle(struct work *work);
 

@@ -54,6 +54,10 @@ RP_MUST_USE enum rp_err commit_recovered(struct task *task, struct commit *commi
 RP_MUST_USE enum rp_err commit_reserve(struct task *task, struct commit *commit, uint64_t bytes);
 void commit_unreserve(struct commit *commit, uint64_t bytes);
 
+/* Settle at once what is durable, without waiting for more of the same user, until it is turned off: what is not settled holds
+ * something that is short. */
+void commit_press(struct commit *commit, bool on);
+
 /* The disk is so full that new mail must be refused; flags and expunges still work. */
 bool commit_disk_full(const struct commit *commit);
 

@@ -114,6 +114,7 @@ struct commit {
 	struct list urgent;
 	unsigned settling; /* write functions under way */
 	bool hurry;        /* settle now: a log file is needed */
+	bool pressed;      /* settle now: commit_press() */
 	bool draining;     /* settle all: the end */
 	struct task_queue settlers;
 	struct task_queue settled_wait;

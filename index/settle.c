@@ -74,8 +74,15 @@ void settle_core_durable(struct commit *commit, struct commit_entry *entry)
 
 static bool in_hurry(const struct commit *commit)
 {
-	return commit->hurry || commit->draining ||
-	    commit->live_bytes > commit->settings.memory_bytes_max / 2;
+	return commit->hurry || commit->pressed || commit->draining ||
+	       commit->live_bytes > commit->settings.memory_bytes_max / 2;
+}
+
+void commit_press(struct commit *commit, bool on)
+{
+	if (on && !commit->pressed)
+		task_queue_wake_all(&commit->settlers);
+	commit->pressed = on;
 }
 
 /* So long this user's records can still wait; 0: they are to be written now. */

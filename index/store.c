@@ -262,20 +262,19 @@ static bool trim_mailbox(struct store *store)
 	return true;
 }
 
-/* Those that are not settled yet stay; what is settled first was mostly used first, so there are few of them in front. */
+/* The longest unused that can go. One that is not settled yet cannot, and goes to the end of the line: there may be thousands. */
 static bool trim_volume(struct store *store)
 {
-	unsigned looked = 0;
-
-	LIST_FOR_EACH(idle, &store->idle_volumes) {
-		struct volume *volume = RP_CONTAINER_OF(idle, struct volume, idle);
+	for (unsigned i = 0; i < TRIM_LOOKED_MAX && !list_empty(&store->idle_volumes); i++) {
+		struct volume *volume =
+		    RP_CONTAINER_OF(store->idle_volumes.next, struct volume, idle);
 
 		if (volume_is_forgettable(volume)) {
 			volume_forget(volume);
 			return true;
 		}
-		if (++looked == TRIM_LOOKED_MAX)
-			break;
+		list_del(&volume->idle);
+		list_push_back(&store->idle_volumes, &volume->idle);
 	}
 	return false;
 }
@@ -294,6 +293,8 @@ void store_trim(struct store *store)
 		continue;
 	while (has_many_files(store) && (trim_volume(store) || trim_mailbox(store)))
 		continue;
+	if (store->settings.files_max != 0)
+		commit_press(store->commit, has_many_files(store));
 }
 
 uint64_t store_durable(const struct store *store)

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "index/mailbox.h"
 #include "index/store.h"
 #include "tests/index/made_mail.h"
@@ -56,5 +54,27 @@ IO_TASK_TEST(store_files, of_users_who_are_idle_are_closed)
 		/* It is a bound, and not so much as it could be without one. */
 		cr_assert_gt(file_open_count(task_loop(task)), before + FILES_MAX / 4);
 	}
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* A second is long: more users may get mail than may have files open. */
+IO_TASK_TEST(store_files, of_users_who_wait_to_be_settled_do_not_pile_up)
+{
+	struct store *store = open_store(task, 1);
+	size_t most = 0;
+
+	(void)arg;
+	for (int round = 1; round <= 2; round++) {
+		for (unsigned user = 0; user < USERS; user++) {
+			struct volume *volume = open_user(task, store, user);
+
+			made_append(task, volume, "INBOX", 0, "Subject: x\r\n\r\nx\r\n");
+			volume_close(volume);
+			cr_assert_eq(store_wait_durable(task, store, store_position(store)), RP_OK);
+			if (file_open_count(task_loop(task)) > most)
+				most = file_open_count(task_loop(task));
+		}
+	}
+	cr_assert_leq(most, FILES_MAX + FILES_MAX / 2);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -7,6 +7,8 @@
 #include "core/session/selected.h"
 #include "core/session/sync.h"
 
+enum { STORE_LINES_PER_FLUSH = 32 }; /* short lines, as in FETCH */
+
 struct store_args {
 	struct mail_store store;
 	bool silent;
@@ -83,6 +85,7 @@ static enum rp_err tell(
 	bool condstore = condstore_is_on(cmd->session);
 	bool with_uid = cmd->uid || condstore;
 	struct view_cursor cursor;
+	unsigned lines = 0;
 	enum rp_err err;
 
 	if (uids->count == 0 || (silent && !condstore))
@@ -97,6 +100,8 @@ static enum rp_err tell(
 			tell_modseq(cmd->resp, &cursor);
 		else
 			flags_text_fetch(cmd->resp, &cursor, with_uid, condstore);
+		if (++lines % STORE_LINES_PER_FLUSH != 0)
+			continue;
 		err = cmd_flush(task, cmd);
 		if (err != RP_OK)
 			return err;

@@ -3,7 +3,10 @@
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
 
-enum { EXPUNGES_A_BREATH = 1024 };
+enum {
+	EXPUNGES_A_BREATH = 1024,
+	SYNC_LINES_PER_FLUSH = 32, /* short lines, as in FETCH */
+};
 
 /* One slice, and taken as told in the same breath: what is expunged afterwards is told afterwards. */
 static void tell_some_expunges(struct selected *selected, struct resp *resp)
@@ -67,6 +70,7 @@ static enum rp_err tell_flags(
 {
 	bool condstore = (selected->session->enabled & SESSION_CONDSTORE) != 0;
 	struct view_cursor cursor;
+	unsigned lines = 0;
 	enum rp_err err;
 
 	view_flags_cursor(&cursor, selected->view);
@@ -74,7 +78,7 @@ static enum rp_err tell_flags(
 		resp_stamp(resp, session_position(selected->session));
 		sync_keywords(selected, resp); /* the step may have suspended: a new one must not slip in */
 		flags_text_fetch(resp, &cursor, how->uids || condstore, condstore);
-		if (how->flush != NULL)
+		if (how->flush != NULL && ++lines % SYNC_LINES_PER_FLUSH == 0)
 			err = how->flush(task, how->flush_arg);
 		if (err != RP_OK)
 			return err;

@@ -54,7 +54,8 @@ static unsigned flag_of(struct table *table, const struct change_item *item)
 	return CHANGE_FLAG_KEYWORD + (unsigned)table_keyword(table, item->name, true);
 }
 
-static void change_flags(struct mailbox *mailbox, const struct change_item *item, uint64_t lsn)
+static void change_flags(
+    struct mailbox *mailbox, const struct change_item *item, uint64_t first_lsn, uint64_t lsn)
 {
 	struct change_runs rest = item->runs;
 	struct run_piece piece;
@@ -62,7 +63,7 @@ static void change_flags(struct mailbox *mailbox, const struct change_item *item
 
 	while (next_piece(&rest, &piece)) {
 		table_set_flag(mailbox->table, &piece.runs, flag, item->on);
-		table_set_modseq(mailbox->table, &piece.runs, lsn);
+		table_set_modseq_of(mailbox->table, &piece.runs, first_lsn, lsn);
 		view_news_flags(mailbox, &piece.runs, lsn);
 	}
 }
@@ -102,13 +103,14 @@ static void mark_all_gone(struct volume *volume)
 	}
 }
 
-static void change_mailbox(struct mailbox *mailbox, const struct change_item *item, uint64_t lsn)
+static void change_mailbox(
+    struct mailbox *mailbox, const struct change_item *item, uint64_t first_lsn, uint64_t lsn)
 {
 	if (item->type == CHANGE_ITEM_ROWS) {
 		put_rows(mailbox->table, item->rows, lsn);
 		view_news_append(mailbox);
 	} else if (item->type == CHANGE_ITEM_FLAG) {
-		change_flags(mailbox, item, lsn);
+		change_flags(mailbox, item, first_lsn, lsn);
 	} else if (item->type == CHANGE_ITEM_EXPUNGED) {
 		change_expunged(mailbox, item, lsn);
 	} else if (item->type == CHANGE_ITEM_BODY) {
@@ -116,7 +118,9 @@ static void change_mailbox(struct mailbox *mailbox, const struct change_item *it
 	}
 }
 
-static void apply_item(struct volume *volume, const struct change_item *item, uint64_t lsn)
+/* first_lsn: of the first record of this change. */
+static void apply_item(
+    struct volume *volume, const struct change_item *item, uint64_t first_lsn, uint64_t lsn)
 {
 	struct catalog_node *node =
 	    item->mailboxid != 0 ? catalog_by_id(&volume->catalog, item->mailboxid) : NULL;
@@ -131,7 +135,7 @@ static void apply_item(struct volume *volume, const struct change_item *item, ui
 		mark_all_gone(volume);
 	/* One that is loading meets this record at the end of its replay. */
 	if (mailbox != NULL && !mailbox->loading)
-		change_mailbox(mailbox, item, lsn);
+		change_mailbox(mailbox, item, first_lsn, lsn);
 	err = catalog_apply(&volume->catalog, item, lsn);
 	RP_ASSERT(err == RP_OK);
 }
@@ -144,7 +148,7 @@ void apply_change(struct volume *volume, uint64_t lsn, struct bytes payload)
 
 	RP_ASSERT(err == RP_OK);
 	while ((err = change_next(&reader, &item)) == RP_OK)
-		apply_item(volume, &item, lsn);
+		apply_item(volume, &item, lsn - reader.part, lsn);
 	RP_ASSERT(err == RP_ERR_END);
 	catalog_sort(&volume->catalog);
 	volume->catalog.lsn = lsn;

@@ -144,16 +144,23 @@ void table_set_flag(struct table *table, const struct runs *uids, unsigned flag,
 	table->version++;
 }
 
-static void note_flags_modseq(struct table *table, uint64_t modseq)
+static void note_flags_modseq(struct table *table, uint64_t first_modseq, uint64_t modseq)
 {
 	table->modseq = num_max(table->modseq, modseq);
 	if (modseq <= table->flags_modseq)
 		return;
-	table->flags_modseq_before = table->flags_modseq;
+	if (table->flags_modseq < first_modseq)
+		table->flags_modseq_before = table->flags_modseq;
 	table->flags_modseq = modseq;
 }
 
 void table_set_modseq(struct table *table, const struct runs *uids, uint64_t modseq)
+{
+	table_set_modseq_of(table, uids, modseq, modseq);
+}
+
+void table_set_modseq_of(
+    struct table *table, const struct runs *uids, uint64_t first_modseq, uint64_t modseq)
 {
 	size_t next = 0;
 	uint32_t from;
@@ -165,7 +172,7 @@ void table_set_modseq(struct table *table, const struct runs *uids, uint64_t mod
 			    word % (GROUP_ROWS_MAX / 64),
 			    table->live.words[word] & table_word_mask(word, from, to), modseq);
 	}
-	note_flags_modseq(table, modseq);
+	note_flags_modseq(table, first_modseq, modseq);
 	table->version++;
 }
 

@@ -109,6 +109,9 @@ struct bytes table_keyword_name(const struct table *table, unsigned index);
 void table_append(struct table *table, const struct table_row *row);
 void table_set_flag(struct table *table, const struct runs *uids, unsigned flag, bool on);
 void table_set_modseq(struct table *table, const struct runs *uids, uint64_t modseq);
+/* The same for a change that is more than one record, of which the first has first_modseq. */
+void table_set_modseq_of(
+    struct table *table, const struct runs *uids, uint64_t first_modseq, uint64_t modseq);
 void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq);
 
 /* Replay, behind table_expunge() of the same: those that never were in this table, for a merge has left them out, were there

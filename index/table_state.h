@@ -43,7 +43,7 @@ struct table {
 	uint64_t nonce;       /* seeds its checksums */
 	uint32_t last_uid;
 	uint64_t modseq;
-	uint64_t flags_modseq;        /* the newest change of flags, */
+	uint64_t flags_modseq;        /* the newest change of flags (its last record), */
 	uint64_t flags_modseq_before; /* and the one before */
 	uint64_t
 	    version;    /* grows with every change, also from one table of a mailbox to the next */

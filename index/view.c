@@ -321,7 +321,7 @@ enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t
 {
 	const struct table *table = view->mailbox->table;
 
-	if (table->flags_modseq == modseq && table->flags_modseq_before <= view->told_modseq) {
+	if (table->flags_modseq <= modseq && table->flags_modseq_before <= view->told_modseq) {
 		view->told_modseq = num_max(view->told_modseq, modseq); /* nothing else is untold */
 		view->told_new_modseq = num_max(view->told_new_modseq, modseq);
 		return RP_OK;

@@ -208,6 +208,47 @@ Test(view, a_silent_change_is_no_news_for_who_made_it)
 	model_free(model);
 }
 
+/* What is more than one record, as a STORE of thousands of messages that do not stand together, is one change all the same. */
+Test(view, a_silent_change_of_several_records_is_no_news_either)
+{
+	enum { RUNS = 600 }; /* more than a view would remember one by one */
+	struct model *model = model_new(5);
+	struct runs part[2] = {RUNS_EMPTY, RUNS_EMPTY};
+	struct runs uids = RUNS_EMPTY;
+	uint32_t first = 0;
+
+	model_append(model, 2 * RUNS);
+	struct view_model *mine = view_model_new(NULL, model);
+	struct view_model *other = view_model_new(NULL, model);
+	struct table *table = model->mailbox.table;
+	uint64_t modseq = table_modseq(table);
+
+	for (uint32_t i = 0; i < RUNS; i++) {
+		cr_assert_eq(runs_add(&part[i / (RUNS / 2)], 2 * i + 1, 2 * i + 1), RP_OK);
+		cr_assert_eq(runs_add(&uids, 2 * i + 1, 2 * i + 1), RP_OK);
+	}
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(table_prepare_flags(NULL, table, &part[i], 1, 0), RP_OK);
+		table_set_flag(table, &part[i], 1, true);
+		table_set_modseq_of(table, &part[i], modseq + 1, modseq + 1 + (uint64_t)i);
+	}
+	cr_assert_eq(view_told_flags(mine->view, &uids, modseq + 2), RP_OK);
+	cr_assert_not(view_has_news(mine->view));
+	cr_assert_eq(news(other->view, &first), RUNS);
+	/* Somebody else's change before it stays news. */
+	table_set_modseq(table, &part[0], modseq + 3);
+	table_set_modseq_of(table, &part[1], modseq + 4, modseq + 4);
+	cr_assert_eq(view_told_flags(mine->view, &part[1], modseq + 4), RP_OK);
+	cr_assert_geq(news(mine->view, &first), RUNS / 2);
+	cr_assert_eq(first, 1);
+	for (int i = 0; i < 2; i++)
+		runs_fini(&part[i]);
+	runs_fini(&uids);
+	view_model_free(mine);
+	view_model_free(other);
+	model_free(model);
+}
+
 Test(view, a_seqno_set_becomes_uids_that_cover_exactly_it)
 {
 	struct model *model = model_new(6);

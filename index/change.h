@@ -57,13 +57,15 @@ enum change_item_type {
 enum {
 	CHANGE_VERSION = 1,
 	CHANGE_PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX - 512,
-	CHANGE_ROW_BYTES_MAX = 96,  /* of one encoded row */
+	CHANGE_ROW_BYTES_MAX = 96, /* of one encoded row */
+	CHANGE_ROW_BYTES_MIN = 18,
 	CHANGE_RUN_BYTES_MAX = 10,
 	CHANGE_ITEM_BYTES_MAX = 96, /* of an item without name, runs and rows */
 	CHANGE_NAME_BYTES_MAX = 1000,
 	/* One change, however many records: protects the commit log and its memory from one command. */
 	CHANGE_GROUP_BYTES_MAX = 8 * 1024 * 1024,
-	CHANGE_FLAG_KEYWORD = 5, /* CHANGE_ITEM_FLAG: not a system flag (0..4) but the keyword named */
+	CHANGE_FLAG_KEYWORD =
+	    5, /* CHANGE_ITEM_FLAG: not a system flag (0..4) but the keyword named */
 };
 
 /* One message of CHANGE_ITEM_ROWS. */

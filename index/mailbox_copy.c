@@ -20,6 +20,9 @@ enum rp_err transfer_prepare(struct task *task, struct transfer *transfer)
 	if (from->gone || (to != NULL && to->gone))
 		return RP_ERR_NOTFOUND;
 	err = table_having(NULL, from->table, transfer->uids, &there);
+	/* Certainly more than one change may be: neither loaded, nor given room, nor measured. */
+	if (err == RP_OK && runs_total(&there) > CHANGE_GROUP_BYTES_MAX / CHANGE_ROW_BYTES_MIN)
+		err = RP_ERR_LIMIT;
 	if (err == RP_OK && there.count != 0)
 		err = table_prepare_rows(task, from->table, &there);
 	if (err == RP_OK && there.count != 0 && transfer->moves)

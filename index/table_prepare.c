@@ -75,15 +75,18 @@ static enum rp_err load_rows(
 		size_t next = 0;
 		uint32_t from;
 		uint32_t to;
+		uint32_t done = 0; /* groups before this one are */
 
 		suspended = false;
 		while (table_next_rows(table, uids, &next, &from, &to)) {
-			for (uint32_t i = from / GROUP_ROWS_MAX; i <= (to - 1) / GROUP_ROWS_MAX;
-			     i++) {
+			uint32_t i = from / GROUP_ROWS_MAX > done ? from / GROUP_ROWS_MAX : done;
+
+			for (; i <= (to - 1) / GROUP_ROWS_MAX; i++) {
 				enum rp_err err = table_load(task, table, i, columns, &suspended);
 
 				if (err != RP_OK)
 					return err;
+				done = i + 1;
 			}
 		}
 	} while (suspended);

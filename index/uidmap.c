@@ -147,6 +147,13 @@ bool uidmap_row(const struct uidmap *map, uint32_t uid, uint32_t *row)
 	return true;
 }
 
+/* The row of the first UID of this leaf that is not before its `bit`-th; 64: none of the leaf's. */
+static uint32_t row_in(const struct uidmap *map, uint32_t leaf, unsigned bit)
+{
+	return map->leaf[leaf].row +
+	       (uint32_t)__builtin_popcountll(map->leaf[leaf].bits & rank_mask(0, bit));
+}
+
 uint32_t uidmap_lower(const struct uidmap *map, uint32_t uid)
 {
 	bool there;
@@ -154,16 +161,21 @@ uint32_t uidmap_lower(const struct uidmap *map, uint32_t uid)
 
 	if (leaf == map->leaves_count)
 		return map->rows;
-	if (!there)
-		return map->leaf[leaf].row;
-	return map->leaf[leaf].row +
-	       (uint32_t)__builtin_popcountll(
-	           map->leaf[leaf].bits & rank_mask(0, uid % UIDMAP_LEAF_UIDS));
+	return there ? row_in(map, leaf, uid % UIDMAP_LEAF_UIDS) : map->leaf[leaf].row;
 }
 
 void uidmap_range(
     const struct uidmap *map, uint32_t first, uint32_t last, uint32_t *from, uint32_t *to)
 {
+	bool there;
+	uint32_t leaf = leaf_lower(map, first / UIDMAP_LEAF_UIDS, &there);
+
+	if (there && first / UIDMAP_LEAF_UIDS ==
+	                 last / UIDMAP_LEAF_UIDS) { /* as most runs, where there are many */
+		*from = row_in(map, leaf, first % UIDMAP_LEAF_UIDS);
+		*to = row_in(map, leaf, last % UIDMAP_LEAF_UIDS + 1);
+		return;
+	}
 	*from = uidmap_lower(map, first);
 	*to = last >= map->last_uid ? map->rows : uidmap_lower(map, last + 1);
 }

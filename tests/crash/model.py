@@ -4,10 +4,12 @@ A worker owns some mailboxes and is the only one that changes them, so it always
 one after the last command that was answered, and those after each command that was under way when the server died.
 """
 import hashlib
+import itertools
 import random
 import re
 import socket
 import threading
+import time
 
 
 class Wrong(AssertionError):
@@ -95,18 +97,32 @@ def uid_set(text):
     return uids
 
 
+def box_numbers(said):
+    """UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ of a SELECT's answers."""
+    return tuple(int(re.search(code + rb' (\d+)', said)[1])
+                 for code in (rb'\[UIDVALIDITY', rb'\[UIDNEXT', rb'\[HIGHESTMODSEQ'))
+
+
+def told_messages(untagged):
+    """{uid: (flags, modseq)} of the FETCH answers that have all three."""
+    told = {}
+    for text, _ in untagged:
+        uid, flags, modseq = (re.search(expr, text) for expr in (rb'UID (\d+)', rb'FLAGS \(([^)]*)\)', rb'MODSEQ \((\d+)\)'))
+        if b' FETCH (' in text and uid and flags and modseq:
+            told[int(uid[1])] = (frozenset(flags[1].decode().split()) - {'\\Recent'}, int(modseq[1]))
+    return told
+
+
 class State(dict):
     """Mailbox name -> {uid: (ident, size, flags)}; a message of which no answer told the UID is under a negative key."""
 
-    fresh = -1
+    fresh = itertools.count(-1, -1)  # of all threads
 
     def copy(self):
         return State({name: dict(box) for name, box in self.items()})
 
     def add(self, name, message):
-        State.fresh -= 1
-        self[name][State.fresh] = message
-        return State.fresh
+        self[name][next(self.fresh)] = message
 
     def text(self):
         return {name: sorted((max(uid, 0), m[0], sorted(m[2])) for uid, m in box.items()) for name, box in self.items()}
@@ -208,9 +224,8 @@ class ImapWorker:
         for uid in uids:
             ident, size, had = marked[name][uid]
             marked[name][uid] = (ident, size, had | {'\\Deleted'})
-        gone = marked.copy()
-        for uid in uids:
-            del gone[name][uid]
+        gone = marked.copy()  # with those that were marked when a kill came between STORE and EXPUNGE
+        gone[name] = {uid: message for uid, message in marked[name].items() if '\\Deleted' not in message[2]}
         return select[0] + [f'UID STORE {these} +FLAGS.SILENT (\\Deleted)', 'EXPUNGE'], select[1] + [marked, gone]
 
     @staticmethod
@@ -239,7 +254,7 @@ class ImapWorker:
                     raise Wrong(f'no UIDs told: {line!r}')
                 uids = uid_set(found[2])
                 if len(uids) != len(new):
-                    raise Wrong(f'{len(new)} messages, UIDs {uids}')
+                    raise Wrong(f'{len(new)} messages, UIDs {uids}: {commands} {tags} {line!r} {untagged} before {before.text()}')
                 self.learn(states[at:], dict(zip(new, uids)))
             before = self.state = states[at]
             self.allowed = states[at + 1:]
@@ -303,16 +318,75 @@ class LmtpWorker:
             self.acknowledged += 1
 
 
+class Watcher:
+    """Looks at mailboxes that others change, and waits for news: what it was shown must not be lost either."""
+
+    def __init__(self, number, users, seed, ending):
+        self.number, self.users = number, users
+        self.random = random.Random(seed)
+        self.ending = ending
+        self.acknowledged = self.shown = 0
+        self.seen = {}  # (user, uidvalidity) -> (UIDNEXT, HIGHESTMODSEQ, {uid: (flags, modseq)})
+        self.error = None
+
+    def run(self, port, stop):
+        try:
+            user = self.random.choice(self.users)
+            client = Client(port, user)
+            while not stop.is_set():
+                self.look(client, user)
+            client.close()
+        except (EOFError, OSError, ValueError):
+            pass
+        except Exception as error:
+            if not self.ending.is_set():
+                self.error = error
+
+    def look(self, client, user):
+        names = [text.split(b' ')[-1] for text, _ in client.ok('LIST "" *')[1] if text.startswith(b'* LIST')]
+        line, untagged = client.answer(client.send(b'EXAMINE %s (CONDSTORE)' % self.random.choice(names))[0])
+        if not line.startswith(b'OK'):
+            return  # renamed or deleted meanwhile
+        said = b' '.join(text for text, _ in untagged)
+        validity, following, highest = box_numbers(said)
+        self.remember((user, validity), following, highest, {})
+        for _ in range(3):
+            _, untagged = client.ok('FETCH 1:* (UID FLAGS MODSEQ)') if b' 0 EXISTS' not in said else (b'', [])
+            told = told_messages(untagged)
+            self.remember((user, validity), max(told, default=0) + 1, max((m for _, m in told.values()), default=0), told)
+            said = self.idle(client, self.random.uniform(0.02, 0.2))
+            if not said:
+                return
+
+    def idle(self, client, seconds):
+        """News that came within this time."""
+        tag = client.send('IDLE')[0]
+        while not client.response()[0].startswith(b'+'):
+            pass
+        if self.random.random() < 0.5:
+            time.sleep(seconds)
+        client.sock.sendall(b'DONE\r\n')
+        return b' '.join(text for text, _ in client.answer(tag)[1])
+
+    def remember(self, box, following, highest, told):
+        had = self.seen.setdefault(box, [0, 0, {}])
+        had[0], had[1] = max(had[0], following), max(had[1], highest)
+        had[2].update(told)
+        self.shown += len(told)
+
+
 class World:
     """All workers, and what has ever been seen of each mailbox."""
 
+    INBOX_MESSAGES = 1000
     DEFAULT = {'INBOX', 'Drafts', 'Sent', 'Trash', 'Junk', 'Archive'}
 
-    def __init__(self, users, seed):
+    def __init__(self, users, seed, imap=6, lmtp=2, watchers=2):
         self.users = users
         self.ending = threading.Event()  # one process after the other is killed: a NO is no fault now
-        self.imap = [ImapWorker(i, users[i % len(users)], f'{seed} imap {i}', self.ending) for i in range(6)]
-        self.lmtp = [LmtpWorker(i, users, f'{seed} lmtp {i}', self.ending) for i in range(2)]
+        self.imap = [ImapWorker(i, users[i % len(users)], f'{seed} imap {i}', self.ending) for i in range(imap)]
+        self.lmtp = [LmtpWorker(i, users, f'{seed} lmtp {i}', self.ending) for i in range(lmtp)]
+        self.watchers = [Watcher(i, users, f'{seed} watcher {i}', self.ending) for i in range(watchers)]
         self.inbox = {user: {} for user in users}  # uid -> (ident, size, flags) at the last look
         self.owner = {}      # (user, uidvalidity, uid) -> ident, for ever
         self.validity = {}   # (user, name) -> uidvalidity; no name is given twice
@@ -323,14 +397,14 @@ class World:
         self.messages = self.bodies = 0
 
     def workers(self):
-        return self.imap + self.lmtp
+        return self.imap + self.lmtp + self.watchers
 
     def acknowledged(self):
         return sum(w.acknowledged for w in self.workers())
 
     def start(self, server):
         stop = threading.Event()
-        threads = [threading.Thread(target=w.run, args=(server.port if w in self.imap else server.port_lmtp, stop),
+        threads = [threading.Thread(target=w.run, args=(server.port_lmtp if w in self.lmtp else server.port, stop),
                                     daemon=True) for w in self.workers()]
         for thread in threads:
             thread.start()
@@ -341,12 +415,25 @@ class World:
         if errors:
             raise Wrong('; '.join(errors))
 
+    def shown(self):
+        return sum(w.shown for w in self.watchers)
+
+    def take_shown(self):
+        """What the watchers were shown counts as seen by all."""
+        for watcher in self.watchers:
+            for box, (following, highest, told) in watcher.seen.items():
+                self.next[box] = max(self.next.get(box, 0), following)
+                self.modseq[box] = max(self.modseq.get(box, 0), highest)
+                for uid, (flags, modseq) in told.items():
+                    if modseq >= self.each.get(box + (uid,), (flags, 0))[1]:
+                        self.each[box + (uid,)] = (flags, modseq)
+            watcher.seen.clear()
+
     def look_at(self, client, user, name, all_bodies):
         """One mailbox as the server has it: {uid: (ident, size, flags)}; what may never change is compared here."""
         _, untagged = client.ok(f'SELECT {name} (CONDSTORE)')
         said = b' '.join(text for text, _ in untagged)
-        validity, following, highest = (int(re.search(code + rb' (\d+)', said)[1])
-                                        for code in (rb'\[UIDVALIDITY', rb'\[UIDNEXT', rb'\[HIGHESTMODSEQ'))
+        validity, following, highest = box_numbers(said)
         exists = int(re.search(rb'\* (\d+) EXISTS', said)[1])
         box = (user, validity)
         if self.validity.setdefault((user, name), validity) != validity:
@@ -419,6 +506,7 @@ class World:
     def compare(self, server, all_bodies=False):
         """Everything that was acknowledged is there, and nothing that nobody sent."""
         self.raise_errors()
+        self.take_shown()
         for user in self.users:
             client = Client(server.port, user)
             names = {text.split(b' ')[-1].strip(b'"').decode() for text, _ in client.ok('LIST "" *')[1]
@@ -458,3 +546,14 @@ class World:
             for ident, size in worker.maybe.pop(user, {}).items():
                 if ident in idents:
                     worker.delivered.setdefault(user, {})[ident] = size
+        if len(there) > self.INBOX_MESSAGES:
+            self.trim_inbox(client, user, sorted(there)[:-self.INBOX_MESSAGES // 2])
+
+    def trim_inbox(self, client, user, uids):
+        """Else each comparison would be longer than the one before."""
+        client.ok(f'UID STORE 1:{uids[-1]} +FLAGS.SILENT (\\Deleted)')
+        client.ok('EXPUNGE')
+        for uid in uids:
+            ident = self.inbox[user].pop(uid)[0]
+            for worker in self.lmtp:
+                worker.delivered.get(user, {}).pop(ident, None)

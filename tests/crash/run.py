@@ -59,7 +59,7 @@ def kill_server(server):
     return time.monotonic() - start
 
 
-def kills(checks, seed, count):
+def kills(checks, seed, count, clients):
     dice = random.Random(seed)
     users = [f'u{i}' for i in range(6)]
     backs, restarts, derived = [], [], 0
@@ -67,7 +67,7 @@ def kills(checks, seed, count):
     with rp.Server(shards=2) as server:
         for user in users:
             server.add_user(user)
-        world = model.World(users, seed)
+        world = model.World(users, seed, imap=clients - 4)
 
         def one(number):
             nonlocal derived
@@ -100,12 +100,14 @@ def kills(checks, seed, count):
             checks.run(name, one, number)
             if checks.failed != failed:
                 print(server.log_tail(400))
+                server.keep = server.dir
+                print(f'kept: {server.dir}')
                 break
         checks.run(f'after each of {len(backs)} kills of the server it was back within {BACK_S} s', quick, backs)
         total = len(backs) + len(restarts)
         print(f'seed {seed}: {total} kills ({len(backs)} of the server, {len(restarts)} of all processes), '
               f'{world.acknowledged()} acknowledged changes, {world.messages} messages compared, '
-              f'{world.bodies} bodies, {derived} derived files removed')
+              f'{world.bodies} bodies, {world.shown()} messages shown to watchers, {derived} derived files removed')
         for what, times in (('server back', backs), ('all started again', restarts)):
             if times:
                 print(f'{what}: median {sorted(times)[len(times) // 2]:.3f} s, worst {max(times):.3f} s')
@@ -571,6 +573,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument('--kills', type=int, default=50)
+    parser.add_argument('--clients', type=int, default=16, help='at least 5: two deliver, two look on')
     parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk', 'back'))
     options = parser.parse_args()
     checks = rp.Checks()
@@ -582,7 +585,7 @@ def main():
         'sandbox': lambda: sandbox(checks),
         'poison': lambda: poison(checks),
         'back': lambda: back_in_time(checks),
-        'kill': lambda: kills(checks, options.seed, options.kills),
+        'kill': lambda: kills(checks, options.seed, options.kills, options.clients),
     }
     for name, part in parts.items():
         if options.only in (None, name) or options.only == 'fault' and name in ('config', 'end', 'disk'):

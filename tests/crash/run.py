@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The server is killed, crashed, badly configured and out of room: what was promised holds.
 
-    tests/crash/run.py [--seed N] [--kills N] [--only kill|poison|sandbox|fault|back]
+    tests/crash/run.py [--seed N] [--kills N] [--cuts N] [--clients N] [--only kill|power|eio|disk|poison|sandbox|fault|back]
+
+As root it has a mount namespace of its own; what a machine cannot mount is skipped, with the reason.
 
 RINGPOST_BUILD is what is tested. How soon a killed server is back is measured again on RINGPOST_RELEASE (build-sim), for the
 sanitizers alone make it late.
@@ -14,7 +16,6 @@ import re
 import resource
 import shutil
 import signal
-import smtplib
 import socket
 import ssl
 import subprocess
@@ -24,7 +25,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
+import cuts  # noqa: E402
+import disks  # noqa: E402
 import model  # noqa: E402
+import mounts  # noqa: E402
 import rp  # noqa: E402
 
 SANITIZED = b'__asan_init' in open(os.path.join(rp.BUILD, 'ringpost'), 'rb').read()
@@ -488,103 +492,26 @@ def reload_and_end(checks):
     shutil.rmtree(server.dir, ignore_errors=True)
 
 
-def full_disk(checks):
-    name = 'a full disk'
-    server = rp.Server(shards=2)
-    data = server.dir + '/data'
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', 'size=256m,mode=700', 'ringpost-test', data],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    if not mounted:
-        checks.skip(name, 'a tmpfs of its own needs root')
-        shutil.rmtree(server.dir, ignore_errors=True)
-        return
-    try:
-        server.add_user('sam')
-        server.start()
-        client = model.Client(server.port, 'sam')
-        body = model.body_of('full', 60000)
-        filler = data + '/filler'
-
-        def append():
-            return client.answer(client.send(b'APPEND INBOX {%d+}\r\n' % len(body) + body)[0])[0]
-
-        def deliver():
-            with server.lmtp() as lmtp:
-                try:
-                    lmtp.sendmail('a@test.invalid', ['sam'], body)
-                except smtplib.SMTPRecipientsRefused as error:
-                    return error.recipients['sam'][0]
-                except smtplib.SMTPResponseException as error:
-                    return error.smtp_code
-                return 250
-
-        def fill():
-            for _ in range(4):
-                assert append().startswith(b'OK')
-            with open(filler, 'wb', buffering=0) as f:
-                try:
-                    while True:
-                        f.write(bytes(1 << 20))
-                except OSError:
-                    pass
-            line = b''
-            for _ in range(2000):
-                line = append()
-                if not line.startswith(b'OK'):
-                    break
-            assert line.startswith((b'NO [UNAVAILABLE]', b'NO [OVERQUOTA]')), line
-
-        def lmtp():
-            assert deliver() == 452
-
-        def goes_on():
-            client.ok('SELECT INBOX')
-            line, untagged = client.ok('UID FETCH 1:4 (BODY.PEEK[])')
-            assert [b for _, bs in untagged for b in bs] == [body] * 4
-            client.ok('UID STORE 1 +FLAGS (\\Deleted)')
-            _, untagged = client.ok('EXPUNGE')
-            assert (b'* 1 EXPUNGE', []) in untagged, untagged
-            client.ok('NOOP')
-
-        def room():
-            pid = server.children()['server']
-            os.unlink(filler)
-            end = time.monotonic() + 20
-            while not (line := append()).startswith(b'OK'):
-                assert time.monotonic() < end, line
-                time.sleep(0.2)
-            assert deliver() == 250
-            assert server.children()['server'] == pid, 'it was started again'
-
-        checks.run(name + ': APPEND says NO', fill)
-        checks.run(name + ': LMTP says 452', lmtp)
-        checks.run(name + ': reading and EXPUNGE go on', goes_on)
-        checks.run(name + ': with room again it works, without a restart', room)
-        clean = server.stop()
-        checks.run(name + ': it ends in order', lambda: clean or (_ for _ in ()).throw(AssertionError(server.log_tail())))
-    finally:
-        server.kill()
-        subprocess.run(['umount', data])
-        shutil.rmtree(server.dir, ignore_errors=True)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument('--kills', type=int, default=50)
+    parser.add_argument('--cuts', type=int, default=30)
     parser.add_argument('--clients', type=int, default=16, help='at least 5: two deliver, two look on')
-    parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk', 'back'))
+    parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk', 'back', 'power', 'eio'))
     options = parser.parse_args()
+    mounts.own_namespace()
     checks = rp.Checks()
     print(f'seed {options.seed}', flush=True)
     parts = {
         'config': lambda: bad_configs(checks),
         'end': lambda: reload_and_end(checks),
-        'disk': lambda: full_disk(checks),
+        'disk': lambda: disks.full_disks(checks),
         'sandbox': lambda: sandbox(checks),
         'poison': lambda: poison(checks),
         'back': lambda: back_in_time(checks),
+        'power': lambda: cuts.power_cuts(checks, options.seed, options.cuts, options.clients),
+        'eio': lambda: cuts.failing_disk(checks, options.seed, options.clients),
         'kill': lambda: kills(checks, options.seed, options.kills, options.clients),
     }
     for name, part in parts.items():

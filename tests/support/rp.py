@@ -121,13 +121,17 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
                 return [found[shard] for shard in sorted(found)]
         raise AssertionError(f'no users on {shards} shards: {found}')
 
-    def start(self, timeout=60):
+    def spawn(self):
+        """Start it and do not wait."""
         if self.userfile and not os.path.exists(os.path.join(self.dir, 'passwd')):
             open(os.path.join(self.dir, 'passwd'), 'a').close()
         env = dict(os.environ, **SANITIZER_ENV)
         self.log_file = open(self.log, 'ab')
         self.process = subprocess.Popen([self.exe, 'serve', '-c', self.conf], stdout=subprocess.PIPE,
                                         stderr=self.log_file, env=env)
+
+    def start(self, timeout=60):
+        self.spawn()
         got = []
         reader = threading.Thread(target=lambda: got.append(self.process.stdout.readline()), daemon=True)
         reader.start()

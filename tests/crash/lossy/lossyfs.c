@@ -40,6 +40,8 @@ static struct {
 	uint64_t writes, dsync, fsync, fsyncdir, syncfs;
 } count;
 
+static int session_fd = -1;
+
 static const double forever_s = 1e9; /* nobody else changes anything */
 
 static void command_wait(void);
@@ -436,8 +438,11 @@ static void command_wait(void)
 {
 	char line[1200], *arg;
 
-	if (fgets(line, sizeof(line), stdin) == NULL)
+	if (fgets(line, sizeof(line), stdin) == NULL) {
+		/* First: as the last one in its mount namespace it would unmount while it exits, and wait for itself. */
+		close(session_fd);
 		exit(0);
+	}
 	line[strcspn(line, "\n")] = '\0';
 	arg = strchr(line, ' ');
 	arg = arg != NULL ? arg + 1 : line + strlen(line);
@@ -519,7 +524,8 @@ int main(int argc, char **argv)
 		dead = false;
 		printf("mounted\n");
 		fflush(stdout);
-		serve(session, fuse_session_fd(session));
+		session_fd = fuse_session_fd(session);
+		serve(session, session_fd);
 		fuse_session_unmount(session);
 		fuse_session_destroy(session);
 		fuse_opt_free_args(&args);

@@ -498,7 +498,14 @@ enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *ite
 			node->changed_lsn = lsn;
 		return RP_OK;
 	case CHANGE_ITEM_FILE_GONE:
+	case CHANGE_ITEM_KEPT:
+	case CHANGE_ITEM_KEPT_KEYWORD:
+	case CHANGE_ITEM_KEPT_NAME:
+	case CHANGE_ITEM_BROUGHT_BACK:
 		return RP_OK;
+	case CHANGE_ITEM_EXPUNGED_AT: /* read as EXPUNGED and GONE */
+	case CHANGE_ITEM_GONE_AT:
+		break;
 	case CHANGE_ITEM_COUNTERS:
 		if (node == NULL)
 			return RP_ERR_CORRUPT;

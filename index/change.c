@@ -18,6 +18,7 @@ const char *change_type_name(unsigned type)
 		[CHANGE_MOVE] = "move",
 		[CHANGE_DESTROY] = "destroy",
 		[CHANGE_COMPACT] = "compact",
+		[CHANGE_UNDELETE] = "undelete",
 	};
 
 	return type < CHANGE_TYPE_COUNT && names[type] != NULL ? names[type] : "unknown";
@@ -272,6 +273,13 @@ static bool take_mailbox(struct bytes *in, struct change_item *item)
 	return take_name(in, CHANGE_NAME_BYTES_MAX, &item->name);
 }
 
+/* Whose, and when it was no more. */
+static bool take_kept(struct bytes *in, struct change_item *item)
+{
+	return take_mailboxid(in, &item->mailboxid) &&
+	       take_varint(in, INT64_MAX, &item->seconds) && item->seconds != 0;
+}
+
 static bool take_delivery(struct bytes *in, struct delivery *out)
 {
 	return take_u64(in, &out->key.low) && take_u64(in, &out->key.high) &&
@@ -316,9 +324,32 @@ static bool take_item(unsigned type, struct bytes *in, struct change_item *item)
 		return take_body(in, item);
 	case CHANGE_ITEM_FILE_GONE:
 		return take_varint32(in, &item->body.file) && item->body.file != 0;
+	case CHANGE_ITEM_EXPUNGED_AT:
+		return take_kept(in, item) && take_runs(in, &item->runs);
+	case CHANGE_ITEM_GONE_AT:
+		return take_kept(in, item);
+	case CHANGE_ITEM_KEPT:
+		return take_kept(in, item) && take_rows(in, &item->rows);
+	case CHANGE_ITEM_KEPT_KEYWORD:
+		return take_mailboxid(in, &item->mailboxid) &&
+		       take_name(in, MAILBOX_KEYWORD_BYTES_MAX, &item->name) &&
+		       take_runs(in, &item->runs);
+	case CHANGE_ITEM_KEPT_NAME:
+		return take_mailboxid(in, &item->mailboxid) &&
+		       take_name(in, CHANGE_NAME_BYTES_MAX, &item->name);
+	case CHANGE_ITEM_BROUGHT_BACK:
+		return take_mailboxid(in, &item->mailboxid) && take_runs(in, &item->runs);
 	default:
 		return false;
 	}
+}
+
+/* That a time is told makes no other effect. */
+static enum change_item_type effect_of(uint8_t type)
+{
+	if (type == CHANGE_ITEM_EXPUNGED_AT)
+		return CHANGE_ITEM_EXPUNGED;
+	return type == CHANGE_ITEM_GONE_AT ? CHANGE_ITEM_GONE : (enum change_item_type)type;
 }
 
 enum rp_err change_open(struct bytes payload, struct change_reader *reader)
@@ -348,7 +379,7 @@ enum rp_err change_next(struct change_reader *reader, struct change_item *item)
 	fields = bytes_slice(rest, 0, n);
 	if (!take_item(type, &fields, &found) || fields.n != 0)
 		return RP_ERR_CORRUPT;
-	found.type = type;
+	found.type = effect_of(type);
 	*item = found;
 	reader->rest = bytes_from(rest, n);
 	return RP_OK;

@@ -32,6 +32,7 @@ enum change_type {
 	CHANGE_MOVE = 10,
 	CHANGE_DESTROY = 11, /* all of this user's mail; RECORD_DESTROYS is set in its header */
 	CHANGE_COMPACT = 12, /* bodies lie elsewhere; at last their file is void, and RECORD_DROPS_DBOX set */
+	CHANGE_UNDELETE = 13,
 	CHANGE_TYPE_COUNT
 };
 
@@ -52,6 +53,14 @@ enum change_item_type {
 	CHANGE_ITEM_DELIVERY = 11,    /* by LMTP came the message with this key, so it is known when it comes again */
 	CHANGE_ITEM_BODY = 12,        /* this message's body lies here; its MODSEQ stays */
 	CHANGE_ITEM_FILE_GONE = 13,   /* nothing refers to this dbox file any more: it is no more */
+	/* On disk only: EXPUNGED and GONE with the time when it happened, and are read as those. */
+	CHANGE_ITEM_EXPUNGED_AT = 14,
+	CHANGE_ITEM_GONE_AT = 15,
+	/* What a merge keeps of expunged messages while they can be brought back (kept.h). Catalogs and tables pass over these. */
+	CHANGE_ITEM_KEPT = 16,         /* messages with adjacent UIDs, expunged at the same time, as they were then */
+	CHANGE_ITEM_KEPT_KEYWORD = 17, /* these of them had this keyword */
+	CHANGE_ITEM_KEPT_NAME = 18,    /* the name that a mailbox had which is no more */
+	CHANGE_ITEM_BROUGHT_BACK = 19, /* these were: they are not kept any more */
 };
 
 enum {
@@ -114,16 +123,17 @@ struct change_rows {
 struct change_item {
 	enum change_item_type type;
 	uint64_t mailboxid;              /* all but SUBSCRIPTION, SUMS, DESTROYED, DELIVERY, FILE_GONE */
-	struct bytes name;               /* MAILBOX, NAME, SUBSCRIPTION; FLAG: the keyword */
+	struct bytes name;               /* MAILBOX, NAME, SUBSCRIPTION, KEPT_NAME; FLAG, KEPT_KEYWORD: the keyword */
 	bool on;                         /* SUBSCRIPTION, FLAG */
 	unsigned special_use;            /* MAILBOX */
 	uint32_t uidvalidity;            /* MAILBOX */
 	unsigned flag;                   /* FLAG: 0..4, or CHANGE_FLAG_KEYWORD */
 	struct change_counters counters; /* COUNTERS */
 	struct change_sums sums;         /* SUMS */
-	struct change_runs runs;         /* FLAG, EXPUNGED */
-	struct change_rows rows;         /* ROWS */
+	struct change_runs runs;         /* FLAG, EXPUNGED, KEPT_KEYWORD, BROUGHT_BACK */
+	struct change_rows rows;         /* ROWS, KEPT */
 	struct delivery delivery;        /* DELIVERY */
+	uint64_t seconds;                /* EXPUNGED, GONE: when, since 1970; 0: not told. KEPT */
 	uint32_t uid;                    /* BODY */
 	struct dbox_ref body;            /* BODY; FILE_GONE: its file */
 };
@@ -167,7 +177,11 @@ struct bytes change_finish(struct change_writer *writer, bool last);
 
 RP_MUST_USE bool change_put_mailbox(struct change_writer *writer, uint64_t mailboxid,
     uint32_t uidvalidity, unsigned special_use, struct bytes name);
-RP_MUST_USE bool change_put_gone(struct change_writer *writer, uint64_t mailboxid);
+/* seconds: when, since 1970; 0: it is not told. */
+RP_MUST_USE bool change_put_gone(
+    struct change_writer *writer, uint64_t mailboxid, uint64_t seconds);
+RP_MUST_USE bool change_put_kept_name(
+    struct change_writer *writer, uint64_t mailboxid, struct bytes name);
 RP_MUST_USE bool change_put_name(
     struct change_writer *writer, uint64_t mailboxid, struct bytes name);
 RP_MUST_USE bool change_put_subscription(struct change_writer *writer, struct bytes name, bool on);
@@ -185,10 +199,16 @@ RP_MUST_USE bool change_put_file_gone(struct change_writer *writer, uint32_t fil
 /* As many of the runs from *at on as there is room for; *at is where to go on. True: all are in. */
 RP_MUST_USE bool change_put_flag(struct change_writer *writer, uint64_t mailboxid, unsigned flag,
     struct bytes keyword, bool on, const struct runs *uids, size_t *at);
-RP_MUST_USE bool change_put_expunged(
+RP_MUST_USE bool change_put_expunged(struct change_writer *writer, uint64_t mailboxid,
+    uint64_t seconds, const struct runs *uids, size_t *at);
+RP_MUST_USE bool change_put_kept_keyword(struct change_writer *writer, uint64_t mailboxid,
+    struct bytes keyword, const struct runs *uids, size_t *at);
+RP_MUST_USE bool change_put_brought_back(
     struct change_writer *writer, uint64_t mailboxid, const struct runs *uids, size_t *at);
 
-/* Rows with adjacent UIDs: begin, put each, end. */
+/* Rows with adjacent UIDs: begin (one or the other), put each, end. */
+RP_MUST_USE bool change_kept_begin(
+    struct change_writer *writer, uint64_t mailboxid, uint64_t seconds, uint32_t first_uid);
 RP_MUST_USE bool change_rows_begin(
     struct change_writer *writer, uint64_t mailboxid, uint32_t first_uid);
 RP_MUST_USE bool change_rows_put(struct change_writer *writer, const struct change_row *row);

@@ -114,22 +114,37 @@ bool change_put_mailbox(struct change_writer *writer, uint64_t mailboxid, uint32
 	return item_end(writer);
 }
 
-bool change_put_gone(struct change_writer *writer, uint64_t mailboxid)
+bool change_put_gone(struct change_writer *writer, uint64_t mailboxid, uint64_t seconds)
 {
-	if (!item_begin(writer, CHANGE_ITEM_GONE, CHANGE_ITEM_BYTES_MAX))
+	enum change_item_type type = seconds != 0 ? CHANGE_ITEM_GONE_AT : CHANGE_ITEM_GONE;
+
+	if (!item_begin(writer, type, CHANGE_ITEM_BYTES_MAX))
 		return false;
 	put_varint(writer, mailboxid);
+	if (seconds != 0)
+		put_varint(writer, seconds);
 	return item_end(writer);
 }
 
-bool change_put_name(struct change_writer *writer, uint64_t mailboxid, struct bytes name)
+static bool put_id_and_name(struct change_writer *writer, enum change_item_type type,
+    uint64_t mailboxid, struct bytes name)
 {
 	RP_ASSERT(name.n > 0 && name.n <= CHANGE_NAME_BYTES_MAX);
-	if (!item_begin(writer, CHANGE_ITEM_NAME, CHANGE_ITEM_BYTES_MAX + name.n))
+	if (!item_begin(writer, type, CHANGE_ITEM_BYTES_MAX + name.n))
 		return false;
 	put_varint(writer, mailboxid);
 	put_name(writer, name);
 	return item_end(writer);
+}
+
+bool change_put_kept_name(struct change_writer *writer, uint64_t mailboxid, struct bytes name)
+{
+	return put_id_and_name(writer, CHANGE_ITEM_KEPT_NAME, mailboxid, name);
+}
+
+bool change_put_name(struct change_writer *writer, uint64_t mailboxid, struct bytes name)
+{
+	return put_id_and_name(writer, CHANGE_ITEM_NAME, mailboxid, name);
 }
 
 bool change_put_subscription(struct change_writer *writer, struct bytes name, bool on)
@@ -245,7 +260,43 @@ bool change_put_flag(struct change_writer *writer, uint64_t mailboxid, unsigned 
 	return all;
 }
 
-bool change_put_expunged(
+bool change_put_expunged(struct change_writer *writer, uint64_t mailboxid, uint64_t seconds,
+    const struct runs *uids, size_t *at)
+{
+	enum change_item_type type = seconds != 0 ? CHANGE_ITEM_EXPUNGED_AT : CHANGE_ITEM_EXPUNGED;
+	bool all;
+
+	if (*at == uids->count)
+		return true;
+	if (!item_begin(writer, type, CHANGE_ITEM_BYTES_MAX + CHANGE_RUN_BYTES_MAX))
+		return false;
+	put_varint(writer, mailboxid);
+	if (seconds != 0)
+		put_varint(writer, seconds);
+	all = put_runs(writer, uids, at);
+	item_end(writer);
+	return all;
+}
+
+bool change_put_kept_keyword(struct change_writer *writer, uint64_t mailboxid,
+    struct bytes keyword, const struct runs *uids, size_t *at)
+{
+	bool all;
+
+	RP_ASSERT(keyword.n > 0 && keyword.n <= MAILBOX_KEYWORD_BYTES_MAX);
+	if (*at == uids->count)
+		return true;
+	if (!item_begin(writer, CHANGE_ITEM_KEPT_KEYWORD,
+	        CHANGE_ITEM_BYTES_MAX + keyword.n + CHANGE_RUN_BYTES_MAX))
+		return false;
+	put_varint(writer, mailboxid);
+	put_name(writer, keyword);
+	all = put_runs(writer, uids, at);
+	item_end(writer);
+	return all;
+}
+
+bool change_put_brought_back(
     struct change_writer *writer, uint64_t mailboxid, const struct runs *uids, size_t *at)
 {
 	bool all;
@@ -253,7 +304,7 @@ bool change_put_expunged(
 	if (*at == uids->count)
 		return true;
 	if (!item_begin(
-		writer, CHANGE_ITEM_EXPUNGED, CHANGE_ITEM_BYTES_MAX + CHANGE_RUN_BYTES_MAX))
+	        writer, CHANGE_ITEM_BROUGHT_BACK, CHANGE_ITEM_BYTES_MAX + CHANGE_RUN_BYTES_MAX))
 		return false;
 	put_varint(writer, mailboxid);
 	all = put_runs(writer, uids, at);
@@ -261,17 +312,34 @@ bool change_put_expunged(
 	return all;
 }
 
-bool change_rows_begin(struct change_writer *writer, uint64_t mailboxid, uint32_t first_uid)
+static bool rows_begin(
+    struct change_writer *writer, uint64_t mailboxid, uint64_t seconds, uint32_t first_uid)
 {
-	if (!item_begin(writer, CHANGE_ITEM_ROWS, CHANGE_ITEM_BYTES_MAX + CHANGE_ROW_BYTES_MAX))
+	enum change_item_type type = seconds != 0 ? CHANGE_ITEM_KEPT : CHANGE_ITEM_ROWS;
+
+	if (!item_begin(writer, type, CHANGE_ITEM_BYTES_MAX + CHANGE_ROW_BYTES_MAX))
 		return false;
 	put_varint(writer, mailboxid);
+	if (seconds != 0)
+		put_varint(writer, seconds);
 	put_varint(writer, first_uid);
 	put_u32(writer, 0);
 	writer->rows = 0;
 	writer->row = (struct change_row){ .uid = first_uid - 1 };
 	writer->rows_at = writer->n - ROWS_COUNT_BYTES;
 	return true;
+}
+
+bool change_rows_begin(struct change_writer *writer, uint64_t mailboxid, uint32_t first_uid)
+{
+	return rows_begin(writer, mailboxid, 0, first_uid);
+}
+
+bool change_kept_begin(
+    struct change_writer *writer, uint64_t mailboxid, uint64_t seconds, uint32_t first_uid)
+{
+	RP_ASSERT(seconds != 0);
+	return rows_begin(writer, mailboxid, seconds, first_uid);
 }
 
 bool change_rows_put(struct change_writer *writer, const struct change_row *row)

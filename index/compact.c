@@ -7,6 +7,7 @@
 #include "index/breath.h"
 #include "index/compact_core.h"
 #include "index/dbox/dbox_format.h"
+#include "index/keep.h"
 #include "index/mailbox_state.h"
 #include "io/base/log.h"
 #include "io/base/num.h"
@@ -299,14 +300,26 @@ static int by_offset(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t *p)
+/* A message that was expunged while it was looked for is met as live and as kept. */
+static void sort_rows(struct compact_rows *rows)
 {
-	const struct compact_rows *rows = &compact->rows;
-	struct volume *volume = compact->volume;
-	enum rp_err err = RP_OK;
+	size_t left = 0;
 
 	if (rows->count > 0)
 		qsort(rows->row, rows->count, sizeof(*rows->row), by_offset);
+	for (size_t i = 0; i < rows->count; i++)
+		if (left == 0 || by_offset(&rows->row[left - 1], &rows->row[i]) != 0)
+			rows->row[left++] = rows->row[i];
+	rows->count = left;
+}
+
+static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t *p)
+{
+	struct compact_rows *rows = &compact->rows;
+	struct volume *volume = compact->volume;
+	enum rp_err err = RP_OK;
+
+	sort_rows(rows);
 	for (size_t at = 0, n; err == RP_OK && at < rows->count; at += n) {
 		for (n = 1;
 		     at + n < rows->count && rows->row[at + n].offset == rows->row[at].offset;)
@@ -419,6 +432,7 @@ static enum rp_err compact(struct task *task, struct volume *volume)
 	uint32_t file;
 	enum rp_err err;
 
+	volume->compact_at_expiry = UINT64_MAX;
 	for (;;) {
 		err = compact_core_choose(task, volume, passed, &file);
 		if (err != RP_OK || file == 0)
@@ -432,7 +446,7 @@ static enum rp_err compact(struct task *task, struct volume *volume)
 			passed =
 			    file; /* a body in it cannot be read: it stays, for repair to say which */
 	}
-	/* Looked at again when there is a file's worth more of it. */
+	/* Looked at again when there is a file's worth more of it, or the time of enough is over (compact_core_choose()). */
 	volume->compact_at_bytes = waste_of(volume) + dbox_file_bytes_max(volume->dbox);
 	return err;
 }
@@ -471,8 +485,11 @@ static bool is_worth_it(const struct volume *volume)
 {
 	uint64_t waste = waste_of(volume);
 
-	return waste > volume->catalog.sums.bytes && waste >= dbox_file_bytes_max(volume->dbox) &&
-	       waste >= volume->compact_at_bytes;
+	if (waste <= volume->catalog.sums.bytes || waste < dbox_file_bytes_max(volume->dbox))
+		return false;
+	return waste >= volume->compact_at_bytes ||
+	       (volume->compact_at_expiry != UINT64_MAX &&
+	           keep_since(volume->store) >= volume->compact_at_expiry);
 }
 
 void compact_consider(struct volume *volume)

@@ -6,7 +6,7 @@
  *        of all messages that share it -> what was noted meanwhile likewise, until nothing is
  *     -> a record: the file is void -> durable -> settled, by which the file is removed (place.h); who has it open reads on
  *
- * What is live is what an index refers to, or a view still lists; no stored count is believed. An index or a body that cannot be
+ * What is live is what an index refers to, or a view still lists, or can be brought back (kept.h); no stored count is believed. An index or a body that cannot be
  * read stops it. A crash leaves less to copy for the next time, or a file without a live body.
  */
 #ifndef RP_INDEX_COMPACT_H

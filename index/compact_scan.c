@@ -3,6 +3,7 @@
 
 #include "index/compact_core.h"
 #include "index/dbox/dbox_format.h"
+#include "index/kept_read.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
 
@@ -10,6 +11,9 @@ enum {
 	SCAN_TRIES_MAX = 8,  /* a table is replaced by a checkpoint now and then */
 	SCAN_ROW_BYTES = 20, /* that are looked at */
 };
+
+/* With more of it live a file stays. */
+static const double LIVE_SHARE_MAX = 0.5;
 
 enum rp_err compact_core_add(struct compact_rows *rows, const struct compact_row *row)
 {
@@ -91,16 +95,44 @@ static enum rp_err collect(
 	return body.file == compact->file ? compact_core_add(&compact->rows, &row) : RP_OK;
 }
 
+/* Those that can be brought back. Read after the indexes: what was expunged meanwhile is met here, or was met there. */
+static enum rp_err collect_kept(struct task *task, struct compact *compact)
+{
+	struct kept kept;
+	enum rp_err err =
+	    kept_read(task, compact->volume, &compact->volume->compact_pace, &kept);
+
+	if (err != RP_OK)
+		return err;
+	for (size_t i = 0; err == RP_OK && i < kept.mailboxes_count; i++) {
+		const struct kept_mailbox *mailbox = &kept.mailbox[i];
+
+		for (size_t k = 0; err == RP_OK && k < mailbox->rows.count; k++) {
+			const struct change_row *row = &mailbox->rows.row[k].row;
+			struct compact_row found = {
+			    mailbox->mailboxid, row->emailid, row->uid, row->body.offset};
+
+			if (row->body.file == compact->file)
+				err = compact_core_add(&compact->rows, &found);
+		}
+	}
+	kept_fini(&kept);
+	return err;
+}
+
 enum rp_err compact_core_scan(struct task *task, struct compact *compact)
 {
 	struct collecting collecting = {.compact = compact};
+	enum rp_err err =
+	    scan(task, compact->volume, &collecting.mailboxid, collect, &collecting);
 
-	return scan(task, compact->volume, &collecting.mailboxid, collect, &collecting);
+	return err == RP_OK ? collect_kept(task, compact) : err;
 }
 
 /* How much of each file is referred to. What is shared counts twice: then it stays a little longer. */
 struct weighing {
-	uint64_t *live; /* files_count of them, by number */
+	uint64_t *live;  /* files_count of them, by number */
+	uint64_t *bytes; /* likewise: of those that can be emptied; else 0 */
 	uint32_t files_count;
 	uint64_t mailboxid;
 };
@@ -118,10 +150,10 @@ static enum rp_err weigh(
 }
 
 static enum rp_err lightest(struct task *task, struct volume *volume,
-    const struct weighing *weighing, uint32_t after, uint32_t *file)
+    struct weighing *weighing, uint32_t after, uint32_t *file)
 {
 	uint32_t number = after;
-	double least = 0.5;
+	double least = LIVE_SHARE_MAX;
 
 	*file = 0;
 	while ((number = dbox_next_sealed(volume->dbox, number)) != 0) {
@@ -133,6 +165,7 @@ static enum rp_err lightest(struct task *task, struct volume *volume,
 			return err;
 		if (err != RP_OK || bytes == 0 || number >= weighing->files_count)
 			continue;
+		weighing->bytes[number] = bytes;
 
 		double share = (double)weighing->live[number] / (double)bytes;
 
@@ -144,19 +177,97 @@ static enum rp_err lightest(struct task *task, struct volume *volume,
 	return RP_OK;
 }
 
+/* A body that can be brought back. */
+struct weight {
+	uint64_t seconds; /* when it was expunged */
+	uint64_t bytes;
+	uint32_t file;
+};
+
+static int by_seconds(const void *a, const void *b)
+{
+	const struct weight *x = a;
+	const struct weight *y = b;
+
+	return x->seconds < y->seconds ? -1 : x->seconds > y->seconds;
+}
+
+/* What is kept is live until its time is over. Sorted by that; malloc'ed, *count of them. */
+static enum rp_err weigh_kept(
+    const struct kept *kept, struct weighing *weighing, struct weight **out, size_t *count)
+{
+	struct weight *weight = malloc((kept->rows_count + 1) * sizeof(*weight));
+	size_t n = 0;
+
+	if (weight == NULL)
+		return RP_ERR_NOMEM;
+	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+		const struct kept_rows *rows = &kept->mailbox[i].rows;
+
+		for (size_t k = 0; k < rows->count; k++) {
+			const struct change_row *row = &rows->row[k].row;
+			uint64_t bytes = dbox_format_record_bytes(row->rfc822_size_bytes);
+
+			if (row->body.file >= weighing->files_count)
+				continue;
+			weight[n++] =
+			    (struct weight){rows->row[k].seconds, bytes, row->body.file};
+			weighing->live[row->body.file] += bytes;
+		}
+	}
+	qsort(weight, n, sizeof(*weight), by_seconds);
+	*out = weight;
+	*count = n;
+	return RP_OK;
+}
+
+/* When what was expunged in this second is over, there is a file to be emptied. UINT64_MAX: by time alone there never is. */
+static uint64_t next_expiry(struct weighing *weighing, const struct weight *weight, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t file = weight[i].file;
+
+		weighing->live[file] -= weight[i].bytes;
+		if ((double)weighing->live[file] < LIVE_SHARE_MAX * (double)weighing->bytes[file])
+			return weight[i].seconds;
+	}
+	return UINT64_MAX;
+}
+
+static enum rp_err choose(struct task *task, struct volume *volume, struct weighing *weighing,
+    uint32_t after, uint32_t *file)
+{
+	struct weight *weight = NULL;
+	size_t count = 0;
+	struct kept kept;
+	enum rp_err err = scan(task, volume, &weighing->mailboxid, weigh, weighing);
+
+	if (err == RP_OK)
+		err = kept_read(task, volume, &volume->compact_pace, &kept);
+	if (err != RP_OK)
+		return err;
+	err = weigh_kept(&kept, weighing, &weight, &count);
+	kept_fini(&kept);
+	if (err == RP_OK)
+		err = lightest(task, volume, weighing, after, file);
+	if (err == RP_OK)
+		volume->compact_at_expiry = next_expiry(weighing, weight, count);
+	free(weight);
+	return err;
+}
+
 enum rp_err compact_core_choose(
     struct task *task, struct volume *volume, uint32_t after, uint32_t *file)
 {
 	struct weighing weighing = {.files_count = dbox_last_file(volume->dbox) + 1};
-	enum rp_err err;
+	enum rp_err err = RP_ERR_NOMEM;
 
 	*file = 0;
 	weighing.live = calloc(weighing.files_count, sizeof(*weighing.live));
-	if (weighing.live == NULL)
-		return RP_ERR_NOMEM;
-	err = scan(task, volume, &weighing.mailboxid, weigh, &weighing);
-	if (err == RP_OK)
-		err = lightest(task, volume, &weighing, after, file);
+	weighing.bytes = calloc(weighing.files_count, sizeof(*weighing.bytes));
+	if (weighing.live != NULL && weighing.bytes != NULL)
+		err = choose(task, volume, &weighing, after, file);
 	free(weighing.live);
+	free(weighing.bytes);
 	return err;
 }

@@ -1,4 +1,6 @@
 /* Records and their items, for dump.h. */
+#include <stdio.h>
+
 #include "index/change.h"
 #include "index/dump_core.h"
 
@@ -28,6 +30,17 @@ static void say_rows(struct dump *dump, struct change_rows rows)
 	}
 }
 
+enum { DUMP_TIME_BYTES = 32 };
+
+/* " at 1234567890", or nothing. */
+static const char *say_time(const struct change_item *item, char text[DUMP_TIME_BYTES])
+{
+	text[0] = '\0';
+	if (item->seconds != 0)
+		snprintf(text, DUMP_TIME_BYTES, " at %llu", (unsigned long long)item->seconds);
+	return text;
+}
+
 static void say_counters(struct dump *dump, const struct change_item *item)
 {
 	const struct change_counters *counters = &item->counters;
@@ -41,6 +54,7 @@ static void say_item(struct dump *dump, const struct change_item *item)
 {
 	unsigned long long mailboxid = item->mailboxid;
 	char text[DUMP_NAME_BYTES_MAX];
+	char time[DUMP_TIME_BYTES];
 
 	switch (item->type) {
 	case CHANGE_ITEM_MAILBOX:
@@ -48,7 +62,7 @@ static void say_item(struct dump *dump, const struct change_item *item)
 		    mailboxid, item->uidvalidity, item->special_use, dump_name(item->name, text));
 		return;
 	case CHANGE_ITEM_GONE:
-		dump_say(dump, "  mailbox %llu: gone", mailboxid);
+		dump_say(dump, "  mailbox %llu: gone%s", mailboxid, say_time(item, time));
 		return;
 	case CHANGE_ITEM_NAME:
 		dump_say(dump, "  mailbox %llu: name %s", mailboxid, dump_name(item->name, text));
@@ -84,7 +98,7 @@ static void say_item(struct dump *dump, const struct change_item *item)
 		dump_say(dump, "  %u.dbox: gone", item->body.file);
 		return;
 	case CHANGE_ITEM_EXPUNGED:
-		dump_say(dump, "  mailbox %llu: expunged", mailboxid);
+		dump_say(dump, "  mailbox %llu: expunged%s", mailboxid, say_time(item, time));
 		say_runs(dump, "uids", item->runs);
 		return;
 	case CHANGE_ITEM_DESTROYED:
@@ -95,6 +109,25 @@ static void say_item(struct dump *dump, const struct change_item *item)
 		    (unsigned long long)item->delivery.key.high,
 		    (unsigned long long)item->delivery.key.low,
 		    (unsigned long long)item->delivery.seconds);
+		return;
+	case CHANGE_ITEM_KEPT:
+		dump_say(dump, "  mailbox %llu: %u messages kept, expunged%s", mailboxid,
+		    item->rows.left, say_time(item, time));
+		say_rows(dump, item->rows);
+		return;
+	case CHANGE_ITEM_KEPT_KEYWORD:
+		dump_say(dump, "  mailbox %llu: kept with %s", mailboxid, dump_name(item->name, text));
+		say_runs(dump, "uids", item->runs);
+		return;
+	case CHANGE_ITEM_KEPT_NAME:
+		dump_say(dump, "  mailbox %llu: was %s", mailboxid, dump_name(item->name, text));
+		return;
+	case CHANGE_ITEM_BROUGHT_BACK:
+		dump_say(dump, "  mailbox %llu: brought back", mailboxid);
+		say_runs(dump, "uids", item->runs);
+		return;
+	case CHANGE_ITEM_EXPUNGED_AT: /* read as EXPUNGED and GONE */
+	case CHANGE_ITEM_GONE_AT:
 		return;
 	}
 }

@@ -195,7 +195,7 @@ void transfer_write(struct breath *breath, struct transfer *transfer)
 	}
 	if (transfer->moves)
 		BREATH_PUT(breath, change_put_expunged(&breath->writer,
-				       transfer->from->mailboxid, &transfer->taken, &at));
+				       transfer->from->mailboxid, 0, &transfer->taken, &at));
 	write_counters(breath, transfer);
 }
 

@@ -79,7 +79,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	sums.messages_count -= num_min(sums.messages_count, sum.messages);
 	sums.bytes -= num_min(sums.bytes, sum.bytes);
 	BREATH_PUT(breath, change_put_expunged(&breath->writer, mailbox->mailboxid,
-			       &expunging->expunged, &at));
+			       keep_stamp(breath->volume->store), &expunging->expunged, &at));
 	BREATH_PUT(
 	    breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));

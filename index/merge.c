@@ -5,6 +5,8 @@
 #include "index/apply.h"
 #include "index/blame.h"
 #include "index/journal_merge.h"
+#include "index/keep.h"
+#include "index/kept.h"
 #include "index/pace.h"
 #include "index/replay.h"
 #include "index/thin.h"
@@ -14,6 +16,7 @@
 struct merging {
 	struct volume *volume;
 	struct thin thin;
+	struct kept kept;
 	struct replay replay; /* whole changes only */
 	uint64_t last;        /* all records up to this one */
 	uint64_t bytes_max;   /* more is not worth while */
@@ -27,8 +30,20 @@ static enum rp_err note(
 {
 	struct merging *merging = arg;
 
+	enum rp_err err = thin_note(&merging->thin, header->lsn, payload);
+
 	(void)task;
-	return thin_note(&merging->thin, header->lsn, payload);
+	return err == RP_OK ? kept_note(&merging->kept, payload) : err;
+}
+
+static enum rp_err take_kept(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct merging *merging = arg;
+
+	(void)task;
+	(void)header;
+	return kept_take(&merging->kept, payload);
 }
 
 static enum rp_err put(struct task *task, struct merging *merging,
@@ -37,6 +52,14 @@ static enum rp_err put(struct task *task, struct merging *merging,
 	if (journal_merge_bytes(merging->merge) > merging->bytes_max)
 		return RP_ERR_LIMIT;
 	return journal_merge_put(task, merging->merge, header, payload);
+}
+
+/* As much as has room. The last record must take what is left. */
+static enum rp_err put_kept(struct merging *merging, uint64_t lsn, struct change_writer *writer)
+{
+	enum rp_err err = kept_write(&merging->kept, writer);
+
+	return err == RP_ERR_LIMIT && lsn != merging->thin.last ? RP_OK : err;
 }
 
 /* The parts of a group are changes of their own then: it is known that it happened. */
@@ -51,6 +74,8 @@ static enum rp_err write_change(
 		return RP_ERR_CORRUPT; /* it was read otherwise before */
 	change_begin(&writer, merging->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	err = thin_write(&merging->thin, header->lsn, payload, &writer);
+	if (err == RP_OK)
+		err = put_kept(merging, header->lsn, &writer);
 	if (err != RP_OK || (change_is_empty(&writer) && header->lsn != merging->last))
 		return err;
 	return put(task, merging, header, change_finish(&writer, true));
@@ -181,6 +206,17 @@ static uint64_t bound_of(const struct volume *volume)
 	return num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog));
 }
 
+/* The rows of what can be brought back. */
+static enum rp_err read_kept(struct task *task, struct merging *merging)
+{
+	enum rp_err err;
+
+	if (!kept_wants(&merging->kept))
+		return RP_OK;
+	err = read_all(task, merging, take_kept);
+	return err == RP_OK ? kept_end(&merging->kept) : err;
+}
+
 static enum rp_err merge_files(struct task *task, struct merging *merging)
 {
 	struct volume *volume = merging->volume;
@@ -190,11 +226,15 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 	if (merging->payload == NULL)
 		return RP_ERR_NOMEM;
 	thin_init(&merging->thin, volume->catalog.names.key);
+	kept_init(&merging->kept, keep_since(volume->store));
 	err = read_all(task, merging, note);
+	if (err == RP_OK)
+		err = read_kept(task, merging);
 	if (err == RP_OK)
 		err = merging->thin.changes != 0 ? thin_ready(&merging->thin) : RP_ERR_LIMIT;
 	if (err == RP_OK)
 		err = make_file(task, merging);
+	kept_fini(&merging->kept);
 	thin_fini(&merging->thin);
 	free(merging->payload);
 	return err;

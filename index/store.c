@@ -123,6 +123,7 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 	if (err != RP_OK)
 		goto close_recover;
 	*reason = "";
+	(void)keep_since(store); /* from now on the clock is watched */
 	*out = store;
 	return RP_OK;
 
@@ -170,6 +171,11 @@ static void make_reserve(struct task *task, void *arg)
 		LOG(loop_log(store->loop), LOG_WARN, "store.no_reserve",
 		    LOG_STR("reason", err_name(err)));
 	store_task_ended(store);
+}
+
+void store_set_keep(struct store *store, uint64_t keep_expunged_s)
+{
+	store->settings.keep_expunged_s = keep_expunged_s;
 }
 
 void store_stats(const struct store *store, struct store_stats *out)

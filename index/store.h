@@ -31,6 +31,8 @@ struct store_settings {
 	unsigned background_share;       /* of the time, in percent, that each of them works; 0: likewise */
 	uint64_t journal_file_bytes; /* a journal is sealed beyond; 0: JOURNAL_FILE_BYTES_MAX. Tests ask for less */
 	uint64_t dbox_file_bytes;    /* likewise of a dbox file */
+	uint64_t keep_expunged_s; /* bodies of expunged messages are kept so long; 0: they are not */
+	uint64_t keep_trust_s; /* how long a clock must stand to be believed; 0: KEEP_TRUST_S. Tests ask for less */
 	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */
 	size_t
 	    files_max; /* files that are open before such volumes, and theirs, are closed; 0: no bound */
@@ -58,6 +60,9 @@ RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_setting
 RP_MUST_USE enum rp_err store_recover(struct task *task, struct store *store);
 RP_MUST_USE enum rp_err store_recover_void(struct task *task, struct store *store);
 RP_MUST_USE enum rp_err store_recovered(struct task *task, struct store *store);
+
+/* A new setting. What was expunged is over, or is not, by the new one. */
+void store_set_keep(struct store *store, uint64_t keep_expunged_s);
 
 /* For `ringpost stats`. */
 struct store_stats {

@@ -3,6 +3,7 @@
 #define RP_INDEX_STORE_STATE_H
 
 #include "index/commit.h"
+#include "index/keep.h"
 #include "index/recover.h"
 #include "index/store.h"
 #include "io/base/hash.h"
@@ -37,6 +38,7 @@ struct store {
 	unsigned compacts; /* that run */
 	uint64_t compacts_done; /* dbox files that were emptied */
 	uint64_t compacts_noted; /* rows that came to refer to one meanwhile */
+	struct keep_clock keep_clock;
 	bool closing; /* no new background work */
 };
 

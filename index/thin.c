@@ -506,7 +506,7 @@ static enum rp_err write_expunged(
 
 		err = runs_add(&runs, expunged->first, expunged->last);
 	}
-	if (err == RP_OK && !change_put_expunged(writer, item->mailboxid, &runs, &at))
+	if (err == RP_OK && !change_put_expunged(writer, item->mailboxid, 0, &runs, &at))
 		err = RP_ERR_LIMIT;
 	runs_fini(&runs);
 	return err;
@@ -548,6 +548,12 @@ static enum rp_err write_item(
 	case CHANGE_ITEM_SUMS:
 	case CHANGE_ITEM_DESTROYED:
 	case CHANGE_ITEM_DELIVERY:
+	case CHANGE_ITEM_EXPUNGED_AT:
+	case CHANGE_ITEM_GONE_AT:
+	case CHANGE_ITEM_KEPT: /* kept.h's */
+	case CHANGE_ITEM_KEPT_KEYWORD:
+	case CHANGE_ITEM_KEPT_NAME:
+	case CHANGE_ITEM_BROUGHT_BACK:
 		break;
 	}
 	return fits ? RP_OK : RP_ERR_LIMIT;

@@ -160,7 +160,8 @@ static enum rp_err delete_write(struct breath *breath, void *arg)
 	sums.messages_count -= num_min(sums.messages_count, node->entry.messages_count);
 	sums.bytes -= num_min(sums.bytes, node->entry.bytes);
 	mailboxid = node->entry.mailboxid;
-	BREATH_PUT(breath, change_put_gone(&breath->writer, mailboxid));
+	BREATH_PUT(breath, change_put_gone(&breath->writer, mailboxid,
+			       keep_stamp(breath->volume->store)));
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
 }

@@ -50,7 +50,7 @@ static struct bytes one_of_each(struct change_writer *writer)
 	cr_assert_eq(runs_add(&uids, UINT32_MAX - 1, UINT32_MAX), RP_OK);
 	change_begin(writer, payload, sizeof(payload), 0);
 	cr_assert(change_put_mailbox(writer, 2, 1700000001, 0x41, BYTES_LIT("Sent/2026")));
-	cr_assert(change_put_gone(writer, 300));
+	cr_assert(change_put_gone(writer, 300, 0));
 	cr_assert(change_put_name(writer, 2, BYTES_LIT("Old")));
 	cr_assert(change_put_subscription(writer, BYTES_LIT("Old"), true));
 	cr_assert(change_put_counters(writer, 2, &counters));
@@ -63,11 +63,61 @@ static struct bytes one_of_each(struct change_writer *writer)
 	cr_assert(change_put_flag(
 	    writer, 2, CHANGE_FLAG_KEYWORD, BYTES_LIT("$Junk"), false, &uids, &at));
 	at = 1;
-	cr_assert(change_put_expunged(writer, 2, &uids, &at));
+	cr_assert(change_put_expunged(writer, 2, 0, &uids, &at));
 	cr_assert(change_put_destroyed(writer));
 	cr_assert(change_put_delivery(writer, &delivery));
+	cr_assert(change_put_gone(writer, 301, 1700000003));
+	at = 1;
+	cr_assert(change_put_expunged(writer, 3, 1700000004, &uids, &at));
+	cr_assert(change_kept_begin(writer, 4, 1700000005, 9));
+	cr_assert(change_rows_put(writer, &row));
+	change_rows_end(writer);
+	at = 2;
+	cr_assert(change_put_kept_keyword(writer, 5, BYTES_LIT("$Junk"), &uids, &at));
+	cr_assert(change_put_kept_name(writer, 6, BYTES_LIT("Old")));
+	at = 2;
+	cr_assert(change_put_brought_back(writer, 7, &uids, &at));
 	runs_fini(&uids);
 	return change_finish(writer, true);
+}
+
+/* What is told with a time reads as what is not, but for the time. */
+static void check_kept(struct change_reader *reader)
+{
+	struct change_item item;
+	struct change_row row = row_of(9);
+	struct run run[4];
+
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_GONE);
+	cr_assert_eq(item.mailboxid, 301);
+	cr_assert_eq(item.seconds, 1700000003);
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_EXPUNGED);
+	cr_assert_eq(item.mailboxid, 3);
+	cr_assert_eq(item.seconds, 1700000004);
+	cr_assert_eq(change_runs_next(&item.runs, run, 4), 2);
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_KEPT);
+	cr_assert_eq(item.mailboxid, 4);
+	cr_assert_eq(item.seconds, 1700000005);
+	cr_assert(change_rows_next(&item.rows));
+	cr_assert_eq(item.rows.row.uid, 9);
+	cr_assert_eq(item.rows.row.emailid, row.emailid);
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_KEPT_KEYWORD);
+	cr_assert_eq(item.mailboxid, 5);
+	cr_assert(bytes_eq(item.name, BYTES_LIT("$Junk")));
+	cr_assert_eq(change_runs_next(&item.runs, run, 4), 1);
+	cr_assert_eq(run[0].last, UINT32_MAX);
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_KEPT_NAME);
+	cr_assert_eq(item.mailboxid, 6);
+	cr_assert(bytes_eq(item.name, BYTES_LIT("Old")));
+	cr_assert_eq(change_next(reader, &item), RP_OK);
+	cr_assert_eq(item.type, CHANGE_ITEM_BROUGHT_BACK);
+	cr_assert_eq(item.mailboxid, 7);
+	cr_assert_eq(change_runs_next(&item.runs, run, 4), 1);
 }
 
 Test(change, each_item_is_read_as_it_was_written)
@@ -139,6 +189,7 @@ Test(change, each_item_is_read_as_it_was_written)
 	cr_assert_eq(item.delivery.key.low, 0x1122334455667788);
 	cr_assert_eq(item.delivery.key.high, UINT64_MAX);
 	cr_assert_eq(item.delivery.seconds, 1700000002);
+	check_kept(&reader);
 	cr_assert_eq(change_next(&reader, &item), RP_ERR_END);
 }
 
@@ -151,7 +202,7 @@ Test(change, one_cut_short_or_with_more_behind_is_corrupt)
 	cr_assert_eq(change_check(in), RP_OK);
 	for (size_t n = 0; n < in.n; n++)
 		sound += change_check(bytes_slice(in, 0, n)) == RP_OK;
-	cr_assert_eq(sound, 12); /* the prelude, and behind each item but the last */
+	cr_assert_eq(sound, 18); /* the prelude, and behind each item but the last */
 	payload[in.n] = CHANGE_ITEM_DESTROYED;
 	cr_assert_eq(change_check(bytes_of(payload, in.n + 1)), RP_ERR_CORRUPT);
 }

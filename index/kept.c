@@ -1,0 +1,268 @@
+/* What is kept: which UIDs, and since when. Their rows are kept_rows.c's. */
+#include "index/kept.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/kept_core.h"
+#include "io/base/num.h"
+
+enum { NOTED_RUNS = 64 /* taken out of a record at a time */ };
+
+void kept_init(struct kept *kept, uint64_t since)
+{
+	*kept = (struct kept){.since = since};
+}
+
+void kept_core_drop_rows(struct kept_rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		free(rows->row[i].keyword);
+	free(rows->row);
+	*rows = (struct kept_rows){0};
+}
+
+void kept_fini(struct kept *kept)
+{
+	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+		struct kept_mailbox *mailbox = &kept->mailbox[i];
+
+		free((void *)(uintptr_t)mailbox->name.p);
+		free(mailbox->timed.run);
+		free(mailbox->out.run);
+		free(mailbox->back.run);
+		free(mailbox->keyword);
+		kept_core_drop_rows(&mailbox->rows);
+		kept_core_drop_rows(&mailbox->told);
+	}
+	free(kept->mailbox);
+	kept_init(kept, kept->since);
+}
+
+/* ---- mailboxes ---- */
+
+/* Index of the first mailbox whose id is not below this one. */
+static size_t mailbox_lower(const struct kept *kept, uint64_t mailboxid)
+{
+	size_t low = 0;
+	size_t high = kept->mailboxes_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (kept->mailbox[middle].mailboxid < mailboxid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct kept_mailbox *kept_core_mailbox(const struct kept *kept, uint64_t mailboxid)
+{
+	size_t i = mailbox_lower(kept, mailboxid);
+
+	return i < kept->mailboxes_count && kept->mailbox[i].mailboxid == mailboxid
+	           ? &kept->mailbox[i]
+	           : NULL;
+}
+
+/* NULL: no memory. */
+static struct kept_mailbox *have_mailbox(struct kept *kept, uint64_t mailboxid)
+{
+	size_t i = mailbox_lower(kept, mailboxid);
+
+	if (i < kept->mailboxes_count && kept->mailbox[i].mailboxid == mailboxid)
+		return &kept->mailbox[i];
+	if (kept->mailboxes_count == kept->mailboxes_max) {
+		size_t max = 2 * kept->mailboxes_max + 8;
+		struct kept_mailbox *p = realloc(kept->mailbox, max * sizeof(*p));
+
+		if (p == NULL)
+			return NULL;
+		kept->mailbox = p;
+		kept->mailboxes_max = max;
+	}
+	memmove(kept->mailbox + i + 1, kept->mailbox + i,
+	    (kept->mailboxes_count - i) * sizeof(*kept->mailbox));
+	kept->mailbox[i] = (struct kept_mailbox){.mailboxid = mailboxid};
+	kept->mailboxes_count++;
+	return &kept->mailbox[i];
+}
+
+static enum rp_err name_it(struct kept_mailbox *mailbox, struct bytes name)
+{
+	uint8_t *p = malloc(name.n);
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	memcpy(p, name.p, name.n);
+	free((void *)(uintptr_t)mailbox->name.p);
+	mailbox->name = bytes_of(p, name.n);
+	return RP_OK;
+}
+
+/* ---- runs ---- */
+
+static enum rp_err add_run(struct kept_runs *runs, struct kept_run run)
+{
+	struct kept_run *newest = runs->count > 0 ? &runs->run[runs->count - 1] : NULL;
+
+	if (newest != NULL && newest->seconds == run.seconds &&
+	    (uint64_t)newest->last + 1 == run.first) {
+		newest->last = run.last;
+		return RP_OK;
+	}
+	if (runs->count == runs->max) {
+		size_t max = 2 * runs->max + 16;
+		struct kept_run *p = realloc(runs->run, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		runs->run = p;
+		runs->max = max;
+	}
+	runs->run[runs->count++] = run;
+	return RP_OK;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct kept_run *x = a;
+	const struct kept_run *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Sorted; where two overlap the first of them counts. */
+static void sort_runs(struct kept_runs *runs)
+{
+	size_t kept = 0;
+
+	if (runs->count > 0)
+		qsort(runs->run, runs->count, sizeof(*runs->run), by_first);
+	for (size_t i = 0; i < runs->count; i++) {
+		struct kept_run run = runs->run[i];
+
+		if (kept > 0 && run.last <= runs->run[kept - 1].last)
+			continue;
+		if (kept > 0 && run.first <= runs->run[kept - 1].last)
+			run.first = runs->run[kept - 1].last + 1;
+		runs->run[kept++] = run;
+	}
+	runs->count = kept;
+}
+
+/* NULL: it is in none. */
+static const struct kept_run *find_run(const struct kept_runs *runs, uint32_t uid)
+{
+	size_t low = 0;
+	size_t high = runs->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (runs->run[middle].last < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < runs->count && runs->run[low].first <= uid ? &runs->run[low] : NULL;
+}
+
+uint64_t kept_core_seconds(
+    const struct kept *kept, const struct kept_mailbox *mailbox, uint32_t uid)
+{
+	const struct kept_run *timed = find_run(&mailbox->timed, uid);
+	uint64_t seconds = 0;
+
+	if (find_run(&mailbox->back, uid) != NULL)
+		return 0;
+	if (timed != NULL)
+		seconds = timed->seconds;
+	else if (find_run(&mailbox->out, uid) == NULL)
+		seconds = mailbox->gone_seconds;
+	return seconds > kept->since ? seconds : 0;
+}
+
+/* ---- noting ---- */
+
+static enum rp_err note_runs(struct kept_runs *to, struct change_runs rest, uint64_t seconds)
+{
+	struct run run[NOTED_RUNS];
+	enum rp_err err = RP_OK;
+	size_t n;
+
+	while (err == RP_OK && (n = change_runs_next(&rest, run, NOTED_RUNS)) > 0)
+		for (size_t i = 0; err == RP_OK && i < n; i++)
+			err = add_run(to, (struct kept_run){seconds, run[i].first, run[i].last});
+	return err;
+}
+
+static enum rp_err note_item(struct kept *kept, const struct change_item *item)
+{
+	struct kept_mailbox *mailbox =
+	    item->mailboxid != 0 ? have_mailbox(kept, item->mailboxid) : NULL;
+	uint32_t first = item->rows.row.uid + 1;
+
+	if (item->type == CHANGE_ITEM_DESTROYED)
+		kept_fini(kept);
+	if (item->mailboxid == 0)
+		return RP_OK;
+	if (mailbox == NULL)
+		return RP_ERR_NOMEM;
+	switch (item->type) {
+	case CHANGE_ITEM_KEPT_NAME:
+		mailbox->gone = true;
+		return name_it(mailbox, item->name);
+	case CHANGE_ITEM_MAILBOX:
+	case CHANGE_ITEM_NAME:
+		return name_it(mailbox, item->name);
+	case CHANGE_ITEM_GONE:
+		mailbox->gone = true;
+		mailbox->gone_seconds = item->seconds;
+		return RP_OK;
+	case CHANGE_ITEM_EXPUNGED:
+		return note_runs(item->seconds != 0 ? &mailbox->timed : &mailbox->out, item->runs,
+		    item->seconds);
+	case CHANGE_ITEM_BROUGHT_BACK:
+		return note_runs(&mailbox->back, item->runs, 0);
+	case CHANGE_ITEM_KEPT:
+		if (item->rows.left == 0)
+			return RP_OK;
+		return add_run(&mailbox->timed,
+		    (struct kept_run){item->seconds, first, first + item->rows.left - 1});
+	default:
+		return RP_OK;
+	}
+}
+
+enum rp_err kept_note(struct kept *kept, struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_check(payload);
+
+	if (err == RP_OK)
+		err = change_open(payload, &reader);
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
+		err = note_item(kept, &item);
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
+bool kept_wants(struct kept *kept)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+		struct kept_mailbox *mailbox = &kept->mailbox[i];
+
+		sort_runs(&mailbox->timed);
+		sort_runs(&mailbox->out);
+		sort_runs(&mailbox->back);
+		any = any || mailbox->gone_seconds > kept->since;
+		for (size_t k = 0; !any && k < mailbox->timed.count; k++)
+			any = mailbox->timed.run[k].seconds > kept->since;
+	}
+	return any;
+}

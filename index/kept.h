@@ -1,0 +1,95 @@
+/* kept.h -- the messages of a user that were expunged a short time ago, and can be brought back.
+ *
+ *   kept_note each change, from the first one on -> kept_wants: is there any? -> kept_take each again: their rows
+ *     -> kept_end: sorted -> kept.mailbox[].rows
+ *     -> kept_write: into the records of a merged journal
+ *
+ * The log says all of it: when a message was expunged or its mailbox deleted stands in that record, its row, flags and place in those
+ * before. A merge drops these, so it writes the rows as they were in the end (CHANGE_ITEM_KEPT), and they are read as such.
+ * What left a mailbox by MOVE lives on elsewhere; its record tells no time, and it is not kept.
+ *
+ * Pure: no disk, no task.
+ */
+#ifndef RP_INDEX_KEPT_H
+#define RP_INDEX_KEPT_H
+
+#include "index/change.h"
+
+enum {
+	KEPT_ROWS_MAX = 4 * 1024 * 1024
+}; /* of one user at a time: protects memory, 120 bytes each */
+
+struct kept_row {
+	struct change_row row; /* as it was in the end */
+	uint64_t seconds;      /* when it was expunged */
+	uint16_t *keyword;     /* keywords_count of them: indexes of the mailbox's */
+	uint16_t keywords_count;
+};
+
+struct kept_rows {
+	struct kept_row *row; /* by UID */
+	size_t count;
+	size_t max;
+};
+
+struct kept_run {
+	uint64_t seconds;
+	uint32_t first;
+	uint32_t last;
+};
+
+struct kept_runs {
+	struct kept_run *run; /* kept_wants(): by UID, disjoint */
+	size_t count;
+	size_t max;
+};
+
+struct kept_keyword {
+	uint8_t n;
+	uint8_t text[MAILBOX_KEYWORD_BYTES_MAX];
+};
+
+struct kept_mailbox {
+	uint64_t mailboxid;
+	struct bytes name; /* the last one; malloc'ed */
+	bool gone;
+	uint64_t gone_seconds;  /* when, with all that was in it; 0: not told */
+	struct kept_runs timed; /* expunged */
+	struct kept_runs out;   /* left it without a time */
+	struct kept_runs back;  /* were brought back */
+	struct kept_rows rows;
+	struct kept_rows told; /* that a merge has written; until kept_end() */
+	struct kept_keyword *keyword;
+	size_t keywords_count;
+};
+
+struct kept {
+	uint64_t since;               /* what was expunged then or before is over */
+	struct kept_mailbox *mailbox; /* mailboxes_count of them, by id */
+	size_t mailboxes_count;
+	size_t mailboxes_max;
+	size_t rows_count;
+	size_t at_mailbox; /* how far kept_write() has come */
+	size_t at_row;
+	size_t at_keyword;
+	size_t at_run;
+	bool at_named;
+};
+
+void kept_init(struct kept *kept, uint64_t since);
+void kept_fini(struct kept *kept);
+
+/* A change that has been checked, or not: RP_ERR_CORRUPT. */
+RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
+
+/* All are noted. May there be anything that is kept? */
+bool kept_wants(struct kept *kept);
+
+/* The same again. RP_ERR_LIMIT: there are too many. */
+RP_MUST_USE enum rp_err kept_take(struct kept *kept, struct bytes payload);
+RP_MUST_USE enum rp_err kept_end(struct kept *kept);
+
+/* Put what has room. RP_ERR_LIMIT: not all has; go on in the next record. */
+RP_MUST_USE enum rp_err kept_write(struct kept *kept, struct change_writer *writer);
+
+#endif

@@ -1,0 +1,87 @@
+#include "index/kept_read.h"
+
+#include "index/keep.h"
+#include "index/replay.h"
+
+struct kept_reading {
+	struct volume *volume;
+	struct kept *kept;
+	struct pace *pace;
+	struct replay replay;
+	bool takes;
+};
+
+static enum rp_err read_change(
+    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
+{
+	struct kept_reading *reading = arg;
+	enum rp_err err =
+	    reading->takes ? kept_take(reading->kept, payload) : kept_note(reading->kept, payload);
+
+	(void)task;
+	(void)header;
+	return err == RP_ERR_CORRUPT ? RP_OK : err; /* it was told when the catalog was replayed */
+}
+
+static enum rp_err read_record(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct kept_reading *reading = arg;
+	struct store *store = reading->volume->store;
+	enum rp_err err = RP_OK;
+
+	if (store->closing || reading->volume->catalog.destroyed)
+		return RP_ERR_CANCELED;
+	if (record != NULL && reading->pace != NULL)
+		err = pace_spend(task, store, reading->pace, record_journal_bytes(&record->header));
+	else
+		err = task_pause(task);
+	return err == RP_OK
+	           ? replay_record(task, &reading->replay, record, missing_first, missing_last)
+	           : err;
+}
+
+static enum rp_err read_all(struct task *task, struct kept_reading *reading)
+{
+	enum rp_err err;
+
+	replay_init(&reading->replay, NULL, read_change, reading, 0);
+	err = journal_replay(task, reading->volume->journal, 0, read_record, reading);
+	replay_fini(&reading->replay);
+	return err;
+}
+
+/* What is on its way to the journal is in it. */
+static enum rp_err settle(struct task *task, struct volume *volume)
+{
+	struct commit *commit = volume->store->commit;
+	enum rp_err err = commit_wait(task, commit, volume->position);
+
+	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
+}
+
+enum rp_err kept_read(
+    struct task *task, struct volume *volume, struct pace *pace, struct kept *kept)
+{
+	struct kept_reading reading = {.volume = volume, .kept = kept, .pace = pace};
+	enum rp_err err = RP_OK;
+
+	kept_init(kept, keep_since(volume->store));
+	if (kept->since == UINT64_MAX)
+		return RP_OK;
+	err = settle(task, volume);
+	if (err != RP_OK)
+		return err;
+	journal_hold(volume->journal); /* both times the same */
+	err = read_all(task, &reading);
+	if (err == RP_OK && kept_wants(kept)) {
+		reading.takes = true;
+		err = read_all(task, &reading);
+		if (err == RP_OK)
+			err = kept_end(kept);
+	}
+	journal_let_go(volume->journal);
+	if (err != RP_OK)
+		kept_fini(kept);
+	return err;
+}

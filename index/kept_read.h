@@ -1,0 +1,13 @@
+/* kept_read.h -- what a user can have back, read from his journals. */
+#ifndef RP_INDEX_KEPT_READ_H
+#define RP_INDEX_KEPT_READ_H
+
+#include "index/kept.h"
+#include "index/volume_state.h"
+
+/* All that was expunged before this call, and more. What a journal has lost is not there. On an error there is nothing in it.
+ * pace: of background work; NULL: somebody waits for it. RP_ERR_CANCELED: the store closes. */
+RP_MUST_USE enum rp_err kept_read(
+    struct task *task, struct volume *volume, struct pace *pace, struct kept *kept);
+
+#endif

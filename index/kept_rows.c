@@ -1,0 +1,313 @@
+/* The rows of what is kept, as they were in the end; and how a merge writes them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/kept_core.h"
+
+static enum rp_err reserve_row(struct kept_rows *rows)
+{
+	size_t max = 2 * rows->max + 16;
+	struct kept_row *p;
+
+	if (rows->count < rows->max)
+		return RP_OK;
+	p = realloc(rows->row, max * sizeof(*p));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	rows->row = p;
+	rows->max = max;
+	return RP_OK;
+}
+
+/* Index of the first whose UID is not below. */
+static size_t row_lower(const struct kept_rows *rows, uint32_t uid)
+{
+	size_t low = 0;
+	size_t high = rows->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (rows->row[middle].row.uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static enum rp_err take_rows(struct kept *kept, struct kept_mailbox *mailbox, struct kept_rows *to,
+    const struct change_item *item)
+{
+	struct change_rows rest = item->rows;
+
+	while (change_rows_next(&rest)) {
+		uint64_t seconds = kept_core_seconds(kept, mailbox, rest.row.uid);
+		enum rp_err err;
+
+		if (seconds == 0)
+			continue;
+		/* UIDs only ascend, and a merge writes them in order: what does not is not ours. */
+		if (to->count > 0 && to->row[to->count - 1].row.uid >= rest.row.uid)
+			continue;
+		if (kept->rows_count == KEPT_ROWS_MAX)
+			return RP_ERR_LIMIT;
+		err = reserve_row(to);
+		if (err != RP_OK)
+			return err;
+		to->row[to->count++] = (struct kept_row){.row = rest.row, .seconds = seconds};
+		kept->rows_count++;
+	}
+	return RP_OK;
+}
+
+/* The keyword's index in this mailbox; made. RP_ERR_NOMEM. */
+static enum rp_err keyword_of(struct kept_mailbox *mailbox, struct bytes name, uint16_t *out)
+{
+	struct kept_keyword *p = mailbox->keyword;
+
+	for (size_t i = 0; i < mailbox->keywords_count; i++) {
+		if (!bytes_eq_fold(bytes_of(p[i].text, p[i].n), name))
+			continue;
+		*out = (uint16_t)i;
+		return RP_OK;
+	}
+	if (mailbox->keywords_count == UINT16_MAX)
+		return RP_ERR_LIMIT;
+	p = realloc(p, (mailbox->keywords_count + 1) * sizeof(*p));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	mailbox->keyword = p;
+	p += mailbox->keywords_count;
+	p->n = (uint8_t)name.n;
+	memcpy(p->text, name.p, name.n);
+	*out = (uint16_t)mailbox->keywords_count++;
+	return RP_OK;
+}
+
+static enum rp_err set_keyword(struct kept_row *row, uint16_t keyword, bool on)
+{
+	uint16_t at = 0;
+	uint16_t *p;
+
+	while (at < row->keywords_count && row->keyword[at] != keyword)
+		at++;
+	if (on == (at < row->keywords_count))
+		return RP_OK;
+	if (!on) {
+		row->keyword[at] = row->keyword[--row->keywords_count];
+		return RP_OK;
+	}
+	p = realloc(row->keyword, (row->keywords_count + 1U) * sizeof(*p));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	row->keyword = p;
+	p[row->keywords_count++] = keyword;
+	return RP_OK;
+}
+
+/* A flag, or a keyword, of the rows with these UIDs. */
+static enum rp_err set_flags(
+    struct kept_mailbox *mailbox, struct kept_rows *rows, const struct change_item *item, bool on)
+{
+	struct change_runs rest = item->runs;
+	bool keyword = item->name.n != 0;
+	uint16_t index = 0;
+	struct run run;
+	enum rp_err err =
+	    keyword && rows->count > 0 ? keyword_of(mailbox, item->name, &index) : RP_OK;
+
+	while (err == RP_OK && rows->count > 0 && change_runs_next(&rest, &run, 1) == 1) {
+		for (size_t i = row_lower(rows, run.first);
+		     err == RP_OK && i < rows->count && rows->row[i].row.uid <= run.last; i++) {
+			uint32_t bit = keyword ? 0 : 1U << item->flag;
+
+			rows->row[i].row.flags =
+			    on ? rows->row[i].row.flags | bit : rows->row[i].row.flags & ~bit;
+			if (keyword)
+				err = set_keyword(&rows->row[i], index, on);
+		}
+	}
+	return err;
+}
+
+static void set_body(struct kept_rows *rows, const struct change_item *item)
+{
+	size_t i = row_lower(rows, item->uid);
+
+	if (i < rows->count && rows->row[i].row.uid == item->uid)
+		rows->row[i].row.body = item->body;
+}
+
+static enum rp_err take_item(
+    struct kept *kept, struct kept_mailbox *mailbox, const struct change_item *item)
+{
+	switch (item->type) {
+	case CHANGE_ITEM_ROWS:
+		return take_rows(kept, mailbox, &mailbox->rows, item);
+	case CHANGE_ITEM_KEPT:
+		return take_rows(kept, mailbox, &mailbox->told, item);
+	case CHANGE_ITEM_FLAG:
+		return set_flags(mailbox, &mailbox->rows, item, item->on);
+	case CHANGE_ITEM_KEPT_KEYWORD:
+		return set_flags(mailbox, &mailbox->told, item, true);
+	case CHANGE_ITEM_BODY:
+		set_body(&mailbox->rows, item);
+		set_body(&mailbox->told, item);
+		return RP_OK;
+	default:
+		return RP_OK;
+	}
+}
+
+enum rp_err kept_take(struct kept *kept, struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_check(payload);
+
+	if (err == RP_OK)
+		err = change_open(payload, &reader);
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
+		struct kept_mailbox *mailbox = kept_core_mailbox(kept, item.mailboxid);
+
+		if (mailbox != NULL)
+			err = take_item(kept, mailbox, &item);
+	}
+	return err == RP_ERR_END ? RP_OK : err;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct kept_row *x = a;
+	const struct kept_row *y = b;
+
+	return x->row.uid < y->row.uid ? -1 : x->row.uid > y->row.uid;
+}
+
+/* What a merge has written is how it was in the end; beside it the row may still lie where it was. */
+static enum rp_err join(struct kept *kept, struct kept_mailbox *mailbox)
+{
+	struct kept_rows *rows = &mailbox->rows;
+	struct kept_rows *told = &mailbox->told;
+	size_t left = 0;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		size_t at = row_lower(told, rows->row[i].row.uid);
+
+		if (at == told->count || told->row[at].row.uid != rows->row[i].row.uid) {
+			rows->row[left++] = rows->row[i];
+			continue;
+		}
+		free(rows->row[i].keyword);
+		kept->rows_count--;
+	}
+	rows->count = left;
+	for (size_t i = 0; i < told->count; i++) {
+		enum rp_err err = reserve_row(rows);
+
+		if (err != RP_OK)
+			return err;
+		rows->row[rows->count++] = told->row[i];
+		told->row[i].keyword = NULL; /* it is the other's now */
+	}
+	if (rows->count > 0)
+		qsort(rows->row, rows->count, sizeof(*rows->row), by_uid);
+	kept_core_drop_rows(told);
+	return RP_OK;
+}
+
+enum rp_err kept_end(struct kept *kept)
+{
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++)
+		err = join(kept, &kept->mailbox[i]);
+	return err;
+}
+
+/* ---- writing ---- */
+
+/* Adjacent UIDs of the same second, as far as there is room. */
+static enum rp_err write_rows(
+    struct kept *kept, const struct kept_mailbox *mailbox, struct change_writer *writer)
+{
+	const struct kept_rows *rows = &mailbox->rows;
+
+	while (kept->at_row < rows->count) {
+		const struct kept_row *first = &rows->row[kept->at_row];
+		uint32_t uid = first->row.uid;
+		bool fits = true;
+
+		if (!change_kept_begin(writer, mailbox->mailboxid, first->seconds, uid))
+			return RP_ERR_LIMIT;
+		while (fits && kept->at_row < rows->count &&
+		       rows->row[kept->at_row].row.uid == uid &&
+		       rows->row[kept->at_row].seconds == first->seconds) {
+			fits = change_rows_put(writer, &rows->row[kept->at_row].row);
+			kept->at_row += fits;
+			uid += fits;
+		}
+		change_rows_end(writer);
+		if (!fits)
+			return RP_ERR_LIMIT;
+	}
+	return RP_OK;
+}
+
+static bool has_keyword(const struct kept_row *row, size_t keyword)
+{
+	for (uint16_t i = 0; i < row->keywords_count; i++)
+		if (row->keyword[i] == keyword)
+			return true;
+	return false;
+}
+
+static enum rp_err write_keywords(
+    struct kept *kept, const struct kept_mailbox *mailbox, struct change_writer *writer)
+{
+	for (; kept->at_keyword < mailbox->keywords_count; kept->at_keyword++, kept->at_run = 0) {
+		const struct kept_keyword *keyword = &mailbox->keyword[kept->at_keyword];
+		struct runs runs = RUNS_EMPTY;
+		enum rp_err err = RP_OK;
+
+		for (size_t i = 0; err == RP_OK && i < mailbox->rows.count; i++) {
+			const struct kept_row *row = &mailbox->rows.row[i];
+
+			if (has_keyword(row, kept->at_keyword))
+				err = runs_add(&runs, row->row.uid, row->row.uid);
+		}
+		if (err == RP_OK && !change_put_kept_keyword(writer, mailbox->mailboxid,
+		                        bytes_of(keyword->text, keyword->n), &runs, &kept->at_run))
+			err = RP_ERR_LIMIT;
+		runs_fini(&runs);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+enum rp_err kept_write(struct kept *kept, struct change_writer *writer)
+{
+	for (; kept->at_mailbox < kept->mailboxes_count; kept->at_mailbox++) {
+		const struct kept_mailbox *mailbox = &kept->mailbox[kept->at_mailbox];
+		enum rp_err err;
+
+		if (mailbox->rows.count == 0)
+			continue;
+		if (mailbox->gone && mailbox->name.n != 0 && !kept->at_named &&
+		    !change_put_kept_name(writer, mailbox->mailboxid, mailbox->name))
+			return RP_ERR_LIMIT;
+		kept->at_named = true;
+		err = write_rows(kept, mailbox, writer);
+		if (err == RP_OK)
+			err = write_keywords(kept, mailbox, writer);
+		if (err != RP_OK)
+			return err;
+		kept->at_named = false;
+		kept->at_row = 0;
+		kept->at_keyword = 0;
+		kept->at_run = 0;
+	}
+	return RP_OK;
+}

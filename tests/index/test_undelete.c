@@ -1,0 +1,347 @@
+/* What was expunged comes back, byte for byte: after merges, after its file of bodies was emptied, after a restart; once; and not
+ * when its time is over. */
+#include "index/undelete.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "index/checkpoint.h"
+#include "index/compact.h"
+#include "index/keep.h"
+#include "index/mailbox_state.h"
+#include "index/merge.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/model.h"
+#include "tests/io/io_fixture.h"
+
+enum { KEEP_S = 3600, MESSAGES = 120, TEXT_BYTES = 3000 };
+
+static struct store *open_store(struct task *task, uint64_t epoch, uint64_t keep_s)
+{
+	struct store_settings settings = {.shards_count = 1,
+	    .commit_file_bytes = 1024 * 1024,
+	    .unsettled_bytes_max = 4 * 1024 * 1024,
+	    .volumes_bytes_max = 1024 * 1024,
+	    .journal_file_bytes = 8 * 1024,
+	    .dbox_file_bytes = 32 * 1024,
+	    .keep_expunged_s = keep_s,
+	    .keep_trust_s = 1,
+	    .reader = &model_reader};
+	struct store *store;
+	const char *reason;
+
+	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
+	cr_assert_eq(store_recover(task, store), RP_OK);
+	cr_assert_eq(store_recover_void(task, store), RP_OK);
+	cr_assert_eq(store_recovered(task, store), RP_OK);
+	return store;
+}
+
+static void text_of(unsigned i, char text[TEXT_BYTES + 1])
+{
+	int n = snprintf(text, TEXT_BYTES, "Subject: number %u\r\n\r\n", i);
+
+	memset(text + n, 'a' + (int)(i % 26), TEXT_BYTES - (size_t)n);
+	text[TEXT_BYTES] = 0;
+}
+
+static void wait_for(struct task *task, const bool *busy)
+{
+	while (*busy)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+}
+
+/* All that runs by itself now and then. */
+static void clear_up(struct task *task, struct volume *volume)
+{
+	enum rp_err err;
+
+	wait_for(task, &volume->compact_runs);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	cr_assert_eq(err, RP_OK);
+	wait_for(task, &volume->merging);
+	cr_assert_eq(merge_now(task, volume), RP_OK);
+	wait_for(task, &volume->compact_runs);
+}
+
+static struct volume *open_user(struct task *task, struct store *store)
+{
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	return volume;
+}
+
+static struct mailbox *open_box(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	return mailbox;
+}
+
+/* As STORE does it. */
+static void flag(struct task *task, struct mailbox *mailbox, uint32_t first, uint32_t last,
+    uint32_t flags, const char *keyword)
+{
+	struct bytes word = bytes_of_str(keyword != NULL ? keyword : "");
+	struct mail_store store = {.mode = MAIL_STORE_ADD,
+	    .flags = flags,
+	    .keywords = &word,
+	    .keywords_count = keyword != NULL};
+	struct runs uids = RUNS_EMPTY;
+
+	cr_assert_eq(runs_add(&uids, first, last), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &store, NULL, NULL), RP_OK);
+	runs_fini(&uids);
+}
+
+static void expunge(
+    struct task *task, struct volume *volume, const char *name, uint32_t first, uint32_t last)
+{
+	struct mailbox *mailbox = open_box(task, volume, name);
+
+	flag(task, mailbox, first, last, MAIL_DELETED, NULL);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+}
+
+static void fill(struct task *task, struct volume *volume, const char *name, unsigned from)
+{
+	char text[TEXT_BYTES + 1];
+
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		text_of(from + i, text);
+		made_append(task, volume, name, i % 2 == 0 ? MAIL_SEEN : 0, text);
+	}
+}
+
+static size_t offered(struct task *task, struct volume *volume, const char *name)
+{
+	struct undelete_filter filter = {.mailbox = bytes_of_str(name)};
+	struct undelete *undelete;
+	size_t n;
+
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	n = undelete_count(undelete);
+	undelete_end(undelete);
+	return n;
+}
+
+static size_t bring_back(struct task *task, struct volume *volume, const char *name, const char *to)
+{
+	struct undelete_filter filter = {.mailbox = bytes_of_str(name)};
+	struct undelete *undelete;
+	size_t back = 0;
+	size_t lost = 0;
+
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	cr_assert_eq(undelete_all(task, undelete, bytes_of_str(to), &back, &lost), RP_OK);
+	undelete_end(undelete);
+	cr_assert_eq(lost, 0);
+	return back;
+}
+
+static void body_is(struct task *task, struct mailbox *mailbox, uint32_t uid, unsigned number)
+{
+	char expected[TEXT_BYTES + 1];
+	char got[TEXT_BYTES + 1];
+	struct dbox_body *body;
+	size_t n = 0;
+
+	text_of(number, expected);
+	cr_assert_eq(mailbox_body_open(task, mailbox, uid, &body), RP_OK);
+	cr_assert_eq(dbox_body_read(task, body, 0, got, sizeof(got), &n), RP_OK);
+	dbox_body_close(body);
+	cr_assert_eq(n, TEXT_BYTES);
+	cr_assert_arr_eq(got, expected, TEXT_BYTES);
+}
+
+static struct message message_of(struct task *task, struct mailbox *mailbox, uint32_t uid)
+{
+	struct view_cursor cursor;
+	struct runs uids = RUNS_EMPTY;
+	struct message message = {0};
+	struct view *view;
+
+	cr_assert_eq(view_open(task, mailbox, NULL, &view), RP_OK);
+	view_cursor_init(&cursor, view, NULL);
+	while (view_cursor_next(task, &cursor) == RP_OK)
+		if (cursor.message.uid == uid)
+			message = cursor.message;
+	view_close(view);
+	runs_fini(&uids);
+	cr_assert_eq(message.uid, uid);
+	return message;
+}
+
+IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted)
+{
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct mailbox *inbox = open_box(task, volume, "INBOX");
+	struct mailbox *trash;
+	struct message was;
+	struct message is;
+	struct runs uids = RUNS_EMPTY;
+	struct runs moved = RUNS_EMPTY;
+	uint32_t first_uid;
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
+	fill(task, volume, "INBOX", 0);
+	fill(task, volume, "Old", 1000);
+	flag(task, inbox, 3, 4, MAIL_FLAGGED, "$word");
+	was = message_of(task, inbox, 3);
+	trash = open_box(task, volume, "Trash");
+	cr_assert_eq(runs_add(&uids, 1, 2), RP_OK);
+	cr_assert_eq(mailbox_move(task, inbox, &uids, trash, &moved, &first_uid), RP_OK);
+	expunge(task, volume, "INBOX", 3, MESSAGES - 2);
+	expunge(task, volume, "Old", 1, 10);
+	cr_assert_eq(volume_rename(task, volume, BYTES_LIT("Old"), BYTES_LIT("Older")), RP_OK);
+	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("Older")), RP_OK);
+	for (unsigned round = 0; round < 4; round++) {
+		cr_assert_eq(offered(task, volume, "INBOX"), MESSAGES - 4);
+		cr_assert_eq(offered(task, volume, "Older"), MESSAGES);
+		cr_assert_eq(offered(task, volume, ""), 2 * MESSAGES - 4);
+		cr_assert_eq(offered(task, volume, "Trash"), 0);
+		clear_up(task, volume);
+	}
+	mailbox_close(trash);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store = open_store(task, 2, KEEP_S);
+	volume = open_user(task, store);
+	cr_assert_eq(bring_back(task, volume, "INBOX", ""), MESSAGES - 4);
+	cr_assert_eq(bring_back(task, volume, "Older", ""), MESSAGES);
+	cr_assert_eq(bring_back(task, volume, "", ""), 0, "a second time there is nothing");
+	clear_up(task, volume);
+	cr_assert_eq(bring_back(task, volume, "", ""), 0);
+	inbox = open_box(task, volume, "INBOX");
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, MESSAGES - 2);
+	is = message_of(task, inbox, MESSAGES + 1);
+	cr_assert_eq(is.flags, was.flags);
+	cr_assert_eq(is.emailid, was.emailid);
+	cr_assert_eq(is.internaldate.seconds, was.internaldate.seconds);
+	cr_assert_eq(mailbox_keywords_count(inbox), 1);
+	for (unsigned i = 2; i < MESSAGES - 2; i++)
+		body_is(task, inbox, MESSAGES - 1 + i, i);
+	mailbox_close(inbox);
+	inbox = open_box(task, volume, "Older");
+	for (unsigned i = 0; i < MESSAGES; i++)
+		body_is(task, inbox, 1 + i, 1000 + i);
+	mailbox_close(inbox);
+	expunge(task, volume, "Older", 5, 9);
+	cr_assert_eq(offered(task, volume, "Older"), 5, "once more expunged, once more offered");
+	cr_assert_eq(bring_back(task, volume, "Older", "New/Below"), 5);
+	volume_close(volume);
+	runs_fini(&uids);
+	runs_fini(&moved);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* Time alone makes room: nothing is expunged meanwhile. */
+IO_TASK_TEST(undelete, lets_go_when_the_time_is_over)
+{
+	enum { SHORT_S = 2 };
+	struct store *store = open_store(task, 1, SHORT_S);
+	struct volume *volume = open_user(task, store);
+	uint64_t emptied;
+
+	(void)arg;
+	fill(task, volume, "INBOX", 0);
+	expunge(task, volume, "INBOX", 1, MESSAGES - 1);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	emptied = store->compacts_done;
+	cr_assert_eq(offered(task, volume, ""), MESSAGES - 1);
+	cr_assert_lt(volume->compact_at_expiry, UINT64_MAX);
+	cr_assert_lt(keep_since(store), volume->compact_at_expiry);
+	cr_assert_eq(task_sleep(task, UINT64_C(1000) * 1000 * 1000 * (SHORT_S + 2)), RP_OK);
+	cr_assert_geq(keep_since(store), volume->compact_at_expiry);
+	cr_assert_eq(offered(task, volume, ""), 0);
+	compact_consider(volume);
+	wait_for(task, &volume->compact_runs);
+	cr_assert_gt(store->compacts_done, emptied + 5);
+	cr_assert_eq(volume->compact_at_expiry, UINT64_MAX);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(undelete, keeps_nothing_where_it_is_off)
+{
+	struct store *store = open_store(task, 1, 0);
+	struct volume *volume = open_user(task, store);
+
+	(void)arg;
+	fill(task, volume, "INBOX", 0);
+	expunge(task, volume, "INBOX", 1, MESSAGES - 1);
+	store_set_keep(store, KEEP_S);
+	cr_assert_eq(offered(task, volume, ""), 0, "its record tells no time");
+	made_append(task, volume, "INBOX", 0, "Subject: one\r\n\r\n");
+	expunge(task, volume, "INBOX", MESSAGES + 1, MESSAGES + 1);
+	cr_assert_eq(offered(task, volume, ""), 1);
+	store_set_keep(store, 0);
+	cr_assert_eq(offered(task, volume, ""), 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(undelete, is_one_at_a_time)
+{
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct undelete_filter filter = {.since_s = 0};
+	struct undelete *undelete;
+	struct undelete *second;
+
+	(void)arg;
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	cr_assert_eq(undelete_begin(task, volume, &filter, &second), RP_ERR_BUSY);
+	cr_assert_eq(compact_now(task, volume), RP_ERR_BUSY);
+	undelete_end(undelete);
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	undelete_end(undelete);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- the clock ---- */
+
+enum { DAY = 24 * 3600, YEAR = 365 * DAY };
+
+Test(keep, a_clock_is_believed_when_it_has_stood_for_a_day)
+{
+	struct keep_clock clock = {0};
+	bool sure;
+
+	cr_assert_eq(keep_clock_now(&clock, 1000, 5, DAY, &sure), 1000);
+	cr_assert(!sure);
+	cr_assert_eq(keep_clock_now(&clock, 1000 + DAY - 1, 4 + DAY, DAY, &sure), 999 + DAY);
+	cr_assert(!sure);
+	cr_assert_eq(keep_clock_now(&clock, 1000 + DAY, 5 + DAY, DAY, &sure), 1000 + DAY);
+	cr_assert(sure);
+}
+
+Test(keep, a_jump_forward_counts_after_a_day_and_one_back_at_once)
+{
+	struct keep_clock clock = {0};
+	bool sure;
+
+	(void)keep_clock_now(&clock, YEAR, 0, DAY, &sure);
+	cr_assert_eq(keep_clock_now(&clock, YEAR + DAY, DAY, DAY, &sure), YEAR + DAY);
+	/* A correction. */
+	cr_assert_eq(keep_clock_now(&clock, YEAR + DAY + 3600, DAY, DAY, &sure), YEAR + DAY + 3600);
+	/* A year forward; time goes on from where it was. */
+	cr_assert_eq(keep_clock_now(&clock, 2 * YEAR, DAY + 10, DAY, &sure), YEAR + DAY + 3610);
+	cr_assert(sure);
+	cr_assert_eq(
+	    keep_clock_now(&clock, 2 * YEAR + DAY, 2 * DAY + 9, DAY, &sure), YEAR + 2 * DAY + 3609);
+	cr_assert_eq(
+	    keep_clock_now(&clock, 2 * YEAR + DAY, 2 * DAY + 10, DAY, &sure), 2 * YEAR + DAY);
+	/* And back. */
+	cr_assert_eq(keep_clock_now(&clock, 10, 2 * DAY + 11, DAY, &sure), 10);
+	cr_assert(sure);
+}

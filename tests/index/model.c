@@ -279,6 +279,14 @@ enum rp_err model_apply(struct model *model, const struct model_op *op)
 			           .seed = op->seed + i,
 			           .bytes = op->bytes});
 		return RP_OK;
+	case MODEL_UNDELETE:
+		for (unsigned i = 0; i < op->count; i++) {
+			struct model_message message = op->back[i];
+
+			message.flags &= ~(uint32_t)MAIL_DELETED;
+			add(a, message);
+		}
+		return RP_OK;
 	case MODEL_STORE:
 		store(a, op);
 		return RP_OK;

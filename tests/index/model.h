@@ -16,6 +16,7 @@ enum {
 	MODEL_MESSAGES_FEW = 100, /* with more, it is expunged first */
 	MODEL_NEW = 0,            /* learned later */
 	MODEL_EVIL_BYTES = 16 * 1024,
+	MODEL_BACK_MAX = 8, /* messages brought back at once */
 	/* Bits of a message's seed that say what its body is made of. */
 	MODEL_SEED_TEXT = 1 << 29, /* lines, which no way in for mail changes */
 	MODEL_SEED_EVIL = 1 << 30, /* model_evil */
@@ -68,6 +69,7 @@ enum model_op_kind {
 	MODEL_RENAME,
 	MODEL_SUBSCRIBE,
 	MODEL_OPS,
+	MODEL_UNDELETE, /* never drawn */
 };
 
 struct model_op {
@@ -81,7 +83,9 @@ struct model_op {
 	uint32_t flags;
 	uint32_t keywords;
 	enum mail_store_mode mode;
-	unsigned count; /* messages to append */
+	unsigned count; /* messages to append, or bring back: */
+	struct model_message back[MODEL_BACK_MAX]; /* as they were when they were expunged */
+	uint64_t from_id; /* from there */
 	uint32_t seed;
 	uint32_t bytes;
 	bool on;

@@ -10,6 +10,7 @@
 #include "index/merge.h"
 #include "index/view.h"
 #include "index/volume_state.h"
+#include "tests/sim/undeleter.h"
 
 enum {
 	CLIENTS_PER_USER = 2,
@@ -357,7 +358,7 @@ static void compact(struct task *task, struct client *client)
 	struct machine *machine = client->machine;
 	enum rp_err err;
 
-	client->ledger->compacts = true;
+	client->ledger->compacting = true;
 	err = compact_now(task, client->volume);
 
 	machine_tell(
@@ -399,6 +400,9 @@ static void do_one(struct task *task, struct client *client)
 		wait_durable(task, client);
 	else if (what < 97)
 		(void)!task_sleep(task, sleep_ns);
+	else if (what < 98)
+		undeleter_run(
+		    task, client->machine, client->ledger, client->volume, &client->random);
 	else if (what == 99)
 		destroy(task, client);
 }

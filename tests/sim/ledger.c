@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/keep.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
 
@@ -32,6 +33,9 @@ void ledger_fini(struct ledger *ledger)
 	free(ledger->born.event);
 	ledger->expunged = (struct ledger_events){0};
 	ledger->born = (struct ledger_events){0};
+	free(ledger->kept);
+	ledger->kept = NULL;
+	ledger->kept_count = ledger->kept_max = 0;
 }
 
 bool ledger_lock_shared(struct task *task, struct ledger *ledger, struct ledger_lock *lock)
@@ -75,6 +79,7 @@ void ledger_new_life(struct ledger *ledger, bool in_order)
 	ledger->changing = (struct ledger_lock){0};
 	ledger->naming = (struct ledger_lock){0};
 	ledger->answers_count = 0;
+	ledger->compacting = false;
 	ledger->volume = NULL;
 }
 
@@ -97,6 +102,36 @@ static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t
 	    .uid = message->uid,
 	    .seed = message->seed,
 	    .bytes = message->bytes};
+}
+
+static void forget_kept(struct ledger *ledger, uint64_t lsn)
+{
+	while (ledger->kept_count > 0 && ledger->kept[ledger->kept_count - 1].lsn > lsn)
+		ledger->kept_count--;
+	for (size_t i = 0; i < ledger->kept_count; i++)
+		if (ledger->kept[i].back_lsn > lsn)
+			ledger->kept[i].back_lsn = 0;
+}
+
+struct ledger_kept *ledger_kept_of(const struct ledger *ledger, uint64_t mailboxid, uint32_t uid)
+{
+	for (size_t i = 0; i < ledger->kept_count; i++)
+		if (ledger->kept[i].mailboxid == mailboxid &&
+		    ledger->kept[i].message.uid == uid)
+			return &ledger->kept[i];
+	return NULL;
+}
+
+static void add_kept(struct ledger *ledger, uint64_t mailboxid, uint64_t lsn, uint64_t seconds,
+    const struct model_message *message)
+{
+	if (ledger->kept_count == ledger->kept_max) {
+		ledger->kept_max = 2 * ledger->kept_max + 64;
+		ledger->kept = realloc(ledger->kept, ledger->kept_max * sizeof(*ledger->kept));
+		MODEL_CHECK(ledger->kept != NULL);
+	}
+	ledger->kept[ledger->kept_count++] = (struct ledger_kept){
+	    .message = *message, .mailboxid = mailboxid, .lsn = lsn, .seconds = seconds};
 }
 
 static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
@@ -144,6 +179,7 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 	ledger_newest(ledger)->position = 0;
 	forget_events(&ledger->expunged, ledger_newest(ledger)->lsn);
 	forget_events(&ledger->born, ledger_newest(ledger)->lsn);
+	forget_kept(ledger, ledger_newest(ledger)->lsn);
 	if (ledger_newest(ledger)->blank && volume->catalog.lsn > 0) {
 		struct ledger_state *state = push(ledger, volume);
 
@@ -199,6 +235,36 @@ static void keep_events(
 	}
 }
 
+/* What an EXPUNGE or a DELETE has taken away; what an undelete has brought back. */
+static void keep_kept(struct ledger *ledger, struct volume *volume, const struct model *was,
+    const struct model *is, const struct model_op *op, uint64_t lsn)
+{
+	for (unsigned i = 0; op->kind == MODEL_UNDELETE && i < op->count; i++) {
+		struct ledger_kept *kept =
+		    ledger_kept_of(ledger, op->from_id, op->back[i].uid);
+
+		MODEL_CHECK(kept != NULL && kept->back_lsn == 0);
+		kept->back_lsn = lsn;
+	}
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		const struct model_mailbox *old = &was->mailbox[i];
+		const struct model_mailbox *new;
+
+		if (!old->there || (op->kind != MODEL_EXPUNGE && op->kind != MODEL_DELETE))
+			continue;
+		new = same_mailbox(is, old->mailboxid);
+		for (size_t k = 0; k < old->count; k++) {
+			bool there = false;
+
+			for (size_t m = 0; new != NULL && m < new->count; m++)
+				there = there || new->message[m].uid == old->message[k].uid;
+			if (!there)
+				add_kept(ledger, old->mailboxid, lsn, keep_stamp(volume->store),
+				    &old->message[k]);
+		}
+	}
+}
+
 void ledger_changed(
     struct ledger *ledger, struct volume *volume, const struct model_op *op, bool more)
 {
@@ -215,6 +281,7 @@ void ledger_changed(
 		model_check_names(volume, &state->model);
 	if (!more)
 		keep_events(ledger, &before->model, &state->model, state->lsn);
+	keep_kept(ledger, volume, &before->model, &state->model, op, state->lsn);
 	ledger->tally->changes++;
 }
 

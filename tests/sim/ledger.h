@@ -41,6 +41,15 @@ struct ledger_event {
 	uint32_t bytes;
 };
 
+/* A message that was expunged, or in a mailbox that was deleted. */
+struct ledger_kept {
+	struct model_message message;
+	uint64_t mailboxid;
+	uint64_t lsn;
+	uint64_t seconds;  /* when */
+	uint64_t back_lsn; /* then it was brought back; 0: it was not */
+};
+
 struct ledger_events {
 	struct ledger_event *event;
 	size_t count;
@@ -66,18 +75,21 @@ struct ledger {
 	unsigned answers_count;
 	struct ledger_events born; /* by LSN, all there ever were */
 	struct ledger_events expunged;
+	struct ledger_kept *kept; /* likewise; kept_count of them */
+	size_t kept_count;
+	size_t kept_max;
 	struct ledger_state state[LEDGER_STATES];
 
 	/* Of this life. */
 	uint64_t poll_ns;
 	bool met;     /* his volume was open */
 	bool checked; /* and compared whole */
-	bool
-	    compacts; /* a file of bodies may be emptied in this step: its task may make its last record and end in one */
 	struct ledger_lock
 	    changing; /* shared by all who change something; comparing needs it alone */
 	struct ledger_lock
-	    naming;            /* shared by who goes by a name; who changes names needs it alone */
+	    naming; /* shared by who goes by a name; who changes names needs it alone */
+	bool
+	    compacting; /* a step ago, or asked for: its last record may be of the step in which it ends */
 	struct volume *volume; /* right after a step: where it is open */
 };
 
@@ -123,6 +135,9 @@ void ledger_compare(struct task *task, struct ledger *ledger, struct volume *vol
 /* What this UID of this mailbox is, or was; NULL: nothing. */
 const struct ledger_event *ledger_born(
     const struct ledger *ledger, uint64_t mailboxid, uint32_t uid);
+
+/* What this UID was when it was expunged; NULL: it was moved, or is there. */
+struct ledger_kept *ledger_kept_of(const struct ledger *ledger, uint64_t mailboxid, uint32_t uid);
 
 /* The expunge history of an open mailbox since some moment. No task: compared in one breath. */
 void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint64_t since);

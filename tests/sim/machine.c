@@ -8,6 +8,7 @@
 #include "index/volume_state.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/server.h"
+#include "tests/sim/undeleter.h"
 
 enum {
 	STEPS_MAX = 3 * 1000 * 1000, /* an end in order takes less */
@@ -147,7 +148,7 @@ static void change(struct machine *machine, struct ledger *ledger, struct volume
 {
 	struct actor *actor = actor_of(machine, ledger);
 
-	if (actor == NULL && (ledger->compacts || volume->compact_runs)) {
+	if (actor == NULL && (volume->compact_runs || ledger->compacting)) {
 		ledger_unchanged(ledger, volume);
 		return;
 	}
@@ -185,11 +186,11 @@ void machine_look(struct machine *machine, struct ledger *ledger)
 	} else if (volume != NULL && volume->catalog.lsn != ledger->lsn_seen) {
 		change(machine, ledger, volume);
 	}
-	ledger->compacts = volume != NULL && volume->compact_runs;
 	if (ledger->met && store != NULL)
 		ledger_durable(ledger, store_durable(store));
 	if (volume != NULL && volume->checkpointing && store_durable(store) < store_position(store))
 		machine->life.checkpoint_met = true;
+	ledger->compacting = volume != NULL && volume->compact_runs;
 }
 
 bool machine_step(struct machine *machine)
@@ -292,7 +293,9 @@ static void disturb(struct machine *machine)
 	int64_t seconds = (int64_t)machine_draw(machine, 200000) - 100000;
 
 	if (what == 0 && (machine->plan.off & PLAN_NO_JUMP) == 0) {
+		undeleter_note_clock(machine);
 		sim_jump_wall(machine->world, seconds);
+		undeleter_note_clock(machine);
 		machine->tally->clock_jumps++;
 		machine_tell(machine, "the clock jumps by %lld s", (long long)seconds);
 	} else if (what == 1 && (machine->plan.off & PLAN_NO_SECOND) == 0) {

@@ -125,6 +125,7 @@ struct machine {
 	bool has_evil;
 	bool told_late; /* a flush that failed in an earlier life may be told in this one: no power cut was between */
 	uint64_t steps;
+	uint64_t wall_max_s; /* the latest time that any clock has shown */
 };
 
 /* The seed from its first life to the last; ends the process when a promise was broken. Returns the world's digest. */

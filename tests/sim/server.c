@@ -7,6 +7,7 @@
 #include "index/store_state.h"
 #include "tests/sim/client.h"
 #include "tests/sim/mailman.h"
+#include "tests/sim/undeleter.h"
 
 struct store_settings server_settings(unsigned shards_count)
 {
@@ -48,6 +49,8 @@ static bool open_store(struct task *task, struct shard *shard)
 	struct store_settings settings = server_settings(life->shards_count);
 	const char *reason = "";
 
+	settings.keep_expunged_s = undeleter_keep_s(machine);
+	settings.keep_trust_s = 1;
 	if (shard->number == 0 &&
 	    machine_is_well(machine, store_claim(task, &shard->arena, life->shards_count,
 	                                 &life->claim, &life->epoch, &reason)))

@@ -21,6 +21,7 @@
 	X(clock_jumps, "jumps of the clock")                                                       \
 	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
 	X(compacts_noted, "messages copied or moved while the file of their bodies was emptied")   \
+	X(undeleted, "expunged messages brought back, byte for byte")                              \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
 	X(deliveries, "messages delivered by LMTP")                                                \
 	X(changes_dropped, "changes that nobody was told of, gone after a crash")                  \
@@ -46,6 +47,7 @@
 	X(checkpoints, "checkpoints asked for")                                                    \
 	X(merges, "merges of journals")                                                            \
 	X(compacts, "files of bodies emptied")                                                     \
+	X(undelete_offers, "expunged messages offered, as they must be")                           \
 	X(reads_failed, "reads failed")                                                            \
 	X(writes_failed, "writes failed")                                                          \
 	X(writes_refused, "writes refused: no space")                                              \

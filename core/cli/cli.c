@@ -21,6 +21,8 @@ static const struct cli_command commands[] = {
 	{ "serve", cli_serve, "[-c FILE]", "run the server" },
 	{ "serve-child", cli_serve_child, "", NULL },
 	{ "stats", cli_stats, "[--json] [-c FILE]", "counters of the running server" },
+	{ "undelete", cli_undelete, "USER [--list] [--mailbox M] [--since TIME] [--to M] [--json] [-c FILE]",
+	    "bring back what was expunged, and what was in deleted mailboxes; TIME: 2026-11-28, 2026-11-28T14:30 (UTC), 3d (ago)" },
 	{ "user", cli_user, "add|passwd|del|info NAME | list [--json]  [-c FILE]",
 	    "users; passwords come on standard input" },
 };

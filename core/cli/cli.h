@@ -29,6 +29,7 @@ cli_fn cli_repair;
 cli_fn cli_serve;
 cli_fn cli_serve_child;
 cli_fn cli_stats;
+cli_fn cli_undelete;
 cli_fn cli_user;
 
 #endif

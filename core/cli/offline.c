@@ -41,6 +41,7 @@ static const char *open_all(
 		.shards_count = 1,
 		.commit_file_bytes = config->commit_file_bytes,
 		.unsettled_bytes_max = config->unsettled_bytes_max,
+		.keep_expunged_s = (config->keep_expunged_ms + 999) / 1000,
 		.volumes_bytes_max = config->volumes_bytes_max,
 		.reader = &message_reader,
 		.changed = nothing,

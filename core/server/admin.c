@@ -8,6 +8,7 @@
 #include "core/server/admin_core.h"
 #include "core/server/admin_deliver.h"
 #include "core/server/admin_stats.h"
+#include "core/server/admin_undelete.h"
 #include "core/server/calls.h"
 #include "core/server/conn.h"
 #include "io/base/clock.h"
@@ -228,6 +229,8 @@ static enum rp_err do_request(struct task *task, struct admin_conn *admin, const
 		do_users_changed(task, admin, request);
 	else if (bytes_eq(cmd, BYTES_LIT("lookup")))
 		do_lookup(task, admin, request);
+	else if (bytes_eq(cmd, BYTES_LIT("undelete")))
+		admin_undelete(task, admin->shard, admin->conn, request);
 	else if (bytes_eq(cmd, BYTES_LIT("check")) || bytes_eq(cmd, BYTES_LIT("repair")))
 		do_repair(task, admin, request, bytes_eq(cmd, BYTES_LIT("repair")));
 	else

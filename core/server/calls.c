@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/server/address_table.h"
+#include "core/server/admin_undelete.h"
 #include "core/server/auth_link.h"
 #include "core/server/conn.h"
 #include "io/base/clock.h"
@@ -146,6 +147,46 @@ static enum rp_err call_repair(struct task *task, void *world, const void *in, v
 	return err;
 }
 
+enum { CALLS_UNDELETE_LINES_BYTES_MAX = 16 * 1024 * 1024 }; /* of offers; more are counted */
+
+static void keep_offer(void *arg, const struct bring_back_line *line)
+{
+	struct call_undelete_out *out = arg;
+	json_t *json = admin_undelete_json(line);
+	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+	size_t n = text != NULL ? strlen(text) : 0;
+
+	if (out->lines == NULL)
+		out->lines = malloc(CALLS_UNDELETE_LINES_BYTES_MAX);
+	if (n == 0 || out->lines == NULL || n + 1 > CALLS_UNDELETE_LINES_BYTES_MAX - out->lines_bytes) {
+		out->untold++;
+	} else {
+		memcpy(out->lines + out->lines_bytes, text, n);
+		out->lines[out->lines_bytes + n] = '\n';
+		out->lines_bytes += n + 1;
+	}
+	free(text);
+	json_decref(json);
+}
+
+static enum rp_err call_undelete(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+	const struct bring_back_in *wanted = in;
+	struct call_undelete_out *found = out;
+
+	*found = (struct call_undelete_out){ .lines = NULL };
+	if (shard->store == NULL)
+		return RP_ERR_UNAVAILABLE;
+	shared_note_task(task, &wanted->userid);
+	shard->calls_count++;
+	enum rp_err err = bring_back_run(task, shard->store, wanted, keep_offer, found, &found->done);
+
+	shard->calls_count--;
+	shared_note_task(task, NULL);
+	return err;
+}
+
 static enum rp_err call_stats(struct task *task, void *world, const void *in, void *out)
 {
 	struct shard *shard = world;
@@ -175,6 +216,7 @@ const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_DELIVER_BATCH] = { "deliver.batch", call_deliver_batch },
 	[CALL_REPAIR] = { "repair", call_repair },
 	[CALL_USER_GONE] = { "user.gone", call_user_gone },
+	[CALL_UNDELETE] = { "undelete", call_undelete },
 	[CALL_STATS] = { "stats", call_stats },
 	[CALLS_COUNT] = { NULL, NULL },
 };

@@ -5,6 +5,7 @@
 #include "core/auth/auth_wire.h"
 #include "core/lmtp/deliver.h"
 #include "core/server/shard.h"
+#include "core/session/bring_back.h"
 #include "index/repair.h"
 #include "io/net.h"
 
@@ -17,6 +18,7 @@ enum calls {
 	CALL_DELIVER_BATCH, /* in: struct call_deliver_batch_in; out: struct call_deliver_batch_out[count] */
 	CALL_REPAIR,        /* in: struct call_repair_in; out: struct call_repair_out */
 	CALL_USER_GONE,     /* in: struct call_user_gone_in */
+	CALL_UNDELETE,      /* in: struct bring_back_in, its texts lent; out: struct call_undelete_out */
 	CALL_STATS,         /* out: struct shard_stats */
 	CALLS_COUNT
 };
@@ -59,6 +61,13 @@ struct call_repair_out {
 	char *lines; /* malloc'ed, the caller's: what was found, a line each, as far as it fits; NULL: nothing */
 	size_t lines_bytes;
 	struct repair_report report;
+};
+
+struct call_undelete_out {
+	char *lines; /* malloc'ed, the caller's: JSON, one for each that is offered, as far as it fits; NULL: nothing */
+	size_t lines_bytes;
+	uint64_t untold; /* so many did not fit */
+	struct bring_back_out done;
 };
 
 extern const struct shard_call_row calls_table[CALLS_COUNT + 1];

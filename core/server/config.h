@@ -71,6 +71,7 @@ struct config {
 	uint64_t commit_file_bytes;
 	uint64_t unsettled_bytes_max;
 	uint64_t volumes_bytes_max;
+	uint64_t keep_expunged_ms;
 	uint64_t background_bytes_per_s;
 	uint64_t background_share;
 	/* limits */

@@ -76,6 +76,8 @@ const struct config_key config_keys[] = {
 	    "memory of a shard for mail that is durable in the log but not yet in its user's files" },
 	{ "storage", "idle_volumes_memory", CONFIG_SIZE, FIELD(volumes_bytes_max), "256MiB", 1 * MIB, 64 * GIB,
 	    "memory of a shard for indexes of users who are away" },
+	{ "storage", "keep_expunged", CONFIG_TIME, FIELD(keep_expunged_ms), "14d", 0, 3660 * DAY,
+	    "how long expunged mail can be brought back (`ringpost undelete`) and takes its room; 0: not at all" },
 	{ "storage", "background_rate", CONFIG_SIZE, FIELD(background_bytes_per_s), "32MiB", 1 * MIB, 64 * GIB,
 	    "bytes in a second that a shard's clearing up (of journals and bodies) reads and writes" },
 	{ "storage", "background_share", CONFIG_COUNT, FIELD(background_share), "25", 1, 100,

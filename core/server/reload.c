@@ -13,7 +13,8 @@ static bool is(const struct config_key *key, const char *section, const char *na
 /* Does a shard take it while it runs? */
 static bool is_live(const struct config_key *key)
 {
-	return is(key, "limits", NULL) || is(key, "lmtp", NULL) || is(key, "auth", "plaintext_login");
+	return is(key, "limits", NULL) || is(key, "lmtp", NULL) || is(key, "auth", "plaintext_login") ||
+	       is(key, "storage", "keep_expunged");
 }
 
 /* Does the auth process? */

@@ -165,6 +165,12 @@ static bool may_recover(void *arg, const struct userid *userid)
 	return shared_poisoned_s(shard->shared, userid, now_s) == 0;
 }
 
+/* Less than a second is not nothing. */
+static uint64_t keep_s(const struct config *config)
+{
+	return (config->keep_expunged_ms + 999) / 1000;
+}
+
 static void open_store(struct task *task, void *arg)
 {
 	struct shard_thread *thread = arg;
@@ -175,6 +181,7 @@ static void open_store(struct task *task, void *arg)
 		.commit_file_bytes = shard->config->commit_file_bytes,
 		.unsettled_bytes_max = shard->config->unsettled_bytes_max,
 		.volumes_bytes_max = shard->config->volumes_bytes_max,
+		.keep_expunged_s = keep_s(shard->config),
 		.background_bytes_per_s = shard->config->background_bytes_per_s,
 		.background_share = (unsigned)shard->config->background_share,
 		.files_max = thread->settings->files_max,
@@ -341,6 +348,8 @@ static void reload(struct shard_thread *thread, struct order_reload *order)
 	set_tls(shard, order->tls);
 	reload_take(&thread->config, &order->config);
 	set_env(shard);
+	if (shard->store != NULL)
+		store_set_keep(shard->store, keep_s(shard->config));
 	address_table_set_max(shard->addresses, shard->config->connections_per_address_max, network_max(shard));
 	if (shard->auth != NULL)
 		auth_link_changed(shard->auth); /* what the auth process says may be another thing now */

@@ -12,7 +12,7 @@ import rp
 
 ENV = dict(os.environ, **rp.SANITIZER_ENV)
 MAIL = b'From: a@b\nSubject: x\n\nbody\n'
-COMMANDS = ('check', 'config', 'deliver', 'dump', 'import', 'quickstart', 'repair', 'serve', 'stats', 'user')
+COMMANDS = ('check', 'config', 'deliver', 'dump', 'import', 'quickstart', 'repair', 'serve', 'stats', 'undelete', 'user')
 
 
 def run(server, args, input=b''):
@@ -53,7 +53,7 @@ def usage(server):
 
 def configs(server, dir):
     for command in (['serve'], ['config', 'check'], ['check'], ['stats'], ['user', 'list'], ['deliver', '--user', 'x'],
-                    ['import', '--user', 'x', 'y'], ['repair', '--user', 'x']):
+                    ['import', '--user', 'x', 'y'], ['repair', '--user', 'x'], ['undelete', 'x']):
         for path, says in ((f'{dir}/nowhere', 'cannot be read: No such file'), (dir, 'cannot be read: not a file'),
                            (f'{dir}/junk', 'junk:1: '), (f'{dir}/empty', 'nothing listens'), ('/dev/zero', 'not a file'),
                            (f'{dir}/includes', 'cannot be read: not a file')):

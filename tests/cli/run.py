@@ -13,9 +13,10 @@ import import_mail  # noqa: E402
 import quickstart  # noqa: E402
 import refusals  # noqa: E402
 import rp  # noqa: E402
+import undelete  # noqa: E402
 
 GROUPS = {'commands': commands.run_all, 'import': import_mail.run, 'quickstart': quickstart.run,
-          'refusals': refusals.run}
+          'refusals': refusals.run, 'undelete': undelete.run}
 
 
 def main():

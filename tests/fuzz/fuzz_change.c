@@ -1,8 +1,9 @@
 /* A record's payload of any bytes: what is sound is sound to the end, and a catalog that met it can be written and read
- * back as it is. */
+ * back as it is; so can what is kept of it. */
 #include <stdlib.h>
 
 #include "index/apply.h"
+#include "index/kept.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -48,6 +49,39 @@ static void check_catalog(const struct catalog *catalog)
 	catalog_fini(&again);
 }
 
+static void read_kept(struct kept *kept, struct bytes payload)
+{
+	kept_init(kept, 0);
+	for (unsigned i = 0; i < 2; i++)
+		if (kept_note(kept, payload) != RP_OK)
+			abort();
+	(void)kept_wants(kept);
+	for (unsigned i = 0; i < 2; i++)
+		if (kept_take(kept, payload) != RP_OK)
+			abort();
+	if (kept_end(kept) != RP_OK)
+		abort();
+}
+
+/* As a merge writes it. */
+static void check_kept(struct bytes payload)
+{
+	static uint8_t written[CHANGE_PAYLOAD_BYTES_MAX];
+	struct change_writer writer;
+	struct kept kept;
+	struct kept again;
+	enum rp_err err;
+
+	read_kept(&kept, payload);
+	change_begin(&writer, written, sizeof(written), 0);
+	err = kept_write(&kept, &writer);
+	RP_ASSERT(err == RP_OK || err == RP_ERR_LIMIT);
+	read_kept(&again, change_finish(&writer, true));
+	RP_ASSERT(err != RP_OK || again.rows_count == kept.rows_count);
+	kept_fini(&again);
+	kept_fini(&kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct bytes payload = bytes_of(p, n);
@@ -66,5 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			abort();
 	check_catalog(&catalog);
 	catalog_fini(&catalog);
+	if (sound)
+		check_kept(payload);
 	return 0;
 }

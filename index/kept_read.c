@@ -30,7 +30,8 @@ static enum rp_err read_record(struct task *task, void *arg, const struct record
 	struct store *store = reading->volume->store;
 	enum rp_err err = RP_OK;
 
-	if (store->closing || reading->volume->catalog.destroyed)
+	if (store->closing || reading->volume->catalog.destroyed ||
+	    (reading->pace != NULL && reading->volume->compact_holds > 0))
 		return RP_ERR_CANCELED;
 	if (record != NULL && reading->pace != NULL)
 		err = pace_spend(task, store, reading->pace, record_journal_bytes(&record->header));

@@ -6,7 +6,8 @@
 #include "index/volume_state.h"
 
 /* All that was expunged before this call, and more. What a journal has lost is not there. On an error there is nothing in it.
- * pace: of background work; NULL: somebody waits for it. RP_ERR_CANCELED: the store closes. */
+ * pace: of a compaction, which whoever holds it up (compact_hold()) ends; NULL: somebody waits for it. RP_ERR_CANCELED: that, or the
+ * store closes. */
 RP_MUST_USE enum rp_err kept_read(
     struct task *task, struct volume *volume, struct pace *pace, struct kept *kept);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/cli/exit_code.h"
+#include "core/imap/mailbox_name.h"
 #include "core/server/calls.h"
 
 json_t *admin_undelete_json(const struct bring_back_line *line)
@@ -29,6 +30,12 @@ void admin_undelete(
 	    .lists = json_is_true(json_object_get(request, "list")),
 	};
 	struct call_undelete_out out = {.lines = NULL};
+
+	if ((in.to.n > 0 && mailbox_name_check(in.to) != RP_OK) ||
+	    (in.mailbox.n > 0 && mailbox_name_check(in.mailbox) != RP_OK)) {
+		admin_say_code(conn, EXIT_CODE_USAGE, "undelete: that cannot be a mailbox's name");
+		return;
+	}
 	enum rp_err err = admin_lookup(task, shard, admin_text_of(request, "user"), &in.userid);
 
 	if (err == RP_OK)

@@ -2,6 +2,7 @@
 import json
 import re
 import signal
+import socket
 import time
 
 import rp
@@ -77,6 +78,18 @@ def refusals(server):
     expect(server, ['undelete', 'sam', '--since', '2026-13-01', *conf], 64, err='is no time')
     expect(server, ['undelete', 'sam', '--mailbox', 'a//b', *conf], 64, err='--mailbox: "a//b" cannot be a mailbox')
     expect(server, ['undelete', 'sam', '--to', '', *conf], 64, err='--to: "" cannot be a mailbox')
+    if server.process is not None:
+        for field in ('mailbox', 'to'):
+            answer = ask(server, {'cmd': 'undelete', 'user': 'sam', field: 'a//b'})
+            assert answer['code'] == 64 and 'cannot be a mailbox' in answer['error'], answer
+
+
+def ask(server, request):
+    """One request, whatever the command line would say of it."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(f'{server.dir}/data/control')
+        control.sendall(json.dumps(request).encode() + b'\n')
+        return json.loads(control.makefile('rb').readline())
 
 
 def brings_back(server, running):

@@ -108,6 +108,20 @@ static void expunge(
 	mailbox_close(mailbox);
 }
 
+/* Many changes of which none counts in the end: a merge is worth while. */
+static void churn(struct task *task, struct mailbox *mailbox)
+{
+	struct mail_store store = {.flags = MAIL_ANSWERED};
+	struct runs uids = RUNS_EMPTY;
+
+	cr_assert_eq(runs_add(&uids, 1, MESSAGES), RP_OK);
+	for (unsigned i = 0; i < 800; i++) {
+		store.mode = i % 2 == 0 ? MAIL_STORE_ADD : MAIL_STORE_REMOVE;
+		cr_assert_eq(mailbox_store(task, mailbox, &uids, &store, NULL, NULL), RP_OK);
+	}
+	runs_fini(&uids);
+}
+
 static void fill(struct task *task, struct volume *volume, const char *name, unsigned from)
 {
 	char text[TEXT_BYTES + 1];
@@ -115,6 +129,20 @@ static void fill(struct task *task, struct volume *volume, const char *name, uns
 	for (unsigned i = 0; i < MESSAGES; i++) {
 		text_of(from + i, text);
 		made_append(task, volume, name, i % 2 == 0 ? MAIL_SEEN : 0, text);
+	}
+}
+
+/* Between these messages others, which nobody keeps: their files are worth emptying. */
+static void fill_among_junk(
+    struct task *task, struct volume *volume, const char *name, unsigned from)
+{
+	char text[TEXT_BYTES + 1];
+
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		text_of(from + i, text);
+		made_append(task, volume, name, i % 2 == 0 ? MAIL_SEEN : 0, text);
+		made_append(task, volume, "Junk", 0, text);
+		made_append(task, volume, "Junk", 0, text);
 	}
 }
 
@@ -191,8 +219,12 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 
 	(void)arg;
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
-	fill(task, volume, "INBOX", 0);
-	fill(task, volume, "Old", 1000);
+	fill_among_junk(task, volume, "INBOX", 0);
+	fill_among_junk(task, volume, "Old", 1000);
+	store_set_keep(store, 0);
+	expunge(task, volume, "Junk", 1, 4 * MESSAGES);
+	store_set_keep(store, KEEP_S);
+	churn(task, inbox);
 	flag(task, inbox, 3, 4, MAIL_FLAGGED, "$word");
 	was = message_of(task, inbox, 3);
 	trash = open_box(task, volume, "Trash");
@@ -209,6 +241,8 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 		cr_assert_eq(offered(task, volume, "Trash"), 0);
 		clear_up(task, volume);
 	}
+	cr_assert_gt(store->merges_done, 0);
+	cr_assert_gt(store->compacts_done, 0);
 	mailbox_close(trash);
 	mailbox_close(inbox);
 	volume_close(volume);

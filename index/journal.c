@@ -130,7 +130,7 @@ bool journal_core_parse_name(struct bytes name, struct journal_file *file)
 	    file->last >= file->first;
 }
 
-/* A file whose LSNs all lie in another's range is what a merge has left behind: it is void. */
+/* A file whose LSNs all lie in another's range is what a merge, or a repair, has left behind: it is void. */
 static void drop_covered(struct journal *journal)
 {
 	uint64_t covered = 0;
@@ -140,7 +140,7 @@ static void drop_covered(struct journal *journal)
 		const struct journal_file file = journal->files[i];
 		uint64_t last = journal_core_last(journal, i);
 
-		if (last != 0 && last <= covered) {
+		if (file.first <= covered && last <= covered) {
 			journal->voids = true;
 			continue;
 		}

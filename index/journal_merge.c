@@ -94,17 +94,17 @@ static void merge_free(struct journal_merge *merge)
 	free(merge);
 }
 
-enum rp_err journal_merge_begin(
-    struct task *task, struct journal *journal, uint64_t last, struct journal_merge **out)
+static enum rp_err begin(struct task *task, struct journal *journal, uint64_t first, uint64_t last,
+    struct journal_merge **out)
 {
 	struct journal_merge *merge = calloc(1, sizeof(*merge));
 	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE;
 
-	RP_ASSERT(!journal->recovering && journal->files_count >= 2);
+	RP_ASSERT(!journal->recovering);
 	if (merge == NULL)
 		return RP_ERR_NOMEM;
 	merge->journal = journal;
-	merge->made = (struct journal_file){.first = journal->files[0].first,
+	merge->made = (struct journal_file){.first = first,
 	    .last = last,
 	    .written = FORMAT_AREA_BYTES,
 	    .merged = true};
@@ -124,6 +124,19 @@ enum rp_err journal_merge_begin(
 	}
 	*out = merge;
 	return RP_OK;
+}
+
+enum rp_err journal_merge_begin(
+    struct task *task, struct journal *journal, uint64_t last, struct journal_merge **out)
+{
+	RP_ASSERT(journal->files_count >= 2);
+	return begin(task, journal, journal->files[0].first, last, out);
+}
+
+enum rp_err journal_replace_begin(
+    struct task *task, struct journal *journal, uint64_t last, struct journal_merge **out)
+{
+	return begin(task, journal, 1, last, out);
 }
 
 static enum rp_err flush(struct task *task, struct journal_merge *merge)
@@ -217,22 +230,41 @@ static enum rp_err wait_replays(struct task *task, struct journal *journal)
 	return err;
 }
 
-enum rp_err journal_merge_end(struct task *task, struct journal_merge *merge)
+/* Whole, and under its name. On an error it is gone. */
+static enum rp_err give_name(struct task *task, struct journal_merge *merge)
 {
-	struct journal *journal = merge->journal;
 	char path[JOURNAL_CORE_PATH_BYTES];
 	enum rp_err err = flush(task, merge);
 
 	RP_ASSERT(merge->done == merge->made.last);
-	journal_core_path_of(journal, &merge->made, path);
+	journal_core_path_of(merge->journal, &merge->made, path);
 	if (err == RP_OK)
 		err = file_sync(task, merge->file);
 	if (err == RP_OK)
 		err = file_rename(task, FILE_ROOT_DATA, merge->path, path);
-	if (err != RP_OK) {
+	if (err != RP_OK)
 		journal_merge_abort(task, merge);
+	return err;
+}
+
+enum rp_err journal_replace_end(struct task *task, struct journal_merge *merge)
+{
+	const struct journal *journal = merge->journal;
+	enum rp_err err = give_name(task, merge);
+
+	if (err != RP_OK)
 		return err;
-	}
+	merge_free(merge);
+	return dir_sync(task, FILE_ROOT_DATA, journal->dir);
+}
+
+enum rp_err journal_merge_end(struct task *task, struct journal_merge *merge)
+{
+	struct journal *journal = merge->journal;
+	enum rp_err err = give_name(task, merge);
+
+	if (err != RP_OK)
+		return err;
 	/* From here on either will do: who opens the journal next may go by this name. */
 	err = dir_sync(task, FILE_ROOT_DATA, journal->dir);
 	if (err == RP_OK)

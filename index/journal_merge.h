@@ -24,6 +24,12 @@ RP_MUST_USE enum rp_err journal_mergeable(
 RP_MUST_USE enum rp_err journal_merge_begin(
     struct task *task, struct journal *journal, uint64_t last, struct journal_merge **out);
 
+/* A file for all that there ever was, LSNs 1 to `last`, which is above any that was given out (repair). When it has its name, and
+ * that is durable, all other files are void; this journal does not know, and is opened anew. Put and abort as of a merge. */
+RP_MUST_USE enum rp_err journal_replace_begin(
+    struct task *task, struct journal *journal, uint64_t last, struct journal_merge **out);
+RP_MUST_USE enum rp_err journal_replace_end(struct task *task, struct journal_merge *merge);
+
 /* The next record: header as it was, payload perhaps a shorter one. By LSN; the last one is `last`'s. */
 RP_MUST_USE enum rp_err journal_merge_put(struct task *task, struct journal_merge *merge,
     const struct record_header *header, struct bytes payload);

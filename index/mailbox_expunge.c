@@ -6,8 +6,19 @@
 struct expunging {
 	struct mailbox *mailbox;
 	const struct runs *uids; /* NULL: all */
+	bool any;                /* \Deleted or not */
 	struct runs expunged;
 };
+
+static enum rp_err choose(const struct expunging *expunging, struct runs *out)
+{
+	struct table *table = expunging->mailbox->table;
+
+	if (expunging->any)
+		return table_having(NULL, table, expunging->uids, out);
+	return table_having_flag(
+	    NULL, table, expunging->uids, TRANSFER_FLAG_DELETED, true, out);
+}
 
 void transfer_out(struct change_counters *counters, const struct table_counts *sum)
 {
@@ -45,8 +56,7 @@ static enum rp_err expunge_prepare(struct task *task, void *arg)
 
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
-	err = table_having_flag(NULL, mailbox->table, expunging->uids, TRANSFER_FLAG_DELETED,
-	    true, &deleted);
+	err = choose(expunging, &deleted);
 	if (err == RP_OK && deleted.count != 0) {
 		err = table_prepare_rows(task, mailbox->table, &deleted);
 		if (err == RP_OK)
@@ -69,8 +79,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	enum rp_err err;
 
 	runs_fini(&expunging->expunged);
-	err = table_having_flag(NULL, mailbox->table, expunging->uids, TRANSFER_FLAG_DELETED,
-	    true, &expunging->expunged);
+	err = choose(expunging, &expunging->expunged);
 	if (err == RP_OK)
 		err = sum_up(mailbox->table, &expunging->expunged, &sum);
 	if (err != RP_OK || expunging->expunged.count == 0)
@@ -98,6 +107,20 @@ enum rp_err mailbox_expunge(
 
 	if (err == RP_OK && expunged != NULL)
 		err = mailbox_give_runs(expunged, &expunging.expunged);
+	runs_fini(&expunging.expunged);
+	return err;
+}
+
+enum rp_err mailbox_take_out(
+    struct task *task, struct mailbox *mailbox, const struct runs *uids)
+{
+	struct expunging expunging = { .mailbox = mailbox, .uids = uids, .any = true };
+	struct breath_plan plan = { .type = CHANGE_EXPUNGE,
+		.prepare = expunge_prepare,
+		.write = expunge_write,
+		.arg = &expunging };
+	enum rp_err err = mailbox_run(task, mailbox, &plan);
+
 	runs_fini(&expunging.expunged);
 	return err;
 }

@@ -47,6 +47,10 @@ struct change_counters mailbox_counters(const struct mailbox *mailbox);
  * is no memory to tell. Cannot fail when *to is empty. */
 RP_MUST_USE enum rp_err mailbox_give_runs(struct runs *to, struct runs *runs);
 
+/* mailbox_expunge() of these, \Deleted or not: repair's, of those whose bodies are no more. */
+RP_MUST_USE enum rp_err mailbox_take_out(
+    struct task *task, struct mailbox *mailbox, const struct runs *uids);
+
 /* Keep a message's cache entry; where that fails it is made again when it is wanted. */
 void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid, uint64_t emailid,
     struct bytes entry);

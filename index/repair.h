@@ -24,6 +24,7 @@ struct repair_report {
 	uint64_t mailboxes_wrong;  /* whose catalog entry or index is not what the journal says */
 	uint64_t messages;
 	uint64_t messages_bodiless; /* whose body cannot be read */
+	uint64_t messages_taken_out; /* repair: of these, those that left their mailboxes */
 	bool journals_gone;        /* there are bodies, or a catalog, and no journal */
 };
 
@@ -34,8 +35,11 @@ bool repair_found_damage(const struct repair_report *report);
 RP_MUST_USE enum rp_err repair_check(struct task *task, struct store *store,
     const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
 
-/* RP_ERR_BUSY: somebody uses his mail: try again when nobody does. Bodies alone tell messages, flags at save, dates and
- * where they were delivered: mailboxes made from them have new UIDVALIDITYs, and what was expunged comes back. */
+/* RP_ERR_BUSY: somebody uses his mail: try again when nobody does. Where journals are damaged, all that they, catalogs, indexes and
+ * bodies know is written into one that takes their place, with new MODSEQs. Where no record can be read mailboxes have new
+ * UIDVALIDITYs; what no index knows has its flags at save, where it was delivered, and what was expunged comes back. A message
+ * whose body is damaged, or gone, is expunged; one whose body cannot be read now (EIO) stays. It may be done again after a
+ * crash at any moment. */
 RP_MUST_USE enum rp_err repair_rebuild(struct task *task, struct store *store,
     const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
 

@@ -1,46 +1,40 @@
-/* From bodies alone: repair_from_bodies() of repair_core.h.
+/* Messages that only their bodies tell of: bodies_*() of repair_core.h.
  *
- * A body tells its mailbox by id, its flags when it was saved, its date and EMAILID; the beginning of each dbox file tells
- * the names of ids. First one change makes the mailboxes, then others put the messages into them.
+ * A body tells its mailbox by id, its UID (a large one does not), its flags when it was saved, its date and EMAILID; the beginning
+ * of each dbox file tells the names of ids. That a message was expunged no body tells: an index or the journal does, and what
+ * neither knows comes back. A large body may also be what an upload that was broken off has left: where the newest records are lost,
+ * rather a message too many than one too few.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "index/breath.h"
-#include "index/dbox/dbox_scan.h"
+#include "index/mailbox_state.h"
 #include "index/repair_core.h"
+#include "index/volume_files.h"
 #include "io/base/clock.h"
+#include "io/base/num.h"
 
-enum { ROWS_AT_A_TIME = 2000, RECOVERED_NAME_BYTES = 40 };
-
-struct bodies {
-	struct repair *repair;
-	struct catalog *names;
-	struct dbox_found *found; /* count of them; sorted by mailbox */
-	size_t count;
-	size_t count_max;
-	size_t from; /* rows of one change: [from, end) */
-	size_t end;
-	uint32_t savedate_s;
-};
+enum { RENDER_BYTES_MAX = 16 * 1024 * 1024 }; /* of one message's entry, which tells the Date: field */
 
 static enum rp_err take_found(struct task *task, void *arg, const struct dbox_found *found)
 {
-	struct bodies *bodies = arg;
+	struct known *known = arg;
 
-	if (!found->sound || found->message.emailid == 0 || found->message.mailboxid == 0 ||
+	if (found->message.emailid == 0 || found->message.mailboxid == 0 ||
 	    found->body_bytes > UINT32_MAX)
 		return RP_OK;
-	if (bodies->count == bodies->count_max) {
-		size_t wanted = bodies->count_max != 0 ? 2 * bodies->count_max : 1024;
-		struct dbox_found *p = realloc(bodies->found, wanted * sizeof(*p));
+	if (found->message.mailboxid < UINT64_MAX)
+		known->mailboxid_next =
+		    num_max(known->mailboxid_next, found->message.mailboxid + 1);
+	if (known->found_count == known->found_max) {
+		size_t wanted = known->found_max != 0 ? 2 * known->found_max : 1024;
+		struct dbox_found *p = realloc(known->found, wanted * sizeof(*p));
 
 		if (p == NULL)
 			return RP_ERR_NOMEM;
-		bodies->found = p;
-		bodies->count_max = wanted;
+		known->found = p;
+		known->found_max = wanted;
 	}
-	bodies->found[bodies->count++] = *found;
+	known->found[known->found_count++] = *found;
 	return task_pause(task);
 }
 
@@ -82,219 +76,244 @@ static enum rp_err take_names(struct catalog *names, struct bytes text)
 }
 
 /* All files, the newest first: its names are the latest. */
-static enum rp_err scan_all(struct task *task, struct bodies *bodies)
+static enum rp_err scan_all(struct task *task, struct known *known, struct catalog *names)
 {
-	struct dbox *dbox = bodies->repair->volume->dbox;
+	struct dbox *dbox = known->repair->volume->dbox;
 	enum rp_err err = RP_OK;
 
 	for (uint32_t file = dbox_last_file(dbox); err == RP_OK && file > 0; file--) {
 		struct dbox_scan_report report = { 0 };
 		struct arena arena;
-		struct bytes names = { 0 };
+		struct bytes text = { 0 };
 
 		arena_init(&arena, DBOX_NAMES_BYTES_MAX + 65536);
-		err = dbox_scan(task, dbox, file, &arena, &names, take_found, bodies, &report);
+		err = dbox_scan(task, dbox, file, &arena, &text, take_found, known, &report);
 		if (err == RP_OK)
-			err = take_names(bodies->names, names);
-		else if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT)
+			err = take_names(names, text);
+		else if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_IO)
 			err = RP_OK; /* the check that follows tells of it */
 		arena_fini(&arena);
 	}
 	return err;
 }
 
-/* An id that nobody knows a name for. */
-static enum rp_err name_unknown(struct bodies *bodies, uint64_t mailboxid)
-{
-	struct change_item item = { .type = CHANGE_ITEM_MAILBOX,
-		.mailboxid = mailboxid,
-		.uidvalidity = 1 };
-	char name[RECOVERED_NAME_BYTES];
-	int n = snprintf(name, sizeof(name), "Recovered-%llu", (unsigned long long)mailboxid);
-	enum rp_err err;
-
-	if (catalog_by_id(bodies->names, mailboxid) != NULL)
-		return RP_OK;
-	item.name = bytes_of(name, (size_t)n);
-	err = catalog_apply(bodies->names, &item, 0);
-	repair_say(bodies->repair, "mailbox %llu is now %s", (unsigned long long)mailboxid, name);
-	return err;
-}
-
-static enum rp_err complete_names(struct bodies *bodies)
-{
-	struct change_item inbox = { .type = CHANGE_ITEM_MAILBOX,
-		.uidvalidity = 1,
-		.name = BYTES_LIT("INBOX") };
-	const struct catalog_node *node;
-	enum rp_err err = RP_OK;
-
-	for (size_t i = 0; err == RP_OK && i < bodies->count; i++)
-		err = name_unknown(bodies, bodies->found[i].message.mailboxid);
-	node = catalog_find(bodies->names, inbox.name);
-	if (err != RP_OK || (node != NULL && node->entry.mailboxid != 0))
-		return err;
-	inbox.mailboxid = bodies->names->sums.mailboxid_next;
-	return catalog_apply(bodies->names, &inbox, 0);
-}
-
-static enum rp_err create_prepare(struct task *task, void *arg)
-{
-	struct bodies *bodies = arg;
-	struct catalog *catalog = &bodies->repair->volume->catalog;
-	enum rp_err err = RP_OK;
-
-	(void)task;
-	catalog_drop_spares(catalog);
-	for (size_t i = 0; err == RP_OK && i < bodies->names->count; i++)
-		err = catalog_prepare(catalog, bodies->names->by_name[i]->entry.name.n);
-	return err;
-}
-
-static enum rp_err create_write(struct breath *breath, void *arg)
-{
-	struct bodies *bodies = arg;
-	struct change_sums sums = { .mailboxid_next = bodies->names->sums.mailboxid_next,
-		.uidvalidity_last = bodies->names->sums.uidvalidity_last };
-
-	for (size_t i = 0; i < bodies->names->count; i++) {
-		const struct catalog_entry *entry = &bodies->names->by_name[i]->entry;
-
-		if (entry->mailboxid != 0) {
-			sums.uidvalidity_last =
-			    volume_uidvalidity(breath->volume, sums.uidvalidity_last);
-			BREATH_PUT(breath,
-			    change_put_mailbox(&breath->writer, entry->mailboxid,
-				sums.uidvalidity_last, entry->special_use, entry->name));
-		}
-		if (entry->subscribed)
-			BREATH_PUT(breath,
-			    change_put_subscription(&breath->writer, entry->name, true));
-	}
-	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
-	return RP_OK;
-}
-
-static struct change_row row_of(
-    const struct bodies *bodies, const struct dbox_found *found, uint32_t uid)
-{
-	struct mail_date date = { found->message.internaldate_s,
-		found->message.internaldate_zone_min };
-
-	return (struct change_row){ .uid = uid,
-		.flags = found->message.flags & ((1u << CHANGE_FLAG_KEYWORD) - 1),
-		.internaldate = date,
-		.sent = date,
-		.rfc822_size_bytes = (uint32_t)found->body_bytes,
-		.savedate_s = bodies->savedate_s,
-		.body = found->ref,
-		.emailid = found->message.emailid };
-}
-
-static void count_in(struct change_counters *counters, const struct dbox_found *found)
-{
-	counters->uidnext++;
-	counters->messages_count++;
-	counters->unseen_count += (found->message.flags & MAIL_SEEN) == 0;
-	counters->deleted_count += (found->message.flags & MAIL_DELETED) != 0;
-	counters->bytes += found->body_bytes;
-}
-
-static enum rp_err rows_write(struct breath *breath, void *arg)
-{
-	struct bodies *bodies = arg;
-	uint64_t mailboxid = bodies->found[bodies->from].message.mailboxid;
-	const struct catalog_node *node = catalog_by_id(&breath->volume->catalog, mailboxid);
-	struct change_sums sums = breath->volume->catalog.sums;
-	struct change_counters counters = { .uidnext = node->entry.uidnext,
-		.messages_count = node->entry.messages_count,
-		.unseen_count = node->entry.unseen_count,
-		.deleted_count = node->entry.deleted_count,
-		.bytes = node->entry.bytes };
-
-	BREATH_PUT(breath, change_rows_begin(&breath->writer, mailboxid, counters.uidnext));
-	for (size_t i = bodies->from; i < bodies->end; i++) {
-		const struct dbox_found *found = &bodies->found[i];
-		struct change_row row = row_of(bodies, found, counters.uidnext);
-
-		while (!change_rows_put(&breath->writer, &row)) {
-			change_rows_end(&breath->writer);
-			breath_next(breath);
-			BREATH_PUT(breath,
-			    change_rows_begin(&breath->writer, mailboxid, row.uid));
-		}
-		count_in(&counters, found);
-		sums.messages_count++;
-		sums.bytes += found->body_bytes;
-	}
-	change_rows_end(&breath->writer);
-	BREATH_PUT(breath, change_put_counters(&breath->writer, mailboxid, &counters));
-	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
-	return RP_OK;
-}
-
-/* By mailbox, then in the order in which they came in. */
+/* By mailbox, then by UID, those without one last; then in the order in which they came in. */
 static int by_mailbox(const void *a, const void *b)
 {
 	const struct dbox_found *x = a;
 	const struct dbox_found *y = b;
+	uint32_t x_uid = x->message.uid - 1;
+	uint32_t y_uid = y->message.uid - 1;
 
 	if (x->message.mailboxid != y->message.mailboxid)
 		return x->message.mailboxid < y->message.mailboxid ? -1 : 1;
-	if (x->ref.file != y->ref.file)
-		return x->ref.file < y->ref.file ? -1 : 1;
-	return (x->ref.offset > y->ref.offset) - (x->ref.offset < y->ref.offset);
+	if (x_uid != y_uid)
+		return x_uid < y_uid ? -1 : 1;
+	return (known_place(x->ref) > known_place(y->ref)) -
+	       (known_place(x->ref) < known_place(y->ref));
 }
 
-/* From `from` on: so many of one mailbox as fit one change. */
-static size_t chunk_end(const struct bodies *bodies, size_t from)
+static enum rp_err have_mailbox(
+    struct known *known, const struct catalog *names, uint64_t mailboxid)
 {
-	size_t end = from;
+	const struct catalog_node *node;
 
-	while (end < bodies->count && end - from < ROWS_AT_A_TIME &&
-	       bodies->found[end].message.mailboxid == bodies->found[from].message.mailboxid)
-		end++;
-	return end;
+	if (catalog_by_id(&known->repair->volume->catalog, mailboxid) != NULL ||
+	    known_is_gone(known, mailboxid))
+		return RP_OK;
+	node = catalog_by_id(names, mailboxid);
+	if (node == NULL)
+		return known_add_mailbox(known, mailboxid, 0, 0, bytes_of("", 0));
+	return known_add_mailbox(known, mailboxid, node->entry.uidvalidity,
+	    node->entry.special_use, node->entry.name);
 }
 
-static enum rp_err put_messages(struct task *task, struct bodies *bodies)
+/* Of indexes whose mailbox no record and no catalog has. */
+static enum rp_err have_indexed(
+    struct task *task, struct known *known, const struct catalog *names)
 {
-	struct breath_plan plan = { .type = CHANGE_APPEND,
-		.write = rows_write,
-		.arg = bodies };
+	struct volume_files files;
+	struct arena arena;
+	enum rp_err err;
+
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	err = volume_files_list(task, known->repair->volume->dir, &arena, &files);
+	for (size_t i = 0; err == RP_OK && i < files.count; i++) {
+		struct volume_file file = volume_file_parse(files.entries[i].name);
+
+		if (file.kind == VOLUME_FILE_INDEX)
+			err = have_mailbox(known, names, file.mailboxid);
+	}
+	arena_fini(&arena);
+	return err;
+}
+
+static enum rp_err have_inbox(struct known *known)
+{
+	const struct catalog_node *node =
+	    catalog_find(&known->repair->volume->catalog, BYTES_LIT("INBOX"));
+
+	if (node != NULL && node->entry.mailboxid != 0)
+		return RP_OK;
+	return known_add_mailbox(known, known->mailboxid_next, 0, 0, BYTES_LIT("INBOX"));
+}
+
+static enum rp_err have_mailboxes(
+    struct task *task, struct known *known, const struct catalog *names)
+{
+	enum rp_err err = have_indexed(task, known, names);
+
+	for (size_t i = 0; err == RP_OK && i < known->found_count; i++)
+		if (known->found[i].sound)
+			err = have_mailbox(known, names, known->found[i].message.mailboxid);
+	/* Without a record and a catalog empty mailboxes too. */
+	for (size_t i = 0; err == RP_OK && known->no_records && i < names->ids_count; i++)
+		err = have_mailbox(known, names, names->by_id[i]->entry.mailboxid);
+	return err == RP_OK ? have_inbox(known) : err;
+}
+
+static enum rp_err note_place(
+    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
+{
+	struct known *known = arg;
+
+	(void)uid;
+	(void)emailid;
+	(void)size_bytes;
+	known->last_body = num_max(known->last_body, known_place(body));
+	return RP_OK;
+}
+
+/* A body without a UID is new when it lies behind all that any row knows. */
+static enum rp_err find_last_body(struct task *task, struct known *known)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
 	enum rp_err err = RP_OK;
 
-	for (bodies->from = 0; err == RP_OK && bodies->from < bodies->count;
-	     bodies->from = bodies->end) {
-		bodies->end = chunk_end(bodies, bodies->from);
-		err = breath_run(task, bodies->repair->volume, &plan);
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
+		struct known_table of;
+
+		err = known_table(task, known, catalog->by_id[i]->entry.mailboxid, &of);
+		if (err != RP_OK)
+			break;
+		err = table_bodies(task, of.table, NULL, note_place, known);
+		table_free(of.table);
 	}
 	return err;
 }
 
-enum rp_err repair_from_bodies(
-    struct task *task, struct repair *repair, struct catalog *names)
+enum rp_err bodies_gather(struct task *task, struct known *known)
 {
-	struct bodies bodies = { .repair = repair,
-		.names = names,
-		.savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S) };
-	struct breath_plan plan = { .type = CHANGE_INIT,
-		.prepare = create_prepare,
-		.write = create_write,
-		.arg = &bodies };
-	enum rp_err err = scan_all(task, &bodies);
+	struct catalog names;
+	bool without_uid = false;
+	enum rp_err err;
 
+	catalog_init(&names, known->repair->volume->catalog.names.key);
+	err = scan_all(task, known, &names);
 	if (err == RP_OK)
-		err = complete_names(&bodies);
-	catalog_sort(names);
-	if (err == RP_OK)
-		err = breath_run(task, repair->volume, &plan);
-	if (err == RP_OK && bodies.count > 0) {
-		qsort(bodies.found, bodies.count, sizeof(*bodies.found), by_mailbox);
-		err = put_messages(task, &bodies);
-	}
-	repair_say(repair, "%zu messages from bodies, in %zu mailboxes", bodies.count,
-	    names->ids_count);
-	free(bodies.found);
+		err = have_mailboxes(task, known, &names);
+	catalog_sort(&known->repair->volume->catalog);
+	catalog_fini(&names);
+	if (known->found_count > 0)
+		qsort(known->found, known->found_count, sizeof(*known->found), by_mailbox);
+	for (size_t i = 0; i < known->found_count; i++)
+		without_uid = without_uid || known->found[i].message.uid == 0;
+	if (err == RP_OK && without_uid)
+		err = find_last_body(task, known);
 	return err;
+}
+
+void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to)
+{
+	size_t low = 0;
+	size_t high = known->found_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (known->found[middle].message.mailboxid < mailboxid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*from = low;
+	while (low < known->found_count && known->found[low].message.mailboxid == mailboxid)
+		low++;
+	*to = low;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* A record names it, and was part of a change that never happened. */
+static bool is_told(const struct known *known, struct dbox_ref ref)
+{
+	uint64_t place = known_place(ref);
+
+	return known->told_count > 0 && bsearch(&place, known->told, known->told_count,
+					    sizeof(place), by_value) != NULL;
+}
+
+bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
+    const struct known_table *of, const struct runs *expunged, bool complete)
+{
+	uint32_t uid = found->message.uid;
+
+	if (!found->sound || is_told(known, found->ref))
+		return false;
+	/* Without a number it may be of a message whose record came late, or of an upload that was broken off. */
+	if (uid == 0)
+		return known->tail_lost && known_place(found->ref) > known->last_body;
+	if (uid <= of->index_last || table_has(of->table, uid, true))
+		return false;
+	return complete ? !runs_has(expunged, uid) : uid > table_last_uid(of->table);
+}
+
+/* What a delivery would have told: its Date: field. */
+static enum rp_err sent_of(struct task *task, struct volume *volume,
+    const struct dbox_found *found, struct mail_date *sent)
+{
+	const struct mail_reader *reader = volume->store->settings.reader;
+	struct dbox_body *body;
+	struct arena arena;
+	struct bytes entry = { 0 };
+	enum rp_err err;
+
+	*sent = MAIL_SENT_NONE;
+	if (reader == NULL)
+		return RP_OK;
+	err = dbox_body_open(
+	    task, volume->dbox, NULL, found->ref, found->message.emailid, &body);
+	if (err != RP_OK)
+		return err;
+	arena_init(&arena, RENDER_BYTES_MAX);
+	err = reader->render(task, body, &arena, &entry);
+	if (err == RP_OK && !reader->sent_date(entry, &sent->seconds, &sent->zone_min))
+		*sent = MAIL_SENT_NONE;
+	arena_fini(&arena);
+	dbox_body_close(body);
+	/* A message that cannot be rendered has no Date: for anybody. */
+	return err == RP_ERR_CANCELED ? err : RP_OK;
+}
+
+enum rp_err bodies_row(struct task *task, struct known *known, const struct dbox_found *found,
+    uint32_t uid, struct change_row *row)
+{
+	struct volume *volume = known->repair->volume;
+
+	*row = (struct change_row){ .uid = uid,
+		.flags = found->message.flags & ((1u << CHANGE_FLAG_KEYWORD) - 1),
+		.internaldate = { found->message.internaldate_s,
+		    found->message.internaldate_zone_min },
+		.rfc822_size_bytes = (uint32_t)found->body_bytes,
+		.savedate_s = (uint32_t)(loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S),
+		.body = found->ref,
+		.emailid = found->message.emailid };
+	known->recovered++;
+	return sent_of(task, volume, found, &row->sent);
 }

@@ -1,9 +1,19 @@
-/* repair_core.h -- what repair.c and repair_bodies.c share. */
+/* repair_core.h -- what repair*.c share.
+ *
+ *   repair_look     is what an open volume's files say sound, and what the journal says?        (repair_check.c)
+ *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
+ *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
+ *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
+ */
 #ifndef RP_INDEX_REPAIR_CORE_H
 #define RP_INDEX_REPAIR_CORE_H
 
+#include "index/dbox/dbox_scan.h"
 #include "index/repair.h"
+#include "index/table.h"
 #include "index/volume_state.h"
+
+enum { REPAIR_LIST_BYTES_MAX = 32 * 1024 * 1024 }; /* the names in a directory */
 
 struct repair {
 	struct volume *volume;
@@ -13,14 +23,89 @@ struct repair {
 	struct dbox_ref *unsound; /* bodies that check has found damaged, unsound_count of them */
 	size_t unsound_count;
 	size_t unsound_max;
+	struct repair_lost { /* messages whose bodies are no more: by mailbox and UID, lost_count of them; free() */
+		uint64_t mailboxid;
+		uint32_t uid;
+	} *lost;
+	size_t lost_count;
+	size_t lost_max;
 };
 
 void repair_say(struct repair *repair, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Make mailboxes and messages from the bodies, in a volume in which nothing has happened. names: what a catalog still
- * knows; more are added from the dbox files. */
-RP_MUST_USE enum rp_err repair_from_bodies(
-    struct task *task, struct repair *repair, struct catalog *names);
+/* Look at all files of the volume; the report tells, and changes nothing. */
+RP_MUST_USE enum rp_err repair_look(struct task *task, struct repair *repair);
+
+/* What is still known of a user whose journal is damaged. The catalog is the volume's own, which nobody else uses: the best there
+ * is, and completed by what follows. */
+struct known {
+	struct repair *repair;
+	bool no_records; /* not one record of a journal can be read */
+	bool no_catalog; /* nor is there a catalog */
+	bool tail_lost;  /* the newest records are, or may be, among those that cannot be read */
+	bool has_gaps;
+	uint64_t last_record;
+	uint64_t lsn;    /* the greatest that anything names */
+	uint64_t mailboxid_next; /* likewise */
+	uint64_t decided;        /* a mailbox with a lower id that is not there was deleted */
+	uint64_t *gone;          /* deleted mailboxes, gone_count of them */
+	size_t gone_count;
+	size_t gone_max;
+	uint64_t *told; /* places of bodies whose records never became changes, by value; told_count of them */
+	size_t told_count;
+	size_t told_max;
+	uint64_t last_body;       /* the farthest place that a record or a row names */
+	struct dbox_found *found; /* all bodies, by mailbox and UID; those without a UID last */
+	size_t found_count;
+	size_t found_max;
+	uint64_t recovered; /* messages that only their bodies told of */
+};
+
+void known_init(struct known *known, struct repair *repair);
+void known_fini(struct known *known);
+
+/* From the names of the files, the catalogs, the journal. */
+RP_MUST_USE enum rp_err known_gather(struct task *task, struct known *known);
+
+/* Was this mailbox, which the catalog has not, deleted? */
+bool known_is_gone(const struct known *known, uint64_t mailboxid);
+
+/* A mailbox that the catalog has not. name.n == 0: Recovered-<id>. */
+RP_MUST_USE enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid,
+    uint32_t uidvalidity, unsigned special_use, struct bytes name);
+
+/* One mailbox's messages. index_last: the greatest UID that a sound index knows to have been given; uidnext: above all that any
+ * index, sound or not, knows. */
+struct known_table {
+	struct table *table;
+	uint32_t index_last;
+	uint32_t uidnext;
+};
+RP_MUST_USE enum rp_err known_table(
+    struct task *task, struct known *known, uint64_t mailboxid, struct known_table *out);
+
+/* A number that grows with the place. */
+static inline uint64_t known_place(struct dbox_ref ref)
+{
+	return (uint64_t)ref.file << 32 | ref.offset;
+}
+
+/* Find all bodies; add the mailboxes that only they, or indexes, tell of. */
+RP_MUST_USE enum rp_err bodies_gather(struct task *task, struct known *known);
+
+/* The bodies of one mailbox: found[from, to). */
+void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to);
+
+/* Does only this body tell of its message? expunged: UIDs that are known to be no more; complete: all of them are known. */
+bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
+    const struct known_table *of, const struct runs *expunged, bool complete);
+
+/* Its row, with the UID that it is to have. */
+RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
+    const struct dbox_found *found, uint32_t uid, struct change_row *row);
+
+/* Write all that is known into a journal that makes all others void once it has its name; till then nothing is changed. */
+RP_MUST_USE enum rp_err picture_write(struct task *task, struct known *known);
 
 #endif

@@ -77,7 +77,8 @@ void volume_files_indexes(const struct volume_files *files, struct catalog *cata
 						catalog_by_id(catalog, file.mailboxid) :
 						NULL;
 
-		if (node != NULL && file.lsn <= catalog->lsn && file.lsn > node->index_lsn)
+		if (node != NULL && file.lsn <= catalog->lsn && file.lsn >= node->created_lsn &&
+		    file.lsn > node->index_lsn)
 			node->index_lsn = file.lsn;
 	}
 }

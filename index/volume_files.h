@@ -37,7 +37,8 @@ RP_MUST_USE enum rp_err volume_files_list(
 /* The greatest LSN of a catalog below the bound; 0: none. */
 uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t bound);
 
-/* Tell the catalog which index files there are: the newest of each mailbox that is not ahead of the journal. */
+/* Tell the catalog which index files there are: the newest of each mailbox that is not ahead of the journal, nor older than the
+ * mailbox (a repair has made it anew since). */
 void volume_files_indexes(const struct volume_files *files, struct catalog *catalog);
 
 #endif

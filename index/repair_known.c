@@ -1,0 +1,360 @@
+/* What is still known of a user whose journal is damaged: known_*() of repair_core.h.
+ *
+ * A catalog or an index has all changes up to its LSN, whatever has become of the journal since; the journal has what came
+ * later. So each mailbox begins with its newest sound index, though that is ahead of the journal, and meets what records there are
+ * behind it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "index/change.h"
+#include "index/index_format.h"
+#include "index/journal_core.h"
+#include "index/mailbox_state.h"
+#include "index/repair_core.h"
+#include "index/volume_files.h"
+#include "io/base/num.h"
+
+enum { RECOVERED_NAME_BYTES = 40 };
+
+void known_init(struct known *known, struct repair *repair)
+{
+	*known = (struct known){ .repair = repair, .no_records = true, .no_catalog = true };
+}
+
+void known_fini(struct known *known)
+{
+	free(known->gone);
+	free(known->told);
+	free(known->found);
+}
+
+static enum rp_err push(uint64_t **list, size_t *count, size_t *max, uint64_t value)
+{
+	if (*count == *max) {
+		size_t wanted = *max != 0 ? 2 * *max : 64;
+		uint64_t *p = realloc(*list, wanted * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		*list = p;
+		*max = wanted;
+	}
+	(*list)[(*count)++] = value;
+	return RP_OK;
+}
+
+/* The names alone tell of LSNs and ids that were given out. */
+static void note_name(struct known *known, struct bytes name)
+{
+	struct volume_file file = volume_file_parse(name);
+	struct journal_file journal;
+
+	if (journal_core_parse_name(name, &journal))
+		file.lsn = num_max(journal.first, journal.last);
+	known->lsn = num_max(known->lsn, file.lsn);
+	known->mailboxid_next = num_max(known->mailboxid_next, file.mailboxid + 1);
+}
+
+static enum rp_err note_names(struct task *task, struct known *known)
+{
+	struct volume_files files;
+	struct arena arena;
+	enum rp_err err;
+
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	err = volume_files_list(task, known->repair->volume->dir, &arena, &files);
+	for (size_t i = 0; err == RP_OK && i < files.count; i++)
+		note_name(known, files.entries[i].name);
+	arena_fini(&arena);
+	return err;
+}
+
+/* One that is ahead of the journal knows more than a replay. */
+static enum rp_err take_catalog(struct task *task, struct known *known)
+{
+	struct volume *volume = known->repair->volume;
+	struct catalog ahead;
+	enum rp_err err;
+
+	catalog_init(&ahead, volume->catalog.names.key);
+	err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &ahead);
+	if (err == RP_OK) {
+		known->no_catalog = false;
+		known->decided = ahead.sums.mailboxid_next;
+		known->lsn = num_max(known->lsn, ahead.lsn);
+	}
+	bool is_ahead = err == RP_OK && ahead.lsn > volume->catalog.lsn && !ahead.destroyed;
+
+	catalog_fini(&ahead);
+	if (is_ahead) {
+		catalog_fini(&volume->catalog);
+		return volume_read_catalog(
+		    task, &volume->userid, UINT64_MAX, &volume->catalog);
+	}
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
+}
+
+/* Rows that no mailbox has reached: they were part of a change that never became whole. */
+static enum rp_err note_rows(struct known *known, const struct change_item *item)
+{
+	const struct catalog_node *node =
+	    catalog_by_id(&known->repair->volume->catalog, item->mailboxid);
+	struct change_rows rows = item->rows;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && change_rows_next(&rows)) {
+		uint64_t place = known_place(rows.row.body);
+
+		known->last_body = num_max(known->last_body, place);
+		if (node == NULL || rows.row.uid >= node->entry.uidnext)
+			err = push(&known->told, &known->told_count, &known->told_max, place);
+	}
+	return err;
+}
+
+static enum rp_err note_item(struct known *known, const struct change_item *item, bool merged)
+{
+	switch (item->type) {
+	case CHANGE_ITEM_MAILBOX:
+		known->mailboxid_next = num_max(known->mailboxid_next, item->mailboxid + 1);
+		return RP_OK;
+	case CHANGE_ITEM_GONE:
+		return push(&known->gone, &known->gone_count, &known->gone_max, item->mailboxid);
+	case CHANGE_ITEM_ROWS:
+		return note_rows(known, item);
+	case CHANGE_ITEM_BODY:
+		known->last_body = num_max(known->last_body, known_place(item->body));
+		return RP_OK;
+	case CHANGE_ITEM_SUMS:
+		if (merged) /* it says nothing of mailboxes that were deleted */
+			known->decided = num_max(known->decided, item->sums.mailboxid_next);
+		known->mailboxid_next = num_max(known->mailboxid_next, item->sums.mailboxid_next);
+		return RP_OK;
+	default:
+		return RP_OK;
+	}
+}
+
+static enum rp_err note_record(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct known *known = arg;
+	const struct journal *journal = known->repair->volume->journal;
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = RP_OK;
+
+	(void)missing_first;
+	if (record == NULL) {
+		known->has_gaps = true;
+		known->lsn = num_max(known->lsn, missing_last);
+		return RP_OK;
+	}
+	known->no_records = false;
+	known->last_record = record->header.lsn;
+	known->lsn = num_max(known->lsn, record->header.lsn);
+	if (change_check(record->payload) != RP_OK ||
+	    change_open(record->payload, &reader) != RP_OK)
+		return RP_OK;
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
+		err = note_item(known, &item,
+		    journal_is_merged_over(journal, record->header.lsn - 1));
+	return err == RP_ERR_END ? task_pause(task) : err;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void sort(uint64_t *list, size_t count)
+{
+	if (count > 0)
+		qsort(list, count, sizeof(*list), by_value);
+}
+
+enum rp_err known_gather(struct task *task, struct known *known)
+{
+	struct volume *volume = known->repair->volume;
+	enum rp_err err = note_names(task, known);
+
+	if (err == RP_OK)
+		err = take_catalog(task, known);
+	if (err == RP_OK)
+		err = journal_replay(task, volume->journal, 0, note_record, known);
+	if (err != RP_OK)
+		return err;
+	known->tail_lost = known->lsn > known->last_record ||
+	    (journal_damaged(volume->journal) != 0 && !known->has_gaps);
+	known->lsn = num_max(known->lsn, journal_last_lsn(volume->journal));
+	known->lsn = num_max(known->lsn, volume->catalog.lsn);
+	known->mailboxid_next =
+	    num_max(known->mailboxid_next, volume->catalog.sums.mailboxid_next);
+	sort(known->gone, known->gone_count);
+	sort(known->told, known->told_count);
+	return RP_OK;
+}
+
+bool known_is_gone(const struct known *known, uint64_t mailboxid)
+{
+	return mailboxid < known->decided ||
+	       (known->gone_count > 0 && bsearch(&mailboxid, known->gone, known->gone_count,
+					     sizeof(mailboxid), by_value) != NULL);
+}
+
+enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid, uint32_t uidvalidity,
+    unsigned special_use, struct bytes name)
+{
+	struct catalog *catalog = &known->repair->volume->catalog;
+	char recovered[RECOVERED_NAME_BYTES];
+	struct change_item item = { .type = CHANGE_ITEM_MAILBOX,
+		.mailboxid = mailboxid,
+		.uidvalidity = uidvalidity,
+		.special_use = catalog_with_use(catalog, special_use) == NULL ? special_use : 0,
+		.name = name };
+	enum rp_err err = name.n != 0 ? catalog_apply(catalog, &item, 0) : RP_ERR_CORRUPT;
+
+	if (err == RP_ERR_CORRUPT) { /* another mailbox has this name by now */
+		int n = snprintf(recovered, sizeof(recovered), "Recovered-%llu",
+		    (unsigned long long)mailboxid);
+
+		item.name = bytes_of(recovered, (size_t)n);
+		item.special_use = 0;
+		err = catalog_apply(catalog, &item, 0);
+	}
+	if (err != RP_OK) {
+		repair_say(known->repair, "mailbox %llu: there is no name for it, it is left out",
+		    (unsigned long long)mailboxid);
+		return err == RP_ERR_CORRUPT ? RP_OK : err;
+	}
+	/* All records may be about it. */
+	catalog_by_id(catalog, mailboxid)->changed_lsn = journal_last_lsn(known->repair->volume->journal);
+	known->mailboxid_next = num_max(known->mailboxid_next, mailboxid + 1);
+	repair_say(known->repair, "mailbox %llu is now %.*s", (unsigned long long)mailboxid,
+	    BYTES_FMT(item.name));
+	return RP_OK;
+}
+
+/* ---- one mailbox ---- */
+
+/* The header of an index is there though the rest is not: the greatest UID that it has. */
+static enum rp_err note_header(
+    struct task *task, const char *path, const struct volume *volume, struct known_table *out)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header;
+	struct file *file;
+	size_t got = 0;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND || err == RP_ERR_IO ? RP_OK : err;
+	err = file_read_retry(task, file, area, sizeof(area), 0, &got);
+	file_close(file);
+	if (err == RP_OK && format_check_area(bytes_of(area, got), FORMAT_INDEX, INDEX_VERSION,
+				&header) == RP_OK &&
+	    userid_eq(&header.userid, &volume->userid))
+		out->uidnext = (uint32_t)num_max(out->uidnext,
+		    num_min(header.extra[INDEX_EXTRA_LAST_UID] + 1, UINT32_MAX));
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
+/* The index with this LSN, read whole. RP_ERR_CORRUPT. */
+static enum rp_err read_index(struct task *task, struct volume *volume, uint64_t mailboxid,
+    uint64_t lsn, struct table **out)
+{
+	char path[VOLUME_PATH_BYTES];
+	uint64_t found;
+	struct table *table;
+	enum rp_err err;
+
+	volume_path(volume, path, "%llu.%llu.index", (unsigned long long)mailboxid,
+	    (unsigned long long)lsn);
+	err = table_open(task, path, &volume->userid, mailboxid, &table, &found);
+	if (err != RP_OK)
+		return err;
+	err = found == lsn ? table_prepare_rows(task, table, NULL) : RP_ERR_CORRUPT;
+	if (err == RP_OK && table_is_bad(table))
+		err = RP_ERR_CORRUPT;
+	if (err != RP_OK)
+		table_free(table);
+	else
+		*out = table;
+	return err;
+}
+
+/* The newest index file of this mailbox below the bound; 0: none. */
+static uint64_t index_below(const struct volume_files *files, uint64_t mailboxid, uint64_t bound)
+{
+	uint64_t best = 0;
+
+	for (size_t i = 0; i < files->count; i++) {
+		struct volume_file file = volume_file_parse(files->entries[i].name);
+
+		if (file.kind == VOLUME_FILE_INDEX && file.mailboxid == mailboxid &&
+		    file.lsn < bound && file.lsn > best)
+			best = file.lsn;
+	}
+	return best;
+}
+
+static enum rp_err best_index(struct task *task, struct known *known,
+    const struct volume_files *files, uint64_t mailboxid, struct known_table *out, uint64_t *lsn)
+{
+	struct volume *volume = known->repair->volume;
+	uint64_t created_lsn = catalog_by_id(&volume->catalog, mailboxid)->created_lsn;
+	uint64_t bound = UINT64_MAX;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && (bound = index_below(files, mailboxid, bound)) > 0 &&
+	       bound >= created_lsn) {
+		char path[VOLUME_PATH_BYTES];
+
+		volume_path(volume, path, "%llu.%llu.index", (unsigned long long)mailboxid,
+		    (unsigned long long)bound);
+		err = note_header(task, path, volume, out);
+		if (err != RP_OK || out->table != NULL)
+			continue;
+		err = read_index(task, volume, mailboxid, bound, &out->table);
+		if (err == RP_OK) {
+			*lsn = bound;
+			out->index_last = table_last_uid(out->table);
+		} else if (err != RP_ERR_CANCELED && err != RP_ERR_NOMEM) {
+			err = RP_OK; /* an older one, or the journal alone */
+		}
+	}
+	if (err == RP_OK && out->table == NULL) {
+		*lsn = created_lsn > 0 ? created_lsn - 1 : 0;
+		err = table_new(volume->store->loop, mailboxid, &out->table);
+	}
+	return err;
+}
+
+enum rp_err known_table(
+    struct task *task, struct known *known, uint64_t mailboxid, struct known_table *out)
+{
+	struct volume *volume = known->repair->volume;
+	struct volume_files files;
+	struct arena arena;
+	uint64_t lsn = 0;
+	enum rp_err err;
+
+	*out = (struct known_table){ .uidnext = 1 };
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	err = volume_files_list(task, volume->dir, &arena, &files);
+	if (err == RP_OK)
+		err = best_index(task, known, &files, mailboxid, out, &lsn);
+	if (err == RP_OK)
+		err = mailbox_catch_up(task, volume, mailboxid, out->table, lsn);
+	if (err == RP_OK)
+		out->uidnext = (uint32_t)num_max(out->uidnext,
+		    num_min((uint64_t)table_last_uid(out->table) + 1, UINT32_MAX));
+	if (err != RP_OK)
+		table_free(out->table);
+	arena_fini(&arena);
+	return err;
+}

@@ -1,0 +1,272 @@
+/* Journals that are damaged or gone: what anything else still knows is written anew, and a crash at any moment costs nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/checkpoint.h"
+#include "index/mailbox_state.h"
+#include "index/repair.h"
+#include "index/volume_files.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/model.h"
+#include "tests/io/io_fixture.h"
+
+enum { STEPS_MAX = 1000 * 1000, CRASH_STRIDE = 7 };
+
+static void open_volume(struct task *task, struct store *store, struct volume **volume)
+{
+	cr_assert_eq(volume_open(task, store, &made_user, volume), RP_OK);
+}
+
+static void repair(struct task *task, struct store *store)
+{
+	struct repair_report report;
+
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert(!repair_found_damage(&report));
+}
+
+static uint64_t digest_of(struct task *task, struct store *store)
+{
+	struct volume *volume;
+	uint64_t digest;
+
+	open_volume(task, store, &volume);
+	digest = model_digest(task, volume);
+	volume_close(volume);
+	return digest;
+}
+
+/* More than made_mail(): flags, a name, an expunge; and derived files that have it all. */
+static void make_more(struct task *task, struct store *store)
+{
+	struct run run = {2, 2};
+	struct runs uids = {.run = &run, .count = 1, .count_max = 1};
+	struct mail_store flags = {
+	    .mode = MAIL_STORE_ADD, .flags = MAIL_ANSWERED | MAIL_DELETED, .keywords = NULL};
+	struct mailbox *mailbox;
+	struct volume *volume;
+
+	open_volume(task, store, &volume);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &flags, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	run = (struct run){4, 4};
+	flags.flags = MAIL_ANSWERED;
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &flags, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+	cr_assert_eq(volume_rename(task, volume, BYTES_LIT("a/b"), BYTES_LIT("c")), RP_OK);
+	while (checkpoint_now(task, volume) == RP_ERR_BUSY)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	volume_close(volume);
+}
+
+static void assert_is_all_there(struct task *task, struct store *store, unsigned more)
+{
+	struct mailbox *mailbox;
+	struct volume *volume;
+
+	open_volume(task, store, &volume);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 20 + more);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("c"))->messages_count, 20);
+	cr_assert_not_null(volume_find(volume, BYTES_LIT("Archive")));
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(table_flags(mailbox->table, 4), MAIL_SEEN | MAIL_ANSWERED);
+	cr_assert(!table_has(mailbox->table, 2, true));
+	mailbox_close(mailbox);
+	volume_close(volume);
+}
+
+/* ---- what a sound index knows ---- */
+
+IO_TASK_TEST(repair_truth, what_indexes_know_outlives_a_damaged_journal)
+{
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *mailbox;
+	struct runs gone = RUNS_EMPTY;
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	uint64_t digest;
+	bool complete;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	make_more(task, store);
+	open_volume(task, store, &volume);
+	uidvalidity = volume_find(volume, BYTES_LIT("INBOX"))->uidvalidity;
+	modseq = volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq;
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	made_harm(task, MADE_JOURNAL, false);
+	store = made_open_store(task, 3);
+	repair(task, store);
+	assert_is_all_there(task, store, 0);
+	open_volume(task, store, &volume);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->uidvalidity, uidvalidity);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->uidnext, 22);
+	cr_assert_gt(volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq, modseq);
+	/* Who asks what changed since is told of all, and of none too few. */
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(table_expunged_since(mailbox->table, modseq, &gone, &complete), RP_OK);
+	cr_assert(complete);
+	cr_assert(runs_has(&gone, 2));
+	runs_fini(&gone);
+	cr_assert_eq(
+	    table_having_modseq_above(task, mailbox->table, NULL, modseq, &gone), RP_OK);
+	cr_assert_eq(runs_total(&gone), 20);
+	runs_fini(&gone);
+	mailbox_close(mailbox);
+	volume_close(volume);
+	/* And the journal has it now. */
+	digest = digest_of(task, store);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	made_harm(task, MADE_INDEX, true);
+	made_harm(task, MADE_CATALOG, true);
+	store = made_open_store(task, 4);
+	cr_assert_eq(digest_of(task, store), digest);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(repair_truth, what_indexes_know_outlives_the_journals)
+{
+	struct store *store;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	make_more(task, store);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	made_harm(task, MADE_JOURNAL, true);
+	store = made_open_store(task, 3);
+	repair(task, store);
+	assert_is_all_there(task, store, 0);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- power cuts ---- */
+
+static struct crash {
+	struct sim_world *world;
+	bool ended;
+	uint64_t digest;
+	unsigned epoch;
+} crash;
+
+static void in_a_life(task_fn *fn, uint64_t steps)
+{
+	struct loop_settings settings = {.files_max = 1024};
+	struct loop *loop;
+
+	crash.ended = false;
+	cr_assert_eq(sim_loop_open(crash.world, &settings, &loop), RP_OK);
+	cr_assert_eq(task_start(loop, fn, NULL, NULL), RP_OK);
+	for (uint64_t i = 0; i < steps && !crash.ended; i++)
+		cr_assert(sim_step(crash.world));
+	sim_crash(crash.world);
+}
+
+static void make_and_lose(struct task *task, void *arg)
+{
+	struct store *store;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	make_more(task, store);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	made_harm(task, MADE_JOURNAL, true);
+	crash.ended = true;
+}
+
+static void repair_in_a_life(struct task *task, void *arg)
+{
+	struct store *store = made_open_store(task, crash.epoch);
+
+	(void)arg;
+	repair(task, store);
+	crash.ended = true;
+}
+
+static void look_in_a_life(struct task *task, void *arg)
+{
+	struct store *store = made_open_store(task, crash.epoch);
+
+	(void)arg;
+	repair(task, store);
+	assert_is_all_there(task, store, 0);
+	crash.ended = true;
+}
+
+/* Names are known to the catalog alone, flags to the indexes: whenever it is cut, doing it again comes to the same end. */
+Test(repair_truth, a_power_cut_in_a_repair_costs_nothing)
+{
+	bool whole = false;
+
+	for (uint64_t steps = 1; !whole; steps += CRASH_STRIDE) {
+		cr_assert_eq(sim_open(steps, &crash.world), RP_OK);
+		in_a_life(make_and_lose, STEPS_MAX);
+		cr_assert(crash.ended);
+		sim_disk_rest(crash.world);
+		crash.epoch = 3;
+		in_a_life(repair_in_a_life, steps);
+		whole = crash.ended;
+		crash.epoch = 4;
+		in_a_life(look_in_a_life, STEPS_MAX);
+		cr_assert(crash.ended, "cut after %llu steps", (unsigned long long)steps);
+		sim_close(crash.world);
+	}
+}
+
+/* The log still has what was written before the journals were lost, under the same epoch. */
+static void lose_and_repair(struct task *task, void *arg)
+{
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	make_more(task, store);
+	open_volume(task, store, &volume);
+	for (unsigned i = 0; i < 3; i++)
+		made_append(task, volume, "INBOX", 0, "it is in the log, too");
+	volume_close(volume);
+	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
+	made_harm(task, MADE_JOURNAL, true);
+	repair(task, store);
+	assert_is_all_there(task, store, 3);
+	open_volume(task, store, &volume);
+	made_append(task, volume, "INBOX", 0, "what came later");
+	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
+	crash.digest = model_digest(task, volume);
+	crash.ended = true;
+	for (;;)
+		(void)!task_sleep(task, UINT64_C(1000) * 1000 * 1000);
+}
+
+static void compare_in_a_life(struct task *task, void *arg)
+{
+	struct store *store = made_open_store(task, 3);
+
+	(void)arg;
+	assert_is_all_there(task, store, 4);
+	cr_assert_eq(digest_of(task, store), crash.digest);
+	crash.ended = true;
+}
+
+Test(repair_truth, the_log_does_not_bring_back_what_a_repair_has_replaced)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		cr_assert_eq(sim_open(seed, &crash.world), RP_OK);
+		in_a_life(lose_and_repair, STEPS_MAX);
+		cr_assert(crash.ended);
+		in_a_life(compare_in_a_life, STEPS_MAX);
+		cr_assert(crash.ended);
+		sim_close(crash.world);
+	}
+}

@@ -203,6 +203,47 @@ static enum rp_err claim_file(struct task *task, struct arena *arena, struct fil
 	return err;
 }
 
+static enum rp_err look_at_file(struct task *task, struct file *file, uint64_t *epoch)
+{
+	struct format_header header;
+	unsigned newer;
+	enum rp_err err = file_lock(task, file);
+
+	if (err == RP_OK)
+		err = read_copies(task, file, &header, &newer);
+	if (err == RP_OK)
+		*epoch = header.epoch;
+	return err;
+}
+
+enum rp_err store_claim_look(struct task *task, struct arena *arena, struct claim **out,
+    uint64_t *epoch, const char **reason)
+{
+	struct claim *claim = calloc(1, sizeof(*claim));
+	enum rp_err err = claim != NULL ? RP_OK : RP_ERR_NOMEM;
+
+	*reason = NULL;
+	for (unsigned root = 0; err == RP_OK && root < FILE_ROOT_COUNT; root++)
+		err = refuse_network(task, arena, (enum file_root)root, reason);
+	if (err == RP_OK)
+		err = file_open(
+		    task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE, &claim->file);
+	if (err == RP_OK)
+		err = look_at_file(task, claim->file, epoch);
+	if (err == RP_ERR_NOTFOUND) {
+		*epoch = 0;
+		err = is_new(task, arena);
+	}
+	if (err == RP_OK) {
+		*out = claim;
+		return RP_OK;
+	}
+	store_unclaim(claim);
+	if (*reason == NULL)
+		*reason = reason_of(err);
+	return err;
+}
+
 enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
     struct claim **out, uint64_t *epoch, const char **reason)
 {

@@ -84,6 +84,11 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		repair_say(&repair, "the journals are gone");
 		return RP_OK;
 	}
+	if (store->commit == NULL && store->recover != NULL && recover_has(store->recover, userid)) {
+		repair_say(&repair, "the commit logs have records of his that are not in their places: "
+				    "start the server, or repair, first");
+		return RP_ERR_UNAVAILABLE;
+	}
 	/* Bare: what opening would write to mend numbers is no business of who only looks. */
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err != RP_OK)

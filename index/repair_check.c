@@ -101,10 +101,8 @@ static enum rp_err check_journal(struct task *task, struct repair *repair)
 	struct volume *volume = repair->volume;
 	struct journal_check check = { .repair = repair };
 	uint64_t expected = volume->catalog.lsn; /* has its place, once all is settled */
-	enum rp_err err = commit_wait(task, volume->store->commit, volume->position);
+	enum rp_err err = volume_settle(task, volume);
 
-	if (err == RP_OK)
-		err = settle_flush(task, volume->store->commit, &volume->settle);
 	if (err != RP_OK)
 		return err;
 	catalog_init(&check.catalog, volume->catalog.names.key);

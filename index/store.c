@@ -134,6 +134,28 @@ free_store:
 	return err;
 }
 
+enum rp_err store_open_look(struct task *task, const struct store_settings *settings,
+    uint64_t epoch, struct store **out, const char **reason)
+{
+	struct store *store = store_new(task_loop(task), settings, epoch);
+	enum rp_err err;
+
+	*reason = "no memory for the store";
+	if (store == NULL)
+		return RP_ERR_NOMEM;
+	*reason = "the commit logs of the last run cannot be read";
+	/* The last run's own epoch is among those that are read. */
+	err = epoch != 0 ? recover_open(task, settings->shards_count, epoch + 1, &store->recover)
+			 : RP_OK;
+	if (err != RP_OK) {
+		store_free(store);
+		return err;
+	}
+	*reason = "";
+	*out = store;
+	return RP_OK;
+}
+
 enum rp_err store_recover(struct task *task, struct store *store)
 {
 	struct userid userid;
@@ -247,7 +269,7 @@ enum rp_err store_close(struct task *task, struct store *store)
 	while (store->tasks > 0)
 		if (task_queue_wait(task, &store->tasks_ended) != RP_OK)
 			break;
-	err = commit_close(task, store->commit);
+	err = store->commit != NULL ? commit_close(task, store->commit) : RP_OK;
 	while ((volume = any_volume(store)) != NULL)
 		volume_forget(volume);
 	RP_ASSERT(store->volumes.count == 0); /* nothing is in use */

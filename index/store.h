@@ -53,6 +53,14 @@ void store_unclaim(struct claim *claim);
 RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason);
 
+/* The same for who only looks (repair_check()), on one shard: not a byte of DATA is changed. The lock is taken; the epoch stays; the
+ * logs are read, and what lies in them stays there: a user of whom they have something is RP_ERR_UNAVAILABLE. Epoch 0: there is
+ * no store yet, and no mail. store_close() ends it. */
+RP_MUST_USE enum rp_err store_claim_look(struct task *task, struct arena *arena,
+    struct claim **claim, uint64_t *epoch, const char **reason);
+RP_MUST_USE enum rp_err store_open_look(struct task *task, const struct store_settings *settings,
+    uint64_t epoch, struct store **out, const char **reason);
+
 /* What earlier runs left in the commit logs goes to its place; volumes may be opened meanwhile (each is recovered first).
  * After store_open every shard runs store_recover() in a task of the server's. RP_ERR_UNAVAILABLE: somebody is left, who has no
  * mail till then and holds the logs, but nobody else; try again after a while. When all have returned RP_OK, one shard

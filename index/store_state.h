@@ -19,7 +19,7 @@ struct store {
 	struct loop *loop;
 	struct store_settings settings;
 	uint64_t epoch;
-	struct commit *commit;
+	struct commit *commit;   /* NULL: who has it open only looks */
 	struct recover *recover; /* NULL: all records of earlier runs are in their places */
 	uint64_t recover_sealed; /* files that it gave up */
 	struct hash volumes;     /* struct volume, by userid */

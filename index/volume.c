@@ -238,6 +238,17 @@ bool volume_is_open(const struct store *store, const struct userid *userid)
 	return find(store, userid) != NULL;
 }
 
+enum rp_err volume_settle(struct task *task, struct volume *volume)
+{
+	struct commit *commit = volume->store->commit;
+	enum rp_err err = RP_OK;
+
+	if (commit == NULL) /* who only looks has made no change */
+		return RP_OK;
+	err = commit_wait(task, commit, volume->position);
+	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
+}
+
 enum rp_err volume_drop(struct task *task, struct store *store, const struct userid *userid)
 {
 	struct volume *volume = find(store, userid);
@@ -248,9 +259,7 @@ enum rp_err volume_drop(struct task *task, struct store *store, const struct use
 	if (volume->refs > 0)
 		return RP_ERR_BUSY;
 	volume_hold(volume);
-	err = commit_wait(task, store->commit, volume->position);
-	if (err == RP_OK)
-		err = settle_flush(task, store->commit, &volume->settle);
+	err = volume_settle(task, volume);
 	volume_close(volume);
 	volume = find(store, userid);
 	if (err != RP_OK || volume == NULL)

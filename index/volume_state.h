@@ -77,6 +77,9 @@ void volume_repair_end(struct volume_repair *repair); /* ended already: nothing 
 
 /* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it bare, if it is not open: though its
  * journals are gone, and without what opening writes; who comes by volume_open() then completes it. */
+/* All that was changed so far is durable, and in its place. */
+RP_MUST_USE enum rp_err volume_settle(struct task *task, struct volume *volume);
+
 bool volume_is_open(const struct store *store, const struct userid *userid);
 RP_MUST_USE enum rp_err volume_drop(
     struct task *task, struct store *store, const struct userid *userid);

@@ -224,7 +224,8 @@ static int run_somewhere(struct check *check)
 	int code = check->only != NULL ? list_one(check) : list_all(check);
 
 	if (code == EXIT_CODE_OK)
-		code = online ? run(check) : offline_run(check->config, run_offline, check);
+		code = online ? run(check)
+			      : (check->rebuild ? offline_run : offline_look)(check->config, run_offline, check);
 	control_close(check->control);
 	free(check->user);
 	return code;

@@ -25,6 +25,7 @@ struct offline {
 	const struct config *config;
 	offline_fn *fn;
 	void *arg;
+	bool looks; /* changes nothing */
 	int code;
 };
 
@@ -33,11 +34,9 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
-static const char *open_all(
-    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+static struct store_settings settings_of(const struct config *config)
 {
-	const char *reason = "the store cannot be opened";
-	const struct store_settings settings = {
+	return (struct store_settings){
 		.shards_count = 1,
 		.commit_file_bytes = config->commit_file_bytes,
 		.unsettled_bytes_max = config->unsettled_bytes_max,
@@ -46,6 +45,26 @@ static const char *open_all(
 		.reader = &message_reader,
 		.changed = nothing,
 	};
+}
+
+static const char *open_to_look(
+    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+{
+	const char *reason = "the store cannot be opened";
+	const struct store_settings settings = settings_of(config);
+	uint64_t epoch;
+	enum rp_err err = store_claim_look(task, arena, claim, &epoch, &reason);
+
+	if (err == RP_OK)
+		err = store_open_look(task, &settings, epoch, store, &reason);
+	return err == RP_OK ? NULL : reason;
+}
+
+static const char *open_all(
+    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+{
+	const char *reason = "the store cannot be opened";
+	const struct store_settings settings = settings_of(config);
 	uint64_t epoch;
 	enum rp_err err = store_claim(task, arena, 1, claim, &epoch, &reason);
 
@@ -71,7 +90,8 @@ static void run(struct task *task, void *arg)
 	struct store *store = NULL;
 
 	arena_init(&arena, 64 * 1024);
-	const char *reason = open_all(task, offline->config, &arena, &claim, &store);
+	const char *reason = offline->looks ? open_to_look(task, offline->config, &arena, &claim, &store)
+					    : open_all(task, offline->config, &arena, &claim, &store);
 
 	if (reason == NULL)
 		offline->code = offline->fn(task, store, offline->arg);
@@ -115,7 +135,7 @@ static void become_owner(const char *path, int fd)
 }
 
 /* The folders are opened before we become their owner: those above may not be his to pass through. */
-static bool open_folders(const struct config *config, int root_fd[FILE_ROOT_COUNT])
+static bool open_folders(const struct config *config, bool looks, int root_fd[FILE_ROOT_COUNT])
 {
 	const char *commit = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
 	int data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -123,7 +143,8 @@ static bool open_folders(const struct config *config, int root_fd[FILE_ROOT_COUN
 
 	if (data_fd >= 0) {
 		become_owner(config->data, data_fd);
-		(void)!mkdirat(data_fd, commit, 0700);
+		if (!looks)
+			(void)!mkdirat(data_fd, commit, 0700);
 		commit_fd = openat(data_fd, commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	root_fd[FILE_ROOT_DATA] = data_fd;
@@ -142,9 +163,9 @@ static void run_on(struct loop *loop, struct shard_group *group, struct offline 
 		loop_run(loop);
 }
 
-int offline_run(const struct config *config, offline_fn *fn, void *arg)
+static int run_offline(struct offline *offline)
 {
-	struct offline offline = { .config = config, .fn = fn, .arg = arg, .code = EXIT_CODE_FAILED };
+	const struct config *config = offline->config;
 	struct loop_settings settings = { .log = log_open(NULL, 0, 64 * 1024) };
 	struct shard_group_settings group_settings = { .shards_count = 1, .calls = NULL };
 	struct shard_group *group = NULL;
@@ -154,19 +175,33 @@ int offline_run(const struct config *config, offline_fn *fn, void *arg)
 	gid_t gid = getegid();
 
 	log_set(settings.log, LOG_ERROR, LOG_TEXT); /* a command says itself what it has to say */
-	if (!open_folders(config, settings.root_fd))
-		offline.code = EXIT_CODE_FAILED;
+	if (!open_folders(config, offline->looks, settings.root_fd))
+		offline->code = EXIT_CODE_FAILED;
 	else if (loop_open(&settings, &loop, &reason) != RP_OK || shard_group_open(&group_settings, &group) != RP_OK)
 		fprintf(stderr, "ringpost: %s\n", reason);
 	else
-		run_on(loop, group, &offline);
+		run_on(loop, group, offline);
 	loop_close(loop);
 	shard_group_close(group);
 	log_flush_fd(settings.log, STDERR_FILENO);
 	log_close(settings.log);
 	if (seteuid(uid) != 0 || setegid(gid) != 0)
 		fprintf(stderr, "ringpost: cannot become user %u again: %s\n", (unsigned)uid, strerror(errno));
-	return offline.code;
+	return offline->code;
+}
+
+int offline_run(const struct config *config, offline_fn *fn, void *arg)
+{
+	struct offline offline = { .config = config, .fn = fn, .arg = arg, .code = EXIT_CODE_FAILED };
+
+	return run_offline(&offline);
+}
+
+int offline_look(const struct config *config, offline_fn *fn, void *arg)
+{
+	struct offline offline = { .config = config, .fn = fn, .arg = arg, .looks = true, .code = EXIT_CODE_FAILED };
+
+	return run_offline(&offline);
 }
 
 static bool is_ours(const void *arg, struct bytes domain)

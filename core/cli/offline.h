@@ -10,6 +10,9 @@ typedef int offline_fn(struct task *task, struct store *store, void *arg);
 /* Open DATA, run fn in a task, close DATA in order. Returns fn's exit code, or another with a line on standard error. */
 int offline_run(const struct config *config, offline_fn *fn, void *arg);
 
+/* The same for who only looks: no byte of DATA is changed. */
+int offline_look(const struct config *config, offline_fn *fn, void *arg);
+
 /* The user's id, from the passwd-file. Returns an exit code; other than EXIT_CODE_OK with a line on standard error. */
 struct userid;
 int offline_user(const struct config *config, const char *name, struct userid *userid);

@@ -1,4 +1,5 @@
 """Every command with every option, and with what is wrong: exit codes, one line that says what, JSON where it lists."""
+import hashlib
 import json
 import os
 import pty
@@ -225,10 +226,27 @@ def make_sources(dir):
     os.mkfifo(f'{dir}/odd/new/fifo')
 
 
+def hash_of(dir):
+    """A number for all names and bytes below a folder."""
+    found = hashlib.sha256()
+    for where, dirs, names in os.walk(dir):
+        dirs.sort()
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            found.update(path.encode())
+            if os.path.isfile(path):
+                with open(path, 'rb') as f:
+                    found.update(f.read())
+    return found.hexdigest()
+
+
 def looks(server, dir):
     """check, repair, stats, dump: what they say of what is there and of what is not."""
     conf = ['-c', server.conf]
+    before = hash_of(f'{server.dir}/data')
     expect(server, ['check', *conf], 0, out=r'(?s)sam: sound.*2 users, 0 with damage')
+    if server.process is None:
+        assert hash_of(f'{server.dir}/data') == before, 'check has changed something'
     expect(server, ['check', '--user', 'sam', *conf], 0, out='^sam: sound\n$')
     for name in ('nobody', 'a"b', 'x' * 2000):
         expect(server, ['check', '--user', name, *conf], 67, err='no')
@@ -281,7 +299,9 @@ def damaged(server):
     with open(bodies[0], 'r+b') as f:
         f.seek(6000)
         f.write(b'\xff' * 64)
+    before = hash_of(f'{server.dir}/data')
     expect(server, ['check', '-c', server.conf], 2, out=r'(?m)^\w+: .*\n.*\d users, 1 with damage$')
+    assert server.process is not None or hash_of(f'{server.dir}/data') == before, 'check has changed something'
     lines = [json.loads(line) for line in expect(server, ['check', '--json', '-c', server.conf], 2).stdout.splitlines()]
     assert any('line' in one for one in lines) and 2 in [one.get('code') for one in lines], lines
 

@@ -301,12 +301,6 @@ uint64_t volume_position(const struct volume *volume)
 	return volume->position;
 }
 
-bool volume_may_serve(const struct volume *volume)
-{
-	(void)volume;
-	return true; /* one machine: the store's lock says so */
-}
-
 bool volume_was_delivered(const struct volume *volume, const struct delivery_key *key)
 {
 	return delivered_has(&volume->catalog.delivered, *key,

@@ -60,9 +60,6 @@ struct store *volume_store(const struct volume *volume);
 /* The stamp of every answer about this volume: the position of its last change in the commit log. */
 uint64_t volume_position(const struct volume *volume);
 
-/* May this server still answer for this volume? Always true on one machine. */
-bool volume_may_serve(const struct volume *volume);
-
 /* Was this delivered within the last day? (mailbox_append() asks too; this is before work is put into it.) */
 bool volume_was_delivered(const struct volume *volume, const struct delivery_key *key);
 

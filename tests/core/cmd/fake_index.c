@@ -165,11 +165,6 @@ uint64_t volume_position(const struct volume *volume)
 	return volume->modseq;
 }
 
-bool volume_may_serve(const struct volume *volume)
-{
-	return volume != NULL;
-}
-
 static bool is_below(struct bytes name, struct bytes parent)
 {
 	return name.n > parent.n && bytes_starts_with(name, parent) && name.p[parent.n] == '/';

@@ -34,7 +34,7 @@ bool repair_found_damage(const struct repair_report *report)
 {
 	return report->records_missing != 0 || report->records_unsound != 0 ||
 	       report->bodies_damaged != 0 || report->mailboxes_wrong != 0 ||
-	       report->messages_bodiless != 0 || report->journals_gone;
+	       report->messages_bodiless != 0 || report->derived_damaged != 0 || report->journals_gone;
 }
 
 /* Without an open volume: which files are there. */

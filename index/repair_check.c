@@ -381,6 +381,8 @@ enum rp_err repair_look(struct task *task, struct repair *repair)
 	if (err == RP_OK)
 		err = check_bodies(task, repair);
 	if (err == RP_OK)
+		err = repair_look_derived(task, repair);
+	if (err == RP_OK)
 		err = check_mailboxes(task, repair);
 	compact_let_go(repair->volume);
 	free(repair->unsound);

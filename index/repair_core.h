@@ -1,6 +1,7 @@
 /* repair_core.h -- what repair*.c share.
  *
  *   repair_look     is what an open volume's files say sound, and what the journal says?        (repair_check.c)
+ *   repair_look_derived  is each catalog, index, cache sound?                                  (repair_derived.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
@@ -36,6 +37,9 @@ void repair_say(struct repair *repair, const char *format, ...)
 
 /* Look at all files of the volume; the report tells, and changes nothing. */
 RP_MUST_USE enum rp_err repair_look(struct task *task, struct repair *repair);
+
+/* Part of it: catalogs, indexes, caches. */
+RP_MUST_USE enum rp_err repair_look_derived(struct task *task, struct repair *repair);
 
 /* What is still known of a user whose journal is damaged. The catalog is the volume's own, which nobody else uses: the best there
  * is, and completed by what follows. */

@@ -122,6 +122,15 @@ static enum rp_err find_catalog(struct task *task, const char *dir, const struct
 	}
 }
 
+enum rp_err volume_read_catalog_file(
+    struct task *task, const struct userid *userid, uint64_t lsn, struct catalog *catalog)
+{
+	char dir[USERID_PATH_BYTES];
+
+	userid_path(userid, dir);
+	return read_catalog(task, dir, userid, lsn, catalog);
+}
+
 enum rp_err volume_read_catalog(
     struct task *task, const struct userid *userid, uint64_t bound, struct catalog *catalog)
 {

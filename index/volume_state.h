@@ -100,6 +100,9 @@ RP_MUST_USE enum rp_err volume_complete(struct task *task, struct volume *volume
 /* The newest sound catalog file of a directory, with an LSN below the bound, into an empty catalog. RP_ERR_NOTFOUND. */
 RP_MUST_USE enum rp_err volume_read_catalog(
     struct task *task, const struct userid *userid, uint64_t bound, struct catalog *catalog);
+/* The one with this LSN. RP_ERR_NOTFOUND, RP_ERR_CORRUPT. */
+RP_MUST_USE enum rp_err volume_read_catalog_file(
+    struct task *task, const struct userid *userid, uint64_t lsn, struct catalog *catalog);
 void volume_unread(struct volume *volume);
 
 /* What a new volume has (CLIENTS C-40). */

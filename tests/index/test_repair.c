@@ -53,12 +53,18 @@ IO_TASK_TEST(repair, damage_of_each_kind_is_found)
 	struct repair_report report;
 	unsigned lines;
 	uint64_t digest;
+	uint64_t derived;
 
 	(void)arg;
 	made_mail(task, &digest);
 	made_harm(task, MADE_INDEX, false);
 	check(task, &report, &lines);
 	cr_assert_geq(report.mailboxes_wrong, 1);
+	cr_assert_geq(report.derived_damaged, 1);
+	derived = report.derived_damaged;
+	made_harm(task, MADE_CATALOG, false);
+	check(task, &report, &lines);
+	cr_assert_eq(report.derived_damaged, derived + 1);
 	made_harm(task, MADE_BODIES, false);
 	check(task, &report, &lines);
 	cr_assert_geq(report.bodies_damaged + report.messages_bodiless, 1);

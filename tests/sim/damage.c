@@ -268,6 +268,7 @@ void damage_run(struct machine *machine)
 	visit.ledger = ledger;
 	if (is_there(ledger)) {
 		do_visit(&visit, write_derived);
+		do_visit(&visit, repair); /* crashes may have left derived files half written */
 		if (do_check(&visit))
 			assert_panic("check finds damage where there is none");
 		for (unsigned i = 0; i < ROUNDS_DERIVED; i++) {
@@ -276,7 +277,7 @@ void damage_run(struct machine *machine)
 				do_visit(&visit, write_derived);
 		}
 		damage_log(&visit);
-		do_visit(&visit, write_derived); /* one damage at a time */
+		do_visit(&visit, repair); /* one damage at a time */
 		damage_truth(&visit);
 	}
 	free(visit.lines);

@@ -58,7 +58,7 @@
 	X(damage_derived, "derived files damaged at rest")                                         \
 	X(damage_derived_found, "of these found by check")                                         \
 	X(damage_derived_rest,                                                                     \
-	    "of these not: removed, or a cache, catalog or spare header, made anew in silence")    \
+	    "of these not: gone, cut between entries, or bytes that mean nothing, made anew in silence")    \
 	X(damage_truth, "journals and bodies damaged at rest")                                     \
 	X(damage_truth_found, "of these found by check")                                           \
 	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \

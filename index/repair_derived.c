@@ -1,0 +1,185 @@
+/* Derived files, each by itself: repair_look_derived() of repair_core.h.
+ *
+ * What a client sees does not depend on them, so their damage costs nothing; but a disk that has damaged one may damage others. A
+ * file that goes while it is looked at was taken away by a checkpoint.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "index/format.h"
+#include "index/mailbox_state.h"
+#include "index/repair_core.h"
+#include "index/volume_files.h"
+#include "io/base/num.h"
+
+enum {
+	CACHE_HEAD_BYTES = 24, /* cache.h: emailid, bytes, zero, xxh3 */
+	CACHE_ALIGN = 8,
+	CACHE_BYTES_MAX = 1024 * 1024 + CACHE_HEAD_BYTES, /* of one entry */
+};
+
+static enum rp_err look_at_catalog(
+    struct task *task, const struct volume *volume, const struct volume_file *file)
+{
+	struct catalog catalog;
+	enum rp_err err;
+
+	catalog_init(&catalog, volume->catalog.names.key);
+	err = volume_read_catalog_file(task, &volume->userid, file->lsn, &catalog);
+	catalog_fini(&catalog);
+	return err;
+}
+
+static enum rp_err look_at_index(struct task *task, const struct volume *volume,
+    const struct volume_file *file, const char *path)
+{
+	struct table *table;
+	uint64_t lsn;
+	enum rp_err err =
+	    table_open(task, path, &volume->userid, file->mailboxid, &table, &lsn);
+
+	if (err != RP_OK)
+		return err;
+	err = lsn == file->lsn ? table_prepare_rows(task, table, NULL) : RP_ERR_CORRUPT;
+	if (err == RP_OK && table_is_bad(table))
+		err = RP_ERR_CORRUPT;
+	table_free(table);
+	return err;
+}
+
+/* The entry at *at; *at is behind it then. buffer: CACHE_BYTES_MAX. */
+static enum rp_err look_at_entry(struct task *task, struct file *file, uint64_t nonce,
+    uint64_t size, uint8_t *buffer, uint64_t *at)
+{
+	uint64_t bytes;
+	size_t got;
+	enum rp_err err =
+	    file_read_retry(task, file, buffer, CACHE_HEAD_BYTES, *at, &got);
+
+	if (err != RP_OK || got < CACHE_HEAD_BYTES)
+		return err == RP_OK ? RP_ERR_CORRUPT : err;
+	bytes = num_get_u32(buffer + 8);
+	if (bytes > CACHE_BYTES_MAX - CACHE_HEAD_BYTES ||
+	    *at + CACHE_HEAD_BYTES + bytes > size || num_get_u64(buffer) == 0 ||
+	    num_get_u32(buffer + 12) != 0)
+		return RP_ERR_CORRUPT;
+
+	uint64_t sum = num_get_u64(buffer + 16);
+
+	err = file_read_retry(task, file, buffer, bytes, *at + CACHE_HEAD_BYTES, &got);
+	if (err == RP_OK && (got < bytes || XXH3_64bits_withSeed(buffer, bytes, nonce) != sum))
+		err = RP_ERR_CORRUPT;
+	*at += num_round_up(CACHE_HEAD_BYTES + bytes, CACHE_ALIGN);
+	return err == RP_OK ? task_pause(task) : err;
+}
+
+static enum rp_err look_at_entries(
+    struct task *task, const struct volume *volume, const struct volume_file *of, struct file *file)
+{
+	uint8_t *buffer = malloc(CACHE_BYTES_MAX);
+	struct format_header header;
+	uint64_t at = FORMAT_AREA_BYTES;
+	uint64_t size = 0;
+	size_t got;
+	enum rp_err err = buffer != NULL ? file_size(task, file, &size) : RP_ERR_NOMEM;
+
+	if (err == RP_OK)
+		err = file_read_retry(task, file, buffer, FORMAT_AREA_BYTES, 0, &got);
+	if (err == RP_OK)
+		err = format_check_area(bytes_of(buffer, got), FORMAT_CACHE, UINT16_MAX, &header);
+	if (err == RP_OK && (!userid_eq(&header.userid, &volume->userid) ||
+				header.number != of->mailboxid))
+		err = RP_ERR_CORRUPT;
+	while (err == RP_OK && at < size)
+		err = look_at_entry(task, file, header.nonce, size, buffer, &at);
+	free(buffer);
+	return err;
+}
+
+/* A cache that is written to just now is not looked at. */
+static bool is_in_use(const struct volume *volume, const struct volume_file *file)
+{
+	const struct catalog_node *node = file->kind == VOLUME_FILE_CACHE
+	    ? catalog_by_id(&volume->catalog, file->mailboxid)
+	    : NULL;
+
+	return node != NULL && node->loaded != NULL && node->loaded->cache != NULL;
+}
+
+static enum rp_err look_at_cache(struct task *task, const struct volume *volume,
+    const struct volume_file *of, const char *path)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = look_at_entries(task, volume, of, file);
+	file_close(file);
+	return err;
+}
+
+/* A reader takes the first sound copy of the header; here both count, and that nothing stands beside them. */
+static enum rp_err look_at_area(struct task *task, const char *path)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct file *file;
+	size_t got;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_read_retry(task, file, area, sizeof(area), 0, &got);
+	file_close(file);
+	if (err != RP_OK || got < sizeof(area))
+		return err == RP_OK ? RP_ERR_CORRUPT : err;
+	for (size_t i = FORMAT_HEADER_BYTES; i < FORMAT_SECTOR_BYTES; i++)
+		if (area[i] != 0)
+			return RP_ERR_CORRUPT;
+	return memcmp(area, area + FORMAT_SECTOR_BYTES, FORMAT_SECTOR_BYTES) == 0 ? RP_OK
+										 : RP_ERR_CORRUPT;
+}
+
+static enum rp_err look_at_one(struct task *task, struct repair *repair, struct bytes name)
+{
+	const struct volume *volume = repair->volume;
+	struct volume_file file = volume_file_parse(name);
+	char path[VOLUME_PATH_BYTES];
+	enum rp_err err = RP_OK;
+
+	if (name.n >= VOLUME_PATH_BYTES - USERID_PATH_BYTES || is_in_use(volume, &file))
+		return RP_OK;
+	volume_path(volume, path, "%.*s", BYTES_FMT(name));
+	if (file.kind == VOLUME_FILE_CATALOG || file.kind == VOLUME_FILE_INDEX ||
+	    file.kind == VOLUME_FILE_CACHE)
+		err = look_at_area(task, path);
+	if (err == RP_OK && file.kind == VOLUME_FILE_CATALOG)
+		err = look_at_catalog(task, volume, &file);
+	if (err == RP_OK && file.kind == VOLUME_FILE_INDEX)
+		err = look_at_index(task, volume, &file, path);
+	if (err == RP_OK && file.kind == VOLUME_FILE_CACHE)
+		err = look_at_cache(task, volume, &file, path);
+	if (err == RP_OK || err == RP_ERR_NOTFOUND)
+		return RP_OK;
+	if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM)
+		return err;
+	repair->report->derived_damaged++;
+	repair_say(repair, "%.*s: it is damaged; no mail is lost by it, a repair makes it anew",
+	    BYTES_FMT(name));
+	return RP_OK;
+}
+
+enum rp_err repair_look_derived(struct task *task, struct repair *repair)
+{
+	struct volume_files files;
+	struct arena arena;
+	enum rp_err err;
+
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	err = volume_files_list(task, repair->volume->dir, &arena, &files);
+	for (size_t i = 0; err == RP_OK && i < files.count; i++)
+		err = look_at_one(task, repair, files.entries[i].name);
+	arena_fini(&arena);
+	return err;
+}

@@ -47,16 +47,16 @@ struct pictured {
 static enum rp_err end_record(struct task *task, struct picture *picture)
 {
 	struct volume *volume = picture->known->repair->volume;
-	struct record_header header = { .type = CHANGE_INIT,
-		.userid = volume->userid,
-		.epoch = volume->store->epoch,
-		.lsn = picture->lsn };
+	struct record_header header = {.type = CHANGE_INIT,
+	    .userid = volume->userid,
+	    .epoch = volume->store->epoch,
+	    .lsn = picture->lsn};
 	enum rp_err err;
 
 	if (picture->lsn + 1 == picture->last)
 		return RP_ERR_LIMIT;
-	err = journal_merge_put(
-	    task, picture->merge, &header, change_finish(&picture->writer, true));
+	err =
+	    journal_merge_put(task, picture->merge, &header, change_finish(&picture->writer, true));
 	picture->lsn++;
 	change_begin(&picture->writer, picture->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	return err;
@@ -101,15 +101,15 @@ static enum rp_err put_row(struct task *task, struct picture *picture, struct pi
 
 static struct change_row row_of(const struct table_row *row)
 {
-	return (struct change_row){ .uid = row->uid,
-		.flags = row->flags & ((1u << CHANGE_FLAG_KEYWORD) - 1),
-		.internaldate = row->internaldate,
-		.sent = row->sent,
-		.rfc822_size_bytes = row->rfc822_size_bytes,
-		.savedate_s = row->savedate_s,
-		.body = row->body,
-		.emailid = row->emailid,
-		.threadid = row->threadid };
+	return (struct change_row){.uid = row->uid,
+	    .flags = row->flags & ((1u << CHANGE_FLAG_KEYWORD) - 1),
+	    .internaldate = row->internaldate,
+	    .sent = row->sent,
+	    .rfc822_size_bytes = row->rfc822_size_bytes,
+	    .savedate_s = row->savedate_s,
+	    .body = row->body,
+	    .emailid = row->emailid,
+	    .threadid = row->threadid};
 }
 
 static enum rp_err put_known(
@@ -125,14 +125,14 @@ static enum rp_err put_known(
 	return put_row(task, picture, mailbox, &row);
 }
 
-static enum rp_err put_found(struct task *task, struct picture *picture,
-    struct pictured *mailbox, const struct dbox_found *found, uint32_t uid)
+static enum rp_err put_found(struct task *task, struct picture *picture, struct pictured *mailbox,
+    const struct dbox_found *found, uint32_t uid)
 {
 	struct change_row row;
 	enum rp_err err;
 
 	if (!bodies_is_wanted(
-		picture->known, found, &mailbox->of, &mailbox->expunged, mailbox->complete) ||
+	        picture->known, found, &mailbox->of, &mailbox->expunged, mailbox->complete) ||
 	    runs_has(&mailbox->there, uid))
 		return RP_OK;
 	err = bodies_row(task, picture->known, found, uid, &row);
@@ -151,9 +151,8 @@ static enum rp_err put_messages(
 
 	bodies_of(known, mailbox->mailboxid, &at, &end);
 	while (err == RP_OK) {
-		uint32_t next = uid < UINT32_MAX
-		    ? table_uid_from(mailbox->of.table, uid + 1, false)
-		    : 0;
+		uint32_t next =
+		    uid < UINT32_MAX ? table_uid_from(mailbox->of.table, uid + 1, false) : 0;
 		const struct dbox_found *found = at < end ? &known->found[at] : NULL;
 
 		if (next == 0 && (found == NULL || found->message.uid == 0))
@@ -172,8 +171,8 @@ static enum rp_err put_messages(
 	for (; err == RP_OK && at < end && mailbox->counters.uidnext < UINT32_MAX; at++) {
 		uint32_t before = mailbox->counters.messages_count;
 
-		err = put_found(
-		    task, picture, mailbox, &known->found[at], mailbox->counters.uidnext);
+		err =
+		    put_found(task, picture, mailbox, &known->found[at], mailbox->counters.uidnext);
 		mailbox->counters.uidnext += mailbox->counters.messages_count - before;
 	}
 	end_rows(picture, mailbox);
@@ -188,12 +187,12 @@ static enum rp_err put_keywords(
 	for (unsigned k = 0; k < table_keywords_count(table); k++) {
 		struct runs uids = RUNS_EMPTY;
 		size_t at = 0;
-		enum rp_err err = table_having_flag(
-		    task, table, NULL, CHANGE_FLAG_KEYWORD + k, true, &uids);
+		enum rp_err err =
+		    table_having_flag(task, table, NULL, CHANGE_FLAG_KEYWORD + k, true, &uids);
 
 		while (err == RP_OK && uids.count > 0 &&
 		       !change_put_flag(&picture->writer, mailbox->mailboxid, CHANGE_FLAG_KEYWORD,
-			   table_keyword_name(table, k), true, &uids, &at))
+		           table_keyword_name(table, k), true, &uids, &at))
 			err = end_record(task, picture);
 		runs_fini(&uids);
 		if (err != RP_OK)
@@ -220,7 +219,7 @@ static enum rp_err put_expunged(
 		from = more ? mailbox->there.run[i].last + 1 : from;
 	}
 	while (err == RP_OK && gone.count > 0 &&
-	       !change_put_expunged(&picture->writer, mailbox->mailboxid, &gone, &at))
+	       !change_put_expunged(&picture->writer, mailbox->mailboxid, 0, &gone, &at))
 		err = end_record(task, picture);
 	runs_fini(&gone);
 	return err;
@@ -243,8 +242,8 @@ static uint32_t uidnext_of(
 
 static enum rp_err put_all(struct task *task, struct picture *picture, struct pictured *mailbox)
 {
-	enum rp_err err = table_expunged_since(
-	    mailbox->of.table, 0, &mailbox->expunged, &mailbox->complete);
+	enum rp_err err =
+	    table_expunged_since(mailbox->of.table, 0, &mailbox->expunged, &mailbox->complete);
 
 	if (err == RP_OK)
 		err = put_messages(task, picture, mailbox);
@@ -266,7 +265,7 @@ static enum rp_err put_mailbox(
 {
 	const struct catalog_entry *entry = &node->entry;
 	struct volume *volume = picture->known->repair->volume;
-	struct pictured mailbox = { .mailboxid = entry->mailboxid };
+	struct pictured mailbox = {.mailboxid = entry->mailboxid};
 	uint32_t uidvalidity = entry->uidvalidity;
 	enum rp_err err;
 
@@ -275,8 +274,8 @@ static enum rp_err put_mailbox(
 		picture->sums.uidvalidity_last = uidvalidity;
 	}
 	PICTURE_PUT(task, picture,
-	    change_put_mailbox(&picture->writer, entry->mailboxid, uidvalidity,
-		entry->special_use, entry->name));
+	    change_put_mailbox(
+	        &picture->writer, entry->mailboxid, uidvalidity, entry->special_use, entry->name));
 	err = known_table(task, picture->known, entry->mailboxid, &mailbox.of);
 	if (err != RP_OK)
 		return err;
@@ -296,11 +295,10 @@ static enum rp_err put_rest(struct task *task, struct picture *picture)
 		if (catalog->by_name[i]->entry.subscribed)
 			PICTURE_PUT(task, picture,
 			    change_put_subscription(
-				&picture->writer, catalog->by_name[i]->entry.name, true));
+			        &picture->writer, catalog->by_name[i]->entry.name, true));
 	for (size_t i = 0; i < catalog->delivered.count; i++)
 		PICTURE_PUT(task, picture,
-		    change_put_delivery(
-			&picture->writer, delivered_at(&catalog->delivered, i)));
+		    change_put_delivery(&picture->writer, delivered_at(&catalog->delivered, i)));
 	/* The sums are the last record's: its LSN stands in the name of the file. */
 	if (!change_is_empty(&picture->writer)) {
 		enum rp_err err = end_record(task, picture);
@@ -319,10 +317,10 @@ static enum rp_err put_picture(struct task *task, struct picture *picture)
 {
 	struct volume *volume = picture->known->repair->volume;
 	const struct catalog *catalog = &volume->catalog;
-	struct record_header header = { .type = CHANGE_INIT,
-		.userid = volume->userid,
-		.epoch = volume->store->epoch,
-		.lsn = picture->last };
+	struct record_header header = {.type = CHANGE_INIT,
+	    .userid = volume->userid,
+	    .epoch = volume->store->epoch,
+	    .lsn = picture->last};
 	enum rp_err err = RP_OK;
 
 	picture->sums.uidvalidity_last = catalog->sums.uidvalidity_last;
@@ -351,7 +349,7 @@ enum rp_err picture_write(struct task *task, struct known *known)
 {
 	struct volume *volume = known->repair->volume;
 	uint64_t now = loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S;
-	struct picture picture = { .known = known };
+	struct picture picture = {.known = known};
 	uint64_t read_back = 0;
 	enum rp_err err;
 

@@ -7,7 +7,7 @@
 #include "index/volume_state.h"
 #include "io/base/num.h"
 
-enum { CACHE_VERSION = 1, CACHE_UNIT = 8 };
+enum { CACHE_VERSION = 1 };
 
 struct cache_head {
 	uint64_t emailid;
@@ -170,7 +170,7 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 {
 	struct cache_piece *pending = &cache->pending;
 	uint64_t place = (pending->from + pending->n) / CACHE_UNIT;
-	size_t n = (size_t)num_round_up(sizeof(struct cache_head) + entry.n, CACHE_UNIT);
+	size_t n = (size_t)cache_stored_bytes(entry);
 	struct cache_head head = { .emailid = emailid, .bytes = (uint32_t)entry.n };
 	uint8_t *p;
 
@@ -186,25 +186,41 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 	return (uint32_t)place;
 }
 
-/* RP_OK: *entry; RP_ERR_END: it goes on behind these bytes; RP_ERR_NOTFOUND: another's, or damage. */
-static enum rp_err read_entry(
-    const struct cache *cache, struct bytes in, uint64_t emailid, struct bytes *entry)
+enum rp_err cache_check(struct bytes in, uint64_t nonce, uint64_t *emailid, struct bytes *entry)
 {
 	struct cache_head head;
 
 	if (in.n < sizeof(head))
 		return RP_ERR_END;
 	memcpy(&head, in.p, sizeof(head));
-	if (head.emailid != emailid || head.zero != 0 || head.bytes == 0 ||
-	    head.bytes > CACHE_ENTRY_BYTES_MAX)
-		return RP_ERR_NOTFOUND;
+	if (head.zero != 0 || head.bytes == 0 || head.bytes > CACHE_ENTRY_BYTES_MAX)
+		return RP_ERR_CORRUPT;
 	if (head.bytes > in.n - sizeof(head))
 		return RP_ERR_END;
 	in = bytes_slice(in, sizeof(head), sizeof(head) + head.bytes);
-	if (XXH3_64bits_withSeed(in.p, in.n, cache->nonce) != head.xxh3)
-		return RP_ERR_NOTFOUND;
+	if (XXH3_64bits_withSeed(in.p, in.n, nonce) != head.xxh3)
+		return RP_ERR_CORRUPT;
+	*emailid = head.emailid;
 	*entry = in;
 	return RP_OK;
+}
+
+uint64_t cache_stored_bytes(struct bytes entry)
+{
+	return num_round_up(sizeof(struct cache_head) + entry.n, CACHE_UNIT);
+}
+
+/* RP_OK: *entry; RP_ERR_END: it goes on behind these bytes; RP_ERR_NOTFOUND: another's, or damage. */
+static enum rp_err read_entry(
+    const struct cache *cache, struct bytes in, uint64_t emailid, struct bytes *entry)
+{
+	uint64_t its;
+	enum rp_err err;
+
+	if (in.n >= sizeof(its) && num_get_u64(in.p) != emailid)
+		return RP_ERR_NOTFOUND;
+	err = cache_check(in, cache->nonce, &its, entry);
+	return err == RP_ERR_CORRUPT ? RP_ERR_NOTFOUND : err;
 }
 
 /* Read on from this offset, into the window. */

@@ -12,6 +12,7 @@
 #include "index/mailbox_state.h"
 
 enum {
+	CACHE_UNIT = 8,
 	CACHE_ENTRY_BYTES_MAX = 1024 * 1024, /* a larger one is made anew each time */
 	CACHE_PENDING_BYTES_MAX = 512 * 1024, /* of one mailbox in memory; beyond, entries are not kept */
 	CACHE_WRITE_BYTES = 64 * 1024, /* written when so much has gathered, or nobody uses the mailbox */
@@ -31,6 +32,12 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry);
  * next suspension. */
 RP_MUST_USE enum rp_err cache_get(struct task *task, struct cache *cache, uint32_t place,
     uint64_t emailid, struct arena *arena, struct bytes *entry);
+
+/* An entry as it lies in a file that has this nonce, and whose it is. RP_ERR_END: it goes on behind these bytes;
+ * RP_ERR_CORRUPT: none is here. */
+RP_MUST_USE enum rp_err cache_check(
+    struct bytes in, uint64_t nonce, uint64_t *emailid, struct bytes *entry);
+uint64_t cache_stored_bytes(struct bytes entry);
 
 /* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */
 void cache_write(struct mailbox *mailbox, bool all);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "index/cache.h"
 #include "index/catalog.h"
 #include "index/dbox/dbox_format.h"
 #include "index/dump_core.h"
@@ -200,6 +201,25 @@ static void say_index(struct dump *dump, struct bytes file, const struct format_
 	}
 }
 
+/* What its entries say is the business of whoever rendered them. */
+static void say_cache(struct dump *dump, struct bytes file, uint64_t nonce)
+{
+	size_t at = FORMAT_AREA_BYTES;
+
+	while (dump->err == RP_OK && at < file.n) {
+		struct bytes entry;
+		uint64_t emailid;
+
+		if (cache_check(bytes_from(file, at), nonce, &emailid, &entry) != RP_OK) {
+			at += CACHE_UNIT;
+			continue;
+		}
+		dump_say(dump, "entry at %zu: emailid %016llx bytes %zu", at,
+		    (unsigned long long)emailid, entry.n);
+		at += (size_t)cache_stored_bytes(entry);
+	}
+}
+
 enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 {
 	struct dump dump = { .fn = fn, .arg = arg };
@@ -222,5 +242,7 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 		say_dbox(&dump, file, &header);
 	else if (header.magic == FORMAT_INDEX)
 		say_index(&dump, file, &header);
+	else if (header.magic == FORMAT_CACHE)
+		say_cache(&dump, file, header.nonce);
 	return dump.err;
 }

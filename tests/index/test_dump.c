@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "index/format.h"
 #include "index/volume_files.h"
+#include "io/base/num.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/io/io_fixture.h"
@@ -14,6 +17,7 @@ struct lines {
 	unsigned records;
 	unsigned bodies;
 	unsigned mailboxes;
+	unsigned entries;
 	bool sound;
 };
 
@@ -25,6 +29,7 @@ static enum rp_err take_line(void *arg, struct bytes line)
 	lines->records += bytes_starts_with(line, BYTES_LIT("record at "));
 	lines->bodies += bytes_starts_with(line, BYTES_LIT("body at "));
 	lines->mailboxes += bytes_starts_with(line, BYTES_LIT("mailbox "));
+	lines->entries += bytes_starts_with(line, BYTES_LIT("entry at "));
 	for (size_t i = 0; i < line.n; i++)
 		cr_assert(line.p[i] >= 0x20 && line.p[i] != 0x7f);
 	return RP_OK;
@@ -85,4 +90,35 @@ IO_TASK_TEST(dump, any_file_is_dumped)
 	cr_assert_geq(lines.records, 43);
 	cr_assert_eq(lines.bodies, 41);
 	cr_assert_eq(lines.mailboxes, 8);
+}
+
+/* An entry of n bytes, as it lies in a cache file; its place behind it. */
+static size_t put_entry(uint8_t *file, size_t at, uint64_t emailid, uint32_t n, uint64_t nonce)
+{
+	memset(file + at, 0, 24 + n + 8);
+	memset(file + at + 24, 'e', n);
+	num_put_u64(file + at, emailid);
+	num_put_u32(file + at + 8, n);
+	num_put_u64(file + at + 16, XXH3_64bits_withSeed(file + at + 24, n, nonce));
+	return (at + 24 + n + 7) & ~(size_t)7;
+}
+
+Test(dump, the_entries_of_a_cache_are_dumped)
+{
+	struct format_header header = { .nonce = 7, .number = 1 };
+	static uint8_t file[8192];
+	struct lines lines = {0};
+	size_t n = FORMAT_AREA_BYTES;
+
+	format_sign(&header, FORMAT_CACHE, 1);
+	format_put_area(&header, file);
+	for (uint32_t i = 1; i <= 20; i++)
+		n = put_entry(file, n, i, i * 9, header.nonce);
+	dump_all(file, n, &lines);
+	cr_assert_eq(lines.entries, 20);
+
+	lines = (struct lines){0};
+	file[FORMAT_AREA_BYTES + 24] ^= 1; /* costs that entry alone */
+	dump_all(file, n, &lines);
+	cr_assert_eq(lines.entries, 19);
 }

@@ -115,6 +115,8 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 		return RP_ERR_NOMEM;
 	*reason = "the commit logs of the last run cannot be read";
 	err = recover_open(task, settings->shards_count, epoch, &store->recover);
+	if (err == RP_ERR_CANNOT)
+		*reason = "a commit log was written by a newer version of ringpost";
 	if (err != RP_OK)
 		goto free_store;
 	log_recovery(store);

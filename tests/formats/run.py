@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""What the server writes is what index/FORMATS.md says: read by that page alone, compared with IMAP, damaged.
+"""What the server writes is what index/FORMATS.md says: read by that page alone, compared with IMAP, damaged, kept.
 
-    tests/formats/run.py [GROUP...]         groups: stopped killed
+    tests/formats/run.py [GROUP...]         groups: stopped killed golden
 """
 import os
 import sys
@@ -10,11 +10,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
 import damage  # noqa: E402
 import dumps  # noqa: E402
+import golden  # noqa: E402
 import rp  # noqa: E402
 import stale  # noqa: E402
 import whole  # noqa: E402
 
-GROUPS = ('stopped', 'killed')
+GROUPS = ('stopped', 'killed', 'golden')
 
 
 def main():
@@ -28,6 +29,8 @@ def main():
                 damage.run(checks, ended, looked)
                 if how == 'killed':
                     stale.run(checks, ended)
+    if 'golden' in wanted:
+        golden.run(checks, looked)
     if set(wanted) >= {'stopped', 'killed'}:
         checks.run('every field that the page names has been read', looked.nothing_unused)
     checks.end()

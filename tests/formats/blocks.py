@@ -56,12 +56,14 @@ class Layout:
         self.cache = page.line_struct('`<mailboxid>.cache`', 'entry')
         self.sections = {}
         for kind, title in (('store', '`DATA/store`'), ('log', '`commit/'), ('dbox', '`<n>.dbox`'),
-                            ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`')):
+                            ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`'),
+                            ('journal', '`<first>-<last>.journal`')):
             self.sections[kind] = page.extra(title)
         self.versions = {kind: page.version(title) for kind, title in (
             ('store', '`DATA/store`'), ('log', '`commit/'), ('journal', '`<first>-<last>.journal`'),
             ('dbox', '`<n>.dbox`'), ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`'),
             ('cache', '`<mailboxid>.cache`'))}
+        self.versions['merged'] = int(page.sentence('`<first>-<last>.journal`', 'the same, but version ', ','))
 
 
 class Header:
@@ -92,7 +94,7 @@ def headers(look, path, data, kind, second):
         header = Header(layout, kind, data, at)
         if look.findings.must(header.sound, path, at, f'no sound {kind} header'):
             found.append(header)
-            look.findings.must(header.version <= layout.versions[kind], path, at, f'version {header.version}')
+            look.findings.must(header.version <= layout.versions['merged' if kind == 'journal' else kind], path, at, f'version {header.version}')
             look.findings.must(header.may_know == header.must_know == 0, path, at, 'features')
             look.findings.must(header.nonce != 0, path, at, 'nonce 0')
             look.findings.must(kind == 'store' or header.epoch <= look.epoch, path, at, f'epoch {header.epoch}')

@@ -24,14 +24,16 @@ class Journal:
 
     def __init__(self, look, path, user):
         self.path, self.records = path, []
-        first, last = re.search(r'/(\d+)-(\d*)\.journal$', path).groups()
-        self.first, self.last = int(first), int(last) if last else None
+        first, sign, last = re.search(r'/(\d+)([-+])(\d*)\.journal$', path).groups()
+        self.first, self.last, self.merged = int(first), int(last) if last else None, sign == '+'
         with open(path, 'rb') as f:
             data = f.read()
         header = self.header = one_header(look, path, data, 'journal', user)
         if header is None:
             return
         look.findings.must(header.lsn == self.first, path, 0, "the name's LSN is not the header's")
+        look.findings.must(header.version == (look.layout.versions['merged'] if self.merged else 1), path, 0, f'version {header.version}')
+        look.findings.must(not self.merged or header.extra('last') == self.last, path, 0, "the last LSN is not the header's")
         self.scan(look, data, header.nonce, user)
         lsns = [record.lsn for record in self.records]
         look.findings.must(lsns == sorted(set(lsns)), path, AREA, 'LSNs out of order')
@@ -59,6 +61,8 @@ class Journal:
 
 
 class User:
+    """One user's folder, and what the logs have of him."""
+
     def __init__(self, look, folder, user, in_log):
         self.look, self.folder, self.id, self.in_log = look, folder, user, in_log
         look.findings.must(os.path.basename(os.path.dirname(folder)) == f'{xxh3(user) & 0xffff:04x}', folder, 0, 'another slot')
@@ -80,12 +84,15 @@ class User:
     def all_records(self):
         """Those of the journals, and behind them those of the log, in order."""
         must, found = self.look.findings.must, {}
-        journals = sorted(self.journals, key=lambda journal: journal.first)
+        self.merged_up_to = max([journal.last for journal in self.journals if journal.merged], default=0)
+        journals = sorted(filter(self.counts, self.journals), key=lambda journal: journal.first)
         for journal, after in zip(journals, journals[1:] + [None]):
             for record in journal.records:
                 if after is None or record.lsn < after.first:
                     found[record.lsn] = record
         for lsn, record in self.in_log.items():
+            if lsn <= self.merged_up_to:
+                continue
             if lsn in found:
                 must(record.payload == found[lsn].payload, record.path, record.at, f'LSN {lsn} is another in the journal')
                 must((record.journal, record.journal_at) == (found[lsn].journal, found[lsn].at), record.path, record.at,
@@ -94,9 +101,14 @@ class User:
         void = max([lsn for lsn, record in found.items() if record.flags & 1], default=0)
         records = [found[lsn] for lsn in sorted(found) if lsn >= void]
         lsns = [record.lsn for record in records]
-        must(not lsns or (lsns[0] in (1, void) and lsns == list(range(lsns[0], lsns[-1] + 1))), self.folder, 0,
-             f'LSNs with a gap: {len(lsns)} from {lsns[:1]} to {lsns[-1:]}')
+        behind = [lsn for lsn in lsns if lsn > self.merged_up_to]
+        start = void if void > self.merged_up_to else self.merged_up_to + 1
+        must(behind == list(range(start, start + len(behind))), self.folder, 0, f'LSNs with a gap: {len(lsns)} from {lsns[:1]} to {lsns[-1:]}')
         return records
+
+    def counts(self, journal):
+        """A file whose LSNs all lie in the range of a merged one is void."""
+        return journal.merged and journal.last == self.merged_up_to or journal.last is None or journal.last > self.merged_up_to
 
     def read_groups(self):
         groups, parts = [], []
@@ -141,7 +153,9 @@ class User:
             if record.dbox and record.body_bytes:
                 body = self.body(record.dbox, record.dbox_at)
                 must(body is None or body.bytes == record.body_bytes, record.path, record.at, 'the body has another size')
+        gone = {record.dbox for record in self.records if record.flags == 2 and record.lsn not in self.in_log}
         for box in self.boxes:
+            must(box.header is None or box.number not in gone, box.path, 0, 'a record says that it is no more')
             self.check_box(box)
         for words in self.volume.differences():
             self.look.findings.add(self.folder, 0, words)
@@ -160,7 +174,8 @@ class User:
             message = ours[body.mailboxid].messages.get(body.uid) if body.mailboxid in ours else None
             if message is not None:
                 said = (message.row['dbox file'], message.row['dbox offset / 16'] * 16, message.row['flags'])
-                must(said == (box.number, at, body.flags), box.path, at, f'UID {body.uid}: journal {said}, flags here {body.flags}')
+                at_home = message.moved and said[:2] != (box.number, at) or said[:2] == (box.number, at)
+                must(at_home and said[2] == body.flags, box.path, at, f'UID {body.uid}: journal {said}, flags here {body.flags}')
 
     def check_gaps(self):
         """What lies in a dbox file without being a record: nothing, or what the log will put there."""
@@ -172,9 +187,9 @@ class User:
 
     def check_derived(self):
         must = self.look.findings.must
-        ids = {index.header.number: index for index in self.indexes if index.header is not None}
+        ids = {index.header.number: index for index in self.indexes if index.sound}
         for catalog in self.catalogs:
-            if catalog.header is not None and catalog.sound:
+            if catalog.header is not None and catalog.sound and catalog.header.lsn >= self.merged_up_to:
                 catalog.compare(self.look, replay(self.groups, catalog.header.lsn))
                 for entry in catalog.entries:
                     listed = [i for i in self.indexes if i.header and i.header.number == entry['mailboxid']]
@@ -182,8 +197,8 @@ class User:
                     must(not wanted or any(i.header.lsn >= wanted for i in listed), catalog.path, AREA,
                          f'mailbox {entry["mailboxid"]}: no index file of LSN {wanted}')
         for index in self.indexes:
-            if index.header is not None and index.header.number in self.volume.mailboxes:
-                index.compare(self.look, self.volume.mailboxes[index.header.number])
+            if index.sound and index.header.number in self.volume.mailboxes and index.header.lsn >= self.merged_up_to:
+                index.compare(self.look, self.volume.mailboxes[index.header.number], self.merged_up_to)
         for cache in self.caches:
             if cache.header is not None and cache.number in ids:
                 cache.compare(self.look, ids[cache.number].rows)

@@ -7,7 +7,7 @@ class Message:
     def __init__(self, row, lsn):
         self.row = row
         self.states = [(lsn, frozenset(name for bit, name in enumerate(SYSTEM) if row['flags'] >> bit & 1))]
-        self.expunged = None
+        self.expunged, self.moved = None, False
 
     @property
     def modseq(self):
@@ -58,6 +58,7 @@ class Volume:
 
     def __init__(self):
         self.mailboxes, self.subscribed, self.sums, self.deliveries = {}, set(), {}, []
+        self.kept = {}  # (mailboxid, uid): (seconds, size)
         self.lsn, self.destroyed, self.wrong = 0, False, []
 
     def apply(self, lsn, items):
@@ -72,7 +73,13 @@ class Volume:
         self.mailboxes[item['mailboxid']] = Mailbox(item, lsn)
 
     def removed(self, _lsn, item):
-        del self.mailboxes[item['mailboxid']]
+        mailbox = self.mailboxes.pop(item['mailboxid'])
+        if 'seconds since 1970' in item:
+            self.keep(item, mailbox.live().items())
+
+    def keep(self, item, messages):
+        for uid, message in messages:
+            self.kept[item['mailboxid'], uid] = (item['seconds since 1970'], message.row['size'])
 
     def renamed(self, _lsn, item):
         mailbox = self.mailboxes[item['mailboxid']]
@@ -112,17 +119,45 @@ class Volume:
     def expunged(self, lsn, item):
         mailbox = self.mailboxes[item['mailboxid']]
         mailbox.changed = lsn
-        for message in mailbox.in_runs(item['runs']):
+        gone = [(uid, m) for uid, m in mailbox.live().items() if any(first <= uid <= last for first, last in item['runs'])]
+        if 'seconds since 1970' in item:
+            self.keep(item, gone)
+        for _, message in gone:
             message.expunged = lsn
 
+    def rows_kept(self, lsn, item):
+        self.keep(item, [(uid, Message(row, lsn)) for uid, row in enumerate(item['rows'], item['first uid'])])
+
+    def brought_back(self, _lsn, item):
+        for ident, uid in list(self.kept):
+            if ident == item['mailboxid'] and any(first <= uid <= last for first, last in item['runs']):
+                del self.kept[ident, uid]
+
+    def of_kept(self, _lsn, _item):
+        """Keywords, and the name of a mailbox: for undelete."""
+
+    def lies(self, lsn, item):
+        mailbox = self.mailboxes[item['mailboxid']]
+        mailbox.changed = lsn
+        message = mailbox.messages[item['uid']]
+        message.row.update({name: item[name] for name in ('dbox file', 'dbox offset / 16')})
+        message.moved = True
+
+    def emptied(self, lsn, item):
+        for mailbox in self.mailboxes.values():
+            left = [uid for uid, m in mailbox.live().items() if m.row['dbox file'] == item['dbox file']]
+            if left:
+                self.wrong.append((lsn, f'mailbox {mailbox.id}: UID {left[0]} lies in a file that is no more'))
+
     def destroy(self, _lsn, _item):
-        self.mailboxes, self.subscribed, self.destroyed = {}, set(), True
+        self.mailboxes, self.subscribed, self.kept, self.destroyed = {}, set(), {}, True
 
     def delivered(self, _lsn, item):
         self.deliveries.append((item['low'], item['high'], item['seconds since 1970']))
 
     DO = {1: made, 2: removed, 3: renamed, 4: subscribe, 5: counters, 6: volume_sums, 7: appended, 8: flagged,
-          9: expunged, 10: destroy, 11: delivered}
+          9: expunged, 10: destroy, 11: delivered, 12: lies, 13: emptied, 14: expunged, 15: removed,
+          16: rows_kept, 17: of_kept, 18: of_kept, 19: brought_back}
 
     def differences(self):
         """Where counters are not what the rows sum up to."""

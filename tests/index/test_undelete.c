@@ -234,7 +234,8 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 	expunge(task, volume, "Old", 1, 10);
 	cr_assert_eq(volume_rename(task, volume, BYTES_LIT("Old"), BYTES_LIT("Older")), RP_OK);
 	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("Older")), RP_OK);
-	for (unsigned round = 0; round < 4; round++) {
+	/* When journals are sealed, and a merge is worth while, is a matter of when they are settled too. */
+	for (unsigned round = 0; round < 4 || (store->merges_done == 0 && round < 20); round++) {
 		cr_assert_eq(offered(task, volume, "INBOX"), MESSAGES - 4);
 		cr_assert_eq(offered(task, volume, "Older"), MESSAGES);
 		cr_assert_eq(offered(task, volume, ""), 2 * MESSAGES - 4);

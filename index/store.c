@@ -8,6 +8,7 @@
 #include "index/volume_state.h"
 #include "io/base/log.h"
 #include "io/file.h"
+#include "io/mapping.h"
 
 enum {
 	/* Volumes that are looked at before a trim gives up: thousands may wait to be settled, and it is tried again soon. */
@@ -315,13 +316,20 @@ static bool has_many_files(const struct store *store)
 	       file_open_count(store->loop) > store->settings.files_max;
 }
 
-/* A mailbox is most of an idle volume's memory, and the least of its files. */
+static bool has_many_mappings(const struct store *store)
+{
+	return store->settings.mappings_max != 0 && mapping_count() > store->settings.mappings_max;
+}
+
+/* A mailbox is most of an idle volume's memory, and the least of its files. Mappings are mailboxes' alone. */
 void store_trim(struct store *store)
 {
 	while (store->idle_bytes > store->settings.volumes_bytes_max &&
 	       (trim_mailbox(store) || trim_volume(store)))
 		continue;
 	while (has_many_files(store) && (trim_volume(store) || trim_mailbox(store)))
+		continue;
+	while (has_many_mappings(store) && trim_mailbox(store))
 		continue;
 	if (store->settings.files_max != 0)
 		commit_press(store->commit, has_many_files(store));

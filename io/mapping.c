@@ -30,6 +30,7 @@ static struct {
 	pthread_mutex_t lock;
 	uint32_t used_count; /* slots that were ever in use; the handler looks at no others */
 	uint32_t free;       /* index + 1 of the first free one among them; 0: none */
+	uint32_t count;      /* slots in use */
 	uint32_t bad_count;  /* slots in use that are bad: 0 answers mapping_is_bad() at once */
 	struct sigaction before;
 	struct mapping_slot slot[MAPPINGS_MAX];
@@ -110,6 +111,7 @@ static bool enter(uintptr_t start, size_t n)
 	if (slot != NULL) {
 		__atomic_store_n(&slot->bytes, n, __ATOMIC_RELAXED);
 		__atomic_store_n(&slot->start, start, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&registry.count, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&registry.lock);
 	return slot != NULL;
@@ -139,10 +141,16 @@ void mapping_close(void *p, size_t n)
 	__atomic_store_n(&slot->start, 0, __ATOMIC_RELEASE);
 	if (__atomic_exchange_n(&slot->bad, 0, __ATOMIC_ACQ_REL) != 0)
 		__atomic_sub_fetch(&registry.bad_count, 1, __ATOMIC_RELEASE);
+	__atomic_sub_fetch(&registry.count, 1, __ATOMIC_RELAXED);
 	slot->next_free = registry.free;
 	registry.free = (uint32_t)(slot - registry.slot) + 1;
 	pthread_mutex_unlock(&registry.lock);
 	munmap(p, n);
+}
+
+size_t mapping_count(void)
+{
+	return __atomic_load_n(&registry.count, __ATOMIC_RELAXED);
 }
 
 bool mapping_is_bad(const void *p)

@@ -20,6 +20,9 @@ RP_MUST_USE enum rp_err mapping_open(int fd, size_t n, void **out);
 /* p and n as mapping_open() had them. */
 void mapping_close(void *p, size_t n);
 
+/* How many there are, of the process. Any thread. */
+size_t mapping_count(void);
+
 /* Has a page been laid in for one that was missing? p: what mapping_open() gave. */
 bool mapping_is_bad(const void *p);
 

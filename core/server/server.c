@@ -28,6 +28,7 @@
 
 enum {
 	SERVER_LOG_RING_BYTES = 256 * 1024, /* of each shard; a burst of a few thousand lines */
+	MAPPINGS_MAX_DEFAULT = 32765, /* half of what kernels have who say nothing else */
 	SERVER_LOG_PAUSE_MS = 10, /* between two writes: who logs much wakes this thread a hundred times a second, not per line */
 };
 
@@ -169,6 +170,18 @@ static size_t files_max(const struct server *server)
 	return (size_t)limit.rlim_cur / 2 / server->count;
 }
 
+/* The kernel lets a process have so many; threads, libraries and the allocator have some, and a page that went missing splits one. */
+static size_t mappings_max(void)
+{
+	char text[32] = "";
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	size_t got = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	if (file != NULL)
+		(void)fclose(file);
+	return got > 0 ? strtoul(text, NULL, 10) / 2 : MAPPINGS_MAX_DEFAULT;
+}
+
 static void make_shards(struct server *server, const struct child_message *start)
 {
 	const struct config *config = server->config;
@@ -212,6 +225,7 @@ static void make_shards(struct server *server, const struct child_message *start
 		    .tls_ctx = tls,
 		    .charsets = &server->charsets[i],
 		    .files_max = files_max(server),
+		    .mappings_max = mappings_max(),
 		    .boss_fd = pair[1],
 		    .auth_fd = auth_fds[i],
 		    .data_fd = start->fd[CHILD_START_DATA],

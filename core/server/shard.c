@@ -185,6 +185,7 @@ static void open_store(struct task *task, void *arg)
 		.background_bytes_per_s = shard->config->background_bytes_per_s,
 		.background_share = (unsigned)shard->config->background_share,
 		.files_max = thread->settings->files_max,
+		.mappings_max = thread->settings->mappings_max,
 		.reader = &message_reader,
 		.may_recover = may_recover,
 		.changed = shard_log_changed,

@@ -16,6 +16,7 @@ struct shard_thread_settings {
 	struct tls_ctx *tls_ctx; /* NULL: none */
 	const struct charset_set *charsets; /* opened before the sandbox */
 	size_t files_max;        /* open ones, before those of idle users are closed; 0: no bound */
+	size_t mappings_max;     /* likewise, but of the process */
 	int boss_fd;             /* orders come here */
 	int auth_fd;
 	int data_fd;

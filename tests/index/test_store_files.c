@@ -1,10 +1,12 @@
+#include "index/checkpoint.h"
 #include "index/mailbox.h"
 #include "index/store.h"
+#include "io/mapping.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/io/io_fixture.h"
 
-enum { USERS = 60, FILES_MAX = 30 };
+enum { USERS = 60, FILES_MAX = 30, MAPPINGS_MAX = 2, LARGE_ROWS_MIN = 30000 };
 
 static struct store *open_store(struct task *task, uint64_t epoch)
 {
@@ -13,6 +15,7 @@ static struct store *open_store(struct task *task, uint64_t epoch)
 	    .unsettled_bytes_max = 4 * 1024 * 1024,
 	    .volumes_bytes_max = 64 * 1024 * 1024,
 	    .files_max = FILES_MAX,
+	    .mappings_max = MAPPINGS_MAX,
 	    .reader = &model_reader};
 	struct store *store;
 	const char *reason;
@@ -76,5 +79,64 @@ IO_TASK_TEST(store_files, of_users_who_wait_to_be_settled_do_not_pile_up)
 		}
 	}
 	cr_assert_leq(most, FILES_MAX + FILES_MAX / 2);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* So many messages that its index is mapped. */
+static void fill_large(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *mailbox;
+	uint32_t count = 1;
+
+	made_append(task, volume, name, 0, "Subject: x\r\n\r\nx\r\n");
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	for (; count < LARGE_ROWS_MIN; count *= 2) {
+		struct runs uids = RUNS_EMPTY;
+		struct runs copied = RUNS_EMPTY;
+		uint32_t first;
+
+		cr_assert_eq(runs_add(&uids, 1, count), RP_OK);
+		cr_assert_eq(mailbox_copy(task, mailbox, &uids, mailbox, &copied, &first), RP_OK);
+		runs_fini(&uids);
+		runs_fini(&copied);
+	}
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, count);
+	mailbox_close(mailbox);
+}
+
+IO_TASK_TEST(store_files, of_mailboxes_that_are_idle_are_not_mapped_for_ever)
+{
+	static const char *const names[] = {"INBOX", "Drafts", "Sent", "Trash", "Junk"};
+	struct store *store = open_store(task, 1);
+	struct volume *volume = open_user(task, store, 1);
+	size_t most = 0;
+	bool maps = ((struct io_fixture *)arg)->kind ==
+	            IO_FIXTURE_URING; /* the simulator has files in memory */
+	enum rp_err err;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		fill_large(task, volume, names[i]);
+	while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	cr_assert_eq(err, RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store = open_store(task, 2);
+	volume = open_user(task, store, 1);
+	for (size_t i = 0; i < 2 * sizeof(names) / sizeof(names[0]); i++) {
+		struct mailbox *mailbox;
+
+		cr_assert_eq(
+		    mailbox_open(task, volume,
+		        bytes_of_str(names[i % (sizeof(names) / sizeof(names[0]))]), &mailbox),
+		    RP_OK);
+		cr_assert_geq(mailbox_entry(mailbox)->messages_count, LARGE_ROWS_MIN);
+		if (mapping_count() > most)
+			most = mapping_count();
+		mailbox_close(mailbox);
+		cr_assert_leq(mapping_count(), MAPPINGS_MAX);
+	}
+	cr_assert_eq(most, maps ? MAPPINGS_MAX + 1 : 0);
+	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

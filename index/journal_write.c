@@ -291,6 +291,19 @@ static enum rp_err write_adjacent(struct task *task, struct journal *journal,
 	return err;
 }
 
+/* A log that is damaged, or made by somebody, may have a place before where its file begins. It costs the record. */
+static bool is_placeable(const struct journal *journal, const struct record *record)
+{
+	const struct record_place place = place_of(journal, record);
+
+	if (place.journal_offset >= FORMAT_AREA_BYTES &&
+	    place.journal_offset <= RECORD_PLACE_OFFSET_MAX)
+		return true;
+	LOG(loop_log(journal->loop), LOG_ERROR, "journal.misplaced", LOG_STR("dir", journal->dir),
+	    LOG_U64("lsn", record->header.lsn), LOG_U64("offset", place.journal_offset));
+	return false;
+}
+
 enum rp_err journal_write(struct task *task, struct journal *journal,
     const struct record *const *records, size_t count, size_t *done)
 {
@@ -299,6 +312,10 @@ enum rp_err journal_write(struct task *task, struct journal *journal,
 		enum rp_err err = RP_OK;
 
 		if (is_covered(journal, *from)) {
+			++*done;
+			continue;
+		}
+		if (journal->recovering && !is_placeable(journal, *from)) {
 			++*done;
 			continue;
 		}

@@ -173,13 +173,13 @@ Test(mail_source, a_link_back_is_told_and_not_followed)
 	char *dir = temporary();
 	char sub[256];
 
-	snprintf(sub, sizeof(sub), "%s/work", dir);
+	snprintf(sub, sizeof(sub), "%s/sub", dir);
 	cr_assert_eq(mkdir(sub, 0700), 0);
-	write_file(dir, "work/1.eml", "once\n");
-	snprintf(sub, sizeof(sub), "%s/work/loop", dir);
+	write_file(dir, "sub/1.eml", "once\n");
+	snprintf(sub, sizeof(sub), "%s/sub/loop", dir);
 	cr_assert_eq(symlink("..", sub), 0);
 	cr_assert_str_eq(strstr(walk(dir), "once"), "once\n]");
-	cr_assert_not_null(strstr(missed, "work/loop|a link back"));
+	cr_assert_not_null(strstr(missed, "sub/loop|a link back"));
 }
 
 Test(mail_source, folder_names_of_a_maildir_are_utf_7)

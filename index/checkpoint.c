@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "index/cache.h"
-#include "index/blame.h"
 #include "index/compact.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
@@ -270,13 +269,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 
 static void checkpoint_task(struct task *task, void *arg)
 {
-	struct volume *volume = arg;
-	struct store *store = volume->store;
-
-	blame_set(task, &volume->userid);
-	(void)!run(task, volume); /* it was told in the log; nobody waits for it */
-	volume_close(volume);
-	store_task_ended(store);
+	(void)!run(task, arg); /* it was told in the log; nobody waits for it */
+	volume_task_ended(arg);
 }
 
 void checkpoint_consider(struct volume *volume)
@@ -293,15 +287,10 @@ void checkpoint_consider(struct volume *volume)
 	if (volume->unwritten_bytes < volume->checkpoint_at_bytes ||
 	    loop_now_ns(store->loop) < volume->checkpoint_after_ns)
 		return;
-	volume->checkpointing = true;
-	if (store_task_start(store, "checkpoint", checkpoint_task, volume)) {
-		volume_hold(volume);
-		return;
-	}
-	/* Never held: whoever closes the volume, and comes by here, still has to let it go. */
-	volume->checkpoint_after_ns =
-	    loop_now_ns(store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;
-	volume->checkpointing = false;
+	volume->checkpointing = volume_task_start(volume, "checkpoint", checkpoint_task);
+	if (!volume->checkpointing)
+		volume->checkpoint_after_ns =
+		    loop_now_ns(store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;
 }
 
 void checkpoint_count(struct volume *volume, uint64_t bytes)

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "index/blame.h"
 #include "index/body.h"
 #include "index/breath.h"
 #include "index/compact_core.h"
@@ -472,13 +471,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 
 static void compact_task(struct task *task, void *arg)
 {
-	struct volume *volume = arg;
-	struct store *store = volume->store;
-
-	blame_set(task, &volume->userid);
-	(void)!run(task, volume); /* it was told in the log; nobody waits for it */
-	volume_close(volume);
-	store_task_ended(store);
+	(void)!run(task, arg); /* it was told in the log; nobody waits for it */
+	volume_task_ended(arg);
 }
 
 static bool is_worth_it(const struct volume *volume)
@@ -500,11 +494,7 @@ void compact_consider(struct volume *volume)
 	    volume->catalog.destroyed || store->compacts >= COMPACTS_MAX ||
 	    commit_failed(store->commit) || commit_disk_full(store->commit) || !is_worth_it(volume))
 		return;
-	volume->compact_runs = true;
-	if (store_task_start(store, "compact", compact_task, volume))
-		volume_hold(volume);
-	else
-		volume->compact_runs = false;
+	volume->compact_runs = volume_task_start(volume, "compact", compact_task);
 }
 
 enum rp_err compact_now(struct task *task, struct volume *volume)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "index/apply.h"
-#include "index/blame.h"
 #include "index/journal_merge.h"
 #include "index/keep.h"
 #include "index/kept.h"
@@ -282,13 +281,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 
 static void merge_task(struct task *task, void *arg)
 {
-	struct volume *volume = arg;
-	struct store *store = volume->store;
-
-	blame_set(task, &volume->userid);
-	(void)!run(task, volume); /* it was told in the log; nobody waits for it */
-	volume_close(volume);
-	store_task_ended(store);
+	(void)!run(task, arg); /* it was told in the log; nobody waits for it */
+	volume_task_ended(arg);
 }
 
 void merge_consider(struct volume *volume)
@@ -299,11 +293,7 @@ void merge_consider(struct volume *volume)
 	    store->merges >= MERGES_MAX || commit_failed(store->commit) ||
 	    !journal_wants_merge(volume->journal, bound_of(volume)))
 		return;
-	volume->merging = true;
-	if (store_task_start(store, "merge", merge_task, volume))
-		volume_hold(volume);
-	else
-		volume->merging = false;
+	volume->merging = volume_task_start(volume, "merge", merge_task);
 }
 
 enum rp_err merge_now(struct task *task, struct volume *volume)

@@ -236,15 +236,15 @@ enum rp_err store_recovered(struct task *task, struct store *store)
 	return RP_OK;
 }
 
-bool store_task_start(struct store *store, const char *name, task_fn *fn, void *arg)
+struct task *store_task_start(struct store *store, const char *name, task_fn *fn, void *arg)
 {
 	struct task *task;
 
 	if (store->closing || task_start(store->loop, fn, arg, &task) != RP_OK)
-		return false;
+		return NULL;
 	task_set_name(task, name);
 	store->tasks++;
-	return true;
+	return task;
 }
 
 void store_task_ended(struct store *store)

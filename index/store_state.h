@@ -42,9 +42,9 @@ struct store {
 	bool closing; /* no new background work */
 };
 
-/* Start a task of the store's own, which store_close() waits for. fn says store_task_ended() last. False: none can be
- * started now. */
-RP_MUST_USE bool store_task_start(
+/* Start a task of the store's own, which store_close() waits for. fn says store_task_ended() last. NULL: none can be
+ * started now. What belongs to one user: volume_task_start(). */
+RP_MUST_USE struct task *store_task_start(
     struct store *store, const char *name, task_fn *fn, void *arg);
 void store_task_ended(struct store *store);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "index/blame.h"
 #include "index/checkpoint.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
@@ -93,6 +94,25 @@ static void let_idle(struct volume *volume)
 	list_push_back(&store->idle_volumes, &volume->idle);
 	store->idle_bytes += volume->idle_bytes;
 	store_trim(store);
+}
+
+bool volume_task_start(struct volume *volume, const char *name, task_fn *fn)
+{
+	struct task *task = store_task_start(volume->store, name, fn, volume);
+
+	if (task == NULL)
+		return false;
+	blame_set(task, &volume->userid);
+	volume_hold(volume);
+	return true;
+}
+
+void volume_task_ended(struct volume *volume)
+{
+	struct store *store = volume->store;
+
+	volume_close(volume);
+	store_task_ended(store);
 }
 
 bool volume_is_forgettable(const struct volume *volume)

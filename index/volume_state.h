@@ -61,6 +61,11 @@ struct volume {
 /* One more user; volume_close() lets go. */
 void volume_hold(struct volume *volume);
 
+/* Start a background task of the volume's, which gets it as its argument, holds it, and says volume_task_ended() last. The
+ * task does not run before the caller waits. False: none can be started now, and nothing is held. */
+RP_MUST_USE bool volume_task_start(struct volume *volume, const char *name, task_fn *fn);
+void volume_task_ended(struct volume *volume);
+
 /* A user whose mail is taken apart and put together again. From begin to end nobody but who repairs opens him: all others get
  * RP_ERR_UNAVAILABLE. RP_ERR_BUSY: somebody uses him, or repairs him already. */
 struct volume_repair {

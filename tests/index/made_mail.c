@@ -7,24 +7,15 @@
 #include "index/checkpoint.h"
 #include "index/volume_files.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 
 const struct userid made_user = {{0x52, 0x45}};
 
 struct store *made_open_store(struct task *task, uint64_t epoch)
 {
-	struct store_settings settings = {.shards_count = 1,
-	    .commit_file_bytes = 1024 * 1024,
-	    .unsettled_bytes_max = 4 * 1024 * 1024,
-	    .volumes_bytes_max = 1024 * 1024,
-	    .reader = &model_reader};
-	struct store *store;
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
-	return store;
+	return open_recovered(task, &settings, epoch);
 }
 
 void made_append(

@@ -11,25 +11,16 @@
 #include "index/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 static struct store *open_store(struct task *task, uint64_t epoch)
 {
-	struct store_settings settings = {.shards_count = 1,
-	    .commit_file_bytes = 1024 * 1024,
-	    .unsettled_bytes_max = 4 * 1024 * 1024,
-	    .volumes_bytes_max = 1024 * 1024,
-	    .journal_file_bytes = 16 * 1024,
-	    .dbox_file_bytes = 32 * 1024,
-	    .reader = &model_reader};
-	struct store *store;
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
-	return store;
+	settings.journal_file_bytes = 16 * 1024;
+	settings.dbox_file_bytes = 32 * 1024;
+	return open_recovered(task, &settings, epoch);
 }
 
 static void say(void *arg, struct bytes line)

@@ -129,17 +129,24 @@ IO_TASK_TEST(repair_truth, what_indexes_know_outlives_a_damaged_journal)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
-IO_TASK_TEST(repair_truth, what_indexes_know_outlives_the_journals)
+static void make_and_lose_journals(struct task *task)
 {
 	struct store *store;
 	uint64_t digest;
 
-	(void)arg;
 	made_mail(task, &digest);
 	store = made_open_store(task, 2);
 	make_more(task, store);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	made_harm(task, MADE_JOURNAL, true);
+}
+
+IO_TASK_TEST(repair_truth, what_indexes_know_outlives_the_journals)
+{
+	struct store *store;
+
+	(void)arg;
+	make_and_lose_journals(task);
 	store = made_open_store(task, 3);
 	repair(task, store);
 	assert_is_all_there(task, store, 0);
@@ -170,15 +177,8 @@ static void in_a_life(task_fn *fn, uint64_t steps)
 
 static void make_and_lose(struct task *task, void *arg)
 {
-	struct store *store;
-	uint64_t digest;
-
 	(void)arg;
-	made_mail(task, &digest);
-	store = made_open_store(task, 2);
-	make_more(task, store);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	made_harm(task, MADE_JOURNAL, true);
+	make_and_lose_journals(task);
 	crash.ended = true;
 }
 

@@ -4,27 +4,19 @@
 #include "io/mapping.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 enum { USERS = 60, FILES_MAX = 30, MAPPINGS_MAX = 2, LARGE_ROWS_MIN = 30000 };
 
 static struct store *open_store(struct task *task, uint64_t epoch)
 {
-	struct store_settings settings = {.shards_count = 1,
-	    .commit_file_bytes = 1024 * 1024,
-	    .unsettled_bytes_max = 4 * 1024 * 1024,
-	    .volumes_bytes_max = 64 * 1024 * 1024,
-	    .files_max = FILES_MAX,
-	    .mappings_max = MAPPINGS_MAX,
-	    .reader = &model_reader};
-	struct store *store;
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
-	return store;
+	settings.volumes_bytes_max = 64 * 1024 * 1024;
+	settings.files_max = FILES_MAX;
+	settings.mappings_max = MAPPINGS_MAX;
+	return open_recovered(task, &settings, epoch);
 }
 
 static struct volume *open_user(struct task *task, struct store *store, unsigned user)

@@ -12,29 +12,20 @@
 #include "index/merge.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 enum { KEEP_S = 3600, MESSAGES = 120, TEXT_BYTES = 3000 };
 
 static struct store *open_store(struct task *task, uint64_t epoch, uint64_t keep_s)
 {
-	struct store_settings settings = {.shards_count = 1,
-	    .commit_file_bytes = 1024 * 1024,
-	    .unsettled_bytes_max = 4 * 1024 * 1024,
-	    .volumes_bytes_max = 1024 * 1024,
-	    .journal_file_bytes = 8 * 1024,
-	    .dbox_file_bytes = 32 * 1024,
-	    .keep_expunged_s = keep_s,
-	    .keep_trust_s = 1,
-	    .reader = &model_reader};
-	struct store *store;
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(store_open(task, &settings, epoch, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
-	return store;
+	settings.journal_file_bytes = 8 * 1024;
+	settings.dbox_file_bytes = 32 * 1024;
+	settings.keep_expunged_s = keep_s;
+	settings.keep_trust_s = 1;
+	return open_recovered(task, &settings, epoch);
 }
 
 static void text_of(unsigned i, char text[TEXT_BYTES + 1])

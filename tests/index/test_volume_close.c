@@ -2,25 +2,17 @@
 #include "index/checkpoint.h"
 #include "index/volume_state.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 static const struct userid user = { { 0x12, 0x22, 0x33 } };
 
 static struct store *open_store(struct task *task)
 {
-	struct store_settings settings = { .shards_count = 1,
-		.commit_file_bytes = 1024 * 1024,
-		.unsettled_bytes_max = 4 * 1024 * 1024,
-		.volumes_bytes_max = 64 * 1024 * 1024,
-		.reader = &model_reader };
-	struct store *store;
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(store_open(task, &settings, 1, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
-	return store;
+	settings.volumes_bytes_max = 64 * 1024 * 1024;
+	return open_recovered(task, &settings, 1);
 }
 
 static void wait_for(struct task *task, void *arg)

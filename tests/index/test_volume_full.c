@@ -3,6 +3,7 @@
 
 #include "index/dbox/dbox.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 static const struct userid user = { { 0x46 } };
@@ -72,10 +73,7 @@ static void full_task(struct task *task, void *arg)
 	uint64_t digest;
 	uint64_t reserved;
 
-	cr_assert_eq(store_open(task, &settings, 1, &store, &reason), RP_OK);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
+	store = open_recovered(task, &settings, 1);
 	cr_assert_eq(task_sleep(task, 1000000000), RP_OK); /* the reserve is made in the background */
 	reserved = reserve_bytes(task);
 	sim_set_faults(fixture->world, &faults);
@@ -148,14 +146,10 @@ static void fill_and_vanish(struct task *task, void *arg)
 	struct store *store;
 	struct volume *volume;
 	struct mailbox *inbox;
-	const char *reason;
 	uint64_t free_bytes;
 	uint64_t total_bytes;
 
-	cr_assert_eq(store_open(task, &crash_settings, 1, &store, &reason), RP_OK);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
+	store = open_recovered(task, &crash_settings, 1);
 	cr_assert_eq(task_sleep(task, 1000000000), RP_OK);
 	sim_set_faults(fixture->world, &faults);
 	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
@@ -173,14 +167,9 @@ static void read_after_crash(struct task *task, void *arg)
 	struct volume *volume;
 	struct mailbox *inbox;
 	struct dbox_body *body;
-	const char *reason;
 	const uint64_t *epoch = arg;
 
-	cr_assert_eq(store_open(task, &crash_settings, *epoch, &store, &reason), RP_OK,
-	    "epoch %llu: %s", (unsigned long long)*epoch, reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
-	cr_assert_eq(store_recover_void(task, store), RP_OK);
-	cr_assert_eq(store_recovered(task, store), RP_OK);
+	store = open_recovered(task, &crash_settings, *epoch);
 	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
 	cr_assert_eq(mailbox_entry(inbox)->messages_count, filled);

@@ -5,6 +5,7 @@
 #include "index/view_state.h"
 #include "index/volume_state.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 enum {
@@ -25,18 +26,10 @@ struct lost {
 
 static void open_lost(struct task *task, struct lost *lost, uint64_t epoch)
 {
-	struct store_settings settings = {.shards_count = 1,
-	    .commit_file_bytes = 1024 * 1024,
-	    .unsettled_bytes_max = 4 * 1024 * 1024,
-	    .volumes_bytes_max = 64 * 1024 * 1024,
-	    .reader = &model_reader};
-	const char *reason;
+	struct store_settings settings = small_store();
 
-	cr_assert_eq(
-	    store_open(task, &settings, epoch, &lost->store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, lost->store), RP_OK);
-	cr_assert_eq(store_recover_void(task, lost->store), RP_OK);
-	cr_assert_eq(store_recovered(task, lost->store), RP_OK);
+	settings.volumes_bytes_max = 64 * 1024 * 1024;
+	lost->store = open_recovered(task, &settings, epoch);
 	cr_assert_eq(volume_open(task, lost->store, &user, &lost->volume), RP_OK);
 	cr_assert_eq(mailbox_open(task, lost->volume, BYTES_LIT("INBOX"), &lost->inbox), RP_OK);
 	cr_assert_eq(mailbox_open(task, lost->volume, BYTES_LIT("Trash"), &lost->trash), RP_OK);

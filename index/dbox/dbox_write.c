@@ -104,16 +104,23 @@ enum rp_err dbox_write_settled(
 	return err;
 }
 
-enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t number)
+/* The newest file of a number: dbox_core_release(). */
+static enum rp_err use_newest(
+    struct task *task, struct dbox *dbox, uint64_t number, struct dbox_file **out)
 {
 	struct dbox_file *file =
 	    number < UINT32_MAX ? dbox_core_find(dbox, (uint32_t)number) : NULL;
 
 	if (file == NULL)
 		return RP_ERR_NOTFOUND;
-	file = dbox_core_newest(file);
+	*out = dbox_core_newest(file);
+	return dbox_core_use(task, *out);
+}
 
-	enum rp_err err = dbox_core_use(task, file);
+enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t number)
+{
+	struct dbox_file *file;
+	enum rp_err err = use_newest(task, dbox, number, &file);
 
 	if (err != RP_OK)
 		return err;
@@ -147,14 +154,8 @@ static enum rp_err write_beginning_again(struct task *task, struct file *file)
 
 enum rp_err dbox_touch(struct task *task, struct dbox *dbox, uint64_t number)
 {
-	struct dbox_file *file =
-	    number < UINT32_MAX ? dbox_core_find(dbox, (uint32_t)number) : NULL;
-
-	if (file == NULL)
-		return RP_ERR_NOTFOUND;
-	file = dbox_core_newest(file);
-
-	enum rp_err err = dbox_core_use(task, file);
+	struct dbox_file *file;
+	enum rp_err err = use_newest(task, dbox, number, &file);
 
 	if (err != RP_OK)
 		return err;

@@ -5,6 +5,7 @@
 #include "index/claim.h"
 #include "index/mailbox_state.h"
 #include "index/store_state.h"
+#include "index/sweep.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
 #include "io/file.h"
@@ -233,6 +234,7 @@ enum rp_err store_recovered(struct task *task, struct store *store)
 	store->recover = NULL;
 	if (loop_shard(store->loop) == 0)
 		(void)!store_task_start(store, "reserve", make_reserve, store);
+	sweep_start(store);
 	return RP_OK;
 }
 
@@ -268,6 +270,8 @@ enum rp_err store_close(struct task *task, struct store *store)
 	enum rp_err err;
 
 	store->closing = true;
+	if (store->sweep != NULL)
+		task_cancel(store->sweep);
 	task_shield(task);
 	while (store->tasks > 0)
 		if (task_queue_wait(task, &store->tasks_ended) != RP_OK)

@@ -39,6 +39,7 @@ struct store {
 	uint64_t compacts_done; /* dbox files that were emptied */
 	uint64_t compacts_noted; /* rows that came to refer to one meanwhile */
 	struct keep_clock keep_clock;
+	struct task *sweep; /* sweep.h; NULL: none runs */
 	bool closing; /* no new background work */
 };
 

@@ -214,11 +214,12 @@ static enum rp_err remove_stale(struct task *task, struct volume *volume)
 static enum rp_err remove_destroyed(struct task *task, struct volume *volume)
 {
 	enum rp_err err = remove_stale(task, volume);
+	uint32_t file = 0;
 
 	while (err == RP_OK && (volume->merging || volume->compact_runs)) /* they end soon */
 		err = task_sleep(task, CHECKPOINT_POLL_NS);
-	for (uint32_t i = 1; err == RP_OK && i <= dbox_last_file(volume->dbox); i++)
-		err = dbox_remove(task, volume->dbox, i);
+	while (err == RP_OK && (file = dbox_next_file(volume->dbox, file)) != 0)
+		err = dbox_remove(task, volume->dbox, file);
 	if (err == RP_OK)
 		err = journal_remove_below(task, volume->journal, volume->catalog.lsn);
 	return err;

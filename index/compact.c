@@ -425,26 +425,46 @@ static uint64_t waste_of(const struct volume *volume)
 	return most > volume->catalog.sums.bytes ? most - volume->catalog.sums.bytes : 0;
 }
 
-static enum rp_err compact(struct task *task, struct volume *volume)
+/* It stays, for repair to say what is wrong with it. */
+static enum rp_err pass(struct compact_passed *passed, uint32_t file)
 {
-	uint32_t passed = 0;
+	uint32_t *p = realloc(passed->number, (passed->count + 1) * sizeof(*p));
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	passed->number = p;
+	passed->number[passed->count++] = file;
+	return RP_OK;
+}
+
+static enum rp_err compact_files(
+    struct task *task, struct volume *volume, struct compact_passed *passed)
+{
 	uint32_t file;
 	enum rp_err err;
 
-	volume->compact_at_expiry = UINT64_MAX;
 	for (;;) {
 		err = compact_core_choose(task, volume, passed, &file);
 		if (err != RP_OK || file == 0)
-			break;
+			return err;
 		err = compact_file(task, volume, file);
 		if (err == RP_OK)
 			volume->store->compacts_done++;
-		else if (err != RP_ERR_CORRUPT)
-			break;
-		else
-			passed =
-			    file; /* a body in it cannot be read: it stays, for repair to say which */
+		else if (err == RP_ERR_CORRUPT)
+			err = pass(passed, file);
+		if (err != RP_OK)
+			return err;
 	}
+}
+
+static enum rp_err compact(struct task *task, struct volume *volume)
+{
+	struct compact_passed passed = {0};
+	enum rp_err err;
+
+	volume->compact_at_expiry = UINT64_MAX;
+	err = compact_files(task, volume, &passed);
+	free(passed.number);
 	/* Looked at again when there is a file's worth more of it, or the time of enough is over (compact_core_choose()). */
 	volume->compact_at_bytes = waste_of(volume) + dbox_file_bytes_max(volume->dbox);
 	return err;

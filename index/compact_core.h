@@ -38,8 +38,14 @@ bool compact_core_must_end(const struct volume *volume);
 /* All messages with a body in the file, added to rows. */
 RP_MUST_USE enum rp_err compact_core_scan(struct task *task, struct compact *compact);
 
-/* The sealed file with the least share that is live, if that is under a half; 0: none. Files up to `after` are left out. */
+/* Files that are left out: a body in them cannot be read. */
+struct compact_passed {
+	uint32_t *number;
+	size_t count;
+};
+
+/* The sealed file with the least share that is live, if that is under a half; 0: none. */
 RP_MUST_USE enum rp_err compact_core_choose(
-    struct task *task, struct volume *volume, uint32_t after, uint32_t *file);
+    struct task *task, struct volume *volume, const struct compact_passed *passed, uint32_t *file);
 
 #endif

@@ -129,59 +129,124 @@ enum rp_err compact_core_scan(struct task *task, struct compact *compact)
 	return err == RP_OK ? collect_kept(task, compact) : err;
 }
 
-/* How much of each file is referred to. What is shared counts twice: then it stays a little longer. */
+/* A file that can be emptied, and how much of it is referred to. What is shared counts twice: then it stays a little longer. */
+struct weighed {
+	uint64_t live;
+	uint64_t bytes;
+	uint32_t number;
+};
+
+/* By number: as many as there are, however many there have been. */
 struct weighing {
-	uint64_t *live;  /* files_count of them, by number */
-	uint64_t *bytes; /* likewise: of those that can be emptied; else 0 */
-	uint32_t files_count;
+	struct weighed *file;
+	size_t count;
+	size_t max;
+	size_t at; /* that was found last: the next body often lies beside */
 	uint64_t mailboxid;
 };
+
+/* NULL: it is none that can be emptied. */
+static struct weighed *find_weighed(struct weighing *weighing, uint32_t number)
+{
+	size_t low = 0;
+	size_t high = weighing->count;
+
+	if (weighing->at < high && weighing->file[weighing->at].number == number)
+		return &weighing->file[weighing->at];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (weighing->file[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == weighing->count || weighing->file[low].number != number)
+		return NULL;
+	weighing->at = low;
+	return &weighing->file[low];
+}
+
+static enum rp_err add_weighed(struct weighing *weighing, uint32_t number, uint64_t bytes)
+{
+	if (weighing->count == weighing->max) {
+		size_t max = 2 * weighing->max + 16;
+		struct weighed *p = realloc(weighing->file, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		weighing->file = p;
+		weighing->max = max;
+	}
+	weighing->file[weighing->count++] = (struct weighed){.number = number, .bytes = bytes};
+	return RP_OK;
+}
+
+static bool is_passed(const struct compact_passed *passed, uint32_t number)
+{
+	for (size_t i = 0; i < passed->count; i++)
+		if (passed->number[i] == number)
+			return true;
+	return false;
+}
+
+static enum rp_err list_sealed(struct task *task, struct volume *volume,
+    const struct compact_passed *passed, struct weighing *weighing)
+{
+	uint32_t number = 0;
+
+	while ((number = dbox_next_sealed(volume->dbox, number)) != 0) {
+		uint64_t bytes = 0;
+		enum rp_err err;
+
+		if (is_passed(passed, number))
+			continue;
+		err = dbox_file_bytes(task, volume->dbox, number, &bytes);
+		/* One that cannot be read is left as it is: for repair to say so. */
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM)
+			return err;
+		if (err == RP_OK && bytes > 0)
+			err = add_weighed(weighing, number, bytes);
+		if (err == RP_ERR_NOMEM)
+			return err;
+	}
+	return RP_OK;
+}
 
 static enum rp_err weigh(
     void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
 {
-	struct weighing *weighing = arg;
+	struct weighed *file = find_weighed(arg, body.file);
 
 	(void)uid;
 	(void)emailid;
-	if (body.file < weighing->files_count)
-		weighing->live[body.file] += dbox_format_record_bytes(size_bytes);
+	if (file != NULL)
+		file->live += dbox_format_record_bytes(size_bytes);
 	return RP_OK;
 }
 
-static enum rp_err lightest(struct task *task, struct volume *volume,
-    struct weighing *weighing, uint32_t after, uint32_t *file)
+static uint32_t lightest(const struct weighing *weighing)
 {
-	uint32_t number = after;
+	uint32_t number = 0;
 	double least = LIVE_SHARE_MAX;
 
-	*file = 0;
-	while ((number = dbox_next_sealed(volume->dbox, number)) != 0) {
-		uint64_t bytes = 0;
-		enum rp_err err = dbox_file_bytes(task, volume->dbox, number, &bytes);
-
-		/* One that cannot be read is left as it is: for repair to say so. */
-		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM)
-			return err;
-		if (err != RP_OK || bytes == 0 || number >= weighing->files_count)
-			continue;
-		weighing->bytes[number] = bytes;
-
-		double share = (double)weighing->live[number] / (double)bytes;
+	for (size_t i = 0; i < weighing->count; i++) {
+		const struct weighed *file = &weighing->file[i];
+		double share = (double)file->live / (double)file->bytes;
 
 		if (share >= least)
 			continue;
 		least = share;
-		*file = number;
+		number = file->number;
 	}
-	return RP_OK;
+	return number;
 }
 
 /* A body that can be brought back. */
 struct weight {
 	uint64_t seconds; /* when it was expunged */
 	uint64_t bytes;
-	uint32_t file;
+	struct weighed *file;
 };
 
 static int by_seconds(const void *a, const void *b)
@@ -207,12 +272,12 @@ static enum rp_err weigh_kept(
 		for (size_t k = 0; k < rows->count; k++) {
 			const struct change_row *row = &rows->row[k].row;
 			uint64_t bytes = dbox_format_record_bytes(row->rfc822_size_bytes);
+			struct weighed *file = find_weighed(weighing, row->body.file);
 
-			if (row->body.file >= weighing->files_count)
+			if (file == NULL)
 				continue;
-			weight[n++] =
-			    (struct weight){rows->row[k].seconds, bytes, row->body.file};
-			weighing->live[row->body.file] += bytes;
+			weight[n++] = (struct weight){rows->row[k].seconds, bytes, file};
+			file->live += bytes;
 		}
 	}
 	qsort(weight, n, sizeof(*weight), by_seconds);
@@ -222,52 +287,50 @@ static enum rp_err weigh_kept(
 }
 
 /* When what was expunged in this second is over, there is a file to be emptied. UINT64_MAX: by time alone there never is. */
-static uint64_t next_expiry(struct weighing *weighing, const struct weight *weight, size_t count)
+static uint64_t next_expiry(const struct weight *weight, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint32_t file = weight[i].file;
+		struct weighed *file = weight[i].file;
 
-		weighing->live[file] -= weight[i].bytes;
-		if ((double)weighing->live[file] < LIVE_SHARE_MAX * (double)weighing->bytes[file])
+		file->live -= weight[i].bytes;
+		if ((double)file->live < LIVE_SHARE_MAX * (double)file->bytes)
 			return weight[i].seconds;
 	}
 	return UINT64_MAX;
 }
 
 static enum rp_err choose(struct task *task, struct volume *volume, struct weighing *weighing,
-    uint32_t after, uint32_t *file)
+    const struct compact_passed *passed, uint32_t *file)
 {
 	struct weight *weight = NULL;
 	size_t count = 0;
 	struct kept kept;
-	enum rp_err err = scan(task, volume, &weighing->mailboxid, weigh, weighing);
+	enum rp_err err = list_sealed(task, volume, passed, weighing);
 
+	if (err == RP_OK)
+		err = scan(task, volume, &weighing->mailboxid, weigh, weighing);
 	if (err == RP_OK)
 		err = kept_read(task, volume, &volume->compact_pace, &kept);
 	if (err != RP_OK)
 		return err;
 	err = weigh_kept(&kept, weighing, &weight, &count);
 	kept_fini(&kept);
-	if (err == RP_OK)
-		err = lightest(task, volume, weighing, after, file);
-	if (err == RP_OK)
-		volume->compact_at_expiry = next_expiry(weighing, weight, count);
+	if (err != RP_OK)
+		return err;
+	*file = lightest(weighing);
+	volume->compact_at_expiry = next_expiry(weight, count);
 	free(weight);
-	return err;
+	return RP_OK;
 }
 
 enum rp_err compact_core_choose(
-    struct task *task, struct volume *volume, uint32_t after, uint32_t *file)
+    struct task *task, struct volume *volume, const struct compact_passed *passed, uint32_t *file)
 {
-	struct weighing weighing = {.files_count = dbox_last_file(volume->dbox) + 1};
-	enum rp_err err = RP_ERR_NOMEM;
+	struct weighing weighing = {0};
+	enum rp_err err;
 
 	*file = 0;
-	weighing.live = calloc(weighing.files_count, sizeof(*weighing.live));
-	weighing.bytes = calloc(weighing.files_count, sizeof(*weighing.bytes));
-	if (weighing.live != NULL && weighing.bytes != NULL)
-		err = choose(task, volume, &weighing, after, file);
-	free(weighing.live);
-	free(weighing.bytes);
+	err = choose(task, volume, &weighing, passed, file);
+	free(weighing.file);
 	return err;
 }

@@ -79,9 +79,10 @@ static enum rp_err take_names(struct catalog *names, struct bytes text)
 static enum rp_err scan_all(struct task *task, struct known *known, struct catalog *names)
 {
 	struct dbox *dbox = known->repair->volume->dbox;
+	uint32_t file = UINT32_MAX;
 	enum rp_err err = RP_OK;
 
-	for (uint32_t file = dbox_last_file(dbox); err == RP_OK && file > 0; file--) {
+	while (err == RP_OK && (file = dbox_file_before(dbox, file)) != 0) {
 		struct dbox_scan_report report = { 0 };
 		struct arena arena;
 		struct bytes text = { 0 };

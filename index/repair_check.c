@@ -183,9 +183,10 @@ static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_
 static enum rp_err check_bodies(struct task *task, struct repair *repair)
 {
 	struct dbox *dbox = repair->volume->dbox;
+	uint32_t file = 0;
 	enum rp_err err = RP_OK;
 
-	for (uint32_t file = 1; err == RP_OK && file <= dbox_last_file(dbox); file++) {
+	while (err == RP_OK && (file = dbox_next_file(dbox, file)) != 0) {
 		struct dbox_scan_report found = { 0 };
 		uint64_t before = repair->report->bodies_damaged;
 		struct arena arena;

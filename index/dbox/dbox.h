@@ -102,6 +102,9 @@ void dbox_body_close(struct dbox_body *body);
  * (a destroyed user's next life: see RECORD_DROPS_DBOX); a file that is void is removed, open bodies live on (RP_ERR_BUSY: a stream is
  * writing to it). */
 uint32_t dbox_last_file(const struct dbox *dbox);
+/* The first file behind this one that is there, the last before it; 0: none. */
+uint32_t dbox_next_file(const struct dbox *dbox, uint32_t after);
+uint32_t dbox_file_before(const struct dbox *dbox, uint32_t number);
 /* The first file behind this one that is there and takes nothing more; 0: none. Its bytes. To have it never take anything
  * again (RP_ERR_BUSY: a stream is writing to it). */
 uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after);

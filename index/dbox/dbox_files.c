@@ -237,6 +237,20 @@ size_t dbox_files_count(const struct dbox *dbox)
 	return dbox->files_count;
 }
 
+uint32_t dbox_next_file(const struct dbox *dbox, uint32_t after)
+{
+	size_t i = lower(dbox, after + 1);
+
+	return i < dbox->files_count ? dbox->files[i]->number : 0;
+}
+
+uint32_t dbox_file_before(const struct dbox *dbox, uint32_t number)
+{
+	size_t i = lower(dbox, number);
+
+	return i > 0 ? dbox->files[i - 1]->number : 0;
+}
+
 uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after)
 {
 	for (size_t i = lower(dbox, after + 1); i < dbox->files_count; i++) {

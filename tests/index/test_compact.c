@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/checkpoint.h"
+#include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
 #include "index/repair.h"
@@ -179,6 +180,98 @@ IO_TASK_TEST(compact, keeps_the_bodies_flat)
 	mailbox_close(mailbox);
 	cr_assert_gt(store->compacts_done, 10);
 	cr_assert_lt(most, 20 * 32 * 1024, "%lu", (unsigned long)most);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* So many files' worth; of each the first messages stay, of one fewer than of the others. */
+enum { FILES = 12, IN_FILE = 7, STAY = 2, ODD = 5 };
+
+static void make_waste(struct task *task, struct volume *volume)
+{
+	struct mailbox *mailbox;
+
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	for (unsigned i = 0; i < FILES * IN_FILE; i++) {
+		bool odd = i / IN_FILE + 1 == ODD;
+
+		append(task, volume, i + 1, i % IN_FILE < (odd ? 1 : STAY) ? 0 : MAIL_DELETED);
+	}
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+	cr_assert_eq(commit_wait(task, volume->store->commit, volume->position), RP_OK);
+	cr_assert_eq(settle_flush(task, volume->store->commit, &volume->settle), RP_OK);
+	wait_for(task, &volume->checkpointing); /* which would begin one */
+	compact_let_go(volume);
+}
+
+/* All that lies behind its header. */
+static void harm_file(struct task *task, const struct volume *volume, unsigned number)
+{
+	char path[VOLUME_PATH_BYTES];
+	uint8_t bytes[8192];
+	struct file *file;
+
+	memset(bytes, 0x55, sizeof(bytes));
+	volume_path(volume, path, "%u.dbox", number);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, bytes, sizeof(bytes), 4096, false), RP_OK);
+	file_close(file);
+}
+
+/* One that cannot be emptied does not keep those before it. */
+IO_TASK_TEST(compact, passes_a_file_that_is_damaged_and_no_other)
+{
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	make_waste(task, volume);
+	cr_assert_gt(dbox_files_count(volume->dbox), FILES - 2);
+	harm_file(task, volume, ODD);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_gt(store->compacts_done, FILES / 2);
+	cr_assert_eq(dbox_next_sealed(volume->dbox, 0), ODD);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* The most that the process has ever had mapped. */
+static uint64_t mapped_peak_kib(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long kib = 0;
+	char line[256];
+
+	cr_assert_not_null(file);
+	while (kib == 0 && fgets(line, sizeof(line), file) != NULL)
+		(void)!sscanf(line, "VmPeak: %llu", &kib);
+	fclose(file);
+	cr_assert_gt(kib, 0);
+	return kib;
+}
+
+/* After years of use, when numbers are high: work and memory are for the files that there are. */
+IO_TASK_TEST(compact, does_not_care_how_many_files_there_have_been)
+{
+	enum { NUMBER = 400 * 1000 * 1000, PEAK_MORE_KIB_MAX = 256 * 1024 };
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+	uint64_t peak_kib;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	dbox_number_from(volume->dbox, NUMBER);
+	make_waste(task, volume);
+	peak_kib = mapped_peak_kib();
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_gt(store->compacts_done, FILES / 2);
+	cr_assert_lt(mapped_peak_kib() - peak_kib, PEAK_MORE_KIB_MAX);
+	cr_assert_eq(volume_destroy(task, volume), RP_OK);
+	checkpoint(task, volume);
+	cr_assert_eq(dbox_files_count(volume->dbox), 0);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -466,7 +466,8 @@ static enum rp_err compact(struct task *task, struct volume *volume)
 	err = compact_files(task, volume, &passed);
 	free(passed.number);
 	/* Looked at again when there is a file's worth more of it, or the time of enough is over (compact_core_choose()). */
-	volume->compact_at_bytes = waste_of(volume) + dbox_file_bytes_max(volume->dbox);
+	if (!pace_cut_short(err))
+		volume->compact_at_bytes = waste_of(volume) + dbox_file_bytes_max(volume->dbox);
 	return err;
 }
 

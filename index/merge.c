@@ -255,7 +255,8 @@ static enum rp_err merge(struct task *task, struct volume *volume)
 	pace_begin(&merging.pace, volume->store);
 	err = merge_files(task, &merging);
 	/* Next time when as much has come again: what is read each time is paid for by what was written. */
-	volume->merge_at_bytes = 2 * bytes;
+	if (!pace_cut_short(err))
+		volume->merge_at_bytes = 2 * bytes;
 	if (err == RP_OK) {
 		volume->merge_at_bytes = 0;
 		volume->store->merges_done++;

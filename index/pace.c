@@ -46,3 +46,8 @@ enum rp_err pace_spend(struct task *task, struct store *store, struct pace *pace
 	pace->from_ns = loop_now_ns(store->loop);
 	return err;
 }
+
+bool pace_cut_short(enum rp_err err)
+{
+	return err == RP_ERR_NOSPACE || err == RP_ERR_NOMEM || err == RP_ERR_CANCELED;
+}

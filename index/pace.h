@@ -21,4 +21,7 @@ void pace_begin(struct pace *pace, const struct store *store);
 RP_MUST_USE enum rp_err pace_spend(
     struct task *task, struct store *store, struct pace *pace, uint64_t bytes);
 
+/* Did it end for a reason that may be over when it is tried again, with nothing new to do? */
+bool pace_cut_short(enum rp_err err);
+
 #endif

@@ -275,3 +275,43 @@ IO_TASK_TEST(compact, does_not_care_how_many_files_there_have_been)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+static void full_task(struct task *task, void *arg)
+{
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = {0};
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	make_waste(task, volume);
+	faults.disk_bytes_max = UINT64_C(1) << 30;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
+	faults.disk_bytes_max = total_bytes - free_bytes;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(compact_now(task, volume), RP_ERR_NOSPACE);
+
+	faults.disk_bytes_max = 0;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
+	compact_consider(volume);
+	cr_assert(volume->compact_runs);
+	wait_for(task, &volume->compact_runs);
+	cr_assert_gt(store->compacts_done, FILES / 2);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static void full_body(struct io_fixture *fixture)
+{
+	io_fixture_run(fixture, full_task, fixture);
+	io_fixture_settle(fixture);
+}
+
+Test(compact, is_tried_again_when_the_disk_has_room)
+{
+	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
+}

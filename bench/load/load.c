@@ -27,6 +27,7 @@ static const struct {
     {"names", work_names},
     {"lmtp", work_lmtp},
     {"many", work_many, true},
+    {"flat", work_flat, true},
 };
 
 enum {
@@ -52,15 +53,20 @@ static void usage(void)
 	                "--user U --password-file F\n"
 	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
 	                "[--connections N] [--seconds S]\n"
-	                "           [--fill N] [--commit TEXT] [--json] [probe] [idle] [noop] "
-	                "[select] [fetch-flags] [large] [names] [lmtp] [many]\n"
+	                "           [--fill N] [--data DIR] [--rounds N] [--keep N] [--commit "
+	                "TEXT] [--json] [probe] [idle] [noop] "
+	                "[select] [fetch-flags] [large] [names] [lmtp] [many] [flat]\n"
 	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
 	                "memory are its and its children's\n"
 	                "--mailbox      the large one, INBOX by default\n"
 	                "--fill         first APPEND so many small messages to it\n"
 	                "--users        PREFIX0 to PREFIX(COUNT-1), all with the same password: "
 	                "who gets mail and who idles;\n"
-	                "               load:64 by default\n");
+	                "               load:64 by default\n"
+	                "--data         flat: the server's folder\n"
+	                "--rounds       flat: messages delivered and expunged, 1000000 by default\n"
+	                "--keep         flat: messages that each mailbox has all the time, 1000 by "
+	                "default\n");
 	exit(2);
 }
 
@@ -109,7 +115,9 @@ static void parse_options(int argc, char **argv, struct work *work)
 	    {"server-pid", required_argument, NULL, 'P'}, {"mailbox", required_argument, NULL, 'm'},
 	    {"users", required_argument, NULL, 'U'}, {"connections", required_argument, NULL, 'n'},
 	    {"seconds", required_argument, NULL, 'S'}, {"commit", required_argument, NULL, 'c'},
-	    {"fill", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'}, {0}};
+	    {"fill", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
+	    {"data", required_argument, NULL, 'd'}, {"rounds", required_argument, NULL, 'r'},
+	    {"keep", required_argument, NULL, 'k'}, {0}};
 	const char *password_file = NULL;
 	int option;
 
@@ -151,6 +159,15 @@ static void parse_options(int argc, char **argv, struct work *work)
 		case 'c':
 			work->report.commit = optarg;
 			break;
+		case 'd':
+			work->data = optarg;
+			break;
+		case 'r':
+			work->messages_count = number_of(optarg, 1000000000);
+			break;
+		case 'k':
+			work->kept_count = number_of(optarg, 100000);
+			break;
 		case 'j':
 			work->report.json = true;
 			break;
@@ -181,6 +198,8 @@ int main(int argc, char **argv)
 	    .users_count = 64,
 	    .connections = 1000,
 	    .seconds = 3,
+	    .messages_count = 1000000,
+	    .kept_count = 1000,
 	    .report.commit = "",
 	};
 	bool wanted[WORKS_COUNT] = {false};
@@ -202,5 +221,5 @@ int main(int argc, char **argv)
 		works[i].run(&work);
 	}
 	report_print(&work.report);
-	return 0;
+	return work.failed;
 }

@@ -105,3 +105,23 @@ size_t procs_descriptors(const struct procs *procs)
 	}
 	return count;
 }
+
+size_t procs_mappings(const struct procs *procs)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < procs->count; i++) {
+		char path[64];
+		int c;
+
+		snprintf(path, sizeof(path), "/proc/%d/maps", (int)procs->pid[i]);
+		FILE *file = fopen(path, "re");
+
+		if (file == NULL)
+			die("%s cannot be read: run this as root or as the server's user", path);
+		while ((c = getc_unlocked(file)) != EOF)
+			count += c == '\n';
+		fclose(file);
+	}
+	return count;
+}

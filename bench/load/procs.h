@@ -28,4 +28,7 @@ uint64_t procs_written_bytes(const struct procs *procs);
 /* Their open files. */
 size_t procs_descriptors(const struct procs *procs);
 
+/* Their mappings: lines of /proc/PID/maps. */
+size_t procs_mappings(const struct procs *procs);
+
 #endif

@@ -18,6 +18,10 @@ struct work {
 	unsigned users_count;
 	unsigned connections; /* idle ones */
 	unsigned fill_count;  /* messages to put in the large mailbox first; 0: none */
+	const char *data;     /* the server's folder; NULL: not given */
+	unsigned messages_count; /* that go through mailboxes */
+	unsigned kept_count;     /* that are in each of these all the time */
+	bool failed;             /* a figure is over what it may be */
 	double seconds;       /* how long one measurement lasts at least */
 	char password[256];
 	struct procs procs;
@@ -47,6 +51,8 @@ void work_names(struct work *work);
 void work_lmtp(struct work *work);
 /* Mail for each of many users, and what settling costs. Only by name. */
 void work_many(struct work *work);
+/* What grows while mail goes through mailboxes of one size. Only by name. */
+void work_flat(struct work *work);
 /* Memory of idle IMAPS connections. */
 void work_idle(struct work *work);
 

@@ -89,6 +89,11 @@ bool kept_wants(struct kept *kept);
 RP_MUST_USE enum rp_err kept_take(struct kept *kept, struct bytes payload);
 RP_MUST_USE enum rp_err kept_end(struct kept *kept);
 
+/* Where a journal is damaged: is this one kept, and no record tells how it was? Such rows, by UID; then kept_end() once more. */
+bool kept_lacks(const struct kept *kept, uint64_t mailboxid, uint32_t uid);
+RP_MUST_USE enum rp_err kept_add(
+    struct kept *kept, uint64_t mailboxid, const struct change_row *row);
+
 /* Put what has room. RP_ERR_LIMIT: not all has; go on in the next record. */
 RP_MUST_USE enum rp_err kept_write(struct kept *kept, struct change_writer *writer);
 

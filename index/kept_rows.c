@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "index/kept_core.h"
+#include "io/base/assert.h"
 
 static enum rp_err reserve_row(struct kept_rows *rows)
 {
@@ -36,29 +37,55 @@ static size_t row_lower(const struct kept_rows *rows, uint32_t uid)
 	return low;
 }
 
+static enum rp_err take_row(struct kept *kept, const struct kept_mailbox *mailbox,
+    struct kept_rows *to, const struct change_row *row)
+{
+	uint64_t seconds = kept_core_seconds(kept, mailbox, row->uid);
+	enum rp_err err;
+
+	if (seconds == 0)
+		return RP_OK;
+	/* UIDs only ascend, and a merge writes them in order: what does not is not ours. */
+	if (to->count > 0 && to->row[to->count - 1].row.uid >= row->uid)
+		return RP_OK;
+	if (kept->rows_count == KEPT_ROWS_MAX)
+		return RP_ERR_LIMIT;
+	err = reserve_row(to);
+	if (err != RP_OK)
+		return err;
+	to->row[to->count++] = (struct kept_row){.row = *row, .seconds = seconds};
+	kept->rows_count++;
+	return RP_OK;
+}
+
 static enum rp_err take_rows(struct kept *kept, struct kept_mailbox *mailbox, struct kept_rows *to,
     const struct change_item *item)
 {
 	struct change_rows rest = item->rows;
+	enum rp_err err = RP_OK;
 
-	while (change_rows_next(&rest)) {
-		uint64_t seconds = kept_core_seconds(kept, mailbox, rest.row.uid);
-		enum rp_err err;
+	while (err == RP_OK && change_rows_next(&rest))
+		err = take_row(kept, mailbox, to, &rest.row);
+	return err;
+}
 
-		if (seconds == 0)
-			continue;
-		/* UIDs only ascend, and a merge writes them in order: what does not is not ours. */
-		if (to->count > 0 && to->row[to->count - 1].row.uid >= rest.row.uid)
-			continue;
-		if (kept->rows_count == KEPT_ROWS_MAX)
-			return RP_ERR_LIMIT;
-		err = reserve_row(to);
-		if (err != RP_OK)
-			return err;
-		to->row[to->count++] = (struct kept_row){.row = rest.row, .seconds = seconds};
-		kept->rows_count++;
-	}
-	return RP_OK;
+bool kept_lacks(const struct kept *kept, uint64_t mailboxid, uint32_t uid)
+{
+	const struct kept_mailbox *mailbox = kept_core_mailbox(kept, mailboxid);
+	size_t at;
+
+	if (mailbox == NULL || kept_core_seconds(kept, mailbox, uid) == 0)
+		return false;
+	at = row_lower(&mailbox->rows, uid);
+	return at == mailbox->rows.count || mailbox->rows.row[at].row.uid != uid;
+}
+
+enum rp_err kept_add(struct kept *kept, uint64_t mailboxid, const struct change_row *row)
+{
+	struct kept_mailbox *mailbox = kept_core_mailbox(kept, mailboxid);
+
+	RP_ASSERT(mailbox != NULL);
+	return take_row(kept, mailbox, &mailbox->told, row);
 }
 
 /* The keyword's index in this mailbox; made. RP_ERR_NOMEM. */

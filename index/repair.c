@@ -148,6 +148,8 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	if (err == RP_OK)
 		err = bodies_gather(task, &known);
 	if (err == RP_OK)
+		err = known_keep(task, &known);
+	if (err == RP_OK)
 		err = picture_write(task, &known);
 	if (err == RP_OK)
 		repair_say(repair, "what is known is written anew");

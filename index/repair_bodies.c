@@ -315,6 +315,5 @@ enum rp_err bodies_row(struct task *task, struct known *known, const struct dbox
 		.savedate_s = (uint32_t)(loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S),
 		.body = found->ref,
 		.emailid = found->message.emailid };
-	known->recovered++;
 	return sent_of(task, volume, found, &row->sent);
 }

@@ -4,12 +4,14 @@
  *   repair_look_derived  is each catalog, index, cache sound?                                  (repair_derived.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
+ *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
  */
 #ifndef RP_INDEX_REPAIR_CORE_H
 #define RP_INDEX_REPAIR_CORE_H
 
 #include "index/dbox/dbox_scan.h"
+#include "index/kept.h"
 #include "index/repair.h"
 #include "index/table.h"
 #include "index/volume_state.h"
@@ -64,6 +66,7 @@ struct known {
 	size_t found_count;
 	size_t found_max;
 	uint64_t recovered; /* messages that only their bodies told of */
+	struct kept kept;   /* what was expunged and can be brought back */
 };
 
 void known_init(struct known *known, struct repair *repair);
@@ -108,6 +111,9 @@ bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
 /* Its row, with the UID that it is to have. */
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);
+
+/* What records tell to be kept; all bodies are found. */
+RP_MUST_USE enum rp_err known_keep(struct task *task, struct known *known);
 
 /* Write all that is known into a journal that makes all others void once it has its name; till then nothing is changed. */
 RP_MUST_USE enum rp_err picture_write(struct task *task, struct known *known);

@@ -20,6 +20,7 @@ enum { RECOVERED_NAME_BYTES = 40 };
 void known_init(struct known *known, struct repair *repair)
 {
 	*known = (struct known){ .repair = repair, .no_records = true, .no_catalog = true };
+	kept_init(&known->kept, UINT64_MAX);
 }
 
 void known_fini(struct known *known)
@@ -27,6 +28,7 @@ void known_fini(struct known *known)
 	free(known->gone);
 	free(known->told);
 	free(known->found);
+	kept_fini(&known->kept);
 }
 
 static enum rp_err push(uint64_t **list, size_t *count, size_t *max, uint64_t value)
@@ -122,6 +124,7 @@ static enum rp_err note_item(struct known *known, const struct change_item *item
 	case CHANGE_ITEM_GONE:
 		return push(&known->gone, &known->gone_count, &known->gone_max, item->mailboxid);
 	case CHANGE_ITEM_ROWS:
+	case CHANGE_ITEM_KEPT:
 		return note_rows(known, item);
 	case CHANGE_ITEM_BODY:
 		known->last_body = num_max(known->last_body, known_place(item->body));

@@ -1,6 +1,6 @@
 /* All that is known of a user as a journal: picture_write() of repair_core.h.
  *
- *   what is known -> journal.tmp: mailboxes, messages, who is no more, subscriptions, sums
+ *   what is known -> journal.tmp: mailboxes, messages, who is no more, what is kept, subscriptions, sums
  *     -> synced, named 1+<last>.journal: in this moment all other journals, catalogs and indexes are void, and so is every
  *        record that a commit log still has
  *
@@ -135,6 +135,7 @@ static enum rp_err put_found(struct task *task, struct picture *picture, struct 
 	        picture->known, found, &mailbox->of, &mailbox->expunged, mailbox->complete) ||
 	    runs_has(&mailbox->there, uid))
 		return RP_OK;
+	picture->known->recovered++;
 	err = bodies_row(task, picture->known, found, uid, &row);
 	return err == RP_OK ? put_row(task, picture, mailbox, &row) : err;
 }
@@ -287,10 +288,23 @@ static enum rp_err put_mailbox(
 	return err;
 }
 
+static enum rp_err put_kept(struct task *task, struct picture *picture)
+{
+	enum rp_err err;
+
+	while ((err = kept_write(&picture->known->kept, &picture->writer)) == RP_ERR_LIMIT)
+		if ((err = end_record(task, picture)) != RP_OK)
+			return err;
+	return err;
+}
+
 static enum rp_err put_rest(struct task *task, struct picture *picture)
 {
 	const struct catalog *catalog = &picture->known->repair->volume->catalog;
+	enum rp_err err = put_kept(task, picture);
 
+	if (err != RP_OK)
+		return err;
 	for (size_t i = 0; i < catalog->count; i++)
 		if (catalog->by_name[i]->entry.subscribed)
 			PICTURE_PUT(task, picture,
@@ -301,8 +315,7 @@ static enum rp_err put_rest(struct task *task, struct picture *picture)
 		    change_put_delivery(&picture->writer, delivered_at(&catalog->delivered, i)));
 	/* The sums are the last record's: its LSN stands in the name of the file. */
 	if (!change_is_empty(&picture->writer)) {
-		enum rp_err err = end_record(task, picture);
-
+		err = end_record(task, picture);
 		if (err != RP_OK)
 			return err;
 	}

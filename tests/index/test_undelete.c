@@ -7,9 +7,11 @@
 
 #include "index/checkpoint.h"
 #include "index/compact.h"
+#include "index/journal_core.h"
 #include "index/keep.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
+#include "index/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
@@ -331,6 +333,100 @@ IO_TASK_TEST(undelete, is_one_at_a_time)
 	undelete_end(undelete);
 	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
 	undelete_end(undelete);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- journals that are damaged ---- */
+
+static void repair(struct task *task, struct store *store)
+{
+	struct repair_report report;
+	enum rp_err err;
+
+	/* What runs by itself uses him too. */
+	while ((err = repair_rebuild(task, store, &made_user, NULL, NULL, &report)) == RP_ERR_BUSY)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	cr_assert_eq(err, RP_OK);
+	cr_assert(!repair_found_damage(&report));
+}
+
+/* The record with this LSN is none any more. */
+static void lose_record(struct task *task, struct volume *volume, uint64_t lsn)
+{
+	struct journal_walk walk;
+	struct record record;
+	const struct journal *journal = volume->journal;
+	char path[JOURNAL_CORE_PATH_BYTES];
+	struct file *file;
+	size_t at = journal->files_count;
+	uint64_t offset = 0;
+
+	while (at > 0 && journal->files[at - 1].first > lsn)
+		at--;
+	cr_assert_gt(at, 0);
+	journal_core_path_of(journal, &journal->files[at - 1], path);
+	cr_assert_eq(
+	    journal_core_walk_begin(task, &walk, journal, journal->files[at - 1].first), RP_OK);
+	while (journal_core_walk_next(task, &walk, &record) == RP_OK && record.header.lsn != lsn)
+		offset = walk.at;
+	cr_assert_eq(record.header.lsn, lsn);
+	journal_core_walk_end(&walk);
+	cr_assert_gt(offset, 0);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, "damage", 6, offset, false), RP_OK);
+	file_close(file);
+}
+
+IO_TASK_TEST(undelete, outlives_a_repair_of_damaged_journals)
+{
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct mailbox *mailbox;
+	char text[TEXT_BYTES + 1];
+	uint64_t row_lost;
+	uint64_t lost;
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
+	fill(task, volume, "INBOX", 0);
+	row_lost = volume->catalog.lsn + 1;
+	text_of(500, text);
+	made_append(task, volume, "INBOX", MAIL_SEEN, text);
+	fill(task, volume, "Old", 1000);
+	mailbox = open_box(task, volume, "INBOX");
+	flag(task, mailbox, 5, 5, MAIL_FLAGGED, "$word");
+	mailbox_close(mailbox);
+	expunge(task, volume, "INBOX", 5, 14);
+	expunge(task, volume, "INBOX", MESSAGES + 1, MESSAGES + 1);
+	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("Old")), RP_OK);
+	lost = volume->catalog.lsn + 1;
+	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("lost"), true), RP_OK);
+	made_append(task, volume, "INBOX", 0, "Subject: behind it\r\n\r\n");
+	cr_assert_eq(offered(task, volume, ""), MESSAGES + 11);
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	lose_record(task, volume, row_lost);
+	lose_record(task, volume, lost);
+	volume_close(volume);
+	for (unsigned again = 0; again < 2; again++) {
+		repair(task, store);
+		volume = open_user(task, store);
+		cr_assert_null(volume_find(volume, BYTES_LIT("Old")));
+		cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, MESSAGES - 9);
+		cr_assert_eq(offered(task, volume, "INBOX"), 11);
+		cr_assert_eq(offered(task, volume, "Old"), MESSAGES);
+		volume_close(volume);
+	}
+	volume = open_user(task, store);
+	cr_assert_eq(bring_back(task, volume, "", ""), MESSAGES + 11);
+	cr_assert_eq(offered(task, volume, ""), 0);
+	mailbox = open_box(task, volume, "INBOX");
+	cr_assert_eq(message_of(task, mailbox, MESSAGES + 3).flags & MAIL_FLAGGED, MAIL_FLAGGED);
+	cr_assert_eq(mailbox_keywords_count(mailbox), 1);
+	for (unsigned i = 0; i < 10; i++)
+		body_is(task, mailbox, MESSAGES + 3 + i, 4 + i);
+	body_is(task, mailbox, MESSAGES + 13, 500);
+	mailbox_close(mailbox);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -1,0 +1,52 @@
+/* What was expunged, and is kept for undelete, where the journal is damaged: known_keep() of repair_core.h.
+ *
+ * When a message was expunged a record alone tells; where that is lost the message is not kept. How it was its own record tells, and
+ * where that one is lost its body: with the flags that it then had.
+ */
+#include "index/kept_read.h"
+#include "index/repair_core.h"
+
+/* The name of a mailbox that is no more stands with what is kept of it. Of its end the record may be lost. */
+static void note_gone(struct known *known)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
+
+	for (size_t i = 0; i < known->kept.mailboxes_count; i++)
+		if (catalog_by_id(catalog, known->kept.mailbox[i].mailboxid) == NULL)
+			known->kept.mailbox[i].gone = true;
+}
+
+/* Of two copies (a file was about to be emptied) the first is taken. */
+static enum rp_err take_bodies(struct task *task, struct known *known)
+{
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < known->found_count; i++) {
+		const struct dbox_found *found = &known->found[i];
+		uint64_t mailboxid = found->message.mailboxid;
+		struct change_row row;
+
+		if (!found->sound || found->message.uid == 0 ||
+		    !kept_lacks(&known->kept, mailboxid, found->message.uid))
+			continue;
+		err = bodies_row(task, known, found, found->message.uid, &row);
+		if (err == RP_OK)
+			err = kept_add(&known->kept, mailboxid, &row);
+	}
+	return err == RP_OK ? kept_end(&known->kept) : err;
+}
+
+enum rp_err known_keep(struct task *task, struct known *known)
+{
+	enum rp_err err = kept_read(task, known->repair->volume, NULL, &known->kept);
+
+	if (err == RP_OK) {
+		note_gone(known);
+		err = take_bodies(task, known);
+	}
+	if (err != RP_ERR_LIMIT)
+		return err;
+	repair_say(known->repair, "more is kept for undelete than can be: nothing of it is");
+	kept_fini(&known->kept);
+	return RP_OK;
+}

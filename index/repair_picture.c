@@ -5,8 +5,8 @@
  *        record that a commit log still has
  *
  * Its LSNs are above any that was ever given out: those that nothing knows any more too, for an LSN never grows faster than the
- * clock does here. So each message has a new MODSEQ, and each UID that has no message is told as expunged: who asks what changed
- * since is told of all, and never of too little.
+ * clock does here, and they are a million above what is known, as the clock may have been set back. So each message has a new MODSEQ,
+ * and each UID that has no message is told as expunged: who asks what changed since is told of all, and never of too little.
  */
 #include <stdlib.h>
 
@@ -20,6 +20,7 @@
 enum {
 	LSN_SHIFT = 20, /* more changes of one user than a million a second there never are */
 	RECORDS_MAX = 1 << LSN_SHIFT,
+	LOST_MAX = 1 << LSN_SHIFT, /* records of which nothing knows, when the clock was set back */
 };
 
 struct picture {
@@ -366,7 +367,13 @@ enum rp_err picture_write(struct task *task, struct known *known)
 	uint64_t read_back = 0;
 	enum rp_err err;
 
-	picture.lsn = num_max(known->lsn, now << LSN_SHIFT) + 1;
+	/* MODSEQs have 63 bits: no record has such a number, but somebody's file may be named so. */
+	if (known->lsn > INT64_MAX - LOST_MAX - RECORDS_MAX - 1) {
+		repair_say(known->repair, "a file has a name with LSN %llu, which was never given out",
+		    (unsigned long long)known->lsn);
+		return RP_ERR_LIMIT;
+	}
+	picture.lsn = num_max(known->lsn + LOST_MAX, now << LSN_SHIFT) + 1;
 	picture.last = picture.lsn + RECORDS_MAX;
 	picture.payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
 	if (picture.payload == NULL)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "index/checkpoint.h"
+#include "index/format.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
 #include "index/volume_files.h"
@@ -269,4 +270,92 @@ Test(repair_truth, the_log_does_not_bring_back_what_a_repair_has_replaced)
 		cr_assert(crash.ended);
 		sim_close(crash.world);
 	}
+}
+
+/* ---- numbers ---- */
+
+/* Of the newest journal not one record can be read any more. */
+static void lose_newest(struct task *task, uint64_t first)
+{
+	static const uint8_t nothing[FORMAT_AREA_BYTES];
+	char dir[USERID_PATH_BYTES];
+	char path[VOLUME_PATH_BYTES];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/%llu-.journal", dir, (unsigned long long)first);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, nothing, sizeof(nothing), 0, false), RP_OK);
+	file_close(file);
+}
+
+/* The clock says nothing of the LSNs that were given out since the last repair: it was set back. */
+static void repair_with_an_older_clock(struct task *task, void *arg)
+{
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *mailbox;
+	struct runs changed = RUNS_EMPTY;
+	uint64_t digest;
+	uint64_t modseq;
+	uint64_t last;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	made_harm(task, MADE_JOURNAL, true);
+	repair(task, store);
+	sim_jump_wall(crash.world, -1000 * 1000);
+	open_volume(task, store, &volume);
+	last = journal_last_lsn(volume->journal);
+	for (unsigned i = 0; i < 3; i++)
+		made_append(task, volume, "INBOX", 0, "it is told, and lost");
+	modseq = volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq;
+	volume_close(volume);
+	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
+	lose_newest(task, last + 1);
+	repair(task, store);
+	open_volume(task, store, &volume);
+	cr_assert_gt(volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq, modseq);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(
+	    table_having_modseq_above(task, mailbox->table, NULL, modseq, &changed), RP_OK);
+	cr_assert_eq(runs_total(&changed), mailbox_entry(mailbox)->messages_count);
+	runs_fini(&changed);
+	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	crash.ended = true;
+}
+
+Test(repair_truth, modseqs_rise_though_the_clock_was_set_back)
+{
+	cr_assert_eq(sim_open(1, &crash.world), RP_OK);
+	in_a_life(repair_with_an_older_clock, STEPS_MAX);
+	cr_assert(crash.ended);
+	sim_close(crash.world);
+}
+
+/* A number that no record can have is no reason to give out others that are too large, or begin anew. */
+IO_TASK_TEST(repair_truth, a_name_with_a_number_never_given_out_is_refused)
+{
+	char path[VOLUME_PATH_BYTES];
+	char dir[USERID_PATH_BYTES];
+	struct repair_report report;
+	struct store *store;
+	struct file *file;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	made_harm(task, MADE_JOURNAL, true);
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/9223372036854775806.catalog", dir);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	file_close(file);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_ERR_LIMIT);
+	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
+	repair(task, store);
+	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -102,7 +102,7 @@ void recover_core_end_group(struct recover *recover, uint64_t cut)
 	}
 }
 
-/* By LSN; of two with the same the later epoch's first: the earlier one's was cut before the later was given out. */
+/* By LSN; of two with the same the later one first: the earlier one was cut before the later was given out. */
 static int by_lsn(const void *a, const void *b)
 {
 	const struct recover_item *x = a;
@@ -112,14 +112,25 @@ static int by_lsn(const void *a, const void *b)
 		return x->lsn < y->lsn ? -1 : 1;
 	if (x->epoch != y->epoch)
 		return x->epoch > y->epoch ? -1 : 1;
-	return 0;
+	if (x->write != y->write)
+		return x->write > y->write ? -1 : 1;
+	return (x->offset < y->offset) - (x->offset > y->offset);
 }
 
-/* Void is what a later epoch has given out anew (with all behind it), what is there twice, and all before the user was
- * destroyed. */
+/* Was it written before the other? One user's records of one epoch are in one shard's log. */
+static bool is_older(const struct recover_item *x, const struct recover_item *y)
+{
+	if (x->epoch != y->epoch)
+		return x->epoch < y->epoch;
+	return x->write != 0 &&
+	       (x->write < y->write || (x->write == y->write && x->offset < y->offset));
+}
+
+/* Void is what was given out anew (with all behind it), by a later epoch or, when a journal had lost its end, in the same one; what
+ * is there twice; and all before the user was destroyed. */
 static void drop_void(struct recover *recover, struct recover_user *user)
 {
-	uint64_t epoch = 0;
+	struct recover_item newest = { 0 };
 	size_t kept = 0;
 
 	qsort(user->items, user->count, sizeof(struct recover_item), by_lsn);
@@ -127,9 +138,10 @@ static void drop_void(struct recover *recover, struct recover_user *user)
 		const struct recover_item item = user->items[i];
 		bool twice = kept > 0 && user->items[kept - 1].lsn == item.lsn;
 
-		if (twice || item.epoch < epoch)
+		if (twice || is_older(&item, &newest))
 			continue;
-		epoch = item.epoch;
+		if (item.write != 0 || item.epoch != newest.epoch)
+			newest = item;
 		if ((item.flags & RECORD_DESTROYS) != 0)
 			kept = 0;
 		user->items[kept++] = item;

@@ -5,6 +5,7 @@
 
 #include "index/checkpoint.h"
 #include "index/format.h"
+#include "index/journal_core.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
 #include "index/volume_files.h"
@@ -358,4 +359,74 @@ IO_TASK_TEST(repair_truth, a_name_with_a_number_never_given_out_is_refused)
 	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
 	repair(task, store);
 	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- LSNs that are given out twice in one life ---- */
+
+/* The newest journal is as short as it was. */
+static void cut_newest(struct task *task, uint64_t first, uint64_t bytes)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[VOLUME_PATH_BYTES];
+	struct file *file;
+	uint64_t n;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/%llu-.journal", dir, (unsigned long long)first);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, &n), RP_OK);
+	cr_assert_gt(n, bytes);
+	cr_assert_eq(file_truncate(task, file, bytes), RP_OK);
+	file_close(file);
+}
+
+/* A journal loses its end while nobody uses it, and is written on without a repair. */
+static void cut_and_write_on(struct task *task, void *arg)
+{
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+	uint64_t first;
+	uint64_t end;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	open_volume(task, store, &volume);
+	first = volume->journal->number_first;
+	end = volume->journal->number_end;
+	for (unsigned i = 0; i < 6; i++)
+		made_append(task, volume, "INBOX", MAIL_DRAFT, "its record is cut off");
+	volume_close(volume);
+	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
+	cut_newest(task, first, end);
+	open_volume(task, store, &volume);
+	made_append(task, volume, "a/b", 0, "it has an LSN that another had");
+	made_append(task, volume, "INBOX", 0, "so has this one");
+	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
+	crash.digest = model_digest(task, volume);
+	crash.ended = true;
+	for (;;)
+		(void)!task_sleep(task, UINT64_C(1000) * 1000 * 1000);
+}
+
+static void compare_after_the_cut(struct task *task, void *arg)
+{
+	struct store *store = made_open_store(task, 3);
+
+	(void)arg;
+	cr_assert_eq(digest_of(task, store), crash.digest);
+	crash.ended = true;
+}
+
+Test(repair_truth, of_two_records_with_one_lsn_the_log_brings_the_later)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		cr_assert_eq(sim_open(seed, &crash.world), RP_OK);
+		in_a_life(cut_and_write_on, STEPS_MAX);
+		cr_assert(crash.ended);
+		in_a_life(compare_after_the_cut, STEPS_MAX);
+		cr_assert(crash.ended);
+		sim_close(crash.world);
+	}
 }

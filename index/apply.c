@@ -133,8 +133,8 @@ static void apply_item(
 		mark_gone(mailbox, &node->entry);
 	if (item->type == CHANGE_ITEM_DESTROYED)
 		mark_all_gone(volume);
-	/* One that is loading meets this record at the end of its replay. */
-	if (mailbox != NULL && !mailbox->loading)
+	/* One that is loading meets this record at the end of its replay; so does one whose loading failed, if anybody tries again. */
+	if (mailbox != NULL && mailbox->table != NULL)
 		change_mailbox(mailbox, item, first_lsn, lsn);
 	err = catalog_apply(&volume->catalog, item, lsn);
 	RP_ASSERT(err == RP_OK);

@@ -145,7 +145,7 @@ static enum rp_err prepare_rows(struct task *task, const struct moving *moving)
 		enum rp_err err = RP_OK;
 
 		n = same_mailbox(moving, at);
-		if (node == NULL || node->loaded == NULL || node->loaded->loading)
+		if (node == NULL || node->loaded == NULL || node->loaded->table == NULL)
 			continue;
 		for (size_t i = at; err == RP_OK && i < at + n; i++)
 			err = runs_add(&uids, moving->row[i].uid, moving->row[i].uid);

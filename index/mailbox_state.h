@@ -25,7 +25,7 @@ struct mailbox {
 	uint64_t idle_bytes;
 	struct volume *volume;
 	uint64_t mailboxid;
-	struct table *table; /* NULL: loading */
+	struct table *table; /* NULL: loading, or that failed and nobody has tried again yet */
 	struct cache *cache; /* NULL: not needed yet */
 	struct list views;   /* view.c's; a view holds the mailbox */
 	struct list watches; /* struct watch */

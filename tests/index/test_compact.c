@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/breath.h"
 #include "index/checkpoint.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
@@ -314,4 +315,59 @@ static void full_body(struct io_fixture *fixture)
 Test(compact, is_tried_again_when_the_disk_has_room)
 {
 	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
+}
+
+/* ---- a mailbox that could not be read ---- */
+
+static void open_task(struct task *task, void *arg)
+{
+	struct busy *busy = arg;
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, busy->volume, BYTES_LIT("a/b"), &mailbox), RP_ERR_CANCELED);
+	busy->runs = false;
+}
+
+static enum rp_err move_body(struct breath *breath, void *arg)
+{
+	const struct mailbox *mailbox = arg;
+	struct dbox_ref to = {9, 9};
+
+	BREATH_PUT(breath, change_put_body(&breath->writer, mailbox->mailboxid, 1, to));
+	return RP_OK;
+}
+
+/* Who read it was cancelled, and the next one has not begun: a compaction tells of a body in just that moment. */
+IO_TASK_TEST(compact, a_body_moves_though_nobody_could_read_its_mailbox)
+{
+	struct busy busy = {.runs = true};
+	struct breath_plan plan = {.type = CHANGE_COMPACT, .write = move_body};
+	struct mailbox *mailbox;
+	struct store *store;
+	struct task *opener;
+	struct table_row row;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = open_store(task, 2);
+	cr_assert_eq(volume_open(task, store, &made_user, &busy.volume), RP_OK);
+	cr_assert_eq(task_start(task_loop(task), open_task, &busy, &opener), RP_OK);
+	while ((mailbox = catalog_find(&busy.volume->catalog, BYTES_LIT("a/b"))->loaded) == NULL)
+		cr_assert_eq(task_pause(task), RP_OK);
+	mailbox_hold(mailbox);
+	task_cancel(opener);
+	cr_assert_eq(task_queue_wait(task, &mailbox->loaded), RP_OK);
+	cr_assert(!mailbox->loading);
+	cr_assert_null(mailbox->table);
+	plan.arg = mailbox;
+	cr_assert_eq(breath_run(task, busy.volume, &plan), RP_OK);
+	wait_for(task, &busy.runs);
+	mailbox_close(mailbox);
+	cr_assert_eq(mailbox_open(task, busy.volume, BYTES_LIT("a/b"), &mailbox), RP_OK);
+	cr_assert_eq(table_row(task, mailbox->table, 1, false, &row, NULL), RP_OK);
+	cr_assert_eq(row.body.file, 9);
+	mailbox_close(mailbox);
+	volume_close(busy.volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -12,6 +12,8 @@
 #include "io/base/num.h"
 
 
+enum { LEVEL_TRIES_MAX = 64 };
+
 struct journal_check {
 	struct repair *repair;
 	struct replay replay; /* into a catalog of its own, from the first record on */
@@ -325,20 +327,63 @@ static enum rp_err compare_tables(struct task *task, struct repair *repair, uint
 	return err;
 }
 
+/* One mailbox, by index and journal and by the journal alone; the LSN up to which each has all. */
+struct twice {
+	struct table *table;
+	uint64_t table_lsn;
+	struct table *replayed;
+	uint64_t replayed_lsn;
+};
+
+/* RP_ERR_NOTFOUND: it was deleted meanwhile. */
+static enum rp_err read_twice(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct twice *twice)
+{
+	uint64_t created = catalog_by_id(&volume->catalog, mailboxid)->created_lsn;
+	enum rp_err err = table_new(volume->store->loop, mailboxid, &twice->replayed);
+
+	if (err == RP_OK)
+		err = mailbox_catch_up(task, volume, mailboxid, twice->replayed,
+		    created > 0 ? created - 1 : 0);
+	twice->replayed_lsn = volume->catalog.lsn;
+	if (err == RP_OK && catalog_by_id(&volume->catalog, mailboxid) == NULL)
+		err = RP_ERR_NOTFOUND;
+	if (err == RP_OK)
+		err = mailbox_load(task, volume, mailboxid, &twice->table);
+	twice->table_lsn = volume->catalog.lsn;
+	return err;
+}
+
+/* Until both have the same, whoever changes the mailbox meanwhile. RP_ERR_BUSY: he does it too much. */
+static enum rp_err level(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct twice *twice)
+{
+	enum rp_err err = RP_OK;
+
+	for (unsigned i = 0; err == RP_OK && i < LEVEL_TRIES_MAX; i++) {
+		const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+		bool behind = twice->replayed_lsn < twice->table_lsn;
+		uint64_t *lsn = behind ? &twice->replayed_lsn : &twice->table_lsn;
+
+		if (node == NULL)
+			return RP_ERR_NOTFOUND;
+		if (*lsn >= node->changed_lsn)
+			return RP_OK;
+		err = mailbox_catch_up(
+		    task, volume, mailboxid, behind ? twice->replayed : twice->table, *lsn);
+		*lsn = volume->catalog.lsn;
+	}
+	return err == RP_OK ? RP_ERR_BUSY : err;
+}
+
 static enum rp_err check_mailbox(struct task *task, struct repair *repair, uint64_t mailboxid)
 {
 	struct volume *volume = repair->volume;
 	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
-	uint64_t since = node->created_lsn > 0 ? node->created_lsn - 1 : 0;
 	bool has_index = node->index_lsn != 0;
-	struct table *table = NULL;
-	struct table *replayed = NULL;
-	enum rp_err err = table_new(volume->store->loop, mailboxid, &replayed);
+	struct twice twice = {.table = NULL};
+	enum rp_err err = read_twice(task, volume, mailboxid, &twice);
 
-	if (err == RP_OK)
-		err = mailbox_catch_up(task, volume, mailboxid, replayed, since);
-	if (err == RP_OK)
-		err = mailbox_load(task, volume, mailboxid, &table);
 	node = catalog_by_id(&volume->catalog, mailboxid);
 	if (err == RP_OK && has_index && node != NULL && node->index_lsn == 0) {
 		repair->report->mailboxes_wrong++; /* loading it has done without */
@@ -346,10 +391,12 @@ static enum rp_err check_mailbox(struct task *task, struct repair *repair, uint6
 		    (unsigned long long)mailboxid);
 	}
 	if (err == RP_OK)
-		err = compare_tables(task, repair, mailboxid, table, replayed);
-	table_free(table);
-	table_free(replayed);
-	return err;
+		err = level(task, volume, mailboxid, &twice);
+	if (err == RP_OK)
+		err = compare_tables(task, repair, mailboxid, twice.table, twice.replayed);
+	table_free(twice.table);
+	table_free(twice.replayed);
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 static enum rp_err check_mailboxes(struct task *task, struct repair *repair)

@@ -281,6 +281,39 @@ IO_TASK_TEST(repair, who_comes_while_he_is_looked_at_has_his_numbers_raised)
 	cr_assert_eq(store_close(task, checking.store), RP_OK);
 }
 
+/* What comes, and goes, while it is looked at is no damage. */
+IO_TASK_TEST(repair, a_check_is_right_while_the_mail_is_used)
+{
+	struct repairing checking = {.ended = true};
+	struct volume *volume;
+	uint64_t digest;
+	unsigned checks = 0;
+
+	(void)arg;
+	made_mail(task, &digest);
+	checking.store = made_open_store(task, 2);
+	cr_assert_eq(volume_open(task, checking.store, &made_user, &volume), RP_OK);
+	for (unsigned i = 0; checks < 6; i++) {
+		if (checking.ended) {
+			checking.ended = false;
+			checks++;
+			cr_assert_eq(
+			    task_start(task_loop(task), check_task, &checking, NULL), RP_OK);
+		}
+		made_append(task, volume, i % 2 == 0 ? "INBOX" : "a/b", 0, "it came meanwhile");
+		cr_assert_eq(volume_create(task, volume, BYTES_LIT("short"), 0, NULL), RP_OK);
+		made_append(task, volume, "short", 0, "it goes at once");
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+		cr_assert_eq(volume_delete(task, volume, BYTES_LIT("short")), RP_OK);
+		cr_assert_eq(checking.err, RP_OK);
+		cr_assert(!repair_found_damage(&checking.report));
+	}
+	while (!checking.ended)
+		cr_assert_eq(task_yield(task), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, checking.store), RP_OK);
+}
+
 static uint64_t digest_files(struct task *task)
 {
 	char dir[USERID_PATH_BYTES];

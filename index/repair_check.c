@@ -169,13 +169,38 @@ static bool is_unsound(const struct repair *repair, struct dbox_ref ref)
 	return false;
 }
 
+/* It was just being written when it was met, and is whole by now. */
+static enum rp_err is_whole_now(
+    struct task *task, struct repair *repair, const struct dbox_found *found, bool *whole)
+{
+	struct volume *volume = repair->volume;
+	uint8_t *p = malloc(DBOX_BLOCK_BYTES);
+	struct dbox_body *body = NULL;
+	size_t got = 0;
+	enum rp_err err = p != NULL ? dbox_body_open(task, volume->dbox, &volume->settle, found->ref,
+	                                  found->message.emailid, &body)
+	                            : RP_ERR_NOMEM;
+
+	for (uint64_t at = 0; err == RP_OK && at < dbox_body_bytes(body); at += got) {
+		err = dbox_body_read(task, body, at, p, DBOX_BLOCK_BYTES, &got);
+		if (err == RP_OK && got == 0)
+			err = RP_ERR_CORRUPT;
+	}
+	*whole = err == RP_OK;
+	if (body != NULL)
+		dbox_body_close(body);
+	free(p);
+	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK;
+}
+
 static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_found *found)
 {
 	struct repair *repair = arg;
+	bool whole = found->sound;
+	enum rp_err err = whole ? RP_OK : is_whole_now(task, repair, found, &whole);
 
-	(void)task;
-	if (found->sound)
-		return RP_OK;
+	if (err != RP_OK || whole)
+		return err;
 	/* A large body that a crash overtook leaves such a thing, and no message that has it; if one has, it is told of there. */
 	if (found->message.uid != 0)
 		repair->report->bodies_damaged++;

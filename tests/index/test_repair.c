@@ -281,6 +281,42 @@ IO_TASK_TEST(repair, who_comes_while_he_is_looked_at_has_his_numbers_raised)
 	cr_assert_eq(store_close(task, checking.store), RP_OK);
 }
 
+struct sender {
+	struct volume *volume;
+	unsigned left;
+};
+
+/* Bodies that are written piece by piece. */
+static void send_task(struct task *task, void *arg)
+{
+	static char large[256 * 1024];
+	struct sender *sender = arg;
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (; sender->left > 0; sender->left--)
+		made_append(task, sender->volume, "Archive", 0, large);
+}
+
+IO_TASK_TEST(repair, a_check_of_bodies_is_right_while_they_are_written)
+{
+	struct repairing checking = {.ended = true};
+	struct sender sender = {.left = 100};
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	checking.store = made_open_store(task, 2);
+	cr_assert_eq(volume_open(task, checking.store, &made_user, &sender.volume), RP_OK);
+	cr_assert_eq(task_start(task_loop(task), send_task, &sender, NULL), RP_OK);
+	while (sender.left > 0) {
+		check_task(task, &checking);
+		cr_assert_eq(checking.err, RP_OK);
+		cr_assert(!repair_found_damage(&checking.report));
+	}
+	volume_close(sender.volume);
+	cr_assert_eq(store_close(task, checking.store), RP_OK);
+}
+
 /* What comes, and goes, while it is looked at is no damage. */
 IO_TASK_TEST(repair, a_check_is_right_while_the_mail_is_used)
 {

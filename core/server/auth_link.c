@@ -297,6 +297,22 @@ static enum rp_err err_of_result(enum auth_wire_result result)
 	}
 }
 
+enum rp_err auth_link_still(
+    struct task *task, struct shard *shard, struct bytes name, const struct userid *userid)
+{
+	struct auth_wire_request request = { .kind = AUTH_WIRE_LOOKUP, .name = name, .service = BYTES_LIT("imap") };
+	struct call_auth_out out = { 0 };
+	enum rp_err err = shard_call(task, cache_shard(shard, name), CALL_AUTH, &request, &out);
+
+	if (err != RP_OK)
+		return err;
+	if (out.answer.result == AUTH_WIRE_UNAVAILABLE)
+		return RP_ERR_UNAVAILABLE;
+	return out.answer.result == AUTH_WIRE_OK && memcmp(userid->b, out.answer.userid.p, sizeof(userid->b)) == 0
+		? RP_OK
+		: RP_ERR_NOTFOUND;
+}
+
 enum rp_err auth_link_authenticate(struct task *task, struct session *session, struct bytes authzid,
     struct bytes name, struct bytes password, struct userid *userid, struct bytes *canonical)
 {
@@ -321,6 +337,7 @@ enum rp_err auth_link_authenticate(struct task *task, struct session *session, s
 	if (err != RP_OK)
 		return err;
 	memcpy(request.peer, conn->peer.ip, sizeof(request.peer));
+	drive_of(conn)->asked_ns = clock_monotonic_ns();
 	if (possible) {
 		err = shard_call(task, cache_shard(shard, name), CALL_AUTH, &request, &out);
 		if (err == RP_OK)

@@ -18,6 +18,10 @@ void auth_link_renew(struct auth_link *link, int fd);
 RP_MUST_USE enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
     const struct auth_wire_request *request, struct auth_wire_answer *answer, uint8_t name[AUTH_WIRE_NAME_BYTES_MAX]);
 
+/* Is this name still this user's? RP_ERR_NOTFOUND: no. RP_ERR_UNAVAILABLE: nobody can say. */
+RP_MUST_USE enum rp_err auth_link_still(
+    struct task *task, struct shard *shard, struct bytes name, const struct userid *userid);
+
 /* Forget all successes. */
 void auth_link_changed(struct auth_link *link);
 

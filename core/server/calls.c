@@ -57,6 +57,7 @@ static enum rp_err call_user_gone(struct task *task, void *world, const void *in
 
 	(void)task;
 	(void)out;
+	shard->users_gone_ns = clock_monotonic_ns();
 	LIST_FOR_EACH_SAFE (l, &shard->conns) {
 		struct conn *conn = RP_CONTAINER_OF(l, struct conn, link);
 

@@ -489,7 +489,7 @@ static enum rp_err idle_step(struct task *task, struct drive *drive)
 	return RP_OK;
 }
 
-static void say_user_gone(struct drive *drive)
+void drive_say_user_gone(struct drive *drive)
 {
 	drive_bye(drive, "CONTACTADMIN", "There is no such user any more.");
 }
@@ -514,7 +514,7 @@ static void drive_run(struct task *task, struct conn *conn)
 		if (shard->stopping && !conn->moving)
 			drive_bye(drive, "UNAVAILABLE", "The server is stopping.");
 		else if (drive->user_gone && !conn->moving)
-			say_user_gone(drive);
+			drive_say_user_gone(drive);
 		if (err == RP_OK && !conn->moving && conn->out.bytes > conn->out_bytes_high) {
 			conn_input_unlend(conn);
 			err = conn_flush(task, conn, conn->out_bytes_high / 2);
@@ -556,7 +556,7 @@ static void drive_user_gone(struct conn *conn, struct bytes name, const struct u
 		return;
 	drive->user_gone = true;
 	if (conn->task == NULL && logged_in(drive))
-		say_user_gone(drive);
+		drive_say_user_gone(drive);
 }
 
 void drive_free(struct drive *drive)

@@ -30,6 +30,7 @@ struct drive {
 	bool user_gone;   /* the user has been deleted: BYE as soon as no command is under way */
 	bool user_counted; /* in the books of its user and address (user_table) */
 	uint64_t login_deadline_ns;
+	uint64_t asked_ns; /* CLOCK_MONOTONIC: the auth process was asked then, or later, about this login */
 	uint64_t still_here_ns; /* IDLE was last told then */
 };
 
@@ -43,6 +44,9 @@ void drive_free(struct drive *drive);
 
 /* Say BYE with this text, and end. Outside any task, or in the connection's own. */
 void drive_bye(struct drive *drive, const char *code, const char *text);
+
+/* The user has been deleted. As drive_bye(). */
+void drive_say_user_gone(struct drive *drive);
 
 /* handoff: on the home shard, when the volume is open or is not: go on. */
 struct drive *drive_of(const struct conn *conn);

@@ -1,9 +1,25 @@
 #include "core/server/handoff.h"
 
 #include "core/cmd/registry.h"
+#include "core/server/auth_link.h"
 #include "core/server/user_table.h"
 #include "io/base/clock.h"
 #include "tls/tls_conn.h"
+
+/* Sessions of a deleted user were ended here since this login was asked about: it may be one that the old passwd-file let in, and
+ * that could not be found then (its answer was under way, or the connection). */
+static enum rp_err look_again(struct task *task, struct drive *drive)
+{
+	const struct session *session = &drive->session;
+	struct shard *shard = drive->conn->shard;
+	enum rp_err err;
+
+	if (shard->users_gone_ns < drive->asked_ns)
+		return RP_OK;
+	err = auth_link_still(task, shard, session->name, &session->userid);
+	drive->user_gone |= err == RP_ERR_NOTFOUND;
+	return err;
+}
 
 /* The last step, on the home shard: who it is is known; may he come in, and is his mail there? */
 static enum rp_err enter(struct task *task, struct drive *drive)
@@ -14,9 +30,9 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
 	char peer[48];
 	struct resp resp;
-	enum rp_err err = RP_OK;
+	enum rp_err err = look_again(task, drive);
 
-	if (shared_poisoned_s(shard->shared, &session->userid, now_s) > 0) {
+	if (err == RP_OK && shared_poisoned_s(shard->shared, &session->userid, now_s) > 0) {
 		LOG(shard->log, LOG_WARN, "user.shut_out", LOG_BYTES("user", session->name));
 		err = RP_ERR_UNAVAILABLE;
 	}
@@ -30,6 +46,8 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 	}
 	if (err == RP_ERR_CANCELED || conn->state != CONN_OPEN)
 		return RP_ERR_CANCELED; /* what was counted and opened goes with the connection */
+	if (drive->user_gone)
+		err = RP_ERR_NOTFOUND;
 	if (err == RP_OK) {
 		stat_add(&shard->stats.logins, 1);
 		conn->in_bytes_max = CONN_IN_BYTES_USER;
@@ -44,6 +62,10 @@ static enum rp_err enter(struct task *task, struct drive *drive)
 		LOG_BYTES("user", session->name), LOG_BYTES("src_ip", conn_peer_text(conn, peer)),
 		LOG_STR("tls", conn->tls != NULL ? tls_conn_facts(conn->tls).protocol : "none"),
 		LOG_STR("result", err_name(err)));
+	if (drive->user_gone) {
+		drive_say_user_gone(drive);
+		return RP_ERR_CANCELED;
+	}
 	resp_init(&resp, &conn->out, false);
 	registry_entered(session, &resp, err);
 	resp_flush(&resp);

@@ -62,6 +62,7 @@ struct shard {
 	struct list waiting; /* those whose command waits for a free task */
 	struct timer look;   /* at those who wait for a task */
 	size_t conns_count;
+	uint64_t users_gone_ns; /* CLOCK_MONOTONIC: sessions of a user who is no more were ended last; 0: never */
 	unsigned moving_count; /* connections on their way to another shard: this one waits till they are there */
 	unsigned calls_count; /* of other shards, under way here, that need the store: it stays open for them */
 	uint8_t *seal_scratch; /* TLS_CONN_RECORD_BYTES */

@@ -261,6 +261,21 @@ def sessions_of_a_deleted_user_end():
             assert client.until('b').splitlines()[-1].startswith(b'b OK')
 
 
+def login_under_way_of_a_deleted_user():
+    """Whoever was let in by the old passwd-file, but was not yet in when his sessions were ended, is looked up once more."""
+    with rp.Server(shards=2) as server:
+        for round in range(3):
+            server.add_user('sam')
+            clients = [greeting(server.raw(tls=False)) for _ in range(24)]
+            for client in clients:
+                client.send(b'a LOGIN sam secret\r\n')
+            server.run('user', 'del', 'sam')
+            for client in clients:
+                client.send(b'b NOOP\r\nc LOGOUT\r\n')
+                said = client.closed()
+                assert b'\r\nb OK' not in said and not said.startswith(b'b OK'), (round, said)
+
+
 def stopping_ends_lmtp():
     """The message that is under way is taken, and 421 told behind it; nothing more begins, and nobody waits for the client."""
     with rp.Server(shards=1) as server:
@@ -445,6 +460,7 @@ def tickets():
 
 CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only,
           any_byte_of_a_password, idle_is_half_an_hour_or_more, still_here, stalled, sessions_of_a_deleted_user_end,
+          login_under_way_of_a_deleted_user,
           stopping_ends_lmtp, id_is_logged, whole_chain, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 

@@ -6,6 +6,7 @@
 #include "index/compact.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
+#include "index/purge.h"
 #include "index/view.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -213,15 +214,12 @@ static enum rp_err remove_stale(struct task *task, struct volume *volume)
 /* All mail is gone: so are its files, but for the journal that says so. */
 static enum rp_err remove_destroyed(struct task *task, struct volume *volume)
 {
-	enum rp_err err = remove_stale(task, volume);
-	uint32_t file = 0;
+	enum rp_err err = volume_settle(task, volume);
 
 	while (err == RP_OK && (volume->merging || volume->compact_runs)) /* they end soon */
 		err = task_sleep(task, CHECKPOINT_POLL_NS);
-	while (err == RP_OK && (file = dbox_next_file(volume->dbox, file)) != 0)
-		err = dbox_remove(task, volume->dbox, file);
 	if (err == RP_OK)
-		err = journal_remove_below(task, volume->journal, volume->catalog.lsn);
+		err = purge_files(task, volume->dir, volume->journal, volume->dbox, volume->catalog.lsn);
 	return err;
 }
 

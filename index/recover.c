@@ -6,6 +6,7 @@
 #include "index/claim.h"
 #include "index/blame.h"
 #include "index/place.h"
+#include "index/purge.h"
 #include "index/recover_core.h"
 #include "io/base/num.h"
 
@@ -406,6 +407,10 @@ static enum rp_err place_user(
 		    task, dir, &user->userid, recover->epoch, NULL, NULL, &placer->place.dbox);
 	if (err == RP_OK)
 		err = place_items(task, placer, user);
+	/* He was deleted, and whoever was to remove his files may not have come to it. */
+	if (err == RP_OK && user->count == 1 && (user->items[0].flags & RECORD_DESTROYS) != 0)
+		err = purge_files(task, dir, placer->place.journal, placer->place.dbox,
+		    user->items[0].lsn);
 	if (err == RP_OK)
 		err = journal_keep_begun(task, placer->place.journal);
 	recover->report.files_sealed += placer->place.sealed;

@@ -199,11 +199,26 @@ static enum rp_err open_volume(struct task *task, struct store *store, const str
 		return RP_ERR_NOMEM;
 	volume_hold(volume);
 	err = wait_open(task, volume, bare);
-	if (err == RP_OK && volume->catalog.destroyed)
-		err = RP_ERR_NOTFOUND;
 	if (err != RP_OK) {
 		volume_close(volume);
 		return err;
+	}
+	*out = volume;
+	return RP_OK;
+}
+
+/* Who was destroyed has nothing that could be opened. */
+static enum rp_err open_living(struct task *task, struct store *store, const struct userid *userid,
+    bool bare, struct volume **out)
+{
+	struct volume *volume;
+	enum rp_err err = open_volume(task, store, userid, bare, &volume);
+
+	if (err != RP_OK)
+		return err;
+	if (volume->catalog.destroyed) {
+		volume_close(volume);
+		return RP_ERR_NOTFOUND;
 	}
 	*out = volume;
 	return RP_OK;
@@ -214,7 +229,15 @@ enum rp_err volume_open(
 {
 	if (find_repair(store, userid) != NULL)
 		return RP_ERR_UNAVAILABLE;
-	return open_volume(task, store, userid, false, out);
+	return open_living(task, store, userid, false, out);
+}
+
+enum rp_err volume_open_any(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out)
+{
+	if (find_repair(store, userid) != NULL)
+		return RP_ERR_UNAVAILABLE;
+	return open_volume(task, store, userid, true, out);
 }
 
 enum rp_err volume_open_bare(
@@ -222,7 +245,7 @@ enum rp_err volume_open_bare(
 {
 	if (find_repair(store, userid) != NULL)
 		return RP_ERR_UNAVAILABLE;
-	return open_volume(task, store, userid, true, out);
+	return open_living(task, store, userid, true, out);
 }
 
 enum rp_err volume_repair_begin(struct task *task, struct store *store,
@@ -244,7 +267,7 @@ enum rp_err volume_repair_begin(struct task *task, struct store *store,
 enum rp_err volume_repair_open(
     struct task *task, const struct volume_repair *repair, bool bare, struct volume **out)
 {
-	return open_volume(task, repair->store, &repair->userid, bare, out);
+	return open_living(task, repair->store, &repair->userid, bare, out);
 }
 
 void volume_repair_end(struct volume_repair *repair)

@@ -91,6 +91,10 @@ RP_MUST_USE enum rp_err volume_drop(
 RP_MUST_USE enum rp_err volume_open_bare(
     struct task *task, struct store *store, const struct userid *userid, struct volume **out);
 
+/* For purge: bare, and though he was destroyed. */
+RP_MUST_USE enum rp_err volume_open_any(
+    struct task *task, struct store *store, const struct userid *userid, struct volume **out);
+
 /* Forget a volume that nobody uses and that has nothing to settle. */
 void volume_forget(struct volume *volume);
 bool volume_is_forgettable(const struct volume *volume);

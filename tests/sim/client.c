@@ -8,6 +8,7 @@
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
+#include "index/purge.h"
 #include "index/view.h"
 #include "index/volume_state.h"
 #include "tests/sim/undeleter.h"
@@ -263,6 +264,44 @@ static void read_body(struct task *task, struct client *client)
 	free(expected);
 }
 
+/* ---- a deleted user's files ---- */
+
+static bool is_mail(struct bytes name)
+{
+	static const char *const kinds[] = {".dbox", ".catalog", ".index", ".cache"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct bytes end = bytes_of_str(kinds[i]);
+
+		if (name.n > end.n && bytes_eq(bytes_from(name, name.n - end.n), end))
+			return true;
+	}
+	return false;
+}
+
+/* What makes his mail gone has been said; now its files go, and none is left. */
+static void purge(struct task *task, struct client *client)
+{
+	struct machine *machine = client->machine;
+	char dir[USERID_PATH_BYTES];
+	struct dir_entry *names;
+	struct arena arena;
+	size_t count = 0;
+	enum rp_err err = purge_user(task, client->shard->store, &client->ledger->userid);
+
+	if (err == RP_ERR_BUSY || !machine_is_well(machine, err))
+		return;
+	userid_path(&client->ledger->userid, dir);
+	arena_init(&arena, 1024 * 1024);
+	err = dir_list(task, FILE_ROOT_DATA, dir, &arena, &names, &count);
+	for (size_t i = 0; err == RP_OK && i < count; i++)
+		MODEL_CHECK(!is_mail(names[i].name));
+	if (err != RP_ERR_NOTFOUND)
+		(void)machine_is_well(machine, err);
+	arena_fini(&arena);
+	machine->tally->users_purged++;
+}
+
 /* ---- the session ---- */
 
 /* False: he cannot be, or need not be, served any more. */
@@ -279,6 +318,7 @@ static bool open_volume(struct task *task, struct client *client)
 		client->volume = NULL;
 		if (err == RP_ERR_NOTFOUND) {
 			MODEL_CHECK(ledger_newest(client->ledger)->destroyed);
+			purge(task, client);
 			return false;
 		}
 		if (err == RP_ERR_CANCELED)
@@ -329,6 +369,8 @@ static void destroy(struct task *task, struct client *client)
 			ledger_answer(ledger, volume_position(client->volume), true);
 	}
 	ledger->changing.alone = false;
+	if (client->volume->catalog.destroyed)
+		purge(task, client);
 }
 
 static void checkpoint(struct task *task, struct client *client)

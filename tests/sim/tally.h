@@ -44,6 +44,7 @@
 	X(views_compared, "views compared with the model")                                         \
 	X(histories_compared, "expunge histories compared with the model")                         \
 	X(users_destroyed, "users deleted")                                                        \
+	X(users_purged, "deleted users of whom no file was left")                                  \
 	X(checkpoints, "checkpoints asked for")                                                    \
 	X(merges, "merges of journals")                                                            \
 	X(compacts, "files of bodies emptied")                                                     \

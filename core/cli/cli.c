@@ -23,8 +23,10 @@ static const struct cli_command commands[] = {
 	{ "stats", cli_stats, "[--json] [-c FILE]", "counters of the running server" },
 	{ "undelete", cli_undelete, "USER [--list] [--mailbox M] [--since TIME] [--to M] [--json] [-c FILE]",
 	    "bring back what was expunged, and what was in deleted mailboxes; TIME: 2026-11-28, 2026-11-28T14:30 (UTC), 3d (ago)" },
-	{ "user", cli_user, "add|passwd|del|info NAME | list [--json]  [-c FILE]",
-	    "users; passwords come on standard input" },
+	{ "user", cli_user,
+	    "add [--id ID] NAME | passwd NAME | del [--mail] NAME | del --mail --id ID | info NAME [--json] | list [--json]  [-c FILE]",
+	    "users; passwords come on standard input. del keeps the mail and says where, --mail removes it for good; add --id gives\n"
+	    "        mail that was kept to a new user" },
 };
 
 static void help(FILE *to)

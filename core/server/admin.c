@@ -96,6 +96,15 @@ enum rp_err admin_lookup(struct task *task, struct shard *shard, struct bytes us
 	return err;
 }
 
+static enum rp_err tell_gone(struct task *task, struct shard *shard, const struct call_user_gone_in *gone)
+{
+	enum rp_err err = RP_OK;
+
+	for (unsigned i = 0; i < shard->count && err == RP_OK; i++)
+		err = shard_call(task, i, CALL_USER_GONE, gone, NULL);
+	return err;
+}
+
 /* End the sessions of a name that is nobody's any more, or somebody else's. */
 static enum rp_err end_sessions(struct task *task, struct shard *shard, struct bytes name)
 {
@@ -103,11 +112,7 @@ static enum rp_err end_sessions(struct task *task, struct shard *shard, struct b
 	enum rp_err err = admin_lookup(task, shard, name, &gone.userid);
 
 	gone.again = err == RP_OK;
-	if (err == RP_ERR_NOTFOUND)
-		err = RP_OK;
-	for (unsigned i = 0; i < shard->count && err == RP_OK; i++)
-		err = shard_call(task, i, CALL_USER_GONE, &gone, NULL);
-	return err;
+	return err == RP_OK || err == RP_ERR_NOTFOUND ? tell_gone(task, shard, &gone) : err;
 }
 
 static void do_users_changed(struct task *task, struct admin_conn *admin, const json_t *request)
@@ -139,6 +144,33 @@ static void do_lookup(struct task *task, struct admin_conn *admin, const json_t 
 	}
 	userid_format(&userid, text);
 	admin_say(admin->conn, json_pack("{s:s, s:i}", "userid", text, "code", 0));
+}
+
+/* He is to be deleted with his mail: his sessions end, then it goes. Who logs in meanwhile (the name is still in the passwd-file:
+ * it goes last, so that what was cut short can be asked for again) finds nothing that could be opened. */
+static void do_purge(struct task *task, struct admin_conn *admin, const json_t *request)
+{
+	struct shard *shard = admin->shard;
+	struct call_user_gone_in gone = { .name = admin_text_of(request, "user") };
+	char text[USERID_TEXT_BYTES + 1] = "";
+	struct userid userid;
+	enum rp_err err = RP_OK;
+
+	if (!userid_parse(admin_text_of(request, "userid"), &userid)) {
+		admin_say_code(admin->conn, EXIT_CODE_USAGE, "purge: not a user's id");
+		return;
+	}
+	userid_format(&userid, text);
+	if (gone.name.n > 0)
+		err = tell_gone(task, shard, &gone);
+	if (err == RP_OK)
+		err = shard_call(task, userid_shard(&userid, shard->count), CALL_PURGE, &userid, NULL);
+	LOG(shard->log, err == RP_OK ? LOG_INFO : LOG_WARN, "user.purge", LOG_BYTES("user", gone.name), LOG_STR("userid", text),
+		LOG_STR("result", err_name(err)));
+	if (err == RP_OK)
+		admin_say_code(admin->conn, 0, NULL);
+	else
+		admin_say_err(admin->conn, err, "the mail is not all removed");
 }
 
 static void do_repair(struct task *task, struct admin_conn *admin, const json_t *request, bool rebuild)
@@ -227,6 +259,8 @@ static enum rp_err do_request(struct task *task, struct admin_conn *admin, const
 		do_stats(task, admin);
 	else if (bytes_eq(cmd, BYTES_LIT("users_changed")))
 		do_users_changed(task, admin, request);
+	else if (bytes_eq(cmd, BYTES_LIT("purge")))
+		do_purge(task, admin, request);
 	else if (bytes_eq(cmd, BYTES_LIT("lookup")))
 		do_lookup(task, admin, request);
 	else if (bytes_eq(cmd, BYTES_LIT("undelete")))

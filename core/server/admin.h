@@ -5,6 +5,8 @@
  *   {"cmd":"stats"}                                  {"shards":[...]} ... {"code":0}
  *   {"cmd":"users_changed","user":U}                 the passwd-file has been written anew; answered when all know it, and
  *                                                    the sessions of U, if he is not there any more, have been told to end
+ *   {"cmd":"purge","user":U,"userid":I}              the sessions of U (may be left out) end, and all mail of this id is removed;
+ *                                                    not all of it, with an error: asked again it goes on
  *   {"cmd":"lookup","user":U}                        {"userid":...,"name":...,"code":0}
  *   {"cmd":"deliver","user":U,"mailbox":M,"create":B,"bytes":N,"internaldate":S,"zone":Z,"flags":F,"keywords":[...]}
  *       and N bytes of mail                          {"uid":...,"uidvalidity":...,"code":0}

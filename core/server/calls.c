@@ -6,6 +6,7 @@
 #include "core/server/admin_undelete.h"
 #include "core/server/auth_link.h"
 #include "core/server/conn.h"
+#include "index/purge.h"
 #include "io/base/clock.h"
 
 static enum rp_err call_address_join(struct task *task, void *world, const void *in, void *out)
@@ -148,6 +149,22 @@ static enum rp_err call_repair(struct task *task, void *world, const void *in, v
 	return err;
 }
 
+static enum rp_err call_purge(struct task *task, void *world, const void *in, void *out)
+{
+	struct shard *shard = world;
+
+	(void)out;
+	if (shard->store == NULL)
+		return RP_ERR_UNAVAILABLE;
+	shared_note_task(task, in);
+	shard->calls_count++;
+	enum rp_err err = purge_user(task, shard->store, in);
+
+	shard->calls_count--;
+	shared_note_task(task, NULL);
+	return err;
+}
+
 enum { CALLS_UNDELETE_LINES_BYTES_MAX = 16 * 1024 * 1024 }; /* of offers; more are counted */
 
 static void keep_offer(void *arg, const struct bring_back_line *line)
@@ -215,6 +232,7 @@ const struct shard_call_row calls_table[CALLS_COUNT + 1] = {
 	[CALL_AUTH_CHANGED] = { "auth.changed", call_auth_changed },
 	[CALL_DELIVER] = { "deliver", call_deliver },
 	[CALL_DELIVER_BATCH] = { "deliver.batch", call_deliver_batch },
+	[CALL_PURGE] = { "purge", call_purge },
 	[CALL_REPAIR] = { "repair", call_repair },
 	[CALL_USER_GONE] = { "user.gone", call_user_gone },
 	[CALL_UNDELETE] = { "undelete", call_undelete },

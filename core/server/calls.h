@@ -18,6 +18,7 @@ enum calls {
 	CALL_DELIVER_BATCH, /* in: struct call_deliver_batch_in; out: struct call_deliver_batch_out[count] */
 	CALL_REPAIR,        /* in: struct call_repair_in; out: struct call_repair_out */
 	CALL_USER_GONE,     /* in: struct call_user_gone_in */
+	CALL_PURGE,         /* in: struct userid: all of his mail is removed */
 	CALL_UNDELETE,      /* in: struct bring_back_in, its texts lent; out: struct call_undelete_out */
 	CALL_STATS,         /* out: struct shard_stats */
 	CALLS_COUNT

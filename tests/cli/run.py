@@ -14,9 +14,10 @@ import quickstart  # noqa: E402
 import refusals  # noqa: E402
 import rp  # noqa: E402
 import undelete  # noqa: E402
+import user_mail  # noqa: E402
 
 GROUPS = {'commands': commands.run_all, 'import': import_mail.run, 'quickstart': quickstart.run,
-          'refusals': refusals.run, 'undelete': undelete.run}
+          'refusals': refusals.run, 'undelete': undelete.run, 'user_mail': user_mail.run}
 
 
 def main():

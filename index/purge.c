@@ -73,8 +73,8 @@ enum rp_err purge_files(
 		arena_fini(&arena);
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
 	}
-	for (uint32_t i = 1; err == RP_OK && i <= dbox_last_file(dbox); i++)
-		err = dbox_remove(task, dbox, i);
+	for (uint32_t file = 0; err == RP_OK && (file = dbox_next_file(dbox, file)) != 0;)
+		err = dbox_remove(task, dbox, file);
 	if (err == RP_OK)
 		err = journal_remove_below(task, journal, lsn);
 	if (err == RP_OK)

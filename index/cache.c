@@ -35,6 +35,9 @@ struct cache {
 	struct cache_piece flight;  /* is being written */
 	struct cache_piece window;  /* was read */
 	bool window_busy;
+	unsigned reading;     /* tasks that read an entry by themselves */
+	uint64_t added_count; /* since it was opened */
+	uint64_t added_bytes;
 	bool writing;
 	bool broken; /* could not be written: nothing more is kept */
 };
@@ -183,6 +186,8 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 	memcpy(p, &head, sizeof(head));
 	memcpy(p + sizeof(head), entry.p, entry.n);
 	pending->n += n;
+	cache->added_count++;
+	cache->added_bytes += n;
 	return (uint32_t)place;
 }
 
@@ -243,8 +248,8 @@ static enum rp_err fill_window(struct task *task, struct cache *cache, uint64_t 
 	return RP_OK;
 }
 
-/* One entry alone, into arena memory: it is large, or somebody else fills the window. */
-static enum rp_err read_alone(struct task *task, struct cache *cache, uint64_t offset,
+/* One entry alone, into arena memory. */
+static enum rp_err read_to_arena(struct task *task, struct cache *cache, uint64_t offset,
     uint64_t emailid, struct arena *arena, struct bytes *entry)
 {
 	struct cache_head head;
@@ -264,6 +269,18 @@ static enum rp_err read_alone(struct task *task, struct cache *cache, uint64_t o
 		return err;
 	err = read_entry(cache, bytes_of(p, got), emailid, entry);
 	return err == RP_ERR_END ? RP_ERR_NOTFOUND : err;
+}
+
+/* It is large, or somebody else fills the window. */
+static enum rp_err read_alone(struct task *task, struct cache *cache, uint64_t offset,
+    uint64_t emailid, struct arena *arena, struct bytes *entry)
+{
+	enum rp_err err;
+
+	cache->reading++;
+	err = read_to_arena(task, cache, offset, emailid, arena, entry);
+	cache->reading--;
+	return err;
 }
 
 enum rp_err cache_get(struct task *task, struct cache *cache, uint32_t place, uint64_t emailid,
@@ -342,4 +359,30 @@ void cache_write(struct mailbox *mailbox, bool all)
 	/* It does not run before this returns. */
 	mailbox_hold(mailbox);
 	cache->writing = true;
+}
+
+/* Of so many messages, and as much again: by what has been added lately, if that is more than is usual. */
+static uint64_t bytes_enough(const struct cache *cache, uint64_t messages)
+{
+	uint64_t each = CACHE_ENTRY_BYTES_USUAL;
+
+	if (cache->added_count > 0)
+		each = num_max(each, cache->added_bytes / cache->added_count);
+	return CACHE_SPARE_BYTES + 2 * messages * each;
+}
+
+void cache_drop_if_wasteful(struct task *task, struct mailbox *mailbox)
+{
+	struct cache *cache = mailbox->cache;
+	char path[VOLUME_PATH_BYTES];
+
+	if (cache == NULL || mailbox->gone || cache->writing || cache->window_busy ||
+	    cache->reading > 0 ||
+	    cache->pending.from + cache->pending.n <=
+	        bytes_enough(cache, mailbox_entry(mailbox)->messages_count))
+		return;
+	cache_path(cache, path);
+	mailbox->cache = NULL;
+	cache_close(cache);
+	(void)!file_remove(task, FILE_ROOT_DATA, path); /* else the next checkpoint does */
 }

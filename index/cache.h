@@ -17,6 +17,8 @@ enum {
 	CACHE_PENDING_BYTES_MAX = 512 * 1024, /* of one mailbox in memory; beyond, entries are not kept */
 	CACHE_WRITE_BYTES = 64 * 1024, /* written when so much has gathered, or nobody uses the mailbox */
 	CACHE_WINDOW_BYTES = 64 * 1024, /* read at once: messages are fetched in order */
+	CACHE_ENTRY_BYTES_USUAL = 1024,
+	CACHE_SPARE_BYTES = 1024 * 1024, /* and twice what its messages need: of more it is begun anew */
 };
 
 struct cache;
@@ -41,5 +43,9 @@ uint64_t cache_stored_bytes(struct bytes entry);
 
 /* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */
 void cache_write(struct mailbox *mailbox, bool all);
+
+/* Entries of what is expunged stay in the file. When they are the most of it the file goes, if nobody uses it just now: what is
+ * wanted of it is made again, once for as many messages as have gone. */
+void cache_drop_if_wasteful(struct task *task, struct mailbox *mailbox);
 
 #endif

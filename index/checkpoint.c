@@ -97,6 +97,7 @@ static enum rp_err write_mailbox(struct task *task, struct volume *volume, uint6
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	cache_drop_if_wasteful(task, mailbox);
 	err = write_index(task, mailbox, &lsn);
 	if (err == RP_ERR_CORRUPT) { /* the file before it is bad: the journal is not */
 		err = mailbox_mend(task, mailbox);

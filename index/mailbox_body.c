@@ -83,8 +83,8 @@ void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid
 	if (cache == NULL || table_prepare_rows(task, mailbox->table, &uids) != RP_OK)
 		return;
 	table = mailbox->table;
-	if (table_prepare_rows(NULL, table, &uids) != RP_OK)
-		return;
+	if (mailbox->cache == NULL || table_prepare_rows(NULL, table, &uids) != RP_OK)
+		return; /* it was dropped while we waited */
 	place = cache_add(mailbox->cache, emailid, entry);
 	if (place == 0)
 		return;

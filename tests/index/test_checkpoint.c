@@ -1,6 +1,10 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "index/cache.h"
 #include "index/checkpoint.h"
+#include "index/mailbox_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/io/io_fixture.h"
 
@@ -35,6 +39,54 @@ IO_TASK_TEST(checkpoint, waits_for_a_quarter_of_what_it_would_write)
 	volume->unwritten_bytes = CHECKPOINT_BYTES_MIN;
 	checkpoint_consider(volume);
 	cr_assert(volume->checkpointing);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* A mailbox of one size, through which mail goes: what was rendered of it does not stay for ever. */
+IO_TASK_TEST(checkpoint, drops_a_cache_of_messages_that_have_gone)
+{
+	enum { ROUNDS = 8, ENTRY_BYTES = 200 * 1024 };
+	struct store *store = made_open_store(task, 1);
+	uint8_t *entry = malloc(ENTRY_BYTES);
+	struct mailbox *mailbox;
+	struct volume *volume;
+	uint64_t most = 0;
+	char path[VOLUME_PATH_BYTES];
+
+	(void)arg;
+	cr_assert_not_null(entry);
+	memset(entry, 'e', ENTRY_BYTES);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	volume_path(volume, path, "%llu.cache", (unsigned long long)mailbox->mailboxid);
+	for (unsigned i = 1; i <= 4 * ROUNDS; i++) {
+		struct arena arena;
+		struct bytes found;
+		struct file *file;
+		uint64_t bytes = 0;
+
+		made_append(task, volume, "INBOX", MAIL_DELETED, "Subject: x\r\n\r\nx\r\n");
+		mailbox_keep_entry(task, mailbox, i, 1000 + i, bytes_of(entry, ENTRY_BYTES));
+		arena_init(&arena, 1024 * 1024);
+		cr_assert_eq(mailbox_cache(task, mailbox, i, &arena, &found), RP_OK);
+		cr_assert_gt(found.n, 0);
+		arena_fini(&arena);
+		cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+		cr_assert_eq(task_sleep(task, 10 * 1000 * 1000), RP_OK); /* it is written */
+		if (i % 4 != 0)
+			continue;
+		cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+		if (file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file) == RP_OK) {
+			cr_assert_eq(file_size(task, file, &bytes), RP_OK);
+			file_close(file);
+		}
+		most = bytes > most ? bytes : most;
+	}
+	cr_assert_gt(most, 0);
+	cr_assert_leq(most, CACHE_SPARE_BYTES);
+	mailbox_close(mailbox);
+	free(entry);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

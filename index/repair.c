@@ -33,8 +33,9 @@ void repair_say(struct repair *repair, const char *format, ...)
 bool repair_found_damage(const struct repair_report *report)
 {
 	return report->records_missing != 0 || report->records_unsound != 0 ||
-	       report->bodies_damaged != 0 || report->mailboxes_wrong != 0 ||
-	       report->messages_bodiless != 0 || report->derived_damaged != 0 || report->journals_gone;
+	       report->bodies_damaged != 0 || report->headers_lost != 0 ||
+	       report->mailboxes_wrong != 0 || report->messages_bodiless != 0 ||
+	       report->derived_damaged != 0 || report->journals_gone;
 }
 
 /* Without an open volume: which files are there. */
@@ -160,6 +161,18 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	return err;
 }
 
+static enum rp_err renew_headers(struct task *task, const struct repair *repair)
+{
+	struct dbox *dbox = repair->volume->dbox;
+	enum rp_err err = RP_OK;
+
+	if (repair->report->headers_lost == 0)
+		return RP_OK;
+	for (uint32_t file = 1; err == RP_OK && file <= dbox_last_file(dbox); file++)
+		err = dbox_renew_header(task, dbox, file);
+	return err;
+}
+
 /* Look at it as it is, and mend the truth if that is damaged. */
 static enum rp_err mend_truth(
     struct task *task, const struct volume_repair *user, struct repair *repair)
@@ -172,6 +185,8 @@ static enum rp_err mend_truth(
 	repair->lost_count = 0; /* what is left of them then counts */
 	if (err == RP_OK && truth_is_damaged(repair->report))
 		err = write_picture(task, repair);
+	if (err == RP_OK)
+		err = renew_headers(task, repair);
 	volume_close(repair->volume);
 	repair->volume = NULL;
 	return err == RP_OK ? volume_drop(task, user->store, &user->userid) : err;

@@ -20,6 +20,7 @@ struct repair_report {
 	uint64_t records_unsound;  /* that do not say what they must */
 	uint64_t bodies;           /* of the dbox files */
 	uint64_t bodies_damaged;
+	uint64_t headers_lost; /* of dbox files whose bodies are there all the same */
 	uint64_t mailboxes;
 	uint64_t mailboxes_wrong;  /* whose catalog entry or index is not what the journal says */
 	uint64_t derived_damaged;  /* catalogs, indexes, caches */

@@ -227,6 +227,13 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 			continue;
 		}
 		repair->report->bodies += found.records;
+		if (found.header_lost) {
+			repair->report->headers_lost++;
+			repair_say(repair,
+			    "%u.dbox at 0: its header is lost; its bodies are not, a repair writes "
+			    "it anew",
+			    file);
+		}
 		if (err == RP_ERR_IO) {
 			repair->report->bodies_damaged++;
 			repair_say(repair, "%u.dbox: it cannot be read", file);

@@ -10,6 +10,20 @@ enum {
 	MADE_TRIES_MAX = 8, /* names that are taken before we give up */
 };
 
+/* A file without a header: what lies in it describes itself. */
+static enum rp_err read_records(struct task *task, struct dbox_file *file, struct file *open)
+{
+	uint64_t nonce;
+	enum rp_err err =
+	    file->dbox != NULL ? dbox_core_find_nonce(task, file, open, &nonce) : RP_ERR_CORRUPT;
+
+	if (err != RP_OK || file->nonce != 0)
+		return err;
+	file->nonce = nonce;
+	file->header_lost = true;
+	return RP_OK;
+}
+
 /* Read the header of an open file: its nonce. */
 static enum rp_err read_header(struct task *task, struct dbox_file *file, struct file *open)
 {
@@ -21,8 +35,8 @@ static enum rp_err read_header(struct task *task, struct dbox_file *file, struct
 	if (err != RP_OK)
 		return err;
 	err = format_check_area(bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header);
-	if (err == RP_ERR_END)
-		return RP_ERR_CORRUPT;
+	if (err == RP_ERR_END || err == RP_ERR_CORRUPT)
+		return read_records(task, file, open);
 	if (err != RP_OK)
 		return err;
 	if (file->dbox == NULL || header.number != file->number ||
@@ -138,6 +152,7 @@ static enum rp_err write_header(
 	if (err != RP_OK)
 		return err;
 	file->nonce = nonce;
+	file->header_lost = false;
 	if (file->end < n)
 		file->end = n;
 	return RP_OK;
@@ -294,11 +309,38 @@ enum rp_err dbox_core_renew(
 	return err;
 }
 
+static enum rp_err renew_one(struct task *task, struct dbox *dbox, struct dbox_file *file)
+{
+	enum rp_err err = dbox_core_use(task, file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND ? RP_OK : err;
+	if (file->header_lost) {
+		file->full = true; /* its end was not looked for */
+		err = dbox_core_renew(task, dbox, file, file->nonce);
+		if (err == RP_OK)
+			err = file_sync(task, file->file);
+	}
+	dbox_core_release(file);
+	return err;
+}
+
+enum rp_err dbox_renew_header(struct task *task, struct dbox *dbox, uint32_t number)
+{
+	enum rp_err err = RP_OK;
+
+	for (struct dbox_file *file = dbox_core_find(dbox, number); err == RP_OK && file != NULL;
+	     file = file->next)
+		err = renew_one(task, dbox, file);
+	return err;
+}
+
 static_assert(DBOX_NAMES_BYTES_MAX == DBOX_FILE_BYTES_MAX / 64, "dbox_core_has_room()");
 
 bool dbox_core_has_room(const struct dbox_file *file, uint64_t bytes)
 {
-	if (file->streaming || file->tail || file->full || file->removed || file->end == 0)
+	if (file->streaming || file->tail || file->full || file->removed || file->end == 0 ||
+	    file->header_lost)
 		return false;
 	/* One with a long text in the beginning takes something all the same. */
 	return file->end + bytes <= file->dbox->file_bytes_max ||

@@ -30,6 +30,7 @@ struct dbox_file {
 	struct dbox_file *next; /* the stand-in after this one; not in its dbox's array */
 	bool given_up;          /* it takes no more: the next write makes a stand-in */
 	uint64_t nonce;    /* 0: its header has not been read */
+	bool header_lost;  /* both copies: the nonce is what its records say */
 	uint64_t end;      /* where the next record goes; 0: not known */
 	bool streaming;    /* somebody has its end for himself */
 	unsigned expected; /* bodies in it that a change is about to refer to */
@@ -80,15 +81,19 @@ RP_MUST_USE enum rp_err dbox_core_stand_in(struct task *task, struct dbox *dbox,
     struct dbox_file *last, uint64_t nonce, struct dbox_file **out);
 
 /* Use its descriptor: open, its header read. Give it back with dbox_core_release(). RP_ERR_NOTFOUND: gone from the
- * disk; RP_ERR_CORRUPT: its header is lost. */
+ * disk; RP_ERR_CORRUPT: its header is lost, and there is no sound record that tells the nonce. */
 RP_MUST_USE enum rp_err dbox_core_use(struct task *task, struct dbox_file *file);
 void dbox_core_release(struct dbox_file *file);
+
+/* dbox_scan.c: the nonce that the first sound record of a file names. RP_ERR_CORRUPT: there is none. */
+RP_MUST_USE enum rp_err dbox_core_find_nonce(
+    struct task *task, const struct dbox_file *file, struct file *open, uint64_t *nonce);
 
 /* A new file, with header and names; used (as above) by the caller. number 0: the next one. nonce 0: a random one. */
 RP_MUST_USE enum rp_err dbox_core_create(struct task *task, struct dbox *dbox, uint32_t number,
     uint64_t nonce, struct dbox_file **out);
 
-/* Write a header over one that was lost in a crash (recovery alone). */
+/* Write a header without names over one that is lost (recovery, repair). */
 RP_MUST_USE enum rp_err dbox_core_renew(
     struct task *task, struct dbox *dbox, struct dbox_file *file, uint64_t nonce);
 

@@ -137,6 +137,38 @@ static enum rp_err next_header(
 	return RP_ERR_END;
 }
 
+/* The nonce that a header names which is sound by it; 0: it is none. */
+static uint64_t nonce_of(struct bytes in, const struct userid *userid, uint64_t at)
+{
+	uint64_t nonce = num_get_u64(in.p + offsetof(struct dbox_record_header, nonce));
+	struct dbox_record_header header;
+
+	return nonce != 0 && dbox_format_check(in, userid, nonce, at, &header) == RP_OK ? nonce : 0;
+}
+
+enum rp_err dbox_core_find_nonce(
+    struct task *task, const struct dbox_file *file, struct file *open, uint64_t *nonce)
+{
+	const struct userid userid = file->dbox->userid;
+	uint8_t *window = malloc(WINDOW_BYTES);
+	uint64_t at = FORMAT_AREA_BYTES;
+	size_t got = WINDOW_BYTES;
+	enum rp_err err = window != NULL ? RP_OK : RP_ERR_NOMEM;
+
+	*nonce = 0;
+	while (err == RP_OK && *nonce == 0 && got == WINDOW_BYTES) {
+		err = file_read(task, open, window, WINDOW_BYTES, at, &got);
+		for (size_t i = 0; err == RP_OK && *nonce == 0 && i + DBOX_HEADER_BYTES <= got;
+		     i += DBOX_RECORD_ALIGN)
+			*nonce = nonce_of(bytes_of(window + i, DBOX_HEADER_BYTES), &userid, at + i);
+		at += WINDOW_BYTES - DBOX_HEADER_BYTES;
+		if (err == RP_OK)
+			err = task_pause(task);
+	}
+	free(window);
+	return err == RP_OK && *nonce == 0 ? RP_ERR_CORRUPT : err;
+}
+
 /* Has a stand-in this record, or one that begins where it does? Then it is met there. */
 static enum rp_err is_superseded(struct walk *walk, uint64_t at, bool *superseded)
 {
@@ -216,13 +248,15 @@ static enum rp_err read_names(
 	size_t got;
 	enum rp_err err = file_read(walk->task, walk->file->file, area, sizeof(area), 0, &got);
 
-	if (err == RP_OK)
-		err = format_check_area(
-		    bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header);
 	if (err != RP_OK)
 		return err;
 	*names = bytes_of(NULL, 0);
 	*first = FORMAT_AREA_BYTES;
+	if (walk->file->header_lost)
+		return RP_OK;
+	err = format_check_area(bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header);
+	if (err != RP_OK)
+		return err;
 
 	uint64_t n = header.extra[DBOX_EXTRA_NAMES_BYTES];
 
@@ -252,6 +286,7 @@ static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct a
 
 	if (err != RP_OK)
 		return err;
+	report->header_lost = report->header_lost || file->header_lost;
 	walk.window = malloc(WINDOW_BYTES);
 	if (walk.window == NULL)
 		err = RP_ERR_NOMEM;

@@ -19,11 +19,12 @@ struct dbox_scan_report {
 	uint64_t records;
 	uint64_t damaged;       /* records with a bad block */
 	uint64_t passed_bytes;  /* that are no record: damage, or what an aborted write left */
+	bool header_lost; /* of the file, or of one that stands in for it: the records alone tell */
 };
 
 /* Call fn (may be NULL) for each record whose header is sound, in the order of the file; fn's error ends it. names: the text
  * that the file begins with, in arena memory; .n == 0: none, or not sound. RP_ERR_NOTFOUND; RP_ERR_CORRUPT: the file's
- * header is lost, and with it the nonce. */
+ * header is lost, and no record tells the nonce. */
 RP_MUST_USE enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t file,
     struct arena *arena, struct bytes *names, dbox_scan_fn *fn, void *arg,
     struct dbox_scan_report *report);

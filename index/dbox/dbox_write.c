@@ -76,6 +76,10 @@ static enum rp_err use_for_settled(struct task *task, struct dbox *dbox, uint32_
 
 	enum rp_err err = dbox_core_use(task, file);
 
+	if (err == RP_OK && file->header_lost && nonce != 0) {
+		dbox_core_release(file);
+		err = RP_ERR_CORRUPT;
+	}
 	if (err == RP_ERR_CORRUPT && nonce != 0) {
 		err = dbox_core_renew(task, dbox, file, nonce);
 		if (err == RP_OK)

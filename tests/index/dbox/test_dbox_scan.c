@@ -139,6 +139,61 @@ IO_TASK_TEST(dbox_scan, goes_on_behind_damage)
 	dbox_close(dbox);
 }
 
+static struct file *open_first(struct task *task)
+{
+	struct file *file;
+
+	cr_assert_eq(
+	    file_open(task, FILE_ROOT_DATA, "users/0001/u/1.dbox", FILE_READ | FILE_WRITE, &file),
+	    RP_OK);
+	return file;
+}
+
+/* Both copies of a header are gone: the records tell what it did. */
+IO_TASK_TEST(dbox_scan, a_lost_header_costs_no_body)
+{
+	static const uint8_t zeroes[FORMAT_AREA_BYTES];
+	struct dbox *dbox = open_it(task);
+	struct dbox_ref refs[COUNT];
+	struct dbox_scan_report report;
+	struct met met = {0};
+	struct dbox_body *body;
+	struct arena arena;
+	struct bytes names;
+
+	(void)arg;
+	put_all(task, dbox, refs);
+	dbox_close(dbox);
+	struct file *file = open_first(task);
+
+	cr_assert_eq(file_write(task, file, zeroes, sizeof(zeroes), 0, false), RP_OK);
+	file_close(file);
+	dbox = open_it(task);
+	for (unsigned i = 0; i < COUNT; i++) {
+		cr_assert_eq(dbox_body_open(task, dbox, NULL, refs[i], MARK + i, &body), RP_OK);
+		cr_assert_eq(dbox_body_bytes(body), size_of(i));
+		dbox_body_close(body);
+	}
+	arena_init(&arena, 65536);
+	cr_assert_eq(dbox_scan(task, dbox, 1, &arena, &names, meet, &met, &report), RP_OK);
+	cr_assert(report.header_lost);
+	cr_assert_eq(names.n, 0);
+	cr_assert_eq(met.uids, ((UINT64_C(1) << COUNT) - 1) << 1);
+	cr_assert_eq(met.unsound, 0);
+
+	/* Renewed, it is a file like others, and all is where it was. */
+	cr_assert_eq(dbox_renew_header(task, dbox, 1), RP_OK);
+	dbox_close(dbox);
+	dbox = open_it(task);
+	met = (struct met){0};
+	cr_assert_eq(dbox_scan(task, dbox, 1, &arena, &names, meet, &met, &report), RP_OK);
+	cr_assert_not(report.header_lost);
+	cr_assert_eq(met.uids, ((UINT64_C(1) << COUNT) - 1) << 1);
+	cr_assert_eq(met.unsound, 0);
+	arena_fini(&arena);
+	dbox_close(dbox);
+}
+
 IO_TASK_TEST(dbox_scan, a_file_cut_short_keeps_what_lies_before)
 {
 	struct dbox *dbox = open_it(task);

@@ -15,6 +15,14 @@ uint64_t dbox_format_sums_offset(uint64_t stored_bytes)
 	return DBOX_HEADER_BYTES + num_round_up(stored_bytes, sizeof(uint64_t));
 }
 
+uint64_t dbox_format_content_bytes(uint64_t stored_bytes)
+{
+	uint64_t blocks = dbox_format_blocks(stored_bytes);
+
+	return blocks == 1 ? DBOX_HEADER_BYTES + stored_bytes
+	                   : dbox_format_sums_offset(stored_bytes) + blocks * sizeof(uint64_t);
+}
+
 uint64_t dbox_format_record_bytes(uint64_t stored_bytes)
 {
 	uint64_t blocks = dbox_format_blocks(stored_bytes);

@@ -63,6 +63,9 @@ uint64_t dbox_format_blocks(uint64_t stored_bytes);
 uint64_t dbox_format_sums_offset(uint64_t stored_bytes);
 uint64_t dbox_format_record_bytes(uint64_t stored_bytes);
 
+/* The same without the zeroes that it ends with: a file that is cut off there lacks nothing. */
+uint64_t dbox_format_content_bytes(uint64_t stored_bytes);
+
 /* xxh3 of one block, or of the array. */
 uint64_t dbox_format_xxh3(struct bytes b, uint64_t nonce);
 

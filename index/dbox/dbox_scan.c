@@ -95,7 +95,7 @@ static enum rp_err check_body(struct walk *walk, const struct dbox_record_header
 {
 	size_t count = (size_t)dbox_format_blocks(header->stored_bytes);
 
-	if (dbox_format_record_bytes(header->stored_bytes) > walk->size_bytes - header->offset)
+	if (dbox_format_content_bytes(header->stored_bytes) > walk->size_bytes - header->offset)
 		return RP_ERR_CORRUPT;
 
 	uint64_t *sums = malloc(count * sizeof(uint64_t));

@@ -194,6 +194,29 @@ IO_TASK_TEST(dbox_scan, a_lost_header_costs_no_body)
 	dbox_close(dbox);
 }
 
+/* What a file ends with are zeroes: without them nothing is lost. */
+IO_TASK_TEST(dbox_scan, a_file_cut_in_its_last_zeroes_lacks_nothing)
+{
+	struct dbox *dbox = open_it(task);
+	struct dbox_ref refs[COUNT];
+	struct dbox_scan_report report;
+	uint64_t end;
+
+	(void)arg;
+	put_all(task, dbox, refs);
+	end = (uint64_t)refs[COUNT - 1].offset * 16 + dbox_format_content_bytes(size_of(COUNT - 1));
+	cr_assert_lt(end,
+	    (uint64_t)refs[COUNT - 1].offset * 16 + dbox_format_record_bytes(size_of(COUNT - 1)));
+	struct file *file = open_first(task);
+
+	cr_assert_eq(file_truncate(task, file, end), RP_OK);
+	cr_assert_eq(scan(task, dbox, &report).unsound, 0);
+	cr_assert_eq(file_truncate(task, file, end - 1), RP_OK);
+	cr_assert_eq(scan(task, dbox, &report).unsound, UINT64_C(1) << COUNT);
+	file_close(file);
+	dbox_close(dbox);
+}
+
 IO_TASK_TEST(dbox_scan, a_file_cut_short_keeps_what_lies_before)
 {
 	struct dbox *dbox = open_it(task);

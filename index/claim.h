@@ -16,8 +16,8 @@ enum claim_extra {
 };
 
 /* Is this file system (statfs f_type) on another machine? Then its name; NULL: no. Its locks and its order of writes cannot be
- * relied on, so neither DATA nor the commit log may lie there: store_claim() refuses. A FUSE file system may be either, and is
- * let through. */
+ * relied on, so neither DATA nor the commit log may lie there: store_claim() refuses. A FUSE file system may be either:
+ * this number does not tell; io/mount.h does, before there is a loop. */
 const char *claim_network_fs(uint64_t type);
 
 /* DATA/careful: a flush has failed, and nobody knows of which file. While it is there recovery flushes each file that it writes

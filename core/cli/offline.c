@@ -16,6 +16,7 @@
 #include "core/cli/cli_text.h"
 #include "core/cli/exit_code.h"
 #include "core/lmtp/spool.h"
+#include "core/server/owner.h"
 #include "core/session/message_reader.h"
 #include "io/base/userid.h"
 #include "io/loop.h"
@@ -140,6 +141,7 @@ static bool open_folders(const struct config *config, bool looks, int root_fd[FI
 	const char *commit = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
 	int data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int commit_fd = -1;
+	char reason[384];
 
 	if (data_fd >= 0) {
 		become_owner(config->data, data_fd);
@@ -149,6 +151,11 @@ static bool open_folders(const struct config *config, bool looks, int root_fd[FI
 	}
 	root_fd[FILE_ROOT_DATA] = data_fd;
 	root_fd[FILE_ROOT_COMMIT] = commit_fd;
+	if (commit_fd >= 0 && (owner_check_mount(data_fd, "data", reason, sizeof(reason)) != RP_OK ||
+		owner_check_mount(commit_fd, "commit log", reason, sizeof(reason)) != RP_OK)) {
+		fprintf(stderr, "ringpost: %s: %s\n", config->data, reason);
+		return false;
+	}
 	if (commit_fd >= 0)
 		return true;
 	fprintf(stderr, "ringpost: %s%s%s: %s\n", config->data, data_fd >= 0 ? ": " : "", data_fd >= 0 ? commit : "",

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/mount.h"
+
 static enum rp_err say_no_user(const struct config *config, char *reason, size_t reason_size)
 {
 	snprintf(reason, reason_size, "user = %s: there is no such user on this machine", config->user);
@@ -57,6 +59,28 @@ static int open_commit(const struct config *config, const struct owner *owner)
 	return fd;
 }
 
+enum rp_err owner_check_mount(int fd, const char *what, char *reason, size_t reason_size)
+{
+	char type[MOUNT_TYPE_BYTES];
+
+	mount_type(fd, type);
+	if (!mount_is_fuse(type))
+		return RP_OK;
+	snprintf(reason, reason_size,
+		"the %s directory lies on a FUSE file system (%s), where syncfs does not reach the program behind it, and what was "
+		"answered could be lost: move it to a disk of this machine",
+		what, type);
+	return RP_ERR_CANNOT;
+}
+
+/* Its folders are open. */
+static enum rp_err check_mounts(const struct owner *owner, char *reason, size_t reason_size)
+{
+	enum rp_err err = owner_check_mount(owner->data_fd, "data", reason, reason_size);
+
+	return err == RP_OK ? owner_check_mount(owner->commit_fd, "commit log", reason, reason_size) : err;
+}
+
 enum rp_err owner_open(const struct config *config, struct owner *out, char *reason, size_t reason_size)
 {
 	struct owner owner = { .data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
@@ -72,8 +96,14 @@ enum rp_err owner_open(const struct config *config, struct owner *out, char *rea
 	if (err == RP_OK) {
 		owner.commit_fd = open_commit(config, &owner);
 		if (owner.commit_fd >= 0) {
-			*out = owner;
-			return RP_OK;
+			err = check_mounts(&owner, reason, reason_size);
+			if (err == RP_OK) {
+				*out = owner;
+				return RP_OK;
+			}
+			close(owner.commit_fd);
+			close(owner.data_fd);
+			return err;
 		}
 		err = err_of_errno(errno);
 		snprintf(reason, reason_size, "commit logs in %s: %s; it must be a folder of the user that ringpost runs as",

@@ -20,4 +20,7 @@ RP_MUST_USE enum rp_err owner_check_user(const struct config *config, char *reas
  * what to do. On an error nothing is open. */
 RP_MUST_USE enum rp_err owner_open(const struct config *config, struct owner *out, char *reason, size_t reason_size);
 
+/* Does the folder (data, commit logs) lie on a file system that can keep a promise? RP_ERR_CANNOT: a FUSE one. */
+RP_MUST_USE enum rp_err owner_check_mount(int fd, const char *what, char *reason, size_t reason_size);
+
 #endif

@@ -12,12 +12,13 @@
 #include "index/mailbox_state.h"
 #include "index/merge.h"
 #include "index/repair.h"
+#include "index/volume_files.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
-enum { KEEP_S = 3600, MESSAGES = 120, TEXT_BYTES = 3000 };
+enum { KEEP_S = 3600, MESSAGES = 120, TEXT_BYTES = 3000, CUTS = 40 };
 
 static struct store *open_store(struct task *task, uint64_t epoch, uint64_t keep_s)
 {
@@ -427,6 +428,83 @@ IO_TASK_TEST(undelete, outlives_a_repair_of_damaged_journals)
 		body_is(task, mailbox, MESSAGES + 3 + i, 4 + i);
 	body_is(task, mailbox, MESSAGES + 13, 500);
 	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- derived files, with merged journals and moved bodies ---- */
+
+/* Cut the k-th way: at the edges of what a file begins with, and at each part of the rest. */
+static void cut_derived(struct task *task, unsigned k)
+{
+	static const uint64_t edges[] = {0, 1, 127, 128, 511, 512, 640, 1023, 1024, 1025};
+	const unsigned edges_count = sizeof(edges) / sizeof(edges[0]);
+	struct volume_files files;
+	struct arena arena;
+	char dir[USERID_PATH_BYTES];
+	unsigned cut = 0;
+
+	userid_path(&made_user, dir);
+	arena_init(&arena, 65536);
+	cr_assert_eq(volume_files_list(task, dir, &arena, &files), RP_OK);
+	for (size_t i = 0; i < files.count; i++) {
+		char path[VOLUME_PATH_BYTES];
+		struct file *file;
+		uint64_t bytes;
+
+		if (volume_file_parse(files.entries[i].name).kind == VOLUME_FILE_OTHER)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(files.entries[i].name));
+		cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE, &file), RP_OK);
+		cr_assert_eq(file_size(task, file, &bytes), RP_OK);
+		uint64_t to = k < edges_count ? edges[k] : bytes * (k - edges_count) / CUTS;
+
+		if (to < bytes)
+			cr_assert_eq(file_truncate(task, file, to), RP_OK);
+		cut += to < bytes;
+		file_close(file);
+	}
+	arena_fini(&arena);
+	cr_assert_gt(cut, 0);
+}
+
+IO_TASK_TEST(undelete, derived_files_may_be_cut_anywhere_after_merges_and_compaction)
+{
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct mailbox *inbox = open_box(task, volume, "INBOX");
+	uint64_t epoch = 1;
+	uint64_t digest;
+
+	(void)arg;
+	fill_among_junk(task, volume, "INBOX", 0);
+	store_set_keep(store, 0);
+	expunge(task, volume, "Junk", 1, 4 * MESSAGES);
+	store_set_keep(store, KEEP_S);
+	flag(task, inbox, 30, 90, MAIL_FLAGGED, "$word");
+	expunge(task, volume, "INBOX", 5, 14);
+	for (unsigned round = 0;
+	     round < 4 || (store->merges_done == 0 && round < 20); round++) {
+		churn(task, inbox);
+		clear_up(task, volume);
+	}
+	cr_assert_gt(store->merges_done, 0);
+	cr_assert_gt(store->compacts_done, 0);
+	mailbox_close(inbox);
+	digest = model_digest(task, volume);
+	for (unsigned k = 0; k < CUTS + 10; k++) {
+		volume_close(volume);
+		cr_assert_eq(store_close(task, store), RP_OK);
+		cut_derived(task, k);
+		store = open_store(task, ++epoch, KEEP_S);
+		volume = open_user(task, store);
+		cr_assert_eq(model_digest(task, volume), digest, "cut %u", k);
+		cr_assert_eq(offered(task, volume, ""), 10);
+		clear_up(task, volume);
+	}
+	inbox = open_box(task, volume, "INBOX");
+	body_is(task, inbox, 20, 19);
+	mailbox_close(inbox);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

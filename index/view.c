@@ -40,6 +40,7 @@ void view_close(struct view *view)
 	if (view->watch != NULL)
 		list_del(&view->watch->link);
 	view_drop_expunged(view);
+	free(view->known);
 	mailbox_close(view->mailbox);
 	free(view);
 }
@@ -315,6 +316,27 @@ void view_take_flags(struct view *view)
 			view->known[kept++] = view->known[i];
 	}
 	view->known_count = kept;
+	if (kept > 0)
+		return;
+	free(view->known);
+	view->known = NULL;
+	view->known_room = 0;
+}
+
+/* Room for so many more, as far as there may be any. */
+static void known_reserve(struct view *view, size_t more)
+{
+	size_t room = num_min(view->known_count + more, VIEW_KNOWN_MAX);
+	struct view_known *known;
+
+	if (room <= view->known_room)
+		return;
+	room = num_min(num_max(room, 2 * (size_t)view->known_room), VIEW_KNOWN_MAX);
+	known = realloc(view->known, room * sizeof(*known));
+	if (known == NULL)
+		return; /* the session will be told what it knows, no more */
+	view->known = known;
+	view->known_room = (unsigned)room;
 }
 
 enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t modseq)
@@ -326,7 +348,8 @@ enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t
 		view->told_new_modseq = num_max(view->told_new_modseq, modseq);
 		return RP_OK;
 	}
-	for (size_t i = 0; i < uids->count && view->known_count < VIEW_KNOWN_MAX; i++)
+	known_reserve(view, uids->count);
+	for (size_t i = 0; i < uids->count && view->known_count < view->known_room; i++)
 		view->known[view->known_count++] =
 		    (struct view_known){.modseq = modseq, .uids = uids->run[i]};
 	return RP_OK;

@@ -2,6 +2,8 @@
 #ifndef RP_INDEX_VIEW_STATE_H
 #define RP_INDEX_VIEW_STATE_H
 
+#include <assert.h>
+
 #include "index/group.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
@@ -37,11 +39,15 @@ struct view {
 	uint32_t told_uid;
 	uint64_t taking_modseq; /* what view_take_flags() makes of them */
 	uint32_t taking_uid;
-	struct view_known known[VIEW_KNOWN_MAX];
+	struct view_known *known; /* view_told_flags(); NULL: none, which is mostly so */
 	unsigned known_count;
+	unsigned known_room;
 	unsigned keywords_told;
 	uint64_t keywords[GROUP_KEYWORD_WORDS]; /* what a cursor lends */
 };
+
+/* Each idle connection with a selected mailbox has one. */
+static_assert(sizeof(struct view) <= 384, "what a view rarely needs is not in it");
 
 /* None is unannounced any more: the memory goes back. */
 void view_drop_expunged(struct view *view);

@@ -1,3 +1,4 @@
+#include "index/view_state.h"
 #include "tests/index/view_model.h"
 
 enum { VIEWS = 4 };
@@ -246,6 +247,47 @@ Test(view, a_silent_change_of_several_records_is_no_news_either)
 	runs_fini(&uids);
 	view_model_free(mine);
 	view_model_free(other);
+	model_free(model);
+}
+
+static uint32_t count_news(struct view *view)
+{
+	uint32_t first = 0;
+
+	return news(view, &first);
+}
+
+/* Among others' untold changes own ones are remembered one by one, as many as there may be; what is beyond is told. */
+Test(view, own_changes_among_untold_ones_are_remembered_up_to_a_bound)
+{
+	enum { CHANGES = VIEW_KNOWN_MAX + 3 };
+	struct model *model = model_new(5);
+
+	model_append(model, CHANGES + 1);
+	struct view_model *mine = view_model_new(NULL, model);
+
+	for (unsigned round = 0; round < 2; round++) {
+		cr_assert_null(mine->view->known);
+		(void)flag(model, CHANGES + 1, CHANGES + 1); /* somebody else's, untold */
+		for (uint32_t uid = 1; uid <= CHANGES; uid++) {
+			struct run run = {uid, uid};
+			struct runs uids = {.run = &run, .count = 1};
+
+			cr_assert_eq(
+			    view_told_flags(mine->view, &uids, flag(model, uid, uid)), RP_OK);
+			cr_assert_leq(mine->view->known_room, VIEW_KNOWN_MAX);
+		}
+		cr_assert_eq(count_news(mine->view), 1 + CHANGES - VIEW_KNOWN_MAX);
+	}
+	cr_assert_null(mine->view->known); /* all is told: the memory went back */
+	/* A view may end with some of them. */
+	(void)flag(model, CHANGES + 1, CHANGES + 1);
+	struct run run = {2, 2};
+	struct runs uids = {.run = &run, .count = 1};
+
+	cr_assert_eq(view_told_flags(mine->view, &uids, flag(model, 2, 2)), RP_OK);
+	cr_assert_not_null(mine->view->known);
+	view_model_free(mine);
 	model_free(model);
 }
 

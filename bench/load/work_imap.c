@@ -7,7 +7,7 @@
 #include "io/base/clock.h"
 
 enum {
-	NOOP_CONNECTIONS = 32,
+	CONNECTIONS = 32,
 	ROUNDS_AT_ONCE = 64, /* between looks at the clock */
 	FETCH_ROUNDS_MIN = 3,
 };
@@ -40,10 +40,11 @@ static void add_cpu(struct work *work, struct report_row row, double cpu_ns, dou
 
 /* ---- NOOP ---- */
 
-static void noop_on(struct work *work, const char *address, bool tls, size_t connections,
-    struct report_row cpu, struct report_row rate)
+/* One command again and again, on each of so many connections at once. */
+static void repeat_on(struct work *work, const char *address, bool tls, size_t connections,
+    const char *command, struct report_row cpu, struct report_row rate)
 {
-	struct wire wire[NOOP_CONNECTIONS];
+	struct wire wire[CONNECTIONS];
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < connections; i++)
@@ -53,7 +54,7 @@ static void noop_on(struct work *work, const char *address, bool tls, size_t con
 	while (has_time(work, start)) {
 		for (size_t round = 0; round < ROUNDS_AT_ONCE; round++) {
 			for (size_t i = 0; i < connections; i++)
-				wire_start(&wire[i], "NOOP");
+				wire_start(&wire[i], command);
 			for (size_t i = 0; i < connections; i++)
 				(void)wire_finish(&wire[i]);
 			count += connections;
@@ -72,26 +73,26 @@ static void noop_on(struct work *work, const char *address, bool tls, size_t con
 
 void work_noop(struct work *work)
 {
-	noop_on(work, work->imap, false, 1,
+	repeat_on(work, work->imap, false, 1, "NOOP",
 	    (struct report_row){.key = "noop_plain",
 	        .work = "NOOP, plain, 1 connection",
 	        .floor = 3.7,
 	        .target = 5},
 	    (struct report_row){
 	        .key = "noop_plain_rate", .work = "NOOP, plain, 1 connection, round trips"});
-	noop_on(work, work->imap, false, NOOP_CONNECTIONS,
+	repeat_on(work, work->imap, false, CONNECTIONS, "NOOP",
 	    (struct report_row){.key = "noop_plain_32",
 	        .work = "NOOP, plain, 32 connections",
 	        .floor = 3.7,
 	        .target = 5},
 	    (struct report_row){
 	        .key = "noop_plain_32_rate", .work = "NOOP, plain, 32 connections, all"});
-	noop_on(work, work->imaps, true, 1,
+	repeat_on(work, work->imaps, true, 1, "NOOP",
 	    (struct report_row){
 	        .key = "noop_tls", .work = "NOOP, TLS, 1 connection", .floor = 5, .target = 6.5},
 	    (struct report_row){
 	        .key = "noop_tls_rate", .work = "NOOP, TLS, 1 connection, round trips"});
-	noop_on(work, work->imaps, true, NOOP_CONNECTIONS,
+	repeat_on(work, work->imaps, true, CONNECTIONS, "NOOP",
 	    (struct report_row){.key = "noop_tls_32",
 	        .work = "NOOP, TLS, 32 connections",
 	        .floor = 5,
@@ -152,6 +153,13 @@ void work_select(struct work *work)
 	                              .work = "SELECT again, same connection, wall",
 	                              .unit = "us",
 	                              .value = (double)spent.wall_ns / 1000 / (double)count});
+	repeat_on(work, work->imap, false, CONNECTIONS, command,
+	    (struct report_row){.key = "select_again_32",
+	        .work = "SELECT again, 32 connections",
+	        .floor = 5,
+	        .target = 10},
+	    (struct report_row){
+	        .key = "select_again_32_rate", .work = "SELECT again, 32 connections, all"});
 	double login_ns = login_cpu_ns(work, work->imap, false, NULL);
 	double select_ns = login_cpu_ns(work, work->imap, false, command);
 

@@ -184,8 +184,12 @@ static bool parse_since(const char *text, uint64_t *seconds)
 
 		if (end == NULL || *end != '\0')
 			continue;
+
+		int day = tm.tm_mday;
 		time_t t = timegm(&tm);
 
+		if (tm.tm_mday != day)
+			return false; /* no month has it: the 31st of February would be the 3rd of March */
 		*seconds = t > 0 ? (uint64_t)t : 1;
 		return true;
 	}

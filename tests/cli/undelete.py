@@ -76,6 +76,7 @@ def refusals(server):
     expect(server, ['undelete', 'nobody', *conf], 67, err='there is no user nobody')
     expect(server, ['undelete', 'sam', '--since', 'yesterday', *conf], 64, err='--since: "yesterday" is no time')
     expect(server, ['undelete', 'sam', '--since', '2026-13-01', *conf], 64, err='is no time')
+    expect(server, ['undelete', 'sam', '--since', '2026-02-31', *conf], 64, err='is no time')
     expect(server, ['undelete', 'sam', '--mailbox', 'a//b', *conf], 64, err='--mailbox: "a//b" cannot be a mailbox')
     expect(server, ['undelete', 'sam', '--to', '', *conf], 64, err='--to: "" cannot be a mailbox')
     if server.process is not None:

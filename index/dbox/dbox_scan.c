@@ -262,8 +262,6 @@ static enum rp_err read_names(
 
 	if (n == 0 || n > DBOX_NAMES_BYTES_MAX)
 		return RP_OK;
-	*first = num_round_up(FORMAT_AREA_BYTES + n, DBOX_RECORD_ALIGN);
-
 	uint8_t *p = arena_alloc(arena, (size_t)n);
 
 	if (p == NULL)
@@ -272,9 +270,11 @@ static enum rp_err read_names(
 	if (err != RP_OK)
 		return err;
 	if (got == n && dbox_format_xxh3(bytes_of(p, got), header.nonce) ==
-		header.extra[DBOX_EXTRA_NAMES_XXH3])
+		header.extra[DBOX_EXTRA_NAMES_XXH3]) {
 		*names = bytes_of(p, got);
-	return RP_OK;
+		*first = num_round_up(FORMAT_AREA_BYTES + n, DBOX_RECORD_ALIGN);
+	}
+	return RP_OK; /* else records may lie there: the header is of an earlier beginning */
 }
 
 static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct arena *arena,

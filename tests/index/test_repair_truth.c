@@ -223,6 +223,16 @@ Test(repair_truth, a_power_cut_in_a_repair_costs_nothing)
 	}
 }
 
+/* All is durable, and noted: now the power may go. */
+static void wait_for_the_cut(struct task *task, struct store *store, struct volume *volume)
+{
+	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
+	crash.digest = model_digest(task, volume);
+	crash.ended = true;
+	for (;;)
+		(void)!task_sleep(task, UINT64_C(1000) * 1000 * 1000);
+}
+
 /* The log still has what was written before the journals were lost, under the same epoch. */
 static void lose_and_repair(struct task *task, void *arg)
 {
@@ -244,11 +254,7 @@ static void lose_and_repair(struct task *task, void *arg)
 	assert_is_all_there(task, store, 3);
 	open_volume(task, store, &volume);
 	made_append(task, volume, "INBOX", 0, "what came later");
-	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
-	crash.digest = model_digest(task, volume);
-	crash.ended = true;
-	for (;;)
-		(void)!task_sleep(task, UINT64_C(1000) * 1000 * 1000);
+	wait_for_the_cut(task, store, volume);
 }
 
 static void compare_in_a_life(struct task *task, void *arg)
@@ -403,11 +409,7 @@ static void cut_and_write_on(struct task *task, void *arg)
 	open_volume(task, store, &volume);
 	made_append(task, volume, "a/b", 0, "it has an LSN that another had");
 	made_append(task, volume, "INBOX", 0, "so has this one");
-	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
-	crash.digest = model_digest(task, volume);
-	crash.ended = true;
-	for (;;)
-		(void)!task_sleep(task, UINT64_C(1000) * 1000 * 1000);
+	wait_for_the_cut(task, store, volume);
 }
 
 static void compare_after_the_cut(struct task *task, void *arg)

@@ -137,6 +137,23 @@ static void learn(
 	}
 }
 
+/* What a quota is measured by: all mailboxes together. */
+static void check_sums(const struct volume *volume, const struct model *model)
+{
+	uint64_t messages = 0;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		const struct model_mailbox *mailbox = &model->mailbox[i];
+
+		for (size_t m = 0; mailbox->there && m < mailbox->count; m++)
+			bytes += mailbox->message[m].bytes;
+		messages += mailbox->there ? mailbox->count : 0;
+	}
+	MODEL_EQ(volume->catalog.sums.messages_count, messages);
+	MODEL_EQ(volume->catalog.sums.bytes, bytes);
+}
+
 void model_check_names(struct volume *volume, struct model *model)
 {
 	model->lsn = volume->catalog.lsn;
@@ -162,6 +179,7 @@ void model_check_names(struct volume *volume, struct model *model)
 		MODEL_CHECK(entry->highestmodseq <= model->lsn);
 		check_counters(entry, mailbox);
 	}
+	check_sums(volume, model);
 }
 
 void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies)

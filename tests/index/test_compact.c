@@ -277,7 +277,7 @@ IO_TASK_TEST(compact, does_not_care_how_many_files_there_have_been)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
-static void full_task(struct task *task, void *arg)
+SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 {
 	struct io_fixture *fixture = arg;
 	struct sim_faults faults = {0};
@@ -304,17 +304,6 @@ static void full_task(struct task *task, void *arg)
 	cr_assert_gt(store->compacts_done, FILES / 2);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-static void full_body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, full_task, fixture);
-	io_fixture_settle(fixture);
-}
-
-Test(compact, is_tried_again_when_the_disk_has_room)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
 }
 
 /* ---- a mailbox that could not be read ---- */

@@ -336,7 +336,8 @@ IO_TASK_TEST(journal, what_is_written_meanwhile_is_not_taken_for_lost)
 	journal_close(journal);
 }
 
-static void read_often(struct task *task, void *arg)
+/* What has been read wrongly would be written on: counters, numbers that were given out before. */
+SIM_TASK_TEST(journal, a_disk_that_refuses_now_and_then_loses_nothing)
 {
 	enum { COUNT = 10, OPENINGS = 400, ONE_IN_TWENTY = 65536 / 20 };
 	struct io_fixture *fixture = arg;
@@ -353,18 +354,6 @@ static void read_often(struct task *task, void *arg)
 		journal_close(journal);
 	}
 	cr_assert_gt(sim_met(fixture->world)->reads_failed, OPENINGS / 10);
-}
-
-static void read_often_body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, read_often, fixture);
-	io_fixture_settle(fixture);
-}
-
-/* What has been read wrongly would be written on: counters, numbers that were given out before. */
-Test(journal, a_disk_that_refuses_now_and_then_loses_nothing)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, read_often_body);
 }
 
 IO_TASK_TEST(journal, of_another_user_is_not_read)

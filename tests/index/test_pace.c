@@ -19,7 +19,7 @@ static void spend(struct task *task, struct store *store, uint64_t *took_ns)
 	*took_ns = loop_now_ns(store->loop) - from_ns;
 }
 
-static void spend_all(struct task *task, void *arg)
+SIM_TASK_TEST(pace, work_takes_its_time)
 {
 	struct store store = {.loop = task_loop(task)};
 	uint64_t took_ns;
@@ -38,15 +38,4 @@ static void spend_all(struct task *task, void *arg)
 	store.closing = true;
 	spend(task, &store, &took_ns);
 	cr_assert_lt(took_ns, 2 * PIECES * UINT64_C(1000000));
-}
-
-static void body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, spend_all, NULL);
-	io_fixture_settle(fixture);
-}
-
-Test(pace, work_takes_its_time)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, body);
 }

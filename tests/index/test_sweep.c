@@ -89,7 +89,7 @@ static size_t names_in(struct task *task, const char *dir)
 	return count;
 }
 
-static void over_task(struct task *task, void *arg)
+SIM_TASK_TEST(sweep, what_is_over_goes_though_nobody_comes)
 {
 	struct store *store = open_store(task);
 
@@ -101,18 +101,8 @@ static void over_task(struct task *task, void *arg)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
-static void over_body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, over_task, NULL);
-}
-
-Test(sweep, what_is_over_goes_though_nobody_comes)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, over_body);
-}
-
 /* Those who were closed are closed again, those who were open stay. */
-static void closed_task(struct task *task, void *arg)
+SIM_TASK_TEST(sweep, leaves_everybody_as_he_was)
 {
 	struct store *store = open_store(task);
 	struct volume *volume;
@@ -132,14 +122,4 @@ static void closed_task(struct task *task, void *arg)
 	cr_assert_eq(names_in(task, dir), 0);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-static void closed_body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, closed_task, NULL);
-}
-
-Test(sweep, leaves_everybody_as_he_was)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, closed_body);
 }

@@ -53,7 +53,7 @@ static uint64_t reserve_bytes(struct task *task)
 	return bytes;
 }
 
-static void full_task(struct task *task, void *arg)
+SIM_TASK_TEST(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there)
 {
 	struct io_fixture *fixture = arg;
 	struct store_settings settings = { .shards_count = 2, /* so the reserve is more than may be promised here */
@@ -117,17 +117,6 @@ static void full_task(struct task *task, void *arg)
 	cr_assert_eq(model_digest(task, volume), digest);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-static void full_body(struct io_fixture *fixture)
-{
-	io_fixture_run(fixture, full_task, fixture);
-	io_fixture_settle(fixture);
-}
-
-Test(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there)
-{
-	io_fixture_with(IO_FIXTURE_SIM, 0, full_body);
 }
 
 static const struct store_settings crash_settings = {.shards_count = 1,

@@ -58,4 +58,18 @@ void io_fixture_with(enum io_fixture_kind kind, unsigned tasks_max, io_fixture_b
 	}                                                                                          \
 	static void name##_task(struct task *task, void *arg)
 
+/* One that needs the simulator: its clock, or its faults. */
+#define SIM_TASK_TEST(suite, name)                                                                 \
+	static void name##_task(struct task *task, void *arg);                                     \
+	static void name##_body(struct io_fixture *fixture)                                        \
+	{                                                                                          \
+		io_fixture_run(fixture, name##_task, fixture);                                     \
+		io_fixture_settle(fixture);                                                        \
+	}                                                                                          \
+	Test(suite, name)                                                                          \
+	{                                                                                          \
+		io_fixture_with(IO_FIXTURE_SIM, 0, name##_body);                                   \
+	}                                                                                          \
+	static void name##_task(struct task *task, void *arg)
+
 #endif

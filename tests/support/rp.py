@@ -26,6 +26,7 @@ SHARED = os.path.join(os.path.dirname(TOP), 'shared')
 SANITIZER_ENV = {
     'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:handle_abort=0',
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
+    'TSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1',
 }
 
 

@@ -22,7 +22,20 @@ struct merging {
 	uint8_t *payload;
 	struct journal_merge *merge; /* NULL: they are only noted */
 	struct pace pace;
+	bool worthless; /* that is why it ends: RP_ERR_LIMIT */
+	/* For the log, if it gives up: at what, and, where that is known, at which record or mailbox. */
+	const char *at;
+	uint64_t at_lsn;
+	uint64_t at_mailboxid;
 };
+
+/* What was read, or written, is not as it must be. */
+static enum rp_err wrong(struct merging *merging, const char *at, uint64_t lsn)
+{
+	merging->at = at;
+	merging->at_lsn = lsn;
+	return RP_ERR_CORRUPT;
+}
 
 static enum rp_err note(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
@@ -32,7 +45,9 @@ static enum rp_err note(
 	enum rp_err err = thin_note(&merging->thin, header->lsn, payload);
 
 	(void)task;
-	return err == RP_OK ? kept_note(&merging->kept, payload) : err;
+	if (err == RP_OK)
+		err = kept_note(&merging->kept, payload);
+	return err == RP_ERR_CORRUPT ? wrong(merging, "unsound change", header->lsn) : err;
 }
 
 static enum rp_err take_kept(
@@ -48,7 +63,8 @@ static enum rp_err take_kept(
 static enum rp_err put(struct task *task, struct merging *merging,
     const struct record_header *header, struct bytes payload)
 {
-	if (journal_merge_bytes(merging->merge) > merging->bytes_max)
+	merging->worthless = journal_merge_bytes(merging->merge) > merging->bytes_max;
+	if (merging->worthless)
 		return RP_ERR_LIMIT;
 	return journal_merge_put(task, merging->merge, header, payload);
 }
@@ -70,7 +86,7 @@ static enum rp_err write_change(
 	enum rp_err err;
 
 	if (header->lsn > merging->thin.last)
-		return RP_ERR_CORRUPT; /* it was read otherwise before */
+		return wrong(merging, "change read otherwise before", header->lsn);
 	change_begin(&writer, merging->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	err = thin_write(&merging->thin, header->lsn, payload, &writer);
 	if (err == RP_OK)
@@ -95,8 +111,10 @@ static enum rp_err take(struct task *task, void *arg, const struct record *recor
 		if (err != RP_OK)
 			return err;
 	}
+	if (record == NULL && missing_first <= merging->last)
+		return wrong(merging, "records missing", missing_first);
 	if (record == NULL)
-		return missing_first > merging->last ? RP_ERR_END : RP_ERR_CORRUPT;
+		return RP_ERR_END;
 	if (record->header.lsn > merging->last)
 		return RP_ERR_END;
 	if (merging->merge != NULL && record->header.lsn > merging->thin.last)
@@ -113,36 +131,52 @@ static enum rp_err read_all(struct task *task, struct merging *merging, replay_f
 	err = journal_replay(task, volume->journal, 0, take, merging);
 	replay_fini(&merging->replay);
 	if (err == RP_OK && journal_damaged(volume->journal) != 0)
-		return RP_ERR_CORRUPT;
+		return wrong(merging, "damage behind the last record", merging->last);
 	return err == RP_ERR_END ? RP_OK : err;
 }
 
-static bool same_node(const struct catalog_node *a, const struct catalog_node *b)
+/* NULL: both are the same; else what differs. */
+static const char *node_difference(const struct catalog_node *a, const struct catalog_node *b)
 {
-	return a->entry.mailboxid == b->entry.mailboxid && bytes_eq(a->entry.name, b->entry.name) &&
-	       a->entry.special_use == b->entry.special_use &&
-	       a->entry.subscribed == b->entry.subscribed &&
-	       a->entry.uidvalidity == b->entry.uidvalidity &&
-	       a->entry.uidnext == b->entry.uidnext &&
-	       a->entry.highestmodseq == b->entry.highestmodseq &&
-	       a->entry.messages_count == b->entry.messages_count &&
-	       a->entry.unseen_count == b->entry.unseen_count &&
-	       a->entry.deleted_count == b->entry.deleted_count &&
-	       a->entry.bytes == b->entry.bytes && a->created_lsn == b->created_lsn &&
-	       a->changed_lsn == b->changed_lsn;
+	if (a->entry.mailboxid != b->entry.mailboxid || !bytes_eq(a->entry.name, b->entry.name))
+		return "other names";
+	if (a->entry.special_use != b->entry.special_use ||
+	    a->entry.subscribed != b->entry.subscribed ||
+	    a->entry.uidvalidity != b->entry.uidvalidity || a->created_lsn != b->created_lsn)
+		return "other attributes";
+	if (a->entry.uidnext != b->entry.uidnext ||
+	    a->entry.highestmodseq != b->entry.highestmodseq ||
+	    a->entry.messages_count != b->entry.messages_count ||
+	    a->entry.unseen_count != b->entry.unseen_count ||
+	    a->entry.deleted_count != b->entry.deleted_count || a->entry.bytes != b->entry.bytes)
+		return "other counters";
+	return a->changed_lsn != b->changed_lsn ? "other last change" : NULL;
 }
 
-static bool same_catalog(const struct catalog *a, const struct catalog *b)
+/* What is read back makes the same catalog. */
+static enum rp_err compare(struct merging *merging, const struct catalog *made)
 {
-	bool same = a->count == b->count && a->ids_count == b->ids_count &&
-	            a->sums.mailboxid_next == b->sums.mailboxid_next &&
-	            a->sums.uidvalidity_last == b->sums.uidvalidity_last &&
-	            a->sums.messages_count == b->sums.messages_count &&
-	            a->sums.bytes == b->sums.bytes && a->delivered.count == b->delivered.count;
+	const struct catalog *wanted = &merging->thin.catalog;
 
-	for (size_t i = 0; same && i < a->count; i++)
-		same = same_node(a->by_name[i], b->by_name[i]);
-	return same;
+	if (made->count != wanted->count || made->ids_count != wanted->ids_count)
+		return wrong(merging, "other mailboxes", 0);
+	if (made->sums.mailboxid_next != wanted->sums.mailboxid_next ||
+	    made->sums.uidvalidity_last != wanted->sums.uidvalidity_last ||
+	    made->sums.messages_count != wanted->sums.messages_count ||
+	    made->sums.bytes != wanted->sums.bytes)
+		return wrong(merging, "other sums", 0);
+	if (made->delivered.count != wanted->delivered.count)
+		return wrong(merging, "other deliveries", 0);
+	for (size_t i = 0; i < wanted->count; i++) {
+		const struct catalog_node *node = wanted->by_name[i];
+		const char *difference = node_difference(made->by_name[i], node);
+
+		if (difference == NULL)
+			continue;
+		merging->at_mailboxid = node->entry.mailboxid;
+		return wrong(merging, difference, node->changed_lsn);
+	}
+	return RP_OK;
 }
 
 struct reading {
@@ -176,8 +210,8 @@ static enum rp_err read_back(struct task *task, struct merging *merging)
 	catalog_init(&reading.catalog, merging->thin.catalog.names.key);
 	replay_init(&reading.replay, NULL, read_change, &reading, 0);
 	err = journal_merge_replay(task, merging->merge, read_record, &reading);
-	if (err == RP_OK && !same_catalog(&reading.catalog, &merging->thin.catalog))
-		err = RP_ERR_CORRUPT;
+	if (err == RP_OK)
+		err = compare(merging, &reading.catalog);
 	replay_fini(&reading.replay);
 	catalog_fini(&reading.catalog);
 	return err;
@@ -185,18 +219,22 @@ static enum rp_err read_back(struct task *task, struct merging *merging)
 
 static enum rp_err make_file(struct task *task, struct merging *merging)
 {
-	enum rp_err err =
-	    journal_merge_begin(task, merging->volume->journal, merging->last, &merging->merge);
+	enum rp_err err;
 
+	merging->at = "writing";
+	err = journal_merge_begin(task, merging->volume->journal, merging->last, &merging->merge);
 	if (err == RP_OK)
 		err = read_all(task, merging, write_change);
-	if (err == RP_OK)
+	if (err == RP_OK) {
+		merging->at = "reading back";
 		err = read_back(task, merging);
-	if (err != RP_OK)
+	}
+	if (err != RP_OK) {
 		journal_merge_abort(task, merging->merge);
-	else
-		err = journal_merge_end(task, merging->merge);
-	return err;
+		return err;
+	}
+	merging->at = "naming";
+	return journal_merge_end(task, merging->merge);
 }
 
 /* All records that every index and the newest catalog have. */
@@ -212,6 +250,7 @@ static enum rp_err read_kept(struct task *task, struct merging *merging)
 
 	if (!kept_wants(&merging->kept))
 		return RP_OK;
+	merging->at = "reading what is kept";
 	err = read_all(task, merging, take_kept);
 	return err == RP_OK ? kept_end(&merging->kept) : err;
 }
@@ -226,11 +265,15 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 		return RP_ERR_NOMEM;
 	thin_init(&merging->thin, volume->catalog.names.key);
 	kept_init(&merging->kept, keep_since(volume->store));
+	merging->at = "reading";
 	err = read_all(task, merging, note);
+	merging->worthless = merging->thin.changes == 0;
+	if (err == RP_OK && merging->worthless)
+		err = RP_ERR_LIMIT;
 	if (err == RP_OK)
 		err = read_kept(task, merging);
 	if (err == RP_OK)
-		err = merging->thin.changes != 0 ? thin_ready(&merging->thin) : RP_ERR_LIMIT;
+		err = thin_ready(&merging->thin);
 	if (err == RP_OK)
 		err = make_file(task, merging);
 	kept_fini(&merging->kept);
@@ -239,21 +282,23 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 	return err;
 }
 
-static enum rp_err merge(struct task *task, struct volume *volume)
+static enum rp_err merge(struct task *task, struct merging *merging)
 {
-	struct merging merging = {.volume = volume};
+	struct volume *volume = merging->volume;
 	uint64_t bytes;
-	enum rp_err err = journal_remove_void(task, volume->journal);
+	enum rp_err err;
 
+	merging->at = "listing";
+	err = journal_remove_void(task, volume->journal);
 	if (err == RP_OK)
 		err = journal_mergeable(
-		    task, volume->journal, bound_of(volume), &merging.last, &bytes);
-	if (err != RP_OK || merging.last == 0 || bytes < volume->merge_at_bytes ||
+		    task, volume->journal, bound_of(volume), &merging->last, &bytes);
+	if (err != RP_OK || merging->last == 0 || bytes < volume->merge_at_bytes ||
 	    bytes < 2 * MERGE_ROW_BYTES * volume->catalog.sums.messages_count)
 		return err;
-	merging.bytes_max = bytes / 2;
-	pace_begin(&merging.pace, volume->store);
-	err = merge_files(task, &merging);
+	merging->bytes_max = bytes / 2;
+	pace_begin(&merging->pace, volume->store);
+	err = merge_files(task, merging);
 	/* Next time when as much has come again: what is read each time is paid for by what was written. */
 	if (!pace_cut_short(err))
 		volume->merge_at_bytes = 2 * bytes;
@@ -261,22 +306,24 @@ static enum rp_err merge(struct task *task, struct volume *volume)
 		volume->merge_at_bytes = 0;
 		volume->store->merges_done++;
 	}
-	return err == RP_ERR_LIMIT ? RP_OK : err;
+	return err == RP_ERR_LIMIT && merging->worthless ? RP_OK : err;
 }
 
 static enum rp_err run(struct task *task, struct volume *volume)
 {
+	struct merging merging = {.volume = volume};
 	struct store *store = volume->store;
 	enum rp_err err;
 
 	volume->merging = true;
 	store->merges++;
-	err = volume->catalog.destroyed ? RP_OK : merge(task, volume);
+	err = volume->catalog.destroyed ? RP_OK : merge(task, &merging);
 	store->merges--;
 	volume->merging = false;
 	if (err != RP_OK && err != RP_ERR_CANCELED)
 		LOG(loop_log(store->loop), LOG_WARN, "volume.merge", LOG_STR("volume", volume->dir),
-		    LOG_STR("reason", err_name(err)));
+		    LOG_STR("reason", err_name(err)), LOG_STR("at", merging.at),
+		    LOG_U64("lsn", merging.at_lsn), LOG_U64("mailboxid", merging.at_mailboxid));
 	return err;
 }
 

@@ -538,7 +538,9 @@ static enum rp_err write_item(
 	case CHANGE_ITEM_EXPUNGED:
 		return write_expunged(thin, item, lsn, writer);
 	case CHANGE_ITEM_BODY:
-		if (counts(thin, find_mailbox(thin, item->mailboxid), FLAG_BODY, item->uid, lsn))
+		/* The mailbox's last change is told in any case: it may be that a kept body, of a message that is not there, was moved. */
+		if (lsn == node->changed_lsn ||
+		    counts(thin, find_mailbox(thin, item->mailboxid), FLAG_BODY, item->uid, lsn))
 			fits = change_put_body(writer, item->mailboxid, item->uid, item->body);
 		break;
 	case CHANGE_ITEM_FILE_GONE: /* if it is there again it is found to be empty again */

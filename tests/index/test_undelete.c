@@ -273,6 +273,41 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* The last that happened to a mailbox is that a kept body of it was moved: of a message that is not there. */
+IO_TASK_TEST(undelete, does_not_hold_up_merges_by_what_was_moved)
+{
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct mailbox *other;
+	uint64_t emptied;
+
+	(void)arg;
+	fill_among_junk(task, volume, "INBOX", 0);
+	store_set_keep(store, 0);
+	expunge(task, volume, "Junk", 1, 2 * MESSAGES);
+	store_set_keep(store, KEEP_S);
+	expunge(task, volume, "INBOX", 1, MESSAGES);
+	wait_for(task, &volume->compact_runs);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	emptied = store->compacts_done;
+	cr_assert_gt(emptied, 0);
+	fill(task, volume, "Sent", 0);
+	other = open_box(task, volume, "Sent");
+	for (unsigned round = 0; store->merges_done == 0; round++) {
+		cr_assert_lt(round, 20, "all that is sealed is worth merging");
+		churn(task, other);
+		clear_up(task, volume);
+	}
+	mailbox_close(other);
+	cr_assert_eq(bring_back(task, volume, "INBOX", ""), MESSAGES);
+	other = open_box(task, volume, "INBOX");
+	for (unsigned i = 0; i < MESSAGES; i++)
+		body_is(task, other, MESSAGES + 1 + i, i);
+	mailbox_close(other);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* Time alone makes room: nothing is expunged meanwhile. */
 IO_TASK_TEST(undelete, lets_go_when_the_time_is_over)
 {

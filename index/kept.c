@@ -7,11 +7,14 @@
 #include "index/kept_core.h"
 #include "io/base/num.h"
 
-enum { NOTED_RUNS = 64 /* taken out of a record at a time */ };
+enum {
+	NOTED_RUNS = 64, /* taken out of a record at a time */
+	BUCKETS = 1024,  /* that a span of time is looked at in */
+};
 
 void kept_init(struct kept *kept, uint64_t since)
 {
-	*kept = (struct kept){.since = since};
+	*kept = (struct kept){.since = since, .rows_max = KEPT_ROWS_MAX};
 }
 
 void kept_core_drop_rows(struct kept_rows *rows)
@@ -36,7 +39,7 @@ void kept_fini(struct kept *kept)
 		kept_core_drop_rows(&mailbox->told);
 	}
 	free(kept->mailbox);
-	kept_init(kept, kept->since);
+	*kept = (struct kept){.since = kept->since, .rows_max = kept->rows_max};
 }
 
 /* ---- mailboxes ---- */
@@ -153,8 +156,8 @@ static void sort_runs(struct kept_runs *runs)
 	runs->count = kept;
 }
 
-/* NULL: it is in none. */
-static const struct kept_run *find_run(const struct kept_runs *runs, uint32_t uid)
+/* Index of the first that does not end before this UID. */
+static size_t run_lower(const struct kept_runs *runs, uint32_t uid)
 {
 	size_t low = 0;
 	size_t high = runs->count;
@@ -167,7 +170,15 @@ static const struct kept_run *find_run(const struct kept_runs *runs, uint32_t ui
 		else
 			high = middle;
 	}
-	return low < runs->count && runs->run[low].first <= uid ? &runs->run[low] : NULL;
+	return low;
+}
+
+/* NULL: it is in none. */
+static const struct kept_run *find_run(const struct kept_runs *runs, uint32_t uid)
+{
+	size_t at = run_lower(runs, uid);
+
+	return at < runs->count && runs->run[at].first <= uid ? &runs->run[at] : NULL;
 }
 
 uint64_t kept_core_seconds(
@@ -218,6 +229,9 @@ static enum rp_err note_item(struct kept *kept, const struct change_item *item)
 	case CHANGE_ITEM_MAILBOX:
 	case CHANGE_ITEM_NAME:
 		return name_it(mailbox, item->name);
+	case CHANGE_ITEM_COUNTERS:
+		mailbox->messages_count = item->counters.messages_count;
+		return RP_OK;
 	case CHANGE_ITEM_GONE:
 		mailbox->gone = true;
 		mailbox->gone_seconds = item->seconds;
@@ -250,6 +264,98 @@ enum rp_err kept_note(struct kept *kept, struct bytes payload)
 	return err == RP_ERR_END ? RP_OK : err;
 }
 
+/* ---- how many there are ---- */
+
+/* How many were expunged when: of the seconds behind `after`, up to `until`, by spans of `width`. */
+struct counting {
+	uint64_t after;
+	uint64_t until;
+	uint64_t width;
+	uint64_t newest; /* second, of all that were met */
+	uint64_t all;
+	uint64_t in[BUCKETS];
+};
+
+static void count_at(struct counting *counting, uint64_t seconds, uint64_t messages)
+{
+	if (messages == 0 || seconds <= counting->after || seconds > counting->until)
+		return;
+	counting->newest = num_max(counting->newest, seconds);
+	counting->all += messages;
+	counting->in[(seconds - counting->after - 1) / counting->width] += messages;
+}
+
+/* How many of a run were brought back. */
+static uint64_t count_back(const struct kept_runs *back, const struct kept_run *run)
+{
+	const struct kept_run *at = back->run;
+	uint64_t n = 0;
+
+	for (size_t i = run_lower(back, run->first); i < back->count && at[i].first <= run->last;
+	     i++)
+		n += num_min(at[i].last, run->last) - num_max(at[i].first, run->first) + 1;
+	return n;
+}
+
+static void count(const struct kept *kept, struct counting *counting)
+{
+	counting->width = (counting->until - counting->after - 1) / BUCKETS + 1;
+	memset(counting->in, 0, sizeof(counting->in));
+	counting->all = 0;
+	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+		const struct kept_mailbox *mailbox = &kept->mailbox[i];
+
+		count_at(counting, mailbox->gone_seconds, mailbox->messages_count);
+		for (size_t k = 0; k < mailbox->timed.count; k++) {
+			const struct kept_run *run = &mailbox->timed.run[k];
+			uint64_t n = (uint64_t)run->last - run->first + 1;
+
+			count_at(counting, run->seconds, n - count_back(&mailbox->back, run));
+		}
+	}
+}
+
+/* The newest that have room stay: the last second of those that do not. */
+static uint64_t since_with_room(const struct kept *kept, struct counting *counting)
+{
+	uint64_t room = kept->rows_max;
+
+	for (;;) {
+		size_t at = BUCKETS;
+
+		count(kept, counting);
+		while (at > 0 && counting->in[at - 1] <= room)
+			room -= counting->in[--at];
+		if (at == 0)
+			return counting->after;
+		if (at < BUCKETS && at * counting->width < counting->until - counting->after)
+			counting->until = counting->after + at * counting->width;
+		counting->after += (at - 1) * counting->width;
+		if (counting->width == 1)
+			return counting->until;
+	}
+}
+
+/* The oldest of too many are let go. */
+static void let_go(struct kept *kept)
+{
+	struct counting counting = {.after = kept->since, .until = UINT64_MAX};
+	uint64_t all;
+
+	if (kept->since == UINT64_MAX)
+		return;
+	count(kept, &counting);
+	all = counting.all;
+	if (all <= kept->rows_max)
+		return;
+	counting.until = counting.newest;
+	kept->since = since_with_room(kept, &counting);
+	counting = (struct counting){.after = kept->since, .until = UINT64_MAX};
+	if (kept->since < UINT64_MAX)
+		count(kept, &counting);
+	kept->let_go = all - counting.all;
+}
+
 bool kept_wants(struct kept *kept)
 {
 	bool any = false;
@@ -260,7 +366,12 @@ bool kept_wants(struct kept *kept)
 		sort_runs(&mailbox->timed);
 		sort_runs(&mailbox->out);
 		sort_runs(&mailbox->back);
-		any = any || mailbox->gone_seconds > kept->since;
+	}
+	let_go(kept);
+	for (size_t i = 0; !any && i < kept->mailboxes_count; i++) {
+		const struct kept_mailbox *mailbox = &kept->mailbox[i];
+
+		any = mailbox->gone_seconds > kept->since;
 		for (size_t k = 0; !any && k < mailbox->timed.count; k++)
 			any = mailbox->timed.run[k].seconds > kept->since;
 	}

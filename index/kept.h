@@ -8,6 +8,8 @@
  * before. A merge drops these, so it writes the rows as they were in the end (CHANGE_ITEM_KEPT), and they are read as such.
  * What left a mailbox by MOVE lives on elsewhere; its record tells no time, and it is not kept.
  *
+ * Of more than rows_max messages those that were expunged first are let go, whole seconds of them: as if their time were over.
+ *
  * Pure: no disk, no task.
  */
 #ifndef RP_INDEX_KEPT_H
@@ -53,10 +55,11 @@ struct kept_mailbox {
 	uint64_t mailboxid;
 	struct bytes name; /* the last one; malloc'ed */
 	bool gone;
-	uint64_t gone_seconds;  /* when, with all that was in it; 0: not told */
-	struct kept_runs timed; /* expunged */
-	struct kept_runs out;   /* left it without a time */
-	struct kept_runs back;  /* were brought back */
+	uint64_t gone_seconds;   /* when, with all that was in it; 0: not told */
+	struct kept_runs timed;  /* expunged */
+	struct kept_runs out;    /* left it without a time */
+	struct kept_runs back;   /* were brought back */
+	uint32_t messages_count; /* that were in it at last */
 	struct kept_rows rows;
 	struct kept_rows told; /* that a merge has written; until kept_end() */
 	struct kept_keyword *keyword;
@@ -69,6 +72,8 @@ struct kept {
 	size_t mailboxes_count;
 	size_t mailboxes_max;
 	size_t rows_count;
+	size_t rows_max;   /* KEPT_ROWS_MAX; who reads may ask for less before kept_wants() */
+	uint64_t let_go;   /* so many more there were */
 	size_t at_mailbox; /* how far kept_write() has come */
 	size_t at_row;
 	size_t at_keyword;
@@ -82,10 +87,10 @@ void kept_fini(struct kept *kept);
 /* A change that has been checked, or not: RP_ERR_CORRUPT. */
 RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
 
-/* All are noted. May there be anything that is kept? */
+/* All are noted. May there be anything that is kept? `since` is later now where there would be too many. */
 bool kept_wants(struct kept *kept);
 
-/* The same again. RP_ERR_LIMIT: there are too many. */
+/* The same again. */
 RP_MUST_USE enum rp_err kept_take(struct kept *kept, struct bytes payload);
 RP_MUST_USE enum rp_err kept_end(struct kept *kept);
 

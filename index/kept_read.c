@@ -2,6 +2,7 @@
 
 #include "index/keep.h"
 #include "index/replay.h"
+#include "io/base/log.h"
 
 struct kept_reading {
 	struct volume *volume;
@@ -61,13 +62,37 @@ static enum rp_err settle(struct task *task, struct volume *volume)
 	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
 }
 
+void kept_begin(const struct volume *volume, struct kept *kept)
+{
+	size_t rows_max = volume->store->settings.kept_rows_max;
+
+	kept_init(kept, keep_since(volume->store));
+	if (rows_max != 0)
+		kept->rows_max = rows_max;
+}
+
+bool kept_any(struct volume *volume, struct kept *kept)
+{
+	bool any = kept_wants(kept);
+	bool over = kept->let_go > 0;
+
+	if (over && !volume->kept_over)
+		LOG(loop_log(volume->store->loop), LOG_WARN, "volume.kept_let_go",
+		    LOG_STR("volume", volume->dir), LOG_U64("messages", kept->let_go),
+		    LOG_U64("expunged_before", kept->since + 1));
+	if (over != volume->kept_over)
+		volume->store->kept_over += over ? 1 : -1U;
+	volume->kept_over = over;
+	return any;
+}
+
 enum rp_err kept_read(
     struct task *task, struct volume *volume, struct pace *pace, struct kept *kept)
 {
 	struct kept_reading reading = {.volume = volume, .kept = kept, .pace = pace};
 	enum rp_err err = RP_OK;
 
-	kept_init(kept, keep_since(volume->store));
+	kept_begin(volume, kept);
 	if (kept->since == UINT64_MAX)
 		return RP_OK;
 	err = settle(task, volume);
@@ -75,7 +100,7 @@ enum rp_err kept_read(
 		return err;
 	journal_hold(volume->journal); /* both times the same */
 	err = read_all(task, &reading);
-	if (err == RP_OK && kept_wants(kept)) {
+	if (err == RP_OK && kept_any(volume, kept)) {
 		reading.takes = true;
 		err = read_all(task, &reading);
 		if (err == RP_OK)

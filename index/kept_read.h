@@ -5,6 +5,12 @@
 #include "index/kept.h"
 #include "index/volume_state.h"
 
+/* kept_init() as the store's settings say. */
+void kept_begin(const struct volume *volume, struct kept *kept);
+
+/* kept_wants(); if some are let go because there are too many, that is told once in the log, and counted. */
+bool kept_any(struct volume *volume, struct kept *kept);
+
 /* All that was expunged before this call, and more. What a journal has lost is not there. On an error there is nothing in it.
  * pace: of a compaction, which whoever holds it up (compact_hold()) ends; NULL: somebody waits for it. RP_ERR_CANCELED: that, or the
  * store closes. */

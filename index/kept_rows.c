@@ -48,8 +48,9 @@ static enum rp_err take_row(struct kept *kept, const struct kept_mailbox *mailbo
 	/* UIDs only ascend, and a merge writes them in order: what does not is not ours. */
 	if (to->count > 0 && to->row[to->count - 1].row.uid >= row->uid)
 		return RP_OK;
-	if (kept->rows_count == KEPT_ROWS_MAX)
-		return RP_ERR_LIMIT;
+	/* Each at most twice: where it lay, and as a merge wrote it. More of them were told of no counter: damage. */
+	if (kept->rows_count >= 2 * kept->rows_max)
+		return RP_OK;
 	err = reserve_row(to);
 	if (err != RP_OK)
 		return err;

@@ -4,8 +4,7 @@
 
 #include "index/apply.h"
 #include "index/journal_merge.h"
-#include "index/keep.h"
-#include "index/kept.h"
+#include "index/kept_read.h"
 #include "index/pace.h"
 #include "index/replay.h"
 #include "index/thin.h"
@@ -248,7 +247,7 @@ static enum rp_err read_kept(struct task *task, struct merging *merging)
 {
 	enum rp_err err;
 
-	if (!kept_wants(&merging->kept))
+	if (!kept_any(merging->volume, &merging->kept))
 		return RP_OK;
 	merging->at = "reading what is kept";
 	err = read_all(task, merging, take_kept);
@@ -264,7 +263,7 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 	if (merging->payload == NULL)
 		return RP_ERR_NOMEM;
 	thin_init(&merging->thin, volume->catalog.names.key);
-	kept_init(&merging->kept, keep_since(volume->store));
+	kept_begin(volume, &merging->kept);
 	merging->at = "reading";
 	err = read_all(task, merging, note);
 	merging->worthless = merging->thin.changes == 0;

@@ -217,6 +217,7 @@ void store_stats(const struct store *store, struct store_stats *out)
 		.journal_merges = store->merges_done,
 		.dbox_compactions = store->compacts_done,
 		.compacting = store->merges + store->compacts,
+		.kept_over = store->kept_over,
 		.users_unrecovered = store->recover != NULL ? recover_left(store->recover) : 0,
 	};
 }

@@ -33,6 +33,7 @@ struct store_settings {
 	uint64_t dbox_file_bytes;    /* likewise of a dbox file */
 	uint64_t keep_expunged_s; /* bodies of expunged messages are kept so long; 0: they are not */
 	uint64_t keep_trust_s; /* how long a clock must stand to be believed; 0: KEEP_TRUST_S. Tests ask for less */
+	size_t kept_rows_max; /* of one user's expunged messages so many are kept; 0: KEPT_ROWS_MAX. Tests ask for less */
 	uint64_t volumes_bytes_max; /* of memory for open volumes that nobody uses; LRU beyond */
 	size_t
 	    files_max; /* files that are open before such volumes, and theirs, are closed; 0: no bound */
@@ -80,6 +81,7 @@ struct store_stats {
 	uint64_t journal_merges;    /* sealed journals of a user became one; */
 	uint64_t dbox_compactions;  /* files of bodies that were emptied, and removed */
 	uint64_t compacting;        /* of both, under way now */
+	uint64_t kept_over;         /* users who have more that could be brought back than is kept */
 };
 void store_stats(const struct store *store, struct store_stats *out);
 

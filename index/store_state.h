@@ -38,6 +38,7 @@ struct store {
 	unsigned compacts; /* that run */
 	uint64_t compacts_done; /* dbox files that were emptied */
 	uint64_t compacts_noted; /* rows that came to refer to one meanwhile */
+	unsigned kept_over;      /* users who have more that could be kept than is */
 	struct keep_clock keep_clock;
 	struct task *sweep; /* sweep.h; NULL: none runs */
 	bool closing; /* no new background work */

@@ -35,7 +35,7 @@ struct undelete_message {
 	uint32_t rfc822_size_bytes;
 };
 
-/* RP_ERR_BUSY: somebody does it for this user just now. RP_ERR_LIMIT: more than KEPT_ROWS_MAX. */
+/* RP_ERR_BUSY: somebody does it for this user just now. */
 RP_MUST_USE enum rp_err undelete_begin(struct task *task, struct volume *volume,
     const struct undelete_filter *filter, struct undelete **out);
 void undelete_end(struct undelete *undelete); /* NULL is fine */

@@ -129,6 +129,7 @@ void volume_forget(struct volume *volume)
 		list_del(&volume->idle);
 		store->idle_bytes -= volume->idle_bytes;
 	}
+	store->kept_over -= volume->kept_over;
 	volume_unread(volume);
 	settle_fini(&volume->settle);
 	catalog_fini(&volume->catalog);

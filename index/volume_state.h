@@ -54,6 +54,7 @@ struct volume {
 	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */
 	uint64_t compact_at_expiry; /* or what was expunged in this second is over: then a file can be emptied */
 	bool undeleting;            /* undelete.h: one at a time */
+	bool kept_over; /* more was expunged than is kept (kept_any()) */
 	bool merging;
 	uint64_t merge_at_bytes; /* of sealed journals: before it is not worth while */
 };

@@ -7,7 +7,7 @@ static json_int_t value(const struct stat_counter *counter)
 
 json_t *admin_stats_json(const struct shard_stats *stats)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"connections", value(&stats->connections),
 		"connections_total", value(&stats->connections_total),
 		"tls_handshakes", value(&stats->tls_handshakes),
@@ -23,6 +23,7 @@ json_t *admin_stats_json(const struct shard_stats *stats)
 		"journal_merges", value(&stats->journal_merges),
 		"dbox_compactions", value(&stats->dbox_compactions),
 		"compacting", value(&stats->compacting),
+		"kept_over", value(&stats->kept_over),
 		"command_p50_ns", (json_int_t)stat_hist_quantile(&stats->command_ns, 500),
 		"command_p99_ns", (json_int_t)stat_hist_quantile(&stats->command_ns, 990));
 }

@@ -221,6 +221,7 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 		stats->journal_merges.value = store.journal_merges;
 		stats->dbox_compactions.value = store.dbox_compactions;
 		stats->compacting.value = store.compacting;
+		stats->kept_over.value = store.kept_over;
 	}
 	return RP_OK;
 }

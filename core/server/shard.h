@@ -39,6 +39,7 @@ struct shard_stats {
 	struct stat_counter journal_merges;
 	struct stat_counter dbox_compactions;
 	struct stat_counter compacting; /* now */
+	struct stat_counter kept_over;
 	struct stat_hist command_ns;
 };
 

@@ -20,15 +20,24 @@
 
 enum { KEEP_S = 3600, MESSAGES = 120, TEXT_BYTES = 3000, CUTS = 40 };
 
-static struct store *open_store(struct task *task, uint64_t epoch, uint64_t keep_s)
+/* rows_max: 0: as many as there may be. */
+static struct store *open_bounded(
+    struct task *task, uint64_t epoch, uint64_t keep_s, size_t rows_max)
 {
 	struct store_settings settings = small_store();
+
+	settings.kept_rows_max = rows_max;
 
 	settings.journal_file_bytes = 8 * 1024;
 	settings.dbox_file_bytes = 32 * 1024;
 	settings.keep_expunged_s = keep_s;
 	settings.keep_trust_s = 1;
 	return open_recovered(task, &settings, epoch);
+}
+
+static struct store *open_store(struct task *task, uint64_t epoch, uint64_t keep_s)
+{
+	return open_bounded(task, epoch, keep_s, 0);
 }
 
 static void text_of(unsigned i, char text[TEXT_BYTES + 1])
@@ -308,6 +317,61 @@ IO_TASK_TEST(undelete, does_not_hold_up_merges_by_what_was_moved)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+static void next_second(struct task *task)
+{
+	cr_assert_eq(task_sleep(task, UINT64_C(1100) * 1000 * 1000), RP_OK);
+}
+
+/* Merges and compaction go on; what is left comes back. */
+IO_TASK_TEST(undelete, lets_the_oldest_go_where_there_are_too_many)
+{
+	enum { ROWS_MAX = 90, THIRD = MESSAGES / 3 };
+	struct store *store = open_bounded(task, 1, KEEP_S, ROWS_MAX);
+	struct volume *volume = open_user(task, store);
+	struct store_stats stats;
+	struct mailbox *inbox;
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
+	fill(task, volume, "INBOX", 0);
+	fill(task, volume, "Old", 1000);
+	expunge(task, volume, "INBOX", 1, THIRD);
+	next_second(task);
+	expunge(task, volume, "INBOX", THIRD + 1, 2 * THIRD);
+	cr_assert_eq(offered(task, volume, ""), 2 * THIRD);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.kept_over, 0);
+	next_second(task);
+	expunge(task, volume, "INBOX", 2 * THIRD + 1, MESSAGES);
+	cr_assert_eq(offered(task, volume, ""), 2 * THIRD, "the first third has gone");
+	next_second(task);
+	store_set_keep(store, 0);
+	expunge(task, volume, "Old", 11, MESSAGES);
+	store_set_keep(store, KEEP_S);
+	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("Old")), RP_OK);
+	cr_assert_eq(offered(task, volume, ""), 2 * THIRD + 10, "the bound itself");
+	store_stats(store, &stats);
+	cr_assert_eq(stats.kept_over, 1);
+	fill(task, volume, "Sent", 2000);
+	inbox = open_box(task, volume, "Sent");
+	for (unsigned round = 0; store->merges_done == 0; round++) {
+		cr_assert_lt(round, 20, "merges go on");
+		churn(task, inbox);
+		clear_up(task, volume);
+	}
+	mailbox_close(inbox);
+	cr_assert_gt(store->compacts_done, 0);
+	cr_assert_eq(offered(task, volume, ""), 2 * THIRD + 10);
+	cr_assert_eq(bring_back(task, volume, "INBOX", ""), 2 * THIRD);
+	cr_assert_eq(bring_back(task, volume, "Old", ""), 10);
+	inbox = open_box(task, volume, "INBOX");
+	for (unsigned i = 0; i < 2 * THIRD; i++)
+		body_is(task, inbox, MESSAGES + 1 + i, THIRD + i);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* Time alone makes room: nothing is expunged meanwhile. */
 IO_TASK_TEST(undelete, lets_go_when_the_time_is_over)
 {
@@ -518,8 +582,7 @@ IO_TASK_TEST(undelete, derived_files_may_be_cut_anywhere_after_merges_and_compac
 	store_set_keep(store, KEEP_S);
 	flag(task, inbox, 30, 90, MAIL_FLAGGED, "$word");
 	expunge(task, volume, "INBOX", 5, 14);
-	for (unsigned round = 0;
-	     round < 4 || (store->merges_done == 0 && round < 20); round++) {
+	for (unsigned round = 0; round < 4 || (store->merges_done == 0 && round < 20); round++) {
 		churn(task, inbox);
 		clear_up(task, volume);
 	}

@@ -28,6 +28,7 @@ static const struct {
     {"lmtp", work_lmtp},
     {"many", work_many, true},
     {"flat", work_flat, true},
+    {"leave", work_leave, true},
 };
 
 enum {
@@ -55,7 +56,7 @@ static void usage(void)
 	                "[--connections N] [--seconds S]\n"
 	                "           [--fill N] [--data DIR] [--rounds N] [--keep N] [--commit "
 	                "TEXT] [--json] [probe] [idle] [noop] "
-	                "[select] [fetch-flags] [large] [names] [lmtp] [many] [flat]\n"
+	                "[select] [fetch-flags] [large] [names] [lmtp] [many] [flat] [leave]\n"
 	                "--server-pid   the supervisor (what `ringpost serve` runs as); CPU and "
 	                "memory are its and its children's\n"
 	                "--mailbox      the large one, INBOX by default\n"

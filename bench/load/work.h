@@ -45,6 +45,8 @@ void work_select(struct work *work);
 void work_fetch(struct work *work);
 /* Commands over all of the large mailbox, and a neighbour's NOOP meanwhile. */
 void work_large(struct work *work);
+/* Copy, move and expunge all of the large mailbox, which is empty then. Only by name. */
+void work_leave(struct work *work);
 /* LIST and its kin of an account of 10,000 mailboxes, which it makes. */
 void work_names(struct work *work);
 /* 64 LMTP sessions, 4 KiB each message, to many users. */

@@ -367,8 +367,9 @@ static enum rp_err drop_file(struct task *task, struct compact *compact)
 	    .arg = compact,
 	    .record_flags = RECORD_DROPS_DBOX,
 	    .drops_dbox = compact->file};
+	enum rp_err err = dbox_keep_number(task, volume->dbox, compact->file);
 
-	return breath_run(task, volume, &plan);
+	return err == RP_OK ? breath_run(task, volume, &plan) : err;
 }
 
 static enum rp_err settle(struct task *task, struct volume *volume)

@@ -438,6 +438,20 @@ enum rp_err dbox_core_sync_name(struct task *task, struct dbox *dbox, struct dbo
 	return err;
 }
 
+enum rp_err dbox_keep_number(struct task *task, struct dbox *dbox, uint32_t number)
+{
+	struct dbox_file *newest = dbox_core_last_made(dbox);
+
+	if (newest == NULL || newest->number <= number)
+		return RP_ERR_BUSY;
+	hold(newest); /* it stays while we wait */
+
+	enum rp_err err = dbox_core_sync_name(task, dbox, newest);
+
+	dbox_core_release(newest);
+	return err;
+}
+
 uint32_t dbox_last_file(const struct dbox *dbox)
 {
 	return dbox->last_number;

@@ -111,6 +111,9 @@ uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after);
 RP_MUST_USE enum rp_err dbox_file_bytes(
     struct task *task, struct dbox *dbox, uint32_t file, uint64_t *bytes);
 RP_MUST_USE enum rp_err dbox_seal(struct dbox *dbox, uint32_t file);
+/* Before it is told that a file is void: see to it that its number is not given out again, though the power goes. A file behind it
+ * has a durable name. RP_ERR_BUSY: there is none. */
+RP_MUST_USE enum rp_err dbox_keep_number(struct task *task, struct dbox *dbox, uint32_t file);
 
 /* A body in this file is about to be referred to: until it is, or not, the file counts as one that is written to. Counted. */
 void dbox_expect(struct dbox *dbox, uint32_t file);

@@ -97,6 +97,9 @@ RP_MUST_USE enum rp_err dbox_core_create(struct task *task, struct dbox *dbox, u
 RP_MUST_USE enum rp_err dbox_core_renew(
     struct task *task, struct dbox *dbox, struct dbox_file *file, uint64_t nonce);
 
+/* The newest file that is on the disk: one that is being made may yet be taken back. NULL: none. */
+struct dbox_file *dbox_core_last_made(const struct dbox *dbox);
+
 /* A file with room for `bytes` at its end that no stream has, but not `other`; made if need be. Not used (counted). */
 RP_MUST_USE enum rp_err dbox_core_with_room(struct task *task, struct dbox *dbox, uint64_t bytes,
     const struct dbox_file *other, struct dbox_file **out);

@@ -251,15 +251,28 @@ uint32_t dbox_file_before(const struct dbox *dbox, uint32_t number)
 	return i > 0 ? dbox->files[i - 1]->number : 0;
 }
 
+struct dbox_file *dbox_core_last_made(const struct dbox *dbox)
+{
+	for (size_t i = dbox->files_count; i > 0; i--) {
+		struct dbox_file *file = dbox->files[i - 1];
+
+		if (!file->streaming || file->end != 0)
+			return file;
+	}
+	return NULL;
+}
+
 uint32_t dbox_next_sealed(const struct dbox *dbox, uint32_t after)
 {
+	const struct dbox_file *newest = dbox_core_last_made(dbox);
+
 	for (size_t i = lower(dbox, after + 1); i < dbox->files_count; i++) {
 		const struct dbox_file *file = dbox->files[i];
 		bool is_old = i + DBOX_CORE_APPEND_MAX < dbox->files_count;
 
 		/* The newest stays: its number would be given out again. */
 		if (file->streaming || file->expected > 0 || file->removed ||
-		    file == dbox->open || file->number == dbox->last_number)
+		    file == dbox->open || file == newest)
 			continue;
 		if (is_old || file->full ||
 		    (file->end != 0 && !dbox_core_has_room(file, DBOX_INLINE_BYTES_MAX)))

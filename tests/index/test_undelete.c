@@ -27,7 +27,6 @@ static struct store *open_bounded(
 	struct store_settings settings = small_store();
 
 	settings.kept_rows_max = rows_max;
-
 	settings.journal_file_bytes = 8 * 1024;
 	settings.dbox_file_bytes = 32 * 1024;
 	settings.keep_expunged_s = keep_s;
@@ -111,6 +110,15 @@ static void expunge(
 	mailbox_close(mailbox);
 }
 
+/* Expunged while nothing is kept. */
+static void drop(
+    struct task *task, struct volume *volume, const char *name, uint32_t first, uint32_t last)
+{
+	store_set_keep(volume_store(volume), 0);
+	expunge(task, volume, name, first, last);
+	store_set_keep(volume_store(volume), KEEP_S);
+}
+
 /* Many changes of which none counts in the end: a merge is worth while. */
 static void churn(struct task *task, struct mailbox *mailbox)
 {
@@ -135,6 +143,21 @@ static void fill(struct task *task, struct volume *volume, const char *name, uns
 	}
 }
 
+/* The first merge, of what happens in another mailbox: all that is sealed is worth it after some rounds. */
+static void merge_by_churn(struct task *task, struct volume *volume)
+{
+	struct mailbox *other;
+
+	fill(task, volume, "Sent", 2000);
+	other = open_box(task, volume, "Sent");
+	for (unsigned round = 0; volume_store(volume)->merges_done == 0; round++) {
+		cr_assert_lt(round, 20, "nothing is merged");
+		churn(task, other);
+		clear_up(task, volume);
+	}
+	mailbox_close(other);
+}
+
 /* Between these messages others, which nobody keeps: their files are worth emptying. */
 static void fill_among_junk(
     struct task *task, struct volume *volume, const char *name, unsigned from)
@@ -147,6 +170,7 @@ static void fill_among_junk(
 		made_append(task, volume, "Junk", 0, text);
 		made_append(task, volume, "Junk", 0, text);
 	}
+	drop(task, volume, "Junk", 1, UINT32_MAX);
 }
 
 static size_t offered(struct task *task, struct volume *volume, const char *name)
@@ -190,6 +214,17 @@ static void body_is(struct task *task, struct mailbox *mailbox, uint32_t uid, un
 	cr_assert_arr_eq(got, expected, TEXT_BYTES);
 }
 
+/* So many messages from this UID on are those from this number on. */
+static void bodies_are(struct task *task, struct volume *volume, const char *name, uint32_t uid,
+    unsigned count, unsigned number)
+{
+	struct mailbox *mailbox = open_box(task, volume, name);
+
+	for (unsigned i = 0; i < count; i++)
+		body_is(task, mailbox, uid + i, number + i);
+	mailbox_close(mailbox);
+}
+
 static struct message message_of(struct task *task, struct mailbox *mailbox, uint32_t uid)
 {
 	struct view_cursor cursor;
@@ -224,9 +259,6 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
 	fill_among_junk(task, volume, "INBOX", 0);
 	fill_among_junk(task, volume, "Old", 1000);
-	store_set_keep(store, 0);
-	expunge(task, volume, "Junk", 1, 4 * MESSAGES);
-	store_set_keep(store, KEEP_S);
 	churn(task, inbox);
 	flag(task, inbox, 3, 4, MAIL_FLAGGED, "$word");
 	was = message_of(task, inbox, 3);
@@ -266,13 +298,9 @@ IO_TASK_TEST(undelete, brings_back_what_was_expunged_moved_by_nobody_and_deleted
 	cr_assert_eq(is.emailid, was.emailid);
 	cr_assert_eq(is.internaldate.seconds, was.internaldate.seconds);
 	cr_assert_eq(mailbox_keywords_count(inbox), 1);
-	for (unsigned i = 2; i < MESSAGES - 2; i++)
-		body_is(task, inbox, MESSAGES - 1 + i, i);
 	mailbox_close(inbox);
-	inbox = open_box(task, volume, "Older");
-	for (unsigned i = 0; i < MESSAGES; i++)
-		body_is(task, inbox, 1 + i, 1000 + i);
-	mailbox_close(inbox);
+	bodies_are(task, volume, "INBOX", MESSAGES + 1, MESSAGES - 4, 2);
+	bodies_are(task, volume, "Older", 1, MESSAGES, 1000);
 	expunge(task, volume, "Older", 5, 9);
 	cr_assert_eq(offered(task, volume, "Older"), 5, "once more expunged, once more offered");
 	cr_assert_eq(bring_back(task, volume, "Older", "New/Below"), 5);
@@ -287,32 +315,16 @@ IO_TASK_TEST(undelete, does_not_hold_up_merges_by_what_was_moved)
 {
 	struct store *store = open_store(task, 1, KEEP_S);
 	struct volume *volume = open_user(task, store);
-	struct mailbox *other;
-	uint64_t emptied;
 
 	(void)arg;
 	fill_among_junk(task, volume, "INBOX", 0);
-	store_set_keep(store, 0);
-	expunge(task, volume, "Junk", 1, 2 * MESSAGES);
-	store_set_keep(store, KEEP_S);
 	expunge(task, volume, "INBOX", 1, MESSAGES);
 	wait_for(task, &volume->compact_runs);
 	cr_assert_eq(compact_now(task, volume), RP_OK);
-	emptied = store->compacts_done;
-	cr_assert_gt(emptied, 0);
-	fill(task, volume, "Sent", 0);
-	other = open_box(task, volume, "Sent");
-	for (unsigned round = 0; store->merges_done == 0; round++) {
-		cr_assert_lt(round, 20, "all that is sealed is worth merging");
-		churn(task, other);
-		clear_up(task, volume);
-	}
-	mailbox_close(other);
+	cr_assert_gt(store->compacts_done, 0);
+	merge_by_churn(task, volume);
 	cr_assert_eq(bring_back(task, volume, "INBOX", ""), MESSAGES);
-	other = open_box(task, volume, "INBOX");
-	for (unsigned i = 0; i < MESSAGES; i++)
-		body_is(task, other, MESSAGES + 1 + i, i);
-	mailbox_close(other);
+	bodies_are(task, volume, "INBOX", MESSAGES + 1, MESSAGES, 0);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -329,7 +341,6 @@ IO_TASK_TEST(undelete, lets_the_oldest_go_where_there_are_too_many)
 	struct store *store = open_bounded(task, 1, KEEP_S, ROWS_MAX);
 	struct volume *volume = open_user(task, store);
 	struct store_stats stats;
-	struct mailbox *inbox;
 
 	(void)arg;
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
@@ -345,29 +356,17 @@ IO_TASK_TEST(undelete, lets_the_oldest_go_where_there_are_too_many)
 	expunge(task, volume, "INBOX", 2 * THIRD + 1, MESSAGES);
 	cr_assert_eq(offered(task, volume, ""), 2 * THIRD, "the first third has gone");
 	next_second(task);
-	store_set_keep(store, 0);
-	expunge(task, volume, "Old", 11, MESSAGES);
-	store_set_keep(store, KEEP_S);
+	drop(task, volume, "Old", 11, MESSAGES);
 	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("Old")), RP_OK);
 	cr_assert_eq(offered(task, volume, ""), 2 * THIRD + 10, "the bound itself");
 	store_stats(store, &stats);
 	cr_assert_eq(stats.kept_over, 1);
-	fill(task, volume, "Sent", 2000);
-	inbox = open_box(task, volume, "Sent");
-	for (unsigned round = 0; store->merges_done == 0; round++) {
-		cr_assert_lt(round, 20, "merges go on");
-		churn(task, inbox);
-		clear_up(task, volume);
-	}
-	mailbox_close(inbox);
+	merge_by_churn(task, volume);
 	cr_assert_gt(store->compacts_done, 0);
 	cr_assert_eq(offered(task, volume, ""), 2 * THIRD + 10);
 	cr_assert_eq(bring_back(task, volume, "INBOX", ""), 2 * THIRD);
 	cr_assert_eq(bring_back(task, volume, "Old", ""), 10);
-	inbox = open_box(task, volume, "INBOX");
-	for (unsigned i = 0; i < 2 * THIRD; i++)
-		body_is(task, inbox, MESSAGES + 1 + i, THIRD + i);
-	mailbox_close(inbox);
+	bodies_are(task, volume, "INBOX", MESSAGES + 1, 2 * THIRD, THIRD);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -523,10 +522,9 @@ IO_TASK_TEST(undelete, outlives_a_repair_of_damaged_journals)
 	mailbox = open_box(task, volume, "INBOX");
 	cr_assert_eq(message_of(task, mailbox, MESSAGES + 3).flags & MAIL_FLAGGED, MAIL_FLAGGED);
 	cr_assert_eq(mailbox_keywords_count(mailbox), 1);
-	for (unsigned i = 0; i < 10; i++)
-		body_is(task, mailbox, MESSAGES + 3 + i, 4 + i);
-	body_is(task, mailbox, MESSAGES + 13, 500);
 	mailbox_close(mailbox);
+	bodies_are(task, volume, "INBOX", MESSAGES + 3, 10, 4);
+	bodies_are(task, volume, "INBOX", MESSAGES + 13, 1, 500);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -572,14 +570,10 @@ IO_TASK_TEST(undelete, derived_files_may_be_cut_anywhere_after_merges_and_compac
 	struct store *store = open_store(task, 1, KEEP_S);
 	struct volume *volume = open_user(task, store);
 	struct mailbox *inbox = open_box(task, volume, "INBOX");
-	uint64_t epoch = 1;
 	uint64_t digest;
 
 	(void)arg;
 	fill_among_junk(task, volume, "INBOX", 0);
-	store_set_keep(store, 0);
-	expunge(task, volume, "Junk", 1, 4 * MESSAGES);
-	store_set_keep(store, KEEP_S);
 	flag(task, inbox, 30, 90, MAIL_FLAGGED, "$word");
 	expunge(task, volume, "INBOX", 5, 14);
 	for (unsigned round = 0; round < 4 || (store->merges_done == 0 && round < 20); round++) {
@@ -594,53 +588,13 @@ IO_TASK_TEST(undelete, derived_files_may_be_cut_anywhere_after_merges_and_compac
 		volume_close(volume);
 		cr_assert_eq(store_close(task, store), RP_OK);
 		cut_derived(task, k);
-		store = open_store(task, ++epoch, KEEP_S);
+		store = open_store(task, 2 + k, KEEP_S);
 		volume = open_user(task, store);
 		cr_assert_eq(model_digest(task, volume), digest, "cut %u", k);
 		cr_assert_eq(offered(task, volume, ""), 10);
 		clear_up(task, volume);
 	}
-	inbox = open_box(task, volume, "INBOX");
-	body_is(task, inbox, 20, 19);
-	mailbox_close(inbox);
+	bodies_are(task, volume, "INBOX", 20, 1, 19);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* ---- the clock ---- */
-
-enum { DAY = 24 * 3600, YEAR = 365 * DAY };
-
-Test(keep, a_clock_is_believed_when_it_has_stood_for_a_day)
-{
-	struct keep_clock clock = {0};
-	bool sure;
-
-	cr_assert_eq(keep_clock_now(&clock, 1000, 5, DAY, &sure), 1000);
-	cr_assert(!sure);
-	cr_assert_eq(keep_clock_now(&clock, 1000 + DAY - 1, 4 + DAY, DAY, &sure), 999 + DAY);
-	cr_assert(!sure);
-	cr_assert_eq(keep_clock_now(&clock, 1000 + DAY, 5 + DAY, DAY, &sure), 1000 + DAY);
-	cr_assert(sure);
-}
-
-Test(keep, a_jump_forward_counts_after_a_day_and_one_back_at_once)
-{
-	struct keep_clock clock = {0};
-	bool sure;
-
-	(void)keep_clock_now(&clock, YEAR, 0, DAY, &sure);
-	cr_assert_eq(keep_clock_now(&clock, YEAR + DAY, DAY, DAY, &sure), YEAR + DAY);
-	/* A correction. */
-	cr_assert_eq(keep_clock_now(&clock, YEAR + DAY + 3600, DAY, DAY, &sure), YEAR + DAY + 3600);
-	/* A year forward; time goes on from where it was. */
-	cr_assert_eq(keep_clock_now(&clock, 2 * YEAR, DAY + 10, DAY, &sure), YEAR + DAY + 3610);
-	cr_assert(sure);
-	cr_assert_eq(
-	    keep_clock_now(&clock, 2 * YEAR + DAY, 2 * DAY + 9, DAY, &sure), YEAR + 2 * DAY + 3609);
-	cr_assert_eq(
-	    keep_clock_now(&clock, 2 * YEAR + DAY, 2 * DAY + 10, DAY, &sure), 2 * YEAR + DAY);
-	/* And back. */
-	cr_assert_eq(keep_clock_now(&clock, 10, 2 * DAY + 11, DAY, &sure), 10);
-	cr_assert(sure);
 }

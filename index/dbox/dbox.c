@@ -438,11 +438,11 @@ enum rp_err dbox_core_sync_name(struct task *task, struct dbox *dbox, struct dbo
 	return err;
 }
 
-enum rp_err dbox_keep_number(struct task *task, struct dbox *dbox, uint32_t number)
+enum rp_err dbox_keep_number(struct task *task, struct dbox *dbox, uint32_t file)
 {
 	struct dbox_file *newest = dbox_core_last_made(dbox);
 
-	if (newest == NULL || newest->number <= number)
+	if (newest == NULL || newest->number <= file)
 		return RP_ERR_BUSY;
 	hold(newest); /* it stays while we wait */
 

@@ -4,9 +4,13 @@
 
 #include "index/breath.h"
 #include "index/compact.h"
+#include "index/dbox/dbox_format.h"
 #include "index/kept_read.h"
 #include "index/mailbox_state.h"
 #include "io/base/clock.h"
+#include "io/base/log.h"
+
+enum { READ_TRIES = 5 }; /* of a body that the disk does not give */
 
 /* One that is offered. */
 struct offer {
@@ -19,6 +23,8 @@ struct undelete {
 	struct kept kept;
 	struct offer *offer; /* offers_count of them */
 	size_t offers_count;
+	undelete_lost_fn *lost; /* NULL: nobody wants to know */
+	void *lost_arg;
 };
 
 /* A batch on its way. */
@@ -117,6 +123,8 @@ void undelete_at(const struct undelete *undelete, size_t i, struct undelete_mess
 	    .flags = row->row.flags,
 	    .internaldate = row->row.internaldate,
 	    .rfc822_size_bytes = row->row.rfc822_size_bytes,
+	    .file = row->row.body.file,
+	    .offset = (uint64_t)row->row.body.offset * DBOX_RECORD_ALIGN,
 	};
 }
 
@@ -127,6 +135,12 @@ enum rp_err undelete_body_open(
 	struct volume *volume = undelete->volume;
 
 	return dbox_body_open(task, volume->dbox, &volume->settle, row->body, row->emailid, out);
+}
+
+void undelete_tell_lost(struct undelete *undelete, undelete_lost_fn *fn, void *arg)
+{
+	undelete->lost = fn;
+	undelete->lost_arg = arg;
 }
 
 /* ---- bringing back ---- */
@@ -253,23 +267,50 @@ static enum rp_err bring_write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
-/* Those of one mailbox from *at on whose bodies are there. */
+static void tell_lost(const struct undelete *undelete, size_t i, enum rp_err why)
+{
+	struct volume *volume = undelete->volume;
+	struct undelete_message message;
+
+	undelete_at(undelete, i, &message);
+	LOG(loop_log(volume->store->loop), LOG_WARN, "undelete.lost",
+	    LOG_STR("volume", volume->dir), LOG_BYTES("mailbox", message.mailbox),
+	    LOG_U64("uid", message.uid), LOG_U64("file", message.file),
+	    LOG_U64("offset", message.offset), LOG_STR("reason", err_name(why)));
+	if (undelete->lost != NULL)
+		undelete->lost(undelete->lost_arg, &message, why);
+}
+
+/* Is its body there? Errors as undelete_lost_fn's, or what ends it all. */
+static enum rp_err look_at_body(struct task *task, const struct undelete *undelete, size_t i)
+{
+	struct dbox_body *body;
+	enum rp_err err = RP_ERR_IO;
+
+	for (unsigned n = 0; err == RP_ERR_IO && n < READ_TRIES; n++)
+		err = undelete_body_open(task, undelete, i, &body);
+	if (err == RP_OK)
+		dbox_body_close(body);
+	return err;
+}
+
+/* Of the next `max`, those of one mailbox whose bodies are there. */
 static enum rp_err gather(struct task *task, const struct undelete *undelete,
     struct bringing *bringing, size_t max, size_t *at, size_t *lost)
 {
+	size_t end = undelete->offers_count - *at > max ? *at + max : undelete->offers_count;
+
 	bringing->from = undelete->offer[*at].mailbox;
-	while (bringing->count < max && *at < undelete->offers_count &&
-	       undelete->offer[*at].mailbox == bringing->from) {
+	while (*at < end && undelete->offer[*at].mailbox == bringing->from) {
 		const struct kept_row *row = undelete->offer[*at].row;
-		struct dbox_body *body;
-		enum rp_err err = undelete_body_open(task, undelete, *at, &body);
+		enum rp_err err = look_at_body(task, undelete, *at);
 
 		if (err == RP_OK) {
-			dbox_body_close(body);
 			err = runs_add(&bringing->uids, row->row.uid, row->row.uid);
 			bringing->row[bringing->count++] = row;
-		} else if (err == RP_ERR_EXPUNGED || err == RP_ERR_CORRUPT) {
+		} else if (err == RP_ERR_EXPUNGED || err == RP_ERR_CORRUPT || err == RP_ERR_IO) {
 			++*lost;
+			tell_lost(undelete, *at, err);
 			err = RP_OK;
 		}
 		if (err != RP_OK)

@@ -33,7 +33,13 @@ struct undelete_message {
 	uint32_t flags;
 	struct mail_date internaldate;
 	uint32_t rfc822_size_bytes;
+	uint32_t file;   /* <file>.dbox has its body, */
+	uint64_t offset; /* there, in bytes */
 };
+
+/* One that stays gone for now: why says RP_ERR_EXPUNGED, its body is not there any more; RP_ERR_CORRUPT, it is damaged; RP_ERR_IO, the
+ * disk does not give it: it is offered again. */
+typedef void undelete_lost_fn(void *arg, const struct undelete_message *message, enum rp_err why);
 
 /* RP_ERR_BUSY: somebody does it for this user just now. */
 RP_MUST_USE enum rp_err undelete_begin(struct task *task, struct volume *volume,
@@ -46,8 +52,11 @@ void undelete_at(const struct undelete *undelete, size_t i, struct undelete_mess
 RP_MUST_USE enum rp_err undelete_body_open(
     struct task *task, const struct undelete *undelete, size_t i, struct dbox_body **out);
 
-/* Bring back up to max (UNDELETE_BATCH_MAX) from *at on into an open mailbox, all or none; *at is where to go on. Only those of
- * one mailbox at a time. A message whose body is not there any more, or damaged, is passed over, and counted in *lost (added to).
+/* Who wants to hear of each that is passed over; it is told in the log too. No task. */
+void undelete_tell_lost(struct undelete *undelete, undelete_lost_fn *fn, void *arg);
+
+/* Bring back the next max (UNDELETE_BATCH_MAX) from *at on into an open mailbox, all or none; *at is where to go on. Only those of
+ * one mailbox at a time. A message whose body cannot be read, whatever the reason, is passed over, and counted in *lost (added to).
  * RP_ERR_LIMIT: the mailbox has no room, or too many keywords. */
 RP_MUST_USE enum rp_err undelete_back(struct task *task, struct undelete *undelete,
     struct mailbox *to, size_t max, size_t *at, size_t *back, size_t *lost);

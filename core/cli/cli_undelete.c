@@ -23,6 +23,16 @@ struct undo {
 
 /* ---- what is said ---- */
 
+static void print_lost(const struct undo *undo, const json_t *line)
+{
+	fprintf(stderr, "ringpost: %s: %s UID %lld (%lld.dbox, offset %lld) stays gone: %s\n",
+	    undo->user, json_string_value(json_object_get(line, "mailbox")),
+	    (long long)json_integer_value(json_object_get(line, "uid")),
+	    (long long)json_integer_value(json_object_get(line, "file")),
+	    (long long)json_integer_value(json_object_get(line, "offset")),
+	    json_string_value(json_object_get(line, "lost")));
+}
+
 static void print_offer(const struct undo *undo, const json_t *line)
 {
 	time_t expunged = (time_t)json_integer_value(json_object_get(line, "expunged"));
@@ -32,6 +42,10 @@ static void print_offer(const struct undo *undo, const json_t *line)
 	if (undo->json) {
 		json_dumpf(line, stdout, JSON_COMPACT);
 		printf("\n");
+		return;
+	}
+	if (json_object_get(line, "lost") != NULL) {
+		print_lost(undo, line);
 		return;
 	}
 	if (gmtime_r(&expunged, &tm) != NULL)
@@ -48,7 +62,7 @@ static void print_offer(const struct undo *undo, const json_t *line)
 static int conclude(
     const struct undo *undo, const struct bring_back_out *out, uint64_t untold, enum rp_err err)
 {
-	int code = exit_code_of(err);
+	int code = err == RP_OK && out->lost > 0 ? EXIT_CODE_FAILED : exit_code_of(err);
 
 	if (undo->json && !undo->in.lists)
 		printf("{\"found\":%llu,\"back\":%llu,\"lost\":%llu,\"code\":%d}\n",
@@ -62,14 +76,15 @@ static int conclude(
 		fprintf(stderr, "ringpost: %s: %s%s\n", undo->user,
 		    out->back > 0 ? "not all came back; the same command goes on: " : "",
 		    cli_text_of(err));
-	else if (untold > 0)
+	else if (untold > 0 && undo->in.lists)
 		fprintf(stderr,
 		    "ringpost: %llu more are not listed: --mailbox and --since choose\n",
 		    (unsigned long long)untold);
 	else if (out->lost > 0)
-		fprintf(stderr, "ringpost: %llu messages have no body any more and stay gone\n",
+		fprintf(stderr,
+		    "ringpost: %llu messages did not come back: their bodies cannot be had\n",
 		    (unsigned long long)out->lost);
-	return code != EXIT_CODE_OK || out->lost == 0 ? code : EXIT_CODE_FAILED;
+	return code;
 }
 
 /* ---- with a server, and without ---- */

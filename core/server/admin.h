@@ -12,7 +12,7 @@
  *       and N bytes of mail                          {"uid":...,"uidvalidity":...,"code":0}
  *   {"cmd":"check","user":U} {"cmd":"repair","user":U}      one line per finding, then the code
  *   {"cmd":"undelete","user":U,"mailbox":M,"to":M,"since":S,"list":B}
- *       one line for each that can be brought back (list); then {"found":N,"back":N,"lost":N,"untold":N,"reason":...,"code":...}
+ *       one line for each that can be brought back (list), or that could not be ("lost": why); then {"found":N,"back":N,"lost":N,"untold":N,"reason":...,"code":...}
  *
  * The socket's mode is 0600 and its owner the server's user: only that user and root can connect. Many requests may follow
  * each other on one connection, without waiting for answers, which come in their order: deliveries for one user that are under

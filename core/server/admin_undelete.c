@@ -6,10 +6,28 @@
 #include "core/imap/mailbox_name.h"
 #include "core/server/calls.h"
 
+static const char *reason_of(enum rp_err err)
+{
+	return err == RP_ERR_IO        ? "the disk does not give its body: try again"
+	       : err == RP_ERR_CORRUPT ? "its body is damaged"
+	                               : "its body is not there any more";
+}
+
+static json_t *lost_json(const struct bring_back_line *line)
+{
+	const struct undelete_message *message = &line->message;
+
+	return json_pack("{s:s%, s:I, s:I, s:I, s:s}", "mailbox", (const char *)message->mailbox.p,
+	    message->mailbox.n, "uid", (json_int_t)message->uid, "file", (json_int_t)message->file,
+	    "offset", (json_int_t)message->offset, "lost", reason_of(line->lost));
+}
+
 json_t *admin_undelete_json(const struct bring_back_line *line)
 {
 	const struct undelete_message *message = &line->message;
 
+	if (line->lost != RP_OK)
+		return lost_json(line);
 	return json_pack("{s:s%, s:b, s:I, s:I, s:I, s:I, s:s%, s:s%}", "mailbox",
 	    (const char *)message->mailbox.p, message->mailbox.n, "deleted",
 	    (int)message->mailbox_gone, "expunged", (json_int_t)message->expunged_s, "internaldate",

@@ -63,10 +63,25 @@ static enum rp_err list(
 	return err;
 }
 
+struct lost_teller {
+	bring_back_fn *fn; /* may be NULL */
+	void *arg;
+};
+
+static void tell_lost(void *arg, const struct undelete_message *message, enum rp_err why)
+{
+	const struct lost_teller *teller = arg;
+	const struct bring_back_line line = {.message = *message, .lost = why};
+
+	if (teller->fn != NULL)
+		teller->fn(teller->arg, &line);
+}
+
 enum rp_err bring_back_run(struct task *task, struct store *store, const struct bring_back_in *in,
     bring_back_fn *fn, void *arg, struct bring_back_out *out)
 {
 	const struct undelete_filter filter = {.mailbox = in->mailbox, .since_s = in->since_s};
+	struct lost_teller teller = {fn, arg};
 	struct undelete *undelete;
 	struct volume *volume;
 	size_t back = 0;
@@ -80,6 +95,7 @@ enum rp_err bring_back_run(struct task *task, struct store *store, const struct 
 	err = undelete_begin(task, volume, &filter, &undelete);
 	if (err == RP_OK) {
 		out->found = undelete_count(undelete);
+		undelete_tell_lost(undelete, tell_lost, &teller);
 		err = in->lists ? list(task, undelete, fn, arg)
 		                : undelete_all(task, undelete, in->to, &back, &lost);
 		undelete_end(undelete);

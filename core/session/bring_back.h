@@ -23,17 +23,18 @@ struct bring_back_line {
 	struct bytes
 	    from; /* unfolded, as it stands there, printable ASCII; empty: none, or the message cannot be read */
 	struct bytes subject;
+	enum rp_err lost; /* RP_OK: it is offered; else it does not come back: undelete_lost_fn */
 };
 
 struct bring_back_out {
 	uint64_t found;
 	uint64_t back;
-	uint64_t lost; /* whose bodies are not there any more */
+	uint64_t lost; /* whose bodies cannot be had */
 };
 
 typedef void bring_back_fn(void *arg, const struct bring_back_line *line);
 
-/* lists: fn (may be NULL) is called for each. Else they come back; *out is told on an error too: what came back until then has. Errors as
+/* lists: fn (may be NULL) is called for each. Else they come back, and fn is called for each that does not; *out is told on an error too: what came back until then has. Errors as
  * undelete_begin(), undelete_all(). */
 RP_MUST_USE enum rp_err bring_back_run(struct task *task, struct store *store,
     const struct bring_back_in *in, bring_back_fn *fn, void *arg, struct bring_back_out *out);

@@ -1,5 +1,7 @@
 """undelete: what was expunged is listed and comes back, once, byte for byte; from a running server and without one."""
+import glob
 import json
+import os
 import re
 import signal
 import socket
@@ -113,6 +115,31 @@ def brings_back(server, running):
         server.stop()
 
 
+def passes_over(server, running):
+    """A body that is damaged costs its message: it is named, and the exit code says that not all came."""
+    server.stop()
+    at = crlf(message(4))
+    for path in glob.glob(f'{server.dir}/data/users/*/*/*.dbox'):
+        with open(path, 'r+b') as f:
+            found = f.read().find(at)
+            if found >= 0:
+                f.seek(found - 32)
+                f.write(b'\x55' * 32)
+                break
+    else:
+        raise AssertionError('no file has it')
+    number = os.path.basename(path)
+    if running:
+        server.start()
+    done = expect(server, ['undelete', 'sam', '-c', server.conf], 1, out='^2 messages brought back\n$', err='1 messages did not come back')
+    named = re.search(rf'^ringpost: sam: INBOX UID 4 \({re.escape(number)}, offset (\d+)\) stays gone: its body is damaged$', done.stderr.decode(), re.M)
+    assert named and 0 < found - int(named[1]) < 256, done.stderr
+    done = expect(server, ['undelete', 'sam', '--json', '-c', server.conf], 1, err='1 messages did not come back')
+    lost, end = (json.loads(line) for line in done.stdout.splitlines())
+    assert (lost['mailbox'], lost['uid'], lost['offset'], lost['lost']) == ('INBOX', 4, int(named[1]), 'its body is damaged'), lost
+    assert (end['found'], end['back'], end['lost'], end['code']) == (1, 0, 1, 1), end
+
+
 def off(server):
     """A new setting counts at once: by 0 nothing is offered, nor what is expunged meanwhile afterwards."""
     imap = server.imap('sam')
@@ -158,3 +185,7 @@ def run(checks):
             checks.run(f'undelete brings back, with {where}', brings_back, server, running)
             if running:
                 checks.run('keep_expunged is taken at SIGHUP', off, server)
+        with rp.Server(shards=2) as server:
+            server.add_user('sam')
+            expunge(server)
+            checks.run(f'undelete passes over a damaged body, with {where}', passes_over, server, running)

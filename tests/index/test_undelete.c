@@ -2,6 +2,7 @@
  * when its time is over. */
 #include "index/undelete.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -367,6 +368,80 @@ IO_TASK_TEST(undelete, lets_the_oldest_go_where_there_are_too_many)
 	cr_assert_eq(bring_back(task, volume, "INBOX", ""), 2 * THIRD);
 	cr_assert_eq(bring_back(task, volume, "Old", ""), 10);
 	bodies_are(task, volume, "INBOX", MESSAGES + 1, 2 * THIRD, THIRD);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+struct lost {
+	struct undelete_message message[MESSAGES];
+	enum rp_err why[MESSAGES];
+	size_t count;
+};
+
+static void note_lost(void *arg, const struct undelete_message *message, enum rp_err why)
+{
+	struct lost *lost = arg;
+
+	lost->message[lost->count] = *message;
+	lost->why[lost->count++] = why;
+}
+
+/* From here on: damaged on the ring, refused by the disk in the simulator. */
+static enum rp_err spoil_file(
+    struct task *task, const struct io_fixture *fixture, struct volume *volume, uint32_t number)
+{
+	static const struct sim_broken broken = {.read = EIO};
+	char path[VOLUME_PATH_BYTES];
+	uint8_t bytes[28 * 1024];
+	struct file *file;
+
+	volume_path(volume, path, "%u.dbox", number);
+	if (fixture->kind == IO_FIXTURE_SIM) {
+		cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, path, &broken), RP_OK);
+		return RP_ERR_IO;
+	}
+	memset(bytes, 0x55, sizeof(bytes));
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, bytes, sizeof(bytes), 4096, false), RP_OK);
+	file_close(file);
+	return RP_ERR_CORRUPT;
+}
+
+/* A body that cannot be read costs its message, which is named; all others come back. */
+IO_TASK_TEST(undelete, passes_over_bodies_that_cannot_be_read)
+{
+	static struct lost lost;
+	struct store *store = open_store(task, 1, KEEP_S);
+	struct volume *volume = open_user(task, store);
+	struct undelete_filter filter = {.since_s = 0};
+	struct undelete_message message;
+	struct undelete *undelete;
+	size_t passed = 0;
+	size_t back = 0;
+	enum rp_err why;
+
+	lost.count = 0;
+	fill(task, volume, "INBOX", 0);
+	expunge(task, volume, "INBOX", 1, MESSAGES);
+	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
+	cr_assert_eq(settle_flush(task, store->commit, &volume->settle), RP_OK);
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	cr_assert_eq(undelete_count(undelete), MESSAGES);
+	undelete_at(undelete, MESSAGES / 2, &message);
+	why = spoil_file(task, arg, volume, message.file);
+	undelete_tell_lost(undelete, note_lost, &lost);
+	cr_assert_eq(undelete_all(task, undelete, bytes_of(NULL, 0), &back, &passed), RP_OK);
+	cr_assert_gt(passed, 2);
+	cr_assert_lt(passed, 20);
+	cr_assert_eq(back, MESSAGES - passed);
+	cr_assert_eq(lost.count, passed);
+	for (size_t i = 0; i < lost.count; i++) {
+		cr_assert_eq(lost.why[i], why);
+		cr_assert_eq(lost.message[i].file, message.file);
+		cr_assert(bytes_eq(lost.message[i].mailbox, BYTES_LIT("INBOX")));
+	}
+	undelete_end(undelete);
+	cr_assert_eq(offered(task, volume, ""), passed, "the disk may give it tomorrow");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

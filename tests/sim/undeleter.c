@@ -113,6 +113,28 @@ static unsigned draw_some(const struct machine *machine, const struct ledger *le
 	return op->count;
 }
 
+struct leaving {
+	struct machine *machine;
+	struct model_op *op;
+};
+
+/* The disk did not give its body: the model does without it. */
+static void leave_out(void *arg, const struct undelete_message *message, enum rp_err why)
+{
+	struct leaving *leaving = arg;
+	struct model_op *op = leaving->op;
+	unsigned at = 0;
+
+	MODEL_EQ(why, RP_ERR_IO);
+	(void)machine_is_well(leaving->machine, why);
+	while (at < op->count && op->back[at].uid != message->uid)
+		at++;
+	MODEL_CHECK(at < op->count);
+	op->count--;
+	for (; at < op->count; at++)
+		op->back[at] = op->back[at + 1];
+}
+
 static void bring_back(struct task *task, struct machine *machine, struct ledger *ledger,
     struct undelete *undelete, uint64_t *random)
 {
@@ -121,6 +143,8 @@ static void bring_back(struct task *task, struct machine *machine, struct ledger
 	const struct model *model = &ledger_newest(ledger)->model;
 	size_t at = model_random(random) % undelete_count(undelete);
 	struct mailbox *to;
+	struct leaving leaving = {machine, op};
+	unsigned wanted;
 	size_t back = 0;
 	size_t lost = 0;
 	enum rp_err err;
@@ -138,14 +162,17 @@ static void bring_back(struct task *task, struct machine *machine, struct ledger
 		return;
 	}
 	machine_act(machine, &actor, task);
-	err = undelete_back(task, undelete, to, op->count, &at, &back, &lost);
+	wanted = op->count;
+	undelete_tell_lost(undelete, leave_out, &leaving);
+	err = undelete_back(task, undelete, to, wanted, &at, &back, &lost);
+	undelete_tell_lost(undelete, NULL, NULL);
 	mailbox_close(to);
 	machine_look(machine, ledger);
 	machine_tell(machine, "brings %u back into %u: %s", op->count, op->a, err_name(err));
 	if (!client_judge(machine, &actor, err))
 		return;
 	MODEL_EQ(back, op->count);
-	MODEL_EQ(lost, 0);
+	MODEL_EQ(lost, wanted - op->count);
 	machine->tally->undeleted += back;
 	ledger_answer(ledger, volume_position(ledger->volume), actor.made > 0);
 }

@@ -41,9 +41,8 @@ static enum rp_err note(
 {
 	struct merging *merging = arg;
 
-	enum rp_err err = thin_note(&merging->thin, header->lsn, payload);
+	enum rp_err err = thin_note(task, &merging->thin, header->lsn, payload);
 
-	(void)task;
 	if (err == RP_OK)
 		err = kept_note(&merging->kept, payload);
 	return err == RP_ERR_CORRUPT ? wrong(merging, "unsound change", header->lsn) : err;
@@ -87,7 +86,7 @@ static enum rp_err write_change(
 	if (header->lsn > merging->thin.last)
 		return wrong(merging, "change read otherwise before", header->lsn);
 	change_begin(&writer, merging->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
-	err = thin_write(&merging->thin, header->lsn, payload, &writer);
+	err = thin_write(task, &merging->thin, header->lsn, payload, &writer);
 	if (err == RP_OK)
 		err = put_kept(merging, header->lsn, &writer);
 	if (err != RP_OK || (change_is_empty(&writer) && header->lsn != merging->last))
@@ -272,11 +271,11 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 	if (err == RP_OK)
 		err = read_kept(task, merging);
 	if (err == RP_OK)
-		err = thin_ready(&merging->thin);
+		err = thin_ready(task, &merging->thin);
 	if (err == RP_OK)
 		err = make_file(task, merging);
 	kept_fini(&merging->kept);
-	thin_fini(&merging->thin);
+	thin_fini(task, &merging->thin);
 	free(merging->payload);
 	return err;
 }

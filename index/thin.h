@@ -13,13 +13,15 @@
  * A mailbox that was deleted is not in it at all. Whoever begins with a table that has the changes up to some LSN in between
  * comes to the same end too; who begins with such a catalog does not, so none is used (volume_read.c).
  *
- * Pure: no disk, no task.
+ * No disk. A task lets others in while it goes through many messages; what is borrowed from a caller must be good till the call
+ * returns. NULL: nobody waits. Such a call may end with RP_ERR_CANCELED.
  */
 #ifndef RP_INDEX_THIN_H
 #define RP_INDEX_THIN_H
 
 #include "index/catalog.h"
 #include "io/base/hash.h"
+#include "io/task.h"
 
 enum {
 	/* Of memory for the last change of each flag of each message. What finds no room any more counts as the last. */
@@ -44,17 +46,18 @@ struct thin {
 };
 
 void thin_init(struct thin *thin, struct hash_key key);
-void thin_fini(struct thin *thin);
+void thin_fini(struct task *task, struct thin *thin);
 
 /* RP_ERR_CORRUPT: not sound; RP_ERR_CANNOT: all of it was destroyed, and there is nothing to make of it. */
-RP_MUST_USE enum rp_err thin_note(struct thin *thin, uint64_t lsn, struct bytes payload);
+RP_MUST_USE enum rp_err thin_note(
+    struct task *task, struct thin *thin, uint64_t lsn, struct bytes payload);
 
 /* All are noted. */
-RP_MUST_USE enum rp_err thin_ready(struct thin *thin);
+RP_MUST_USE enum rp_err thin_ready(struct task *task, struct thin *thin);
 
 /* What is left of a change, put into a writer that was begun; in the same order. The last one has something always.
  * RP_ERR_LIMIT: it has no room for it (names that are longer now). */
-RP_MUST_USE enum rp_err thin_write(
-    struct thin *thin, uint64_t lsn, struct bytes payload, struct change_writer *writer);
+RP_MUST_USE enum rp_err thin_write(struct task *task, struct thin *thin, uint64_t lsn,
+    struct bytes payload, struct change_writer *writer);
 
 #endif

@@ -1,0 +1,12 @@
+/* long_sort.h -- qsort() of very many, in the background: others are let in on the way. */
+#ifndef RP_INDEX_LONG_SORT_H
+#define RP_INDEX_LONG_SORT_H
+
+#include "io/task.h"
+
+/* `p` is the caller's own while it lasts. task NULL: nobody waits. RP_ERR_NOMEM: as much again
+ * is needed; on an error, RP_ERR_CANCELED too, all are there in some order. */
+RP_MUST_USE enum rp_err long_sort(struct task *task, void *p, size_t count, size_t bytes,
+    int (*compare)(const void *, const void *));
+
+#endif

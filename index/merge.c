@@ -318,6 +318,7 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	err = volume->catalog.destroyed ? RP_OK : merge(task, &merging);
 	store->merges--;
 	volume->merging = false;
+	store->merges_given_up += err == RP_ERR_CORRUPT || err == RP_ERR_LIMIT;
 	if (err != RP_OK && err != RP_ERR_CANCELED)
 		LOG(loop_log(store->loop), LOG_WARN, "volume.merge", LOG_STR("volume", volume->dir),
 		    LOG_STR("reason", err_name(err)), LOG_STR("at", merging.at),

@@ -215,9 +215,16 @@ void store_stats(const struct store *store, struct store_stats *out)
 	*out = (struct store_stats){
 		.files_sealed = commit.files_sealed + report.files_sealed,
 		.journal_merges = store->merges_done,
+		.journal_merges_given_up = store->merges_given_up,
 		.dbox_compactions = store->compacts_done,
 		.compacting = store->merges + store->compacts,
 		.kept_over = store->kept_over,
+		.files_open = file_open_count(store->loop),
+		.files_bound = store->settings.files_max,
+		.mappings = mapping_count(),
+		.mappings_bound = store->settings.mappings_max,
+		.idle_bytes = store->idle_bytes,
+		.idle_bytes_bound = store->settings.volumes_bytes_max,
 		.users_unrecovered = store->recover != NULL ? recover_left(store->recover) : 0,
 	};
 }

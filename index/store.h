@@ -79,9 +79,17 @@ struct store_stats {
 	uint64_t files_sealed;      /* users' files that failed: what was to go there lies in others */
 	uint64_t users_unrecovered; /* whose records of earlier runs are not in their places yet */
 	uint64_t journal_merges;    /* sealed journals of a user became one; */
+	uint64_t journal_merges_given_up; /* something was not as it must be: the log says what */
 	uint64_t dbox_compactions;  /* files of bodies that were emptied, and removed */
 	uint64_t compacting;        /* of both, under way now */
 	uint64_t kept_over;         /* users who have more that could be brought back than is kept */
+	/* Now, and the bounds beyond which what nobody uses is closed (store_settings); 0: none. */
+	uint64_t files_open;
+	uint64_t files_bound;
+	uint64_t mappings; /* of the process, of all shards */
+	uint64_t mappings_bound;
+	uint64_t idle_bytes; /* memory of open mail that nobody uses */
+	uint64_t idle_bytes_bound;
 };
 void store_stats(const struct store *store, struct store_stats *out);
 

@@ -35,6 +35,7 @@ struct store {
 	uint64_t paced_ns;    /* until then background work has spent its bytes */
 	unsigned merges;      /* likewise */
 	uint64_t merges_done;
+	uint64_t merges_given_up; /* CORRUPT or LIMIT: the same again would come to the same end */
 	unsigned compacts; /* that run */
 	uint64_t compacts_done; /* dbox files that were emptied */
 	uint64_t compacts_noted; /* rows that came to refer to one meanwhile */

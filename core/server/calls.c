@@ -219,9 +219,16 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 		stats->files_sealed.value = store.files_sealed;
 		stats->users_unrecovered.value = store.users_unrecovered;
 		stats->journal_merges.value = store.journal_merges;
+		stats->journal_merges_given_up.value = store.journal_merges_given_up;
 		stats->dbox_compactions.value = store.dbox_compactions;
 		stats->compacting.value = store.compacting;
 		stats->kept_over.value = store.kept_over;
+		stats->files_open.value = store.files_open;
+		stats->files_bound.value = store.files_bound;
+		stats->mappings.value = store.mappings;
+		stats->mappings_bound.value = store.mappings_bound;
+		stats->idle_bytes.value = store.idle_bytes;
+		stats->idle_bytes_bound.value = store.idle_bytes_bound;
 	}
 	return RP_OK;
 }

@@ -37,9 +37,16 @@ struct shard_stats {
 	struct stat_counter files_sealed;      /* as store_stats() says, when asked */
 	struct stat_counter users_unrecovered; /* likewise */
 	struct stat_counter journal_merges;
+	struct stat_counter journal_merges_given_up;
 	struct stat_counter dbox_compactions;
 	struct stat_counter compacting; /* now */
 	struct stat_counter kept_over;
+	struct stat_counter files_open; /* now, and under which bound */
+	struct stat_counter files_bound;
+	struct stat_counter mappings; /* of the process */
+	struct stat_counter mappings_bound;
+	struct stat_counter idle_bytes;
+	struct stat_counter idle_bytes_bound;
 	struct stat_hist command_ns;
 };
 

@@ -262,6 +262,12 @@ def looks(server, dir):
     if server.process is not None:
         expect(server, ['stats', *conf], 0, out='deliveries ')
         shards = json.loads(expect(server, ['stats', '--json', *conf], 0).stdout)
+        with open(os.path.join(rp.TOP, 'core/server/STATS.md')) as page:
+            told = re.findall(r'^\| `(\w+)` \|', page.read(), re.M)
+        assert all(list(shard) == told for shard in shards), (shards, told)
+        assert all(0 < shard['files_open'] < shard['files_bound'] for shard in shards), shards
+        assert all(0 <= shard['mappings'] < shard['mappings_bound'] for shard in shards), shards
+        assert all(shard['idle_bytes'] < shard['idle_bytes_bound'] for shard in shards), shards
         assert len(shards) == 2 and sum(one['deliveries'] for one in shards) > 0, shards
     else:
         expect(server, ['stats', *conf], 69, err='no server answers: none runs')

@@ -225,6 +225,8 @@ void server_count(struct machine *machine)
 
 		if (shard->store == NULL)
 			continue;
+		if (shard->store->merges_given_up > 0 && !machine->life.reads_fail)
+			assert_panic("a merge gives up, and nobody has damaged anything");
 		shard->compacts = shard->store->compacts_done;
 		shard->compacts_noted = shard->store->compacts_noted;
 	}

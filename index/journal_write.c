@@ -87,15 +87,23 @@ static enum rp_err make_file(
 	return RP_OK;
 }
 
-/* The same bytes again. Where the last run's flush failed the kernel may call them clean, and lose them in the next power cut:
- * what is written now is flushed with the records that are placed. */
-static enum rp_err touch_header(struct task *task, struct file *file)
+/* The same header again, both copies: of one that was not flushed a power cut may leave the other. And where the last run's flush
+ * failed the kernel may call clean what is there, and lose it in the next power cut: what is written now is flushed with the records
+ * that are placed. */
+static enum rp_err renew_header(struct task *task, struct file *file)
 {
 	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header;
 	size_t got;
 	enum rp_err err = file_read(task, file, area, sizeof(area), 0, &got);
 
-	return err == RP_OK ? file_write(task, file, area, got, 0, false) : err;
+	if (err == RP_OK)
+		err = format_check_area(
+		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
+	if (err != RP_OK)
+		return err == RP_ERR_END ? RP_ERR_CORRUPT : err;
+	format_put_area(&header, area);
+	return file_write(task, file, area, sizeof(area), 0, false);
 }
 
 static enum rp_err open_file(
@@ -119,7 +127,7 @@ static enum rp_err open_file(
 	if (err == RP_ERR_CORRUPT && journal->recovering)
 		err = journal_core_write_header(task, journal, file, first, 0, &nonce);
 	else if (err == RP_OK && journal->recovering)
-		err = touch_header(task, file);
+		err = renew_header(task, file);
 	if (err != RP_OK) {
 		file_close(file);
 		return err;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "index/format.h"
 #include "tests/index/log_user.h"
 #include "tests/io/io_fixture.h"
 
@@ -301,6 +302,42 @@ IO_TASK_TEST(journal, a_sealed_file_may_end_before_its_name_says)
 	journal = open_it(task);
 	assert_replay(task, journal, 0, COUNT, 0);
 	journal_close(journal);
+}
+
+/* Of a header that was not flushed a power cut may leave one copy: recovery, which has the records, writes both. */
+IO_TASK_TEST(journal, a_recovery_makes_both_copies_of_a_header_whole)
+{
+	static const char path[] = "users/0001/u/1-.journal";
+	uint8_t payload[] = "again";
+	struct journal *journal = open_it(task);
+	struct userid userid = log_user_id(1);
+	struct record record = { .header = { .type = 1, .userid = userid } };
+	const struct record *one = &record;
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct format_header header;
+	struct file *file;
+	size_t got;
+
+	(void)arg;
+	record.payload = bytes_of(payload, sizeof(payload));
+	record_fill(&record.header, record.payload, record.body);
+	journal_number(journal, record_journal_bytes(&record.header), &record.header.lsn,
+	    &record.header.place);
+	for (unsigned copy = 0; copy < 2; copy++) {
+		cr_assert_eq(journal_write(task, journal, &one, 1, &(size_t){ 0 }), RP_OK);
+		journal_close(journal);
+		flip_in(task, path, copy * FORMAT_SECTOR_BYTES + 9);
+		cr_assert_eq(journal_open_for_recovery(task, dir, &userid, 4, &journal), RP_OK);
+	}
+	cr_assert_eq(journal_write(task, journal, &one, 1, &(size_t){ 0 }), RP_OK);
+	journal_close(journal);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_read(task, file, area, sizeof(area), 0, &got), RP_OK);
+	for (unsigned copy = 0; copy < 2; copy++)
+		cr_assert_eq(format_check(bytes_from(bytes_of(area, got), copy * FORMAT_SECTOR_BYTES),
+				 FORMAT_JOURNAL, JOURNAL_VERSION, &header),
+		    RP_OK);
+	file_close(file);
 }
 
 struct busy {

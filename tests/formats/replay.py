@@ -58,7 +58,7 @@ class Volume:
 
     def __init__(self):
         self.mailboxes, self.subscribed, self.sums, self.deliveries = {}, set(), {}, []
-        self.kept = {}  # (mailboxid, uid): (seconds, size)
+        self.kept = {}  # (mailboxid, uid): (seconds, size, place of the body)
         self.lsn, self.destroyed, self.wrong = 0, False, []
 
     def apply(self, lsn, items):
@@ -79,7 +79,8 @@ class Volume:
 
     def keep(self, item, messages):
         for uid, message in messages:
-            self.kept[item['mailboxid'], uid] = (item['seconds since 1970'], message.row['size'])
+            place = message.row['dbox file'], message.row['dbox offset / 16'] * 16
+            self.kept[item['mailboxid'], uid] = (item['seconds since 1970'], message.row['size'], place)
 
     def renamed(self, _lsn, item):
         mailbox = self.mailboxes[item['mailboxid']]

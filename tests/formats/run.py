@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the server writes is what index/FORMATS.md says: read by that page alone, compared with IMAP, damaged, kept.
 
-    tests/formats/run.py [GROUP...]         groups: stopped killed merged golden
+    tests/formats/run.py [GROUP...]         groups: stopped killed injured merged golden
 """
 import os
 import sys
@@ -11,12 +11,14 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
 import damage  # noqa: E402
 import dumps  # noqa: E402
 import golden  # noqa: E402
+import injured  # noqa: E402
 import merged  # noqa: E402
 import rp  # noqa: E402
 import stale  # noqa: E402
+import stands  # noqa: E402
 import whole  # noqa: E402
 
-GROUPS = ('stopped', 'killed', 'merged', 'golden')
+GROUPS = ('stopped', 'killed', 'injured', 'merged', 'golden')
 
 
 def main():
@@ -30,12 +32,20 @@ def main():
                 damage.run(checks, ended, looked)
                 if how == 'killed':
                     stale.run(checks, ended)
+    hurt = injured.Run(checks, injured.settings())
+    if 'injured' in wanted:
+        with stands.Plain('stopped') as ended:
+            ended.look = looked.look(ended.data)
+            hurt.of_stand(ended, 'sam')
     if 'merged' in wanted:
-        merged.run(checks, looked)
+        with merged.Merged('merged') as ended:
+            merged.run(checks, ended, looked)
+            hurt.of_stand(ended, 'mel', ('merged journal',))
     if 'golden' in wanted:
         golden.run(checks, looked)
     if set(wanted) >= {'stopped', 'killed', 'merged'}:
         checks.run('every field that the page names has been read', looked.nothing_unused)
+    hurt.tally.print()
     checks.end()
 
 

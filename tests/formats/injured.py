@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+"""Every class of bytes is damaged. `check` finds it, names it, and changes nothing; `repair` brings back what anything still knows.
+
+    tests/formats/injured.py [--seed N] [--times N] [--whole N] [STAND...]      stands: stopped merged killed
+
+Each class of bytes is damaged --times times for check alone; --whole: of so many in a hundred all is looked at, from the damaged
+folder served as it is to a second repair. The last lines are a table: found of injected.
+"""
+import argparse
+import os
+import random
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), 'support'), HERE]
+import injuries  # noqa: E402
+import merged  # noqa: E402
+import rp  # noqa: E402
+import spans  # noqa: E402
+import stands  # noqa: E402
+import whole  # noqa: E402
+
+SEED, SOUND, DAMAGE = 7, 0, 2
+WAYS = ('bit flipped', 'sector zeroed', 'cut off', 'removed', 'bytes more')
+
+# What is not yet as it must be, as regular expressions of `kind: part: field: way`: not injected. To be empty.
+NOT_YET = {
+    '(merged )?journal: (first|second) header: ': 'a copy of the header that is lost is not told of',
+    '(merged )?journal: .*record: ': 'a lost record is told of by its LSN, not by its file and place',
+    '(merged )?journal: file: ': 'the same',
+    '(store|log|free log): ': 'check does not look at them',
+    'dbox: (first|second) header: ': 'a copy of the header that is lost is not told of',
+    'dbox: names: ': 'they are not looked at',
+    'dbox: live body.*: zeroes': 'they are not looked at',
+    'dbox: (kept|dead) body': 'nobody says which damaged bodies have no message',
+    'dbox: file: bytes behind the end': 'they are not looked at',
+    'index: between sections: ': 'the zeroes are not looked at',
+    'cache: entry: (EMAILID|zeroes)': 'not covered by a checksum',
+    '(catalog|index|cache): file: removed': 'who is gone is not named',
+    'cache: file: cut off behind the headers': 'nobody asks whether what an index names is there',
+}
+
+
+def not_yet(injury):
+    return any(re.match(pattern, str(injury)) for pattern in NOT_YET)
+
+
+def named(injury, lines):
+    """A line tells the file and a place in it; or, where mail is hit, the message."""
+    base = os.path.basename(injury.path)
+    for line in lines:
+        if injury.field == 'removed' or injury.kind in injuries.DERIVED:
+            if base in line:
+                return True
+        for at in re.findall(rf'(?<![\w.+-]){re.escape(base)} at (\d+)', line):
+            if injury.begin <= int(at) < injury.end:
+                return True
+        found = re.search(r'mailbox (\d+) .*UID (\d+)', line)
+        if found and (int(found[1]), int(found[2])) in injury.cost.messages:
+            return True
+    return False
+
+
+def looked_for(stand, injury):
+    """[what is wrong] with check's answer to an injury that is there."""
+    before = stand.digest()
+    code, lines = stand.check()
+    wrong = [] if stand.digest() == before else ['check has changed something']
+    if code != (SOUND if injury.told_apart else DAMAGE):
+        wrong.append(f'check ends with {code}: {lines[:3]}')
+    if not named(injury, lines):
+        wrong.append(f'it is not named: {lines[:3]}')
+    return wrong
+
+
+def differences(stand, user, before, after, cost):
+    """What is not as it was, but for what it may cost."""
+    ids = {box.uidvalidity: box.id for box in stand.users[user].volume.mailboxes.values()}
+    if after.subscribed != before.subscribed and not cost.subscribed:
+        yield f'subscribed: {sorted(after.subscribed)}'
+    names = {name: validity for validity, (name, _, _) in after.boxes.items()}
+    for validity, (name, numbers, messages) in before.boxes.items():
+        ident = ids[validity]
+        if validity not in after.boxes:
+            if ident not in cost.boxes:
+                yield f'{name} is gone'
+            elif names.get(name, validity) < validity:
+                yield f'{name}: UIDVALIDITY {names[name]}, was {validity}'
+            continue
+        called, now, has = after.boxes[validity]
+        if called != name and ident not in cost.boxes:
+            yield f'{name}: it is called {called}'
+        for word in ('UIDNEXT', 'HIGHESTMODSEQ'):
+            if now[word] < numbers[word]:
+                yield f'{name}: {word} {now[word]}, was {numbers[word]}'
+        for uid in messages.keys() | has.keys():
+            who = ident, uid
+            if who in cost.messages or who in cost.rows or ident in cost.boxes:
+                continue
+            if uid not in has or uid not in messages:
+                yield f'{name}: UID {uid} is ' + ('gone' if uid in messages else 'new')
+                continue
+            for word, value in messages[uid].items():
+                if has[uid][word] != value and not (word == 'modseq' and has[uid][word] > value):
+                    yield f'{name}: UID {uid}: {word} {has[uid][word]}, was {value}'
+
+
+def not_restored(stand, user, before, after, cost):
+    """Whose record is lost, and whose body is not: it is there again, for the body tells of it."""
+    mail = stand.users[user]
+    ids = {box.uidvalidity: box.id for box in mail.volume.mailboxes.values()}
+    told = {(body.mailboxid, body.uid) for box in mail.boxes for body in box.records.values()}
+    for validity, (name, _, messages) in before.boxes.items():
+        has = {message['sha256'] for _, _, there in after.boxes.values() for message in there.values()}
+        for uid, message in messages.items():
+            who = ids[validity], uid
+            if who in told and who not in cost.messages and message['sha256'] not in has:
+                yield f'{name}: UID {uid} is not restored'
+
+
+def compare(stand, when, cost, repaired):
+    """[what is wrong] with what the running server says."""
+    try:
+        seen = stand.tell()
+    except Exception as error:
+        return [f'{when}: {error!r}']
+    wrong = []
+    for user, before in stand.told.items():
+        mine = cost if user == stand.hurt else injuries.Cost()
+        wrong += [f'{when}: {words}' for words in differences(stand, user, before, seen[user], mine)]
+        if repaired:
+            wrong += [f'{when}: {words}' for words in not_restored(stand, user, before, seen[user], mine)]
+        if not mine.kept:
+            lost = {(stand.users[user].volume.kept[who][0], who[1], stand.users[user].volume.kept[who][1]) for who in
+                    mine.messages | mine.rows if who in stand.users[user].volume.kept}
+            missed = before.offers - seen[user].offers - lost
+            wrong += [f'{when}: not offered any more: {one}' for one in sorted(missed)]
+    return wrong
+
+
+def repaired(stand):
+    """[what is wrong] with a repair, the check behind it, and a second repair."""
+    told_of_loss = SOUND, DAMAGE  # it tells of messages that it had to take out
+    code, lines = stand.repair(stand.hurt)
+    wrong = [] if code in told_of_loss else [f'repair ends with {code}: {lines[-3:]}']
+    code, lines = stand.check()
+    if code != SOUND:
+        wrong.append(f'check after repair ends with {code}: {lines[:3]}')
+    return wrong
+
+
+def whole_way(stand, hurt, served_first):
+    """[what is wrong] from injuries that are there to a second repair; their cost is all that is gone."""
+    cost = injuries.Cost()
+    for injury in hurt:
+        cost = cost | injury.cost
+    wrong = []
+    if served_first:
+        stand.server.start()
+        wrong += compare(stand, 'served', cost, False)
+        wrong += [] if stand.server.stop() else ['the server does not end in order: ' + stand.server.log_tail()]
+    wrong += repaired(stand)
+    truth = {name: was for kind in ('.journal', '.dbox') for name, was in stand.digest(kind).items()}
+    code, lines = stand.repair(stand.hurt)
+    again = {name: was for kind in ('.journal', '.dbox') for name, was in stand.digest(kind).items()}
+    if code != SOUND or truth != again:
+        changed = sorted(name for name in truth.keys() | again.keys() if truth.get(name) != again.get(name))
+        wrong.append(f'a second repair ends with {code}, changes {changed}: {lines[:3]}')
+    stand.server.start()
+    wrong += compare(stand, 'repaired', cost, True)
+    wrong += [] if stand.server.stop() else ['the server does not end in order: ' + stand.server.log_tail()]
+    return wrong
+
+
+class Tally:
+    """How many were found, of how many, by part and way."""
+
+    def __init__(self):
+        self.found, self.injected = {}, {}
+
+    def count(self, injury, found):
+        key = f'{injury.kind}: {injury.part}', injury.way
+        self.injected[key] = self.injected.get(key, 0) + 1
+        self.found[key] = self.found.get(key, 0) + bool(found)
+
+    def print(self):
+        parts = list(dict.fromkeys(part for part, _ in self.injected))
+        width = max(map(len, parts), default=0)
+        print(f'\n{"found of injected":{width}}  ' + '  '.join(f'{way:>13}' for way in WAYS))
+        for part in parts:
+            cells = [f'{self.found[part, way]} of {self.injected[part, way]}' if (part, way) in self.injected else '' for way in WAYS]
+            print(f'{part:{width}}  ' + '  '.join(f'{cell:>13}' for cell in cells))
+        print(f'{sum(self.found.values())} of {sum(self.injected.values())}')
+        for pattern, why in NOT_YET.items():
+            print(f'not yet: {pattern}: {why}')
+
+
+class Run:
+    """All injuries of some stands."""
+
+    def __init__(self, checks, args):
+        self.checks, self.args, self.tally = checks, args, Tally()
+
+    def every_byte_has_a_class(self, stand):
+        for user in stand.users.values():
+            assert spans.of_user(stand.look.layout, user)
+        assert spans.of_server(stand.look)
+
+    def of_stand(self, ended, hurt, kinds=None):
+        """hurt: the user whose files, all or of these kinds, are damaged."""
+        stand = stands.Stand(ended, hurt)
+        how = f'damage, after a server was {ended.how}'
+        self.checks.run(f'{how}: every byte has a class', self.every_byte_has_a_class, stand)
+        self.checks.run(f'{how}: what is sound is called sound', same, stand.check(), (SOUND, []))
+        dice = random.Random(f'{self.args.seed} {ended.how}')
+        for _ in range(self.args.times):
+            for mail, every in ((stand.users[hurt], spans.of_user(stand.look.layout, stand.users[hurt])),
+                                (None, spans.of_server(stand.look))):
+                found = injuries.Injuries(stand.look, mail, every, dice).all()
+                self.alone(stand, [one for one in found if not not_yet(one) and (kinds is None or one.kind in kinds)], dice)
+
+    def alone(self, stand, found, dice):
+        all_wrong = {}
+        for injury in found:
+            injury.do()
+            wrong = looked_for(stand, injury)
+            self.tally.count(injury, not wrong)
+            if dice.randrange(100) < self.args.whole:
+                wrong += whole_way(stand, [injury], dice.random() < 0.5)
+                stand.restore()
+            else:
+                stand.restore_file(injury.path)
+            words = [f'{injury} [{os.path.basename(injury.path)}]: ' + '; '.join(wrong[:4])] if wrong else []
+            all_wrong.setdefault(f'{injury.kind}: {injury.part}', []).extend(words)
+        for part, wrong in all_wrong.items():
+            self.checks.run(f'damage, after a server was {stand.how}: {part}', same, wrong, [])
+        self.checks.run(f'damage, after a server was {stand.how}: the folder is as it was', same, stand.digest(), stand.as_it_was)
+
+
+def same(has, said):
+    assert has == said, has
+
+
+def settings(args=()):
+    parse = argparse.ArgumentParser()
+    parse.add_argument('--seed', type=int, default=SEED)
+    parse.add_argument('--times', type=int, default=1)
+    parse.add_argument('--whole', type=int, default=15)
+    parse.add_argument('stands', nargs='*', default=['stopped', 'merged'])
+    return parse.parse_args(args)
+
+
+def main():
+    args = settings(sys.argv[1:])
+    checks, looked = rp.Checks(), whole.Looked()
+    run = Run(checks, args)
+    for name in args.stands:
+        with (merged.Merged(name) if name == 'merged' else stands.Plain(name)) as ended:
+            ended.look = looked.look(ended.data)
+            run.of_stand(ended, 'mel' if name == 'merged' else 'sam')
+    run.tally.print()
+    checks.end()
+
+
+if __name__ == '__main__':
+    main()

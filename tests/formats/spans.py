@@ -1,0 +1,185 @@
+"""Every byte of a user's files, of the commit logs and of `store`, by class, as index/FORMATS.md describes them.
+
+A class is named `kind: part: field`; a part is what a sector that is lost, or an end that is cut off, hits as a whole.
+"""
+import os
+
+from blocks import up
+
+AREA, SECTOR, BLOCK, CHUNK = 1024, 512, 4096, 65536
+
+
+class Span:
+    """Bytes [start, end) of a file. begin: of the part that they are in. about: the record, or body, likewise."""
+
+    def __init__(self, kind, part, field, path, start, end, begin, about=None):
+        self.kind, self.part, self.field, self.path, self.start, self.end = kind, part, field, path, start, end
+        self.begin, self.about = begin, about
+
+    def __str__(self):
+        return f'{self.kind}: {self.part}: {self.field}'
+
+
+class Map:
+    """The spans of one file, from its beginning on."""
+
+    def __init__(self, kind, path):
+        self.kind, self.path, self.at, self.spans = kind, path, 0, []
+        self.size = os.path.getsize(path)
+
+    def put(self, part, field, end, begin, about=None):
+        """What lies up to `end`, if anything."""
+        assert end >= self.at, f'{self.path}: {part}: {field} at {self.at} ends at {end}'
+        if end > self.at:
+            self.spans.append(Span(self.kind, part, field, self.path, self.at, end, begin, about))
+        self.at = end
+
+    def fields(self, part, struct, begin, about=None):
+        for words, offset, size in struct.fields:
+            self.put(part, short(words), begin + offset + size, begin, about)
+
+    def header(self, part, struct, end):
+        begin = self.at
+        self.fields(part, struct, begin)
+        self.put(part, 'zeroes behind it', end, begin)
+
+    def area(self, layout, second=SECTOR):
+        self.header('first header', layout.header, second)
+        self.header('second header', layout.header, 2 * second)
+
+    def whole(self):
+        assert self.at == self.size, f'{self.path}: {self.size - self.at} bytes at {self.at} have no class'
+        return self.spans
+
+
+def short(words):
+    """What a field is called in a table of classes."""
+    for end in (':', ';', ',', ' ('):
+        words = words.split(end)[0]
+    return words
+
+
+def of_journal(layout, journal):
+    """Between records there is nothing."""
+    found = Map('merged journal' if journal.merged else 'journal', journal.path)
+    found.area(layout)
+    last = len(journal.records) - 1
+    for number, record in enumerate(journal.records):
+        begin, part = record.at, 'last record' if number == last else 'record' if number else 'first record'
+        found.fields(part, layout.record, begin, record)
+        text = begin + layout.record.size
+        found.put(part, 'payload', text + len(record.payload), begin, record)
+        found.put(part, 'zeroes to 8', begin + record.bytes, begin, record)
+    return found.whole()
+
+
+def of_box(layout, box, sort):
+    """sort: what is said of the body at an offset."""
+    found = Map('dbox', box.path)
+    found.area(layout)
+    found.put('names', 'text', AREA + box.header.extra('bytes of the text'), AREA)
+    found.put('names', 'zeroes to 16', up(found.at, 16), AREA)
+    for at, body in sorted(box.records.items()):
+        found.put('hole', 'nothing', at, found.at)
+        part = f'{sort(box, at, body)} body' + (' of several blocks' if len(body.data) > CHUNK else '')
+        found.fields(part, layout.body, at, body)
+        blocks = up(len(body.data), CHUNK) // CHUNK
+        found.put(part, 'bytes', found.at + len(body.data), at, body)
+        found.put(part, 'zeroes to 8', up(found.at, 8), at, body)
+        found.put(part, 'xxh3 of blocks', found.at + (8 * blocks if blocks > 1 else 0), at, body)
+        found.put(part, 'zeroes to 16', at + body.bytes, at, body)
+    found.put('hole', 'nothing', found.size, found.at)
+    return found.whole()
+
+
+def of_catalog(layout, catalog):
+    found = Map('catalog', catalog.path)
+    found.area(layout)
+    for entry in catalog.entries:
+        begin = found.at
+        found.fields('entry', layout.catalog, begin)
+        found.put('entry', 'name', found.at + len(entry['name']), begin)
+        found.put('entry', 'zeroes to 8', up(found.at, 8), begin)
+    for _ in catalog.deliveries:
+        found.fields('delivery', layout.delivery, found.at)
+    return found.whole()
+
+
+def of_index(layout, index):
+    found, entry, sections = Map('index', index.path), layout.directory, []
+    found.area(layout)
+    names = {number: name for name, (number, _) in index.parts.items()}
+    for at in range(index.directory, len(index.data), entry.size):
+        start, size = entry.get(index.data, 'offset', at), entry.get(index.data, 'bytes', at)
+        part = names[entry.get(index.data, 'section', at)]
+        sections.append((start, start + size, part, f'{part} {entry.get(index.data, "number", at)}'))
+    for start, end, part, field in sorted(one for one in sections if one[1] > one[0]):
+        found.put('between sections', 'zeroes to 64', start, found.at)
+        found.put(part, field, end, start)
+    found.put('between sections', 'zeroes to 64', index.directory, found.at)
+    while found.at < found.size:
+        found.fields('directory', entry, found.at)
+    return found.whole()
+
+
+def of_cache(layout, cache):
+    found = Map('cache', cache.path)
+    found.area(layout)
+    for at, (_, content) in sorted(cache.entries.items()):
+        found.fields('entry', layout.cache, at)
+        found.put('entry', 'content', found.at + len(content), at)
+        found.put('entry', 'zeroes to 8', up(found.at, 8), at)
+    return found.whole()
+
+
+def of_store(layout, path):
+    found = Map('store', path)
+    found.area(layout, BLOCK)
+    return found.whole()
+
+
+def of_log(layout, log):
+    """What lies behind the writes is of earlier uses, or nothing."""
+    found = Map('log' if log.writes else 'free log', log.path)
+    found.area(layout, BLOCK)
+    durable = max([log.durable] + [write.durable for write in log.writes])
+    for write in log.writes:
+        part = 'write' if write.number <= durable else 'write that may be torn'
+        found.put('behind writes', 'nothing', write.at, found.at)
+        found.fields(part, layout.write, write.at, write)
+        found.put(part, 'records', write.at + write.bytes, write.at, write)
+        found.put(part, 'zeroes to 4096', up(found.at, BLOCK), write.at, write)
+    found.put('behind writes', 'nothing', found.size, found.at)
+    return found.whole()
+
+
+MEANS_NOTHING = ('hole', 'behind writes', 'write that may be torn')
+
+
+def sorter(user):
+    """Says of a body: live, a message has it; kept, undelete can bring it back; else dead."""
+    live, kept = set(), {place for _, _, place in user.volume.kept.values()}
+    for mailbox in user.volume.mailboxes.values():
+        live |= {place_of(message.row) for message in mailbox.live().values()}
+    return lambda box, at, _: 'live' if (box.number, at) in live else 'kept' if (box.number, at) in kept else 'dead'
+
+
+def place_of(row):
+    return row['dbox file'], row['dbox offset / 16'] * 16
+
+
+def of_user(layout, user):
+    """All spans of all of his files."""
+    found = [of_journal(layout, journal) for journal in user.journals]
+    found += [of_box(layout, box, sorter(user)) for box in user.boxes]
+    found += [of_catalog(layout, catalog) for catalog in user.catalogs]
+    found += [of_index(layout, index) for index in user.indexes]
+    found += [of_cache(layout, cache) for cache in user.caches]
+    return [span for spans in found for span in spans]
+
+
+def of_server(look):
+    """Of what is no user's own."""
+    found = [of_store(look.layout, os.path.join(look.top, 'store'))]
+    found += [of_log(look.layout, log) for log in look.logs]
+    return [span for spans in found for span in spans]

@@ -35,9 +35,13 @@ static uint16_t *slot_of(const struct delivered *delivered, struct delivery_key 
 
 static void put(struct delivered *delivered, const struct delivery *delivery)
 {
-	size_t at = index_of(delivered, delivered->count++);
+	size_t at = index_of(delivered, delivered->count);
 	uint16_t *slot = slot_of(delivered, delivery->key);
 
+	if (delivered->count > 0 &&
+	    delivered_at(delivered, delivered->count - 1)->seconds > delivery->seconds)
+		delivered->falls++;
+	delivered->count++;
 	delivered->ring[at] = *delivery;
 	delivered->next[at] = *slot;
 	*slot = (uint16_t)(at + 1);
@@ -48,6 +52,9 @@ static void drop_oldest(struct delivered *delivered)
 	size_t at = delivered->first;
 	uint16_t *link = slot_of(delivered, delivered->ring[at].key);
 
+	if (delivered->count > 1 &&
+	    delivered_at(delivered, 0)->seconds > delivered_at(delivered, 1)->seconds)
+		delivered->falls--;
 	while (*link != at + 1)
 		link = &delivered->next[*link - 1];
 	*link = delivered->next[at];
@@ -97,14 +104,49 @@ static const struct delivery *find(const struct delivered *delivered, struct del
 	return NULL;
 }
 
+/* The clock has gone forward only, to this one: what is old stands in front. */
+static bool in_order(const struct delivered *delivered, const struct delivery *delivery)
+{
+	return delivered->falls == 0 &&
+	       (delivered->count == 0 ||
+	           delivered_at(delivered, delivered->count - 1)->seconds <= delivery->seconds);
+}
+
+static bool any_old(const struct delivered *delivered, uint64_t now_s)
+{
+	for (size_t i = 0; i < delivered->count; i++)
+		if (is_old(delivered_at(delivered, i), now_s))
+			return true;
+	return false;
+}
+
+/* Wherever they stand: so those that are left are within a day of each other, and told again, in their order, to somebody who
+ * knows none, they do not drive each other out. */
+static void drop_old(struct delivered *delivered, const struct delivery *delivery)
+{
+	if (in_order(delivered, delivery)) {
+		while (delivered->count > 0 && is_old(delivered_at(delivered, 0), delivery->seconds))
+			drop_oldest(delivered);
+		return;
+	}
+	if (!any_old(delivered, delivery->seconds))
+		return;
+	for (size_t left = delivered->count; left > 0; left--) {
+		struct delivery oldest = *delivered_at(delivered, 0);
+
+		drop_oldest(delivered);
+		if (!is_old(&oldest, delivery->seconds))
+			put(delivered, &oldest);
+	}
+}
+
 void delivered_add(struct delivered *delivered, const struct delivery *delivery)
 {
 	const struct delivery *found = find(delivered, delivery->key);
 
 	if (found != NULL && found->seconds == delivery->seconds)
 		return; /* replayed over itself */
-	while (delivered->count > 0 && is_old(delivered_at(delivered, 0), delivery->seconds))
-		drop_oldest(delivered);
+	drop_old(delivered, delivery);
 	if (delivered->count == delivered->ring_max)
 		drop_oldest(delivered);
 	put(delivered, delivery);

@@ -36,6 +36,7 @@ struct delivered {
 	size_t ring_max;
 	size_t first;
 	size_t count;
+	size_t falls; /* so many stand behind one that has a later time: the clock was set back */
 };
 
 void delivered_fini(struct delivered *delivered);
@@ -43,7 +44,7 @@ void delivered_fini(struct delivered *delivered);
 /* Room for one more, so that it can be added in a breath. */
 RP_MUST_USE enum rp_err delivered_prepare(struct delivered *delivered);
 
-/* It was prepared. The oldest go when they are over a day older than this one, or too many. Twice does no harm. */
+/* It was prepared. Those go that are over a day away from this one, and, if they are too many, the oldest. Twice does no harm. */
 void delivered_add(struct delivered *delivered, const struct delivery *delivery);
 
 /* One that a catalog file has, in its order: as it is. RP_ERR_CORRUPT: too many. */

@@ -81,6 +81,52 @@ Test(delivered, a_clock_that_is_set_back_takes_nothing_for_old)
 	delivered_fini(&delivered);
 }
 
+/* As a merged journal has it: what was left is told again, in its order, to somebody who knows nothing. */
+static void expect_same_when_told_again(const struct delivered *delivered)
+{
+	struct delivered again = { 0 };
+
+	for (size_t i = 0; i < delivered->count; i++) {
+		cr_assert_eq(delivered_prepare(&again), RP_OK);
+		delivered_add(&again, delivered_at(delivered, i));
+	}
+	cr_assert_eq(again.count, delivered->count);
+	for (size_t i = 0; i < again.count; i++)
+		cr_assert_eq(delivered_at(&again, i)->key.high, delivered_at(delivered, i)->key.high);
+	delivered_fini(&again);
+}
+
+Test(delivered, what_is_left_makes_the_same_again_though_the_clock_was_set_back)
+{
+	struct delivered delivered = { 0 };
+
+	add(&delivered, 1, NOW);
+	add(&delivered, 2, NOW - DELIVERED_S + 10);
+	add(&delivered, 3, NOW + 20);
+	cr_assert(has(&delivered, 1, NOW + 20));
+	cr_assert_not(has(&delivered, 2, NOW - DELIVERED_S + 10), "older by a day, though a newer one stands before it");
+	expect_same_when_told_again(&delivered);
+	delivered_fini(&delivered);
+}
+
+Test(delivered, what_is_left_makes_the_same_again_however_the_clock_jumps)
+{
+	struct delivered delivered = { 0 };
+	uint64_t now_s = NOW;
+	uint64_t random = 1;
+
+	for (uint64_t i = 1; i <= 3000; i++) {
+		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		now_s += (random >> 32) % 100;
+		if (random >> 59 == 0) /* one in 32: up to two days, forth or back */
+			now_s = now_s + (random >> 32) % (4 * DELIVERED_S) - 2 * DELIVERED_S;
+		add(&delivered, i, now_s);
+		cr_assert(has(&delivered, i, now_s));
+		expect_same_when_told_again(&delivered);
+	}
+	delivered_fini(&delivered);
+}
+
 static struct delivery_key key_of(uint8_t user, const char *recipient, const char *a, const char *b)
 {
 	struct userid userid = { { user } };

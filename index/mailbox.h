@@ -110,7 +110,9 @@ struct mail_store {
 RP_MUST_USE enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *changed, struct runs *modified);
 
-/* Expunge the messages that are \Deleted, of `uids` or (NULL) of all. expunged (may be NULL) is added to. */
+/* Expunge the messages that are \Deleted, of `uids` or (NULL) of all. expunged (may be NULL) is added to. Where they stand so
+ * scattered that it would take long it is several changes, and others are let in between: an error then leaves done what was
+ * done before it. */
 RP_MUST_USE enum rp_err mailbox_expunge(
     struct task *task, struct mailbox *mailbox, const struct runs *uids, struct runs *expunged);
 

@@ -3,21 +3,29 @@
 
 #include "io/base/num.h"
 
+enum {
+	/* Runs of UIDs that go in one change: two milliseconds. Each is a record's bytes and a line of the history, and of each
+	 * second message of a million there are half a million. */
+	EXPUNGE_RUNS_MAX = 8192,
+	EXPUNGE_LOOK_UIDS = 65536, /* looked at before others are let in */
+};
+
 struct expunging {
 	struct mailbox *mailbox;
-	const struct runs *uids; /* NULL: all */
+	const struct runs *uids; /* NULL: all; in a change: EXPUNGE_RUNS_MAX at most */
 	bool any;                /* \Deleted or not */
 	struct runs expunged;
 };
 
-static enum rp_err choose(const struct expunging *expunging, struct runs *out)
+/* Of these, those that are to go. */
+static enum rp_err choose(
+    const struct expunging *expunging, const struct runs *uids, struct runs *out)
 {
 	struct table *table = expunging->mailbox->table;
 
 	if (expunging->any)
-		return table_having(NULL, table, expunging->uids, out);
-	return table_having_flag(
-	    NULL, table, expunging->uids, TRANSFER_FLAG_DELETED, true, out);
+		return table_having(NULL, table, uids, out);
+	return table_having_flag(NULL, table, uids, TRANSFER_FLAG_DELETED, true, out);
 }
 
 void transfer_out(struct change_counters *counters, const struct table_counts *sum)
@@ -56,7 +64,7 @@ static enum rp_err expunge_prepare(struct task *task, void *arg)
 
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
-	err = choose(expunging, &deleted);
+	err = choose(expunging, expunging->uids, &deleted);
 	if (err == RP_OK && deleted.count != 0) {
 		err = table_prepare_rows(task, mailbox->table, &deleted);
 		if (err == RP_OK)
@@ -79,7 +87,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	enum rp_err err;
 
 	runs_fini(&expunging->expunged);
-	err = choose(expunging, &expunging->expunged);
+	err = choose(expunging, expunging->uids, &expunging->expunged);
 	if (err == RP_OK)
 		err = sum_up(mailbox->table, &expunging->expunged, &sum);
 	if (err != RP_OK || expunging->expunged.count == 0)
@@ -88,39 +96,77 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	sums.messages_count -= num_min(sums.messages_count, sum.messages);
 	sums.bytes -= num_min(sums.bytes, sum.bytes);
 	BREATH_PUT(breath, change_put_expunged(&breath->writer, mailbox->mailboxid,
-			       keep_stamp(breath->volume->store), &expunging->expunged, &at));
-	BREATH_PUT(
-	    breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
+	                       keep_stamp(breath->volume->store), &expunging->expunged, &at));
+	BREATH_PUT(breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
+}
+
+/* Those that are to go, as they are now: flags are in memory. */
+static enum rp_err look(struct task *task, const struct expunging *expunging, struct runs *out)
+{
+	struct mailbox *mailbox = expunging->mailbox;
+	struct run all = {1, UINT32_MAX};
+	struct runs uids = {.run = &all, .count = 1, .count_max = 1};
+	enum rp_err err = mailbox->gone ? RP_ERR_NOTFOUND : RP_OK;
+
+	if (expunging->uids != NULL)
+		uids = *expunging->uids;
+	for (size_t i = 0; err == RP_OK && i < uids.count; i++) {
+		uint64_t first = uids.run[i].first;
+
+		while (err == RP_OK && first <= uids.run[i].last &&
+		       first <= table_last_uid(mailbox->table)) {
+			uint64_t last = num_min(first + EXPUNGE_LOOK_UIDS - 1, uids.run[i].last);
+			struct run run = {(uint32_t)first, (uint32_t)last};
+
+			err = choose(expunging,
+			    &(struct runs){.run = &run, .count = 1, .count_max = 1}, out);
+			if (err == RP_OK)
+				err = task_pause(task);
+			first = last + 1;
+		}
+	}
+	return err;
+}
+
+/* One change after the other, each a breath. */
+static enum rp_err expunge(struct task *task, struct expunging *expunging, struct runs *expunged)
+{
+	struct breath_plan plan = {.type = CHANGE_EXPUNGE,
+	    .prepare = expunge_prepare,
+	    .write = expunge_write,
+	    .arg = expunging};
+	struct runs there = RUNS_EMPTY;
+	enum rp_err err = look(task, expunging, &there);
+
+	for (size_t at = 0; err == RP_OK && at < there.count; at += EXPUNGE_RUNS_MAX) {
+		size_t n = num_min(there.count - at, EXPUNGE_RUNS_MAX);
+		struct runs some = {.run = there.run + at, .count = n, .count_max = n};
+
+		expunging->uids = &some;
+		err = mailbox_run(task, expunging->mailbox, &plan);
+		if (err == RP_OK && expunged != NULL)
+			err = mailbox_give_runs(expunged, &expunging->expunged);
+		if (err == RP_OK && at + n < there.count)
+			err = task_pause(task);
+	}
+	runs_fini(&expunging->expunged);
+	runs_fini(&there);
+	return err;
 }
 
 enum rp_err mailbox_expunge(
     struct task *task, struct mailbox *mailbox, const struct runs *uids, struct runs *expunged)
 {
-	struct expunging expunging = { .mailbox = mailbox, .uids = uids };
-	struct breath_plan plan = { .type = CHANGE_EXPUNGE,
-		.prepare = expunge_prepare,
-		.write = expunge_write,
-		.arg = &expunging };
-	enum rp_err err = mailbox_run(task, mailbox, &plan);
+	struct expunging expunging = {.mailbox = mailbox, .uids = uids};
 
-	if (err == RP_OK && expunged != NULL)
-		err = mailbox_give_runs(expunged, &expunging.expunged);
-	runs_fini(&expunging.expunged);
-	return err;
+	return expunge(task, &expunging, expunged);
 }
 
-enum rp_err mailbox_take_out(
-    struct task *task, struct mailbox *mailbox, const struct runs *uids)
+enum rp_err mailbox_take_out(struct task *task, struct mailbox *mailbox, const struct runs *uids)
 {
-	struct expunging expunging = { .mailbox = mailbox, .uids = uids, .any = true };
-	struct breath_plan plan = { .type = CHANGE_EXPUNGE,
-		.prepare = expunge_prepare,
-		.write = expunge_write,
-		.arg = &expunging };
-	enum rp_err err = mailbox_run(task, mailbox, &plan);
+	struct expunging expunging = {.mailbox = mailbox, .uids = uids, .any = true};
 
-	runs_fini(&expunging.expunged);
-	return err;
+	return expunge(task, &expunging, NULL);
 }

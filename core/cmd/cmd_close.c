@@ -1,6 +1,6 @@
 /* CLOSE (RFC 3501, section 6.4.2): expunge what is \Deleted, silently; then unselect. UNSELECT (RFC 3691): only that.
  *
- * On NO nothing has changed: the mailbox is still selected, its messages still there.
+ * On NO the mailbox is still selected, its messages still there; of an EXPUNGE that is several changes, those behind the error.
  */
 #include "core/cmd/commands.h"
 #include "core/session/selected.h"

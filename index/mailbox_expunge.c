@@ -88,6 +88,8 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 
 	runs_fini(&expunging->expunged);
 	err = choose(expunging, expunging->uids, &expunging->expunged);
+	/* More was marked since it was looked at: that stays, as if it had been marked behind this. */
+	expunging->expunged.count = num_min(expunging->expunged.count, EXPUNGE_RUNS_MAX);
 	if (err == RP_OK)
 		err = sum_up(mailbox->table, &expunging->expunged, &sum);
 	if (err != RP_OK || expunging->expunged.count == 0)
@@ -130,6 +132,13 @@ static enum rp_err look(struct task *task, const struct expunging *expunging, st
 	return err;
 }
 
+/* Can all go in one change? Then it chooses among all that were asked for, as they are when it is made. */
+static bool is_short(const struct runs *uids, const struct runs *there)
+{
+	return there->count <= EXPUNGE_RUNS_MAX &&
+	       (uids == NULL || uids->count <= EXPUNGE_RUNS_MAX);
+}
+
 /* One change after the other, each a breath. */
 static enum rp_err expunge(struct task *task, struct expunging *expunging, struct runs *expunged)
 {
@@ -137,6 +146,7 @@ static enum rp_err expunge(struct task *task, struct expunging *expunging, struc
 	    .prepare = expunge_prepare,
 	    .write = expunge_write,
 	    .arg = expunging};
+	const struct runs *uids = expunging->uids;
 	struct runs there = RUNS_EMPTY;
 	enum rp_err err = look(task, expunging, &there);
 
@@ -144,7 +154,8 @@ static enum rp_err expunge(struct task *task, struct expunging *expunging, struc
 		size_t n = num_min(there.count - at, EXPUNGE_RUNS_MAX);
 		struct runs some = {.run = there.run + at, .count = n, .count_max = n};
 
-		expunging->uids = &some;
+		if (!is_short(uids, &there))
+			expunging->uids = &some;
 		err = mailbox_run(task, expunging->mailbox, &plan);
 		if (err == RP_OK && expunged != NULL)
 			err = mailbox_give_runs(expunged, &expunging->expunged);

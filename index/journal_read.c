@@ -159,6 +159,11 @@ enum rp_err journal_core_walk_next(
 		if (err != RP_OK)
 			return err;
 	}
+	if (walk->at < walk->limit) { /* no header has room there, but what is there was one's */
+		report(walk->journal, "journal.damaged", walk->first, walk->at);
+		walk->damaged++;
+		walk->at = walk->limit;
+	}
 	return RP_ERR_END;
 }
 

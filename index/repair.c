@@ -35,7 +35,8 @@ bool repair_found_damage(const struct repair_report *report)
 	return report->records_missing != 0 || report->records_unsound != 0 ||
 	       report->bodies_damaged != 0 || report->headers_lost != 0 ||
 	       report->mailboxes_wrong != 0 || report->messages_bodiless != 0 ||
-	       report->derived_damaged != 0 || report->journals_gone;
+	       report->derived_damaged != 0 || report->places_spoilt != 0 ||
+	       report->journals_gone;
 }
 
 /* Without an open volume: which files are there. */
@@ -185,6 +186,8 @@ static enum rp_err mend_truth(
 	repair->lost_count = 0; /* what is left of them then counts */
 	if (err == RP_OK && truth_is_damaged(repair->report))
 		err = write_picture(task, repair);
+	else if (err == RP_OK)
+		err = repair_mend_journal(task, repair);
 	if (err == RP_OK)
 		err = renew_headers(task, repair);
 	volume_close(repair->volume);

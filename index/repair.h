@@ -18,6 +18,7 @@ struct repair_report {
 	uint64_t records;          /* of the journals */
 	uint64_t records_missing;  /* lost to damage */
 	uint64_t records_unsound;  /* that do not say what they must */
+	uint64_t places_spoilt;    /* in journals, and nothing is lost by it: a copy of a header, zeroes */
 	uint64_t bodies;           /* of the dbox files */
 	uint64_t bodies_damaged;
 	uint64_t headers_lost; /* of dbox files whose bodies are there all the same */

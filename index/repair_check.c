@@ -1,130 +1,17 @@
 /* Whether an open volume's files are sound: repair_look() of repair_core.h. Nothing is changed. */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "index/apply.h"
 #include "index/compact.h"
 #include "index/dbox/dbox_format.h"
 #include "index/dbox/dbox_scan.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
-#include "index/replay.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"
-
+#include "io/base/runs.h"
 
 enum { LEVEL_TRIES_MAX = 64 };
-
-struct journal_check {
-	struct repair *repair;
-	struct replay replay; /* into a catalog of its own, from the first record on */
-	struct catalog catalog;
-};
-
-static enum rp_err take_change(
-    struct task *task, void *arg, const struct record_header *header, struct bytes payload)
-{
-	struct journal_check *check = arg;
-
-	(void)task;
-	return apply_to_catalog(&check->catalog, NULL, header->lsn, payload);
-}
-
-static enum rp_err check_record(struct task *task, void *arg, const struct record *record,
-    uint64_t missing_first, uint64_t missing_last)
-{
-	struct journal_check *check = arg;
-	struct repair *repair = check->repair;
-	enum rp_err err;
-
-	if (record == NULL) {
-		repair->report->records_missing += missing_last - missing_first + 1;
-		repair_say(repair, "journal: records %llu to %llu are lost",
-		    (unsigned long long)missing_first, (unsigned long long)missing_last);
-	} else {
-		repair->report->records++;
-		if (change_check(record->payload) != RP_OK) {
-			repair->report->records_unsound++;
-			repair_say(repair, "journal: record %llu is not sound",
-			    (unsigned long long)record->header.lsn);
-		}
-	}
-	err = replay_record(task, &check->replay, record, missing_first, missing_last);
-	return err == RP_OK ? task_pause(task) : err;
-}
-
-static bool same_entry(const struct catalog_entry *a, const struct catalog_entry *b)
-{
-	return bytes_eq(a->name, b->name) && a->mailboxid == b->mailboxid &&
-	       a->special_use == b->special_use && a->subscribed == b->subscribed &&
-	       a->uidvalidity == b->uidvalidity && a->uidnext == b->uidnext &&
-	       a->highestmodseq == b->highestmodseq && a->messages_count == b->messages_count &&
-	       a->unseen_count == b->unseen_count && a->deleted_count == b->deleted_count &&
-	       a->bytes == b->bytes;
-}
-
-/* The catalog in memory (from its file and what followed) against the journal alone. */
-static void compare_catalogs(struct repair *repair, const struct catalog *replayed)
-{
-	const struct catalog *catalog = &repair->volume->catalog;
-
-	for (size_t i = 0; i < catalog->count; i++) {
-		const struct catalog_entry *entry = &catalog->by_name[i]->entry;
-		const struct catalog_node *node = catalog_find(replayed, entry->name);
-
-		repair->report->mailboxes += entry->mailboxid != 0;
-		if (node != NULL && same_entry(entry, &node->entry))
-			continue;
-		repair->report->mailboxes_wrong++;
-		repair_say(repair, "catalog: mailbox %llu is not as the journal says",
-		    (unsigned long long)entry->mailboxid);
-	}
-	if (catalog->count == replayed->count)
-		return;
-	repair->report->mailboxes_wrong++;
-	repair_say(repair, "catalog: it has %zu names, the journal %zu", catalog->count,
-	    replayed->count);
-}
-
-/* What was written and shown is not there to be read any more, though the files that had it did not tell. */
-static void check_end(struct repair *repair, uint64_t lsn, uint64_t expected)
-{
-	if (repair->report->records == 0 && (expected != 0 || repair->volume->bare)) {
-		repair->report->journals_gone = true;
-		repair_say(repair, "the journals are gone");
-	} else if (lsn < expected) {
-		repair->report->records_missing += expected - lsn;
-		repair_say(repair, "journal: records %llu to %llu are lost",
-		    (unsigned long long)lsn + 1, (unsigned long long)expected);
-	}
-}
-
-static enum rp_err check_journal(struct task *task, struct repair *repair)
-{
-	struct volume *volume = repair->volume;
-	struct journal_check check = { .repair = repair };
-	uint64_t expected = volume->catalog.lsn; /* has its place, once all is settled */
-	enum rp_err err = volume_settle(task, volume);
-
-	if (err != RP_OK)
-		return err;
-	catalog_init(&check.catalog, volume->catalog.names.key);
-	replay_init(&check.replay, NULL, take_change, &check, 0);
-	err = journal_replay(task, volume->journal, 0, check_record, &check);
-	if (err == RP_OK)
-		check_end(repair, check.replay.lsn, expected);
-	if (err == RP_OK && journal_damaged(volume->journal) != 0 &&
-	    repair->report->records_missing == 0) {
-		repair->report->records_missing++;
-		repair_say(repair, "journal: what lay behind record %llu is damaged",
-		    (unsigned long long)check.replay.lsn);
-	}
-	/* Changes that came meanwhile would look like faults: then only the journal was looked at. */
-	if (err == RP_OK && check.replay.lsn == volume->catalog.lsn)
-		compare_catalogs(repair, &check.catalog);
-	replay_fini(&check.replay);
-	catalog_fini(&check.catalog);
-	return err;
-}
 
 static const char *name_of(const struct repair *repair, uint64_t mailboxid, size_t *n)
 {
@@ -250,28 +137,6 @@ static enum rp_err check_bodies(struct task *task, struct repair *repair)
 	return err;
 }
 
-/* Derived files are written when their changes are durable: one that is ahead of the journal knows that records are lost. */
-static enum rp_err check_ahead(struct task *task, struct repair *repair)
-{
-	struct volume *volume = repair->volume;
-	struct volume_files files;
-	struct arena arena;
-	uint64_t lsn = 0;
-	enum rp_err err;
-
-	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
-	err = volume_files_list(task, volume->dir, &arena, &files);
-	for (size_t i = 0; err == RP_OK && i < files.count; i++)
-		lsn = num_max(lsn, volume_file_parse(files.entries[i].name).lsn);
-	arena_fini(&arena);
-	if (err == RP_OK && lsn > volume->catalog.lsn) {
-		repair->report->records_missing += lsn - volume->catalog.lsn;
-		repair_say(repair, "journal: records %llu to %llu are lost",
-		    (unsigned long long)volume->catalog.lsn + 1, (unsigned long long)lsn);
-	}
-	return err;
-}
-
 static bool same_row(const struct table_row *a, const struct table_row *b)
 {
 	return a->uid == b->uid && a->flags == b->flags && a->modseq == b->modseq &&
@@ -324,38 +189,96 @@ static enum rp_err check_body(struct task *task, struct repair *repair, uint64_t
 	return RP_OK;
 }
 
-/* Row by row: index and journal against the journal alone. */
-static enum rp_err compare_tables(struct task *task, struct repair *repair, uint64_t mailboxid,
-    struct table *table, struct table *replayed)
+/* What UIDs are to be named in one line, at most. */
+enum { UIDS_NAMED_MAX = 16 };
+
+static void list_uids(const struct runs *uids, char *text, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < uids->count && i < UIDS_NAMED_MAX; i++) {
+		const struct run *run = &uids->run[i];
+		const char *comma = i > 0 ? "," : "";
+		int put = run->first == run->last
+		    ? snprintf(text + at, n - at, "%s%u", comma, run->first)
+		    : snprintf(text + at, n - at, "%s%u-%u", comma, run->first, run->last);
+
+		at += (size_t)put;
+	}
+	if (uids->count > UIDS_NAMED_MAX)
+		snprintf(text + at, n - at, ", ...");
+}
+
+/* uids: of which index and journal say different things. Where records are lost they are among those that were changed by them. */
+static void say_different(struct repair *repair, uint64_t mailboxid, const struct runs *uids)
+{
+	bool lost = repair->report->records_missing != 0;
+	char text[UIDS_NAMED_MAX * 24 + 8];
+	size_t n;
+	const char *name = name_of(repair, mailboxid, &n);
+
+	repair->report->mailboxes_wrong++;
+	if (uids->count == 0) {
+		repair_say(repair, "mailbox %llu (%.*s): its index is not as the journal says",
+		    (unsigned long long)mailboxid, (int)n, name);
+		return;
+	}
+	list_uids(uids, text, sizeof(text));
+	repair_say(repair, "mailbox %llu (%.*s), UID %s: %s", (unsigned long long)mailboxid, (int)n,
+	    name, text,
+	    lost ? "the index knows of what lost records said"
+	         : "the index is not as the journal says");
+}
+
+/* The least UID above this one that either has; 0: none. */
+static uint32_t next_uid(const struct table *a, const struct table *b, uint32_t uid)
+{
+	uint32_t first = uid < UINT32_MAX ? table_uid_from(a, uid + 1, false) : 0;
+	uint32_t second = uid < UINT32_MAX ? table_uid_from(b, uid + 1, false) : 0;
+
+	if (first == 0 || second == 0)
+		return first + second;
+	return (uint32_t)num_min(first, second);
+}
+
+/* Row by row: index and journal against the journal alone. What only the index has may be there too. */
+static enum rp_err compare_rows(struct task *task, struct repair *repair, uint64_t mailboxid,
+    struct table *table, struct table *replayed, struct runs *different)
 {
 	uint32_t uid = 0;
-	bool same = table_count(table) == table_count(replayed);
-	enum rp_err err = table_prepare_rows(task, table, NULL); /* every column is read */
+	enum rp_err err = RP_OK;
 
-	if (err == RP_ERR_CORRUPT) {
-		same = false;
-		err = RP_OK;
-	}
-	while (err == RP_OK && uid < UINT32_MAX &&
-	       (uid = table_uid_from(replayed, uid + 1, false)) != 0) {
+	while (err == RP_OK && (uid = next_uid(table, replayed, uid)) != 0) {
 		struct table_row a;
 		struct table_row b;
+		bool in_table = table_row(task, table, uid, false, &a, NULL) == RP_OK;
+		bool in_journal = table_has(replayed, uid, false);
 
-		err = table_row(task, replayed, uid, false, &b, NULL);
-		if (err != RP_OK)
-			break;
+		if (in_journal)
+			err = table_row(task, replayed, uid, false, &b, NULL);
+		if (err == RP_OK && !(in_table && in_journal && same_row(&a, &b)))
+			err = runs_add(different, uid, uid);
 		repair->report->messages++;
-		same = table_row(task, table, uid, false, &a, NULL) == RP_OK && same_row(&a, &b) &&
-		       same;
-		err = check_body(task, repair, mailboxid, &b);
+		if (err == RP_OK && (in_table || in_journal))
+			err = check_body(task, repair, mailboxid, in_journal ? &b : &a);
 		if (err == RP_OK)
 			err = task_pause(task);
 	}
-	if (!same) {
-		repair->report->mailboxes_wrong++;
-		repair_say(repair, "mailbox %llu: its index is not as the journal says",
-		    (unsigned long long)mailboxid);
-	}
+	return err;
+}
+
+static enum rp_err compare_tables(struct task *task, struct repair *repair, uint64_t mailboxid,
+    struct table *table, struct table *replayed)
+{
+	struct runs different = RUNS_EMPTY;
+	enum rp_err err = table_prepare_rows(task, table, NULL); /* every column is read */
+	bool damaged = err == RP_ERR_CORRUPT;
+
+	if (err == RP_OK || damaged)
+		err = compare_rows(task, repair, mailboxid, table, replayed, &different);
+	if (err == RP_OK && (damaged || different.count > 0))
+		say_different(repair, mailboxid, &different);
+	runs_fini(&different);
 	return err;
 }
 
@@ -455,9 +378,7 @@ enum rp_err repair_look(struct task *task, struct repair *repair)
 	enum rp_err err = compact_hold(task, repair->volume);
 
 	if (err == RP_OK)
-		err = check_journal(task, repair);
-	if (err == RP_OK)
-		err = check_ahead(task, repair);
+		err = repair_look_journal(task, repair);
 	if (err == RP_OK)
 		err = check_bodies(task, repair);
 	if (err == RP_OK)

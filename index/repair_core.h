@@ -2,6 +2,8 @@
  *
  *   repair_look     is what an open volume's files say sound, and what the journal says?        (repair_check.c)
  *   repair_look_derived  is each catalog, index, cache sound?                                  (repair_derived.c)
+ *   repair_look_journal  are the journals whole, and do catalogs and indexes agree?             (repair_journal.c)
+ *   repair_mend_journal  what is spoilt in them and costs nothing                               (repair_journal.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
@@ -40,8 +42,12 @@ void repair_say(struct repair *repair, const char *format, ...)
 /* Look at all files of the volume; the report tells, and changes nothing. */
 RP_MUST_USE enum rp_err repair_look(struct task *task, struct repair *repair);
 
-/* Part of it: catalogs, indexes, caches. */
+/* Parts of it: journals, by the volume's catalog too; catalogs, indexes, caches. */
+RP_MUST_USE enum rp_err repair_look_journal(struct task *task, struct repair *repair);
 RP_MUST_USE enum rp_err repair_look_derived(struct task *task, struct repair *repair);
+
+/* Put in order what repair_look() has counted as places_spoilt. Nobody else uses the volume. */
+RP_MUST_USE enum rp_err repair_mend_journal(struct task *task, struct repair *repair);
 
 /* What is still known of a user whose journal is damaged. The catalog is the volume's own, which nobody else uses: the best there
  * is, and completed by what follows. */

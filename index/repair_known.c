@@ -10,6 +10,7 @@
 #include "index/change.h"
 #include "index/index_format.h"
 #include "index/journal_core.h"
+#include "index/journal_look.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
@@ -192,6 +193,7 @@ enum rp_err known_gather(struct task *task, struct known *known)
 	if (err != RP_OK)
 		return err;
 	known->tail_lost = known->lsn > known->last_record ||
+	    journal_look_newest_is_gone(volume->journal, &(uint64_t){ 0 }) ||
 	    (journal_damaged(volume->journal) != 0 && !known->has_gaps);
 	known->lsn = num_max(known->lsn, journal_last_lsn(volume->journal));
 	known->lsn = num_max(known->lsn, volume->catalog.lsn);

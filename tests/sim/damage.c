@@ -250,6 +250,17 @@ static void damage_log(struct visit *visit)
 	damage_undo(visit->machine, &visit->damage);
 }
 
+/* Crashes may leave derived files half written, and files that failed; in no journal is a place that has no sound record. */
+static void check_journals(struct visit *visit)
+{
+	const struct repair_report *report = &visit->report;
+
+	(void)do_check(visit);
+	if (report->records_missing != 0 || report->records_unsound != 0 ||
+	    report->places_spoilt != 0 || report->journals_gone)
+		assert_panic("check finds damage in journals that nothing has damaged");
+}
+
 static bool is_there(struct ledger *ledger)
 {
 	return !ledger_newest(ledger)->destroyed && !ledger_newest(ledger)->blank &&
@@ -268,6 +279,7 @@ void damage_run(struct machine *machine)
 	visit.ledger = ledger;
 	if (is_there(ledger)) {
 		do_visit(&visit, write_derived);
+		check_journals(&visit);
 		do_visit(&visit, repair); /* crashes may have left derived files half written */
 		if (do_check(&visit))
 			assert_panic("check finds damage where there is none");

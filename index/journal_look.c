@@ -1,0 +1,243 @@
+#include "index/journal_look.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "index/journal_core.h"
+#include "io/base/num.h"
+
+struct look {
+	struct task *task;
+	journal_look_fn *fn;
+	void *arg;
+	struct file *mends; /* the file, open for writing; NULL: we only look */
+	bool mended;
+	const char *path;
+	uint64_t lsn; /* of the record met last; 0: none in this file */
+	uint64_t end; /* and where it ends */
+};
+
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static enum rp_err tell(struct look *look, enum journal_odd what, uint64_t offset, uint64_t bytes)
+{
+	struct journal_oddity oddity = {
+	    .what = what,
+	    .name = bytes_of_str(name_of(look->path)),
+	    .offset = offset,
+	    .bytes = bytes,
+	    .lsn = look->lsn,
+	};
+
+	return look->fn(look->task, look->arg, &oddity);
+}
+
+static enum rp_err put(struct look *look, const uint8_t *p, size_t n, uint64_t at)
+{
+	if (look->mends == NULL)
+		return RP_OK;
+	look->mended = true;
+	return file_write(look->task, look->mends, p, n, at, false);
+}
+
+static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && a[at] == b[at])
+		at++;
+	return at;
+}
+
+static enum rp_err look_at_area(struct look *look, struct file *file)
+{
+	uint8_t area[FORMAT_AREA_BYTES] = {0};
+	uint8_t whole[FORMAT_AREA_BYTES];
+	struct format_header header;
+	size_t got;
+	size_t at;
+	enum rp_err err = file_read_retry(look->task, file, area, sizeof(area), 0, &got);
+
+	if (err == RP_OK)
+		err = format_check_area(
+		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
+	if (err != RP_OK)
+		return err == RP_ERR_CANCELED ? err
+		                              : RP_OK; /* who walks the records finds it lost */
+	format_put_area(&header, whole);
+	at = first_difference(area, whole, sizeof(area));
+	if (at == sizeof(area))
+		return RP_OK;
+	err = tell(look, JOURNAL_ODD_HEADER, at, FORMAT_SECTOR_BYTES - at % FORMAT_SECTOR_BYTES);
+	return err == RP_OK ? put(look, whole, sizeof(whole), 0) : err;
+}
+
+static enum rp_err look_at_record(
+    struct look *look, const struct journal_walk *walk, const struct record *record)
+{
+	static const uint8_t zeroes[RECORD_ALIGN];
+	uint64_t begin = walk->at - record_journal_bytes(&record->header);
+	const uint8_t *p = record->payload.p + record->payload.n;
+	uint64_t at = begin + sizeof(record->header) + record->payload.n;
+	size_t padding = (size_t)(walk->at - at);
+	enum rp_err err = RP_OK;
+
+	if (begin != look->end)
+		err = tell(look, JOURNAL_ODD_GAP, look->end, begin - look->end);
+	look->lsn = record->header.lsn;
+	look->end = walk->at;
+	if (err == RP_OK && memcmp(p, zeroes, padding) != 0) {
+		err = tell(look, JOURNAL_ODD_ZEROES, at, padding);
+		if (err == RP_OK)
+			err = put(look, zeroes, padding, at);
+	}
+	return err;
+}
+
+/* Nobody reads what lies behind the last record of a sealed file. If the file could not be written any more that is what was
+ * tried there: nothing, or records that are in the next file. */
+static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
+{
+	struct record record;
+	uint8_t piece[512];
+	bool empty = true;
+	enum rp_err err = RP_OK;
+
+	for (uint64_t at = look->end; err == RP_OK && empty && at < walk->limit;
+	     at += sizeof(piece)) {
+		size_t got = 0;
+
+		err = file_read_retry(look->task, walk->file, piece, sizeof(piece), at, &got);
+		for (size_t i = 0; err == RP_OK && i < got; i++)
+			empty = empty && piece[i] == 0;
+		if (err == RP_OK)
+			err = task_pause(look->task);
+	}
+	if (err == RP_ERR_IO) /* that is why it was given up */
+		return RP_OK;
+	if (err != RP_OK || empty)
+		return err;
+	err = journal_core_walk_next(look->task, walk, &record);
+	if (err != RP_ERR_END)
+		return err;
+	err = tell(look, JOURNAL_ODD_BEHIND, look->end, walk->limit - look->end);
+	if (err == RP_OK && look->mends != NULL) {
+		look->mended = true;
+		err = file_truncate(look->task, look->mends, look->end);
+	}
+	return err;
+}
+
+/* last: the file's last LSN; 0: it is not sealed. */
+static enum rp_err look_at_records(struct look *look, struct journal_walk *walk, uint64_t last)
+{
+	struct record record;
+	enum rp_err err = RP_OK;
+
+	look->end = FORMAT_AREA_BYTES;
+	while (err == RP_OK && (err = journal_core_walk_next(look->task, walk, &record)) == RP_OK) {
+		if (last != 0 && record.header.lsn > last)
+			return RP_OK;
+		err = look_at_record(look, walk, &record);
+		if (err == RP_OK)
+			err = task_pause(look->task);
+		if (err == RP_OK && last != 0 && look->lsn == last)
+			return look_behind(look, walk);
+	}
+	if (err != RP_ERR_END)
+		return err;
+	return look->end < walk->limit
+	           ? tell(look, JOURNAL_ODD_GAP, look->end, walk->limit - look->end)
+	           : RP_OK;
+}
+
+static enum rp_err look_at_file(
+    struct look *look, const struct journal *journal, uint64_t first, uint64_t last)
+{
+	struct journal_walk walk;
+	enum rp_err err = journal_core_walk_begin(look->task, &walk, journal, first);
+
+	if (err == RP_ERR_CORRUPT)
+		return tell(look, JOURNAL_ODD_LOST, 0, FORMAT_AREA_BYTES);
+	if (err != RP_OK)
+		return err;
+	err = look_at_area(look, walk.file);
+	if (err == RP_OK)
+		err = look_at_records(look, &walk, last);
+	if (err == RP_OK && look->mended)
+		err = file_sync(look->task, look->mends);
+	journal_core_walk_end(&walk);
+	return err;
+}
+
+enum rp_err journal_look(
+    struct task *task, struct journal *journal, bool mends, journal_look_fn *fn, void *arg)
+{
+	char path[JOURNAL_CORE_PATH_BYTES];
+	uint64_t first = 0;
+	size_t at;
+	enum rp_err err = RP_OK;
+
+	journal_hold(journal);
+	while (
+	    err == RP_OK && (at = journal_core_lower(journal, first + 1)) < journal->files_count) {
+		struct look look = {.task = task, .fn = fn, .arg = arg, .path = path};
+
+		first = journal->files[at].first;
+		journal_core_path_of(journal, &journal->files[at], path);
+		if (mends)
+			err = file_open(
+			    task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &look.mends);
+		at = journal_core_lower(journal, first);
+		if (err == RP_OK)
+			err = look_at_file(&look, journal, first, journal_core_last(journal, at));
+		file_close(look.mends);
+		if (err == RP_ERR_NOTFOUND)
+			err = RP_OK; /* it was removed: journal_look_is_gone() tells of it */
+	}
+	journal_let_go(journal);
+	return err;
+}
+
+bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
+{
+	const struct journal_file *newest = journal->files + journal->files_count - 1;
+
+	if (journal->files_count == 0 || newest->merged || newest->last == 0)
+		return false;
+	*first = newest->last + 1;
+	return true;
+}
+
+bool journal_look_is_gone(const struct journal *journal, uint64_t first, uint64_t last,
+    uint64_t *rest, bool *merged, char name[JOURNAL_LOOK_NAME_BYTES])
+{
+	size_t at = journal_core_lower(journal, first + 1);
+	uint64_t ends = at > 0 ? journal_core_last(journal, at - 1) : 1;
+	bool newest = at == journal->files_count;
+
+	*merged = false;
+	if (at > 0 && (ends == 0 || ends >= first)) {
+		char path[JOURNAL_CORE_PATH_BYTES];
+
+		*rest = ends == 0 ? last : num_min(last, ends);
+		journal_core_path_of(journal, &journal->files[at - 1], path);
+		snprintf(name, JOURNAL_LOOK_NAME_BYTES, "%.*s", JOURNAL_LOOK_NAME_BYTES - 1,
+		    name_of(path));
+		return false;
+	}
+	*rest = newest ? last : num_min(last, journal->files[at].first - 1);
+	if (newest) {
+		snprintf(name, JOURNAL_LOOK_NAME_BYTES, "%" PRIu64 "-.journal", first);
+		return true;
+	}
+	*merged = first == 1;
+	snprintf(name, JOURNAL_LOOK_NAME_BYTES, "%" PRIu64 "-%" PRIu64 ".journal", first, *rest);
+	return true;
+}

@@ -134,6 +134,11 @@ static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 	return err;
 }
 
+static bool is_being_made(const struct journal_walk *walk)
+{
+	return walk->journal->file != NULL && walk->journal->file_first == walk->first;
+}
+
 /* last: the file's last LSN; 0: it is not sealed. */
 static enum rp_err look_at_records(struct look *look, struct journal_walk *walk, uint64_t last)
 {
@@ -152,9 +157,13 @@ static enum rp_err look_at_records(struct look *look, struct journal_walk *walk,
 	}
 	if (err != RP_ERR_END)
 		return err;
-	return look->end < walk->limit
-	           ? tell(look, JOURNAL_ODD_GAP, look->end, walk->limit - look->end)
-	           : RP_OK;
+	/* A file is made with its first record, and sealed with its last. */
+	if (look->end < walk->limit || last != 0 || (look->lsn == 0 && !is_being_made(walk)))
+		err = tell(
+		    look, JOURNAL_ODD_GAP, look->end, num_max(walk->limit, look->end) - look->end);
+	else
+		err = RP_OK;
+	return err;
 }
 
 static enum rp_err look_at_file(
@@ -216,13 +225,11 @@ bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
 }
 
 bool journal_look_is_gone(const struct journal *journal, uint64_t first, uint64_t last,
-    uint64_t *rest, bool *merged, char name[JOURNAL_LOOK_NAME_BYTES])
+    uint64_t *rest, char name[JOURNAL_LOOK_NAME_BYTES])
 {
 	size_t at = journal_core_lower(journal, first + 1);
 	uint64_t ends = at > 0 ? journal_core_last(journal, at - 1) : 1;
-	bool newest = at == journal->files_count;
 
-	*merged = false;
 	if (at > 0 && (ends == 0 || ends >= first)) {
 		char path[JOURNAL_CORE_PATH_BYTES];
 
@@ -232,12 +239,17 @@ bool journal_look_is_gone(const struct journal *journal, uint64_t first, uint64_
 		    name_of(path));
 		return false;
 	}
-	*rest = newest ? last : num_min(last, journal->files[at].first - 1);
-	if (newest) {
+	if (at == journal->files_count) {
+		*rest = last;
 		snprintf(name, JOURNAL_LOOK_NAME_BYTES, "%" PRIu64 "-.journal", first);
 		return true;
 	}
-	*merged = first == 1;
+	*rest = num_min(last, journal->files[at].first - 1);
 	snprintf(name, JOURNAL_LOOK_NAME_BYTES, "%" PRIu64 "-%" PRIu64 ".journal", first, *rest);
+	if (first == 1) {
+		size_t n = strlen(name);
+
+		snprintf(name + n, JOURNAL_LOOK_NAME_BYTES - n, " or 1+%" PRIu64 ".journal", *rest);
+	}
 	return true;
 }

@@ -40,11 +40,10 @@ RP_MUST_USE enum rp_err journal_look(
 /* A file is sealed when the next one is there. Is none there that is in use? A merged one is made with all that there is. */
 bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first);
 
-/* A file that the others show to have been there: which name it had. [first, last] are LSNs that are missing; *rest: those up to
- * this one are explained by it. merged: it may have been a merged one too. false: the file that has `first` is there, and `name`
- * is its name. */
-enum { JOURNAL_LOOK_NAME_BYTES = 64 };
+/* The name of the file that has, or had, the record `first`; records up to *rest were in it, at most `last`. false: it is there. true:
+ * it is gone, and what else is there shows that it was; where it may have been a merged one both names are given. */
+enum { JOURNAL_LOOK_NAME_BYTES = 128 };
 bool journal_look_is_gone(const struct journal *journal, uint64_t first, uint64_t last,
-    uint64_t *rest, bool *merged, char name[JOURNAL_LOOK_NAME_BYTES]);
+    uint64_t *rest, char name[JOURNAL_LOOK_NAME_BYTES]);
 
 #endif

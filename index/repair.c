@@ -83,7 +83,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		return RP_ERR_NOTFOUND;
 	if (!journals && !open) {
 		report->journals_gone = true;
-		repair_say(&repair, "the journals are gone");
+		repair_say(&repair, "the journals are gone, with 1-.journal");
 		return RP_OK;
 	}
 	if (store->commit == NULL && store->recover != NULL && recover_has(store->recover, userid)) {

@@ -29,14 +29,10 @@ static void say_missing(struct repair *repair, uint64_t first, uint64_t last)
 	repair->report->records_missing += last - first + 1;
 	for (uint64_t rest; first <= last; first = rest + 1) {
 		char name[JOURNAL_LOOK_NAME_BYTES];
-		bool merged;
-		bool gone = journal_look_is_gone(journal, first, last, &rest, &merged, name);
+		bool gone = journal_look_is_gone(journal, first, last, &rest, name);
 
 		repair_say(repair, "%s%s: records %llu to %llu are lost", name,
-		    merged ? ", or one with a + in its name, is gone"
-		    : gone ? " is gone"
-		           : "",
-		    (unsigned long long)first, (unsigned long long)rest);
+		    gone ? " is gone" : "", (unsigned long long)first, (unsigned long long)rest);
 	}
 }
 
@@ -46,10 +42,9 @@ static void say_unsound(struct repair *repair, const struct record *record)
 	uint64_t lsn = record->header.lsn;
 	char name[JOURNAL_LOOK_NAME_BYTES];
 	uint64_t rest;
-	bool merged;
 
 	repair->report->records_unsound++;
-	(void)journal_look_is_gone(journal, lsn, lsn, &rest, &merged, name);
+	(void)journal_look_is_gone(journal, lsn, lsn, &rest, name);
 	repair_say(repair, "%s at %llu: record %llu does not say what it must", name,
 	    (unsigned long long)record->header.place.journal_offset, (unsigned long long)lsn);
 }

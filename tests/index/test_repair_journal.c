@@ -275,7 +275,8 @@ IO_TASK_TEST(repair_journal, whose_records_are_lost_is_named)
 	file_close(map.file);
 	store = made_open_store(task, 2);
 	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
-	cr_assert_not_null(strstr(said.text, "1-.journal: records 8 to 8 are lost"), "%s", said.text);
+	cr_assert_not_null(
+	    strstr(said.text, "1-.journal: records 8 to 8 are lost"), "%s", said.text);
 	cr_assert_not_null(
 	    strstr(said.text, "mailbox 8 (a/b), UID 3: the index knows of what lost records said"),
 	    "%s", said.text);
@@ -373,7 +374,7 @@ static void remove_one(struct task *task, const char *name)
 IO_TASK_TEST(repair_journal, a_sealed_file_that_is_gone_is_named)
 {
 	struct journal_names names;
-	char line[128];
+	char line[256];
 	uint64_t digest = make_files(task, &names);
 
 	(void)arg;
@@ -385,20 +386,19 @@ IO_TASK_TEST(repair_journal, a_sealed_file_that_is_gone_is_named)
 IO_TASK_TEST(repair_journal, the_first_file_that_is_gone_is_named)
 {
 	struct journal_names names;
-	char line[128];
+	char line[256];
 	uint64_t digest = make_files(task, &names);
 
 	(void)arg;
 	remove_one(task, names.name[0]);
-	snprintf(line, sizeof(line), "%s, or one with a + in its name, is gone: records 1 to ",
-	    names.name[0]);
+	snprintf(line, sizeof(line), "%s or 1+", names.name[0]);
 	assert_said(task, line, false, digest);
 }
 
 IO_TASK_TEST(repair_journal, the_newest_file_that_is_gone_is_named)
 {
 	struct journal_names names;
-	char line[128];
+	char line[256];
 	uint64_t digest = make_files(task, &names);
 
 	(void)arg;
@@ -424,7 +424,7 @@ IO_TASK_TEST(repair_journal, bytes_behind_a_sealed_file_are_named_and_go)
 {
 	struct journal_names names;
 	uint8_t more[333];
-	char line[128];
+	char line[256];
 	uint64_t digest = make_files(task, &names);
 
 	(void)arg;
@@ -432,6 +432,43 @@ IO_TASK_TEST(repair_journal, bytes_behind_a_sealed_file_are_named_and_go)
 	add_behind(task, names.name[1], more, sizeof(more));
 	snprintf(line, sizeof(line), "%s at ", names.name[1]);
 	assert_said(task, line, true, digest);
+}
+
+IO_TASK_TEST(repair_journal, a_sealed_file_that_is_cut_where_a_record_ends_is_named)
+{
+	struct journal_names names;
+	char path[VOLUME_PATH_BYTES];
+	char line[256];
+	uint64_t digest = make_files(task, &names);
+	struct file *file;
+
+	(void)arg;
+	path_of(names.name[1], path);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_truncate(task, file, FORMAT_AREA_BYTES), RP_OK);
+	file_close(file);
+	snprintf(line, sizeof(line), "%s at %u, 0 bytes behind record 0: ", names.name[1],
+	    FORMAT_AREA_BYTES);
+	assert_said(task, line, false, digest);
+}
+
+/* It is made with its first record. */
+IO_TASK_TEST(repair_journal, a_file_without_a_record_is_named)
+{
+	struct journal_names names;
+	char path[VOLUME_PATH_BYTES];
+	char line[256];
+	uint64_t digest = make_files(task, &names);
+	struct file *file;
+
+	(void)arg;
+	path_of(names.name[names.count - 1], path);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_truncate(task, file, FORMAT_AREA_BYTES), RP_OK);
+	file_close(file);
+	snprintf(line, sizeof(line),
+	    "%s at %u, 0 bytes behind record 0: ", names.name[names.count - 1], FORMAT_AREA_BYTES);
+	assert_said(task, line, false, digest);
 }
 
 /* A file that could not be written any more has some of what was to lie behind its end. */

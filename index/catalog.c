@@ -487,6 +487,7 @@ enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *ite
 		return set_subscription(catalog, item->name, item->on);
 	case CHANGE_ITEM_SUMS:
 		catalog->sums = item->sums;
+		catalog->sums_lsn = lsn;
 		return RP_OK;
 	case CHANGE_ITEM_DESTROYED:
 		remove_all(catalog);

@@ -41,6 +41,8 @@ struct catalog {
 	struct list spares;
 	size_t spares_count;
 	struct change_sums sums;
+	uint64_t
+	    sums_lsn; /* of the newest record that was met and told them; 0: none since the file */
 	struct delivered delivered; /* by LMTP, in the last day */
 	uint64_t lsn; /* all changes up to this one are in */
 	bool destroyed;

@@ -243,6 +243,23 @@ enum rp_err journal_open_for_recovery(struct task *task, const char *dir,
 	return make(task, dir, userid, epoch, true, out);
 }
 
+/* RP_ERR_END when all is read. *end_lost: behind the newest record there is what is no record. */
+static enum rp_err walk_to_end(
+    struct task *task, struct journal *journal, struct journal_walk *walk, bool *end_lost)
+{
+	struct record record;
+	uint64_t end = FORMAT_AREA_BYTES;
+	enum rp_err err;
+
+	while ((err = journal_core_walk_next(task, walk, &record)) == RP_OK) {
+		if (record.header.lsn > journal->last_lsn)
+			journal->last_lsn = record.header.lsn;
+		end = walk->at;
+	}
+	*end_lost = walk->limit != end;
+	return err;
+}
+
 /* The newest file: where it ends, and with which LSN. */
 static enum rp_err find_end(struct task *task, struct journal *journal)
 {
@@ -252,10 +269,10 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 	size_t at = journal->files_count - 1;
 	uint64_t first = journal->files[at].first;
 	struct journal_walk walk;
-	struct record record;
 
 	if (journal->files[at].last != 0) {
 		journal->last_lsn = journal->files[at].last;
+		journal->end_lost = true; /* one gets such a name when the next one has been made */
 		return RP_OK;
 	}
 
@@ -263,17 +280,18 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 
 	if (err == RP_ERR_CORRUPT) { /* reported; a new file, with an LSN above the one that this one had at least */
 		journal->files[at].lost = true;
+		journal->end_lost = true;
 		journal->last_lsn = first;
 		return RP_OK;
 	}
 	if (err != RP_OK)
 		return err;
 	journal->last_lsn = first - 1;
-	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK)
-		if (record.header.lsn > journal->last_lsn)
-			journal->last_lsn = record.header.lsn;
+	err = walk_to_end(task, journal, &walk, &journal->end_lost);
 	if (err == RP_ERR_END) {
 		err = RP_OK;
+		if (journal->last_lsn < first) /* one is made with its first record */
+			journal->end_lost = true;
 		journal->files[at].nonce = walk.nonce;
 		journal->files[at].written = walk.limit;
 		journal->number_first = first;
@@ -319,6 +337,11 @@ void journal_set_file_bytes(struct journal *journal, uint64_t bytes)
 uint64_t journal_last_lsn(const struct journal *journal)
 {
 	return journal->last_lsn;
+}
+
+bool journal_end_is_lost(const struct journal *journal)
+{
+	return journal->end_lost;
 }
 
 uint64_t journal_first_lsn(const struct journal *journal)

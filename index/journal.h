@@ -44,6 +44,10 @@ uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
 
+/* Did the files show, when it was opened, that there may have been records behind the newest one? There are bytes behind it that
+ * are none, or no file is in use, or none of that one's records can be read. A file that is cut where a record ends shows nothing. */
+bool journal_end_is_lost(const struct journal *journal);
+
 /* Was this LSN's record taken into a merged file with others behind it? What has the changes up to it, and no more, cannot be
  * brought up by a replay then, but for a table (thin.h). */
 bool journal_is_merged_over(const struct journal *journal, uint64_t lsn);

@@ -48,6 +48,7 @@ struct journal {
 	struct task_queue replays_over; /* who waits until there is none */
 	bool voids;                     /* files were found that lie in a merged one's range */
 	bool recovering;
+	bool end_lost;    /* when it was opened: what lay behind the newest record cannot be read */
 	uint64_t damaged; /* places without a sound record that the last whole replay met */
 };
 

@@ -9,6 +9,7 @@
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
+#include "index/volume_floor.h"
 
 enum {
 	REPAIR_LINE_BYTES_MAX = 1024,
@@ -128,10 +129,12 @@ static enum rp_err remove_derived(struct task *task, const struct userid *userid
 }
 
 /* Is what the journal has lost more than derived files can be made from? */
-static bool truth_is_damaged(const struct repair_report *report)
+static bool truth_is_damaged(const struct repair *repair)
 {
+	const struct repair_report *report = repair->report;
+
 	return report->records_missing != 0 || report->records_unsound != 0 ||
-	       report->journals_gone;
+	       report->journals_gone || volume_floor_end_is_lost(repair->volume);
 }
 
 /* All that anything knows goes into a journal of its own, in the place of the damaged one. Until that has its name nothing is
@@ -153,6 +156,7 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 		err = known_keep(task, &known);
 	if (err == RP_OK)
 		err = picture_write(task, &known);
+	repair->anew = err == RP_OK;
 	if (err == RP_OK)
 		repair_say(repair, "what is known is written anew");
 	if (err == RP_OK && known.recovered > 0)
@@ -184,7 +188,7 @@ static enum rp_err mend_truth(
 		return err;
 	err = repair_look(task, repair);
 	repair->lost_count = 0; /* what is left of them then counts */
-	if (err == RP_OK && truth_is_damaged(repair->report))
+	if (err == RP_OK && truth_is_damaged(repair))
 		err = write_picture(task, repair);
 	else if (err == RP_OK)
 		err = repair_mend_journal(task, repair);
@@ -195,12 +199,27 @@ static enum rp_err mend_truth(
 	return err == RP_OK ? volume_drop(task, user->store, &user->userid) : err;
 }
 
+/* Behind a journal that was written anew the next one, so that its loss could be seen. */
+static enum rp_err begin_journal(struct task *task, const struct volume_repair *user)
+{
+	struct volume *volume;
+	enum rp_err err = volume_repair_open(task, user, true, &volume);
+
+	if (err != RP_OK)
+		return err;
+	err = volume_floor_begin(task, volume);
+	volume_close(volume);
+	return err == RP_OK ? volume_drop(task, user->store, &user->userid) : err;
+}
+
 /* With all derived files anew. */
 static enum rp_err open_anew(
     struct task *task, const struct volume_repair *user, struct repair *repair)
 {
 	enum rp_err err = remove_derived(task, &user->userid);
 
+	if (err == RP_OK && repair->anew)
+		err = begin_journal(task, user);
 	return err == RP_OK ? volume_repair_open(task, user, false, &repair->volume) : err;
 }
 

@@ -4,9 +4,9 @@
  *     -> synced, named 1+<last>.journal: in this moment all other journals, catalogs and indexes are void, and so is every
  *        record that a commit log still has
  *
- * Its LSNs are above any that was ever given out: those that nothing knows any more too, for an LSN never grows faster than the
- * clock does here, and they are a million above what is known, as the clock may have been set back. So each message has a new MODSEQ,
- * and each UID that has no message is told as expunged: who asks what changed since is told of all, and never of too little.
+ * Its LSNs are above any that was ever given out: those that nothing knows any more too (volume_floor.h). So each message has a new
+ * MODSEQ, and each UID that has no message is told as expunged: who asks what changed since is told of all, and never of too little.
+ * Where records are lost UIDs go on far above those that are known.
  */
 #include <stdlib.h>
 
@@ -14,17 +14,18 @@
 #include "index/journal_merge.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
-#include "io/base/clock.h"
+#include "index/volume_floor.h"
 #include "io/base/num.h"
 
 enum {
-	LSN_SHIFT = 20, /* more changes of one user than a million a second there never are */
-	RECORDS_MAX = 1 << LSN_SHIFT,
-	LOST_MAX = 1 << LSN_SHIFT, /* records of which nothing knows, when the clock was set back */
+	RECORDS_MAX = 1 << 20,
+	/* A mailbox whose UIDs are half used up by now gets no more of them for what is lost, but a new UIDVALIDITY. */
+	UIDNEXT_HIGH = INT32_MAX,
 };
 
 struct picture {
 	struct known *known;
+	bool end_is_lost; /* the newest records are lost, or may be */
 	struct journal_merge *merge;
 	struct change_writer writer;
 	uint8_t *payload;
@@ -227,6 +228,13 @@ static enum rp_err put_expunged(
 	return err;
 }
 
+/* May records be lost that are newer than the last one that tells of this mailbox? */
+static bool has_lost(const struct picture *picture, const struct catalog_entry *entry)
+{
+	return picture->end_is_lost ||
+	       entry->highestmodseq <= picture->known->repair->volume->missing_lsn;
+}
+
 /* Above every UID that anything knows. */
 static uint32_t uidnext_of(
     const struct picture *picture, const struct pictured *mailbox, uint32_t uidnext)
@@ -262,6 +270,15 @@ static enum rp_err put_all(struct task *task, struct picture *picture, struct pi
 	return RP_OK;
 }
 
+static enum rp_err begin_mailbox(struct task *task, struct picture *picture,
+    const struct catalog_entry *entry, uint32_t uidvalidity)
+{
+	PICTURE_PUT(task, picture,
+	    change_put_mailbox(
+	        &picture->writer, entry->mailboxid, uidvalidity, entry->special_use, entry->name));
+	return RP_OK;
+}
+
 static enum rp_err put_mailbox(
     struct task *task, struct picture *picture, const struct catalog_node *node)
 {
@@ -269,20 +286,21 @@ static enum rp_err put_mailbox(
 	struct volume *volume = picture->known->repair->volume;
 	struct pictured mailbox = {.mailboxid = entry->mailboxid};
 	uint32_t uidvalidity = entry->uidvalidity;
-	enum rp_err err;
+	enum rp_err err = known_table(task, picture->known, entry->mailboxid, &mailbox.of);
 
-	if (picture->known->no_records || uidvalidity == 0) {
-		uidvalidity = volume_uidvalidity(volume, picture->sums.uidvalidity_last);
-		picture->sums.uidvalidity_last = uidvalidity;
-	}
-	PICTURE_PUT(task, picture,
-	    change_put_mailbox(
-	        &picture->writer, entry->mailboxid, uidvalidity, entry->special_use, entry->name));
-	err = known_table(task, picture->known, entry->mailboxid, &mailbox.of);
 	if (err != RP_OK)
 		return err;
 	mailbox.counters.uidnext = uidnext_of(picture, &mailbox, entry->uidnext);
-	err = put_all(task, picture, &mailbox);
+	if (picture->known->no_records || uidvalidity == 0 ||
+	    (has_lost(picture, entry) && mailbox.counters.uidnext > UIDNEXT_HIGH)) {
+		uidvalidity = volume_uidvalidity(volume, picture->sums.uidvalidity_last);
+		picture->sums.uidvalidity_last = uidvalidity;
+	} else if (has_lost(picture, entry)) {
+		mailbox.counters.uidnext = volume_floor_uidnext(mailbox.counters.uidnext);
+	}
+	err = begin_mailbox(task, picture, entry, uidvalidity);
+	if (err == RP_OK)
+		err = put_all(task, picture, &mailbox);
 	table_free(mailbox.of.table);
 	runs_fini(&mailbox.expunged);
 	runs_fini(&mailbox.there);
@@ -320,7 +338,6 @@ static enum rp_err put_rest(struct task *task, struct picture *picture)
 		if (err != RP_OK)
 			return err;
 	}
-	picture->sums.mailboxid_next = picture->known->mailboxid_next;
 	picture->lsn = picture->last;
 	if (!change_put_sums(&picture->writer, &picture->sums))
 		return RP_ERR_LIMIT;
@@ -337,7 +354,13 @@ static enum rp_err put_picture(struct task *task, struct picture *picture)
 	    .lsn = picture->last};
 	enum rp_err err = RP_OK;
 
+	picture->sums.mailboxid_next = picture->known->mailboxid_next;
 	picture->sums.uidvalidity_last = catalog->sums.uidvalidity_last;
+	for (size_t i = 0; i < catalog->ids_count; i++) /* a file of bodies may know of one */
+		picture->sums.uidvalidity_last = (uint32_t)num_max(
+		    picture->sums.uidvalidity_last, catalog->by_id[i]->entry.uidvalidity);
+	if (picture->end_is_lost || catalog->sums_lsn < volume->missing_lsn)
+		volume_floor_sums(volume, &picture->sums);
 	change_begin(&picture->writer, picture->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++)
 		err = put_mailbox(task, picture, catalog->by_id[i]);
@@ -362,18 +385,18 @@ static enum rp_err count_record(struct task *task, void *arg, const struct recor
 enum rp_err picture_write(struct task *task, struct known *known)
 {
 	struct volume *volume = known->repair->volume;
-	uint64_t now = loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S;
-	struct picture picture = {.known = known};
+	struct picture picture = {
+	    .known = known, .end_is_lost = known->tail_lost || volume_floor_end_is_lost(volume)};
 	uint64_t read_back = 0;
 	enum rp_err err;
 
 	/* MODSEQs have 63 bits: no record has such a number, but somebody's file may be named so. */
-	if (known->lsn > INT64_MAX - LOST_MAX - RECORDS_MAX - 1) {
+	if (known->lsn > VOLUME_FLOOR_LSN_MAX - RECORDS_MAX) {
 		repair_say(known->repair, "a file has a name with LSN %llu, which was never given out",
 		    (unsigned long long)known->lsn);
 		return RP_ERR_LIMIT;
 	}
-	picture.lsn = num_max(known->lsn + LOST_MAX, now << LSN_SHIFT) + 1;
+	picture.lsn = volume_floor_lsn(volume, known->lsn) + 1;
 	picture.last = picture.lsn + RECORDS_MAX;
 	picture.payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
 	if (picture.payload == NULL)

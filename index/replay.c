@@ -104,6 +104,7 @@ enum rp_err replay_record(struct task *task, void *arg, const struct record *rec
 	if (record == NULL) {
 		/* Whatever group it hits was durable: its other parts are taken as they come. */
 		replay->missing += missing_last - missing_first + 1;
+		replay->missing_last = missing_last;
 		replay->lsn = missing_last;
 		LOG(replay->log, LOG_ERROR, "volume.lost_records",
 		    LOG_U64("first_lsn", missing_first), LOG_U64("last_lsn", missing_last));

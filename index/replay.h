@@ -23,6 +23,7 @@ struct replay {
 	uint32_t part_next;   /* 0: between groups */
 	uint64_t lsn;         /* of the last record that was met */
 	uint64_t missing;     /* records lost to damage */
+	uint64_t missing_last; /* the newest of them; 0: none */
 };
 
 void replay_init(struct replay *replay, struct log *log, replay_fn *fn, void *arg, uint64_t since);

@@ -1,5 +1,7 @@
 #include "index/volume_files.h"
 
+#include "io/base/num.h"
+
 static bool take_number(struct bytes *name, uint64_t *out)
 {
 	size_t dot = bytes_find(*name, 0, '.');
@@ -65,6 +67,20 @@ uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t b
 			best = file.lsn;
 	}
 	return best;
+}
+
+void volume_files_greatest(
+    const struct volume_files *files, uint64_t lsn_max, uint64_t *lsn, uint64_t *mailboxid)
+{
+	*lsn = 0;
+	*mailboxid = 0;
+	for (size_t i = 0; i < files->count; i++) {
+		struct volume_file file = volume_file_parse(files->entries[i].name);
+
+		if (file.lsn <= lsn_max)
+			*lsn = num_max(*lsn, file.lsn);
+		*mailboxid = num_max(*mailboxid, file.mailboxid);
+	}
 }
 
 void volume_files_indexes(const struct volume_files *files, struct catalog *catalog)

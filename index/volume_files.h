@@ -27,6 +27,8 @@ struct volume_files {
 	size_t count;
 };
 
+enum { VOLUME_LIST_BYTES_MAX = 32 * 1024 * 1024 }; /* the names in a directory */
+
 /* What a name says. */
 struct volume_file volume_file_parse(struct bytes name);
 
@@ -36,6 +38,10 @@ RP_MUST_USE enum rp_err volume_files_list(
 
 /* The greatest LSN of a catalog below the bound; 0: none. */
 uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t bound);
+
+/* The greatest LSN, up to a bound, and the greatest mailboxid that the names of derived files tell of; 0: none. */
+void volume_files_greatest(
+    const struct volume_files *files, uint64_t lsn_max, uint64_t *lsn, uint64_t *mailboxid);
 
 /* Tell the catalog which index files there are: the newest of each mailbox that is not ahead of the journal, nor older than the
  * mailbox (a repair has made it anew since). */

@@ -1,89 +1,179 @@
 #include "index/volume_floor.h"
 
 #include "index/breath.h"
+#include "index/volume_files.h"
+#include "io/base/clock.h"
 #include "io/base/log.h"
 #include "io/base/num.h"
 
-/* The same mailbox, and its numbers are lower than they once were. */
-static bool is_lower(const struct catalog_entry *entry, const struct catalog_entry *floor)
+enum {
+	LSN_SHIFT = 20, /* more changes of one user than a million a second there never are */
+	LSNS_LOST_MAX =
+	    1 << LSN_SHIFT, /* records of which nothing knows, when the clock was set back */
+	IDS_LOST_MAX = 1 << 20,
+	/* Of the numbers that are left. Of fresh UIDs that is 2^20, and a record's row takes 18 bytes of a journal at least. */
+	UIDS_SHARE = 1 << 12,
+	UIDVALIDITIES_SHARE = 1 << 15,
+};
+
+uint32_t volume_floor_uidnext(uint32_t uidnext)
 {
-	return entry->uidvalidity == floor->uidvalidity &&
-	       (entry->uidnext < floor->uidnext || entry->highestmodseq < floor->highestmodseq);
+	return uidnext + (UINT32_MAX - uidnext) / UIDS_SHARE;
+}
+
+void volume_floor_sums(const struct volume *volume, struct change_sums *sums)
+{
+	uint32_t next = sums->uidvalidity_last < UINT32_MAX
+	                    ? volume_uidvalidity(volume, sums->uidvalidity_last)
+	                    : UINT32_MAX;
+
+	sums->uidvalidity_last = next + (UINT32_MAX - next) / UIDVALIDITIES_SHARE;
+	sums->mailboxid_next += IDS_LOST_MAX;
+}
+
+/* An LSN never grows faster than the clock does here; and above what is known, as the clock may have been set back. */
+uint64_t volume_floor_lsn(const struct volume *volume, uint64_t known)
+{
+	uint64_t now = loop_wall_ns(volume->store->loop) / CLOCK_NS_PER_S;
+
+	return num_min(num_max(known + LSNS_LOST_MAX, now << LSN_SHIFT), VOLUME_FLOOR_LSN_MAX);
+}
+
+bool volume_floor_end_is_lost(const struct volume *volume)
+{
+	uint64_t last_lsn = journal_last_lsn(volume->journal);
+
+	return volume->known_lsn > last_lsn || journal_end_is_lost(volume->journal) ||
+	       (last_lsn == 0 && dbox_last_file(volume->dbox) != 0);
+}
+
+struct floor {
+	struct catalog known; /* one that is ahead of the journal; empty: there is none */
+	uint64_t mailboxid;   /* the greatest that anything tells of */
+	uint64_t
+	    lost_lsn; /* what was told last by records up to this one may not be the last of it */
+	bool sums_too;
+};
+
+/* What this mailbox had at least. */
+static uint32_t known_uidnext(const struct floor *floor, const struct catalog_entry *entry)
+{
+	const struct catalog_node *node = catalog_by_id(&floor->known, entry->mailboxid);
+
+	if (node == NULL || node->entry.uidvalidity != entry->uidvalidity)
+		return entry->uidnext;
+	return (uint32_t)num_max(entry->uidnext, node->entry.uidnext);
 }
 
 static enum rp_err raise_write(struct breath *breath, void *arg)
 {
-	const struct catalog *floor = arg;
+	const struct floor *floor = arg;
 	const struct catalog *catalog = &breath->volume->catalog;
 	struct change_sums sums = catalog->sums;
 
-	for (size_t i = 0; i < floor->ids_count; i++) {
-		const struct catalog_entry *most = &floor->by_id[i]->entry;
-		const struct catalog_node *node = catalog_by_id(catalog, most->mailboxid);
-
-		if (node == NULL || !is_lower(&node->entry, most))
-			continue;
-
+	for (size_t i = 0; i < catalog->ids_count; i++) {
+		const struct catalog_entry *entry = &catalog->by_id[i]->entry;
 		struct change_counters counters = {
-			.uidnext = (uint32_t)num_max(node->entry.uidnext, most->uidnext),
-			.messages_count = node->entry.messages_count,
-			.unseen_count = node->entry.unseen_count,
-			.deleted_count = node->entry.deleted_count,
-			.bytes = node->entry.bytes,
+		    .uidnext = volume_floor_uidnext(known_uidnext(floor, entry)),
+		    .messages_count = entry->messages_count,
+		    .unseen_count = entry->unseen_count,
+		    .deleted_count = entry->deleted_count,
+		    .bytes = entry->bytes,
 		};
 
-		BREATH_PUT(
-		    breath, change_put_counters(&breath->writer, most->mailboxid, &counters));
+		if (entry->highestmodseq <= floor->lost_lsn)
+			BREATH_PUT(breath,
+			    change_put_counters(&breath->writer, entry->mailboxid, &counters));
 	}
-	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->sums.mailboxid_next);
+	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->known.sums.mailboxid_next);
+	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->mailboxid + 1);
 	sums.uidvalidity_last =
-	    (uint32_t)num_max(sums.uidvalidity_last, floor->sums.uidvalidity_last);
-	if (!change_is_empty(&breath->writer) || catalog->lsn < floor->lsn ||
-	    sums.mailboxid_next != catalog->sums.mailboxid_next ||
-	    sums.uidvalidity_last != catalog->sums.uidvalidity_last)
+	    (uint32_t)num_max(sums.uidvalidity_last, floor->known.sums.uidvalidity_last);
+	volume_floor_sums(breath->volume, &sums);
+	if (floor->sums_too)
 		BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
 }
 
-enum rp_err volume_floor_raise(
-    struct task *task, struct volume *volume, const struct catalog *floor)
+/* There are no records before it: who replays must find it in the journal. */
+static enum rp_err write_now(
+    struct task *task, struct volume *volume, const struct breath_plan *plan)
 {
-	struct breath_plan plan = {
-		.type = CHANGE_INIT, .write = raise_write, .arg = (void *)(uintptr_t)floor
-	};
-	struct commit *commit = volume->store->commit;
+	enum rp_err err = breath_run(task, volume, plan);
+
+	return err == RP_OK ? volume_settle(task, volume) : err;
+}
+
+/* An index that is ahead of the records that are left is not ahead any more, and knows of what is lost. */
+static enum rp_err take_indexes(struct task *task, struct volume *volume)
+{
+	struct volume_files files;
+	struct arena arena;
 	enum rp_err err;
 
-	if (volume->catalog.destroyed || floor->destroyed)
-		return RP_OK;
-	journal_number_from(volume->journal, floor->lsn);
-	err = breath_run(task, volume, &plan);
-	/* There are no records before it: who replays must find it in the journal. */
+	arena_init(&arena, VOLUME_LIST_BYTES_MAX);
+	err = volume_files_list(task, volume->dir, &arena, &files);
 	if (err == RP_OK)
-		err = commit_wait(task, commit, volume->position);
-	if (err == RP_OK)
-		err = settle_flush(task, commit, &volume->settle);
+		volume_files_indexes(&files, &volume->catalog);
+	arena_fini(&arena);
 	return err;
+}
+
+static enum rp_err raise(struct task *task, struct volume *volume, struct floor *floor)
+{
+	bool end_is_lost = volume_floor_end_is_lost(volume);
+	struct breath_plan plan = {.type = CHANGE_INIT, .write = raise_write, .arg = floor};
+	uint64_t last_lsn = volume->catalog.lsn;
+	enum rp_err err;
+
+	if (end_is_lost) {
+		uint64_t known = num_max(last_lsn, volume->known_lsn);
+
+		floor->lost_lsn = volume_floor_lsn(volume, known);
+		floor->sums_too = true;
+		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
+		    LOG_STR("volume", volume->dir), LOG_U64("first_lsn", last_lsn + 1),
+		    LOG_U64("last_lsn", known));
+		/* In a file of its own: whatever becomes of that, its name tells that LSNs up to this one are taken. */
+		journal_cut(volume->journal);
+		journal_number_from(volume->journal, floor->lost_lsn);
+	} else {
+		floor->lost_lsn = volume->missing_lsn;
+		floor->sums_too = volume->catalog.sums_lsn < volume->missing_lsn;
+	}
+	err = write_now(task, volume, &plan);
+	return err == RP_OK && end_is_lost ? take_indexes(task, volume) : err;
 }
 
 enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 {
-	uint64_t last_lsn = volume->catalog.lsn;
-	struct catalog floor;
-	enum rp_err err;
+	struct floor floor = {.mailboxid = volume->known_mailboxid};
+	enum rp_err err = RP_OK;
 
-	if (volume->newest_catalog_lsn <= last_lsn)
+	if (volume->catalog.destroyed ||
+	    (!volume_floor_end_is_lost(volume) && volume->missing_lsn == 0))
 		return RP_OK;
-	catalog_init(&floor, volume->catalog.names.key);
-	err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &floor);
-	if (err == RP_OK && floor.lsn > last_lsn) {
-		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
-		    LOG_STR("volume", volume->dir), LOG_U64("first_lsn", last_lsn + 1),
-		    LOG_U64("last_lsn", floor.lsn));
-		err = volume_floor_raise(task, volume, &floor);
-	} else if (err == RP_ERR_NOTFOUND) {
+	catalog_init(&floor.known, volume->catalog.names.key);
+	if (volume->newest_catalog_lsn > volume->catalog.lsn)
+		err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &floor.known);
+	if (err == RP_ERR_NOTFOUND)
 		err = RP_OK;
-	}
-	catalog_fini(&floor);
+	if (err == RP_OK && !floor.known.destroyed)
+		err = raise(task, volume, &floor);
+	catalog_fini(&floor.known);
 	return err;
+}
+
+static enum rp_err begin_write(struct breath *breath, void *arg)
+{
+	(void)arg;
+	BREATH_PUT(breath, change_put_sums(&breath->writer, &breath->volume->catalog.sums));
+	return RP_OK;
+}
+
+enum rp_err volume_floor_begin(struct task *task, struct volume *volume)
+{
+	struct breath_plan plan = {.type = CHANGE_INIT, .write = begin_write};
+
+	return write_now(task, volume, &plan);
 }

@@ -13,8 +13,7 @@
 #include "io/base/num.h"
 
 enum {
-	READ_ARENA_BYTES_MAX = 32 * 1024 * 1024, /* the names in a directory */
-	CATALOG_BYTES_MAX = 64 * 1024 * 1024,    /* 20,000 long names twice over */
+	CATALOG_BYTES_MAX = 64 * 1024 * 1024, /* 20,000 long names twice over */
 };
 
 /* The names that a new dbox file begins with, so that bodies alone tell where they belong: one line for each mailbox,
@@ -140,7 +139,7 @@ enum rp_err volume_read_catalog(
 	enum rp_err err;
 
 	userid_path(userid, dir);
-	arena_init(&arena, READ_ARENA_BYTES_MAX);
+	arena_init(&arena, VOLUME_LIST_BYTES_MAX);
 	err = volume_files_list(task, dir, &arena, &files);
 	if (err == RP_OK)
 		err = find_catalog(task, dir, userid, &files, bound, catalog);
@@ -185,6 +184,7 @@ static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 	    volume->catalog.lsn);
 	err = journal_replay(task, volume->journal, volume->catalog.lsn, replay_record, &replay);
 	volume->replayed_lsn = volume->catalog.lsn;
+	volume->missing_lsn = replay.missing_last;
 	/* Void parts at the end are passed over for ever: no later record belongs to them. */
 	volume->catalog.lsn = journal_last_lsn(volume->journal);
 	replay_fini(&replay);
@@ -221,7 +221,7 @@ static enum rp_err init_write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
-/* A volume in which nothing ever happened gets its first mailboxes. */
+/* A volume in which nothing ever happened, or of which nothing is known, gets its first mailboxes. */
 static enum rp_err make_first(struct task *task, struct volume *volume)
 {
 	struct breath_plan plan = { .type = CHANGE_INIT,
@@ -230,7 +230,7 @@ static enum rp_err make_first(struct task *task, struct volume *volume)
 		.arg = volume,
 		.grows = true };
 
-	if (volume->catalog.destroyed || volume->catalog.sums.mailboxid_next != 1)
+	if (volume->catalog.destroyed)
 		return RP_OK;
 	return breath_run(task, volume, &plan);
 }
@@ -253,7 +253,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 
 	if (err != RP_OK)
 		return err;
-	arena_init(&arena, READ_ARENA_BYTES_MAX);
+	arena_init(&arena, VOLUME_LIST_BYTES_MAX);
 	err = volume_files_list(task, volume->dir, &arena, &files);
 	if (err == RP_OK)
 		err = journal_open(
@@ -274,24 +274,28 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		volume->unwritten_bytes = journal_bytes_since(
 		    volume->journal, num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog)));
 	}
-	if (err == RP_OK)
+	if (err == RP_OK) {
 		volume->newest_catalog_lsn = volume_files_catalog_below(&files, UINT64_MAX);
+		volume_files_greatest(
+		    &files, VOLUME_FLOOR_LSN_MAX, &volume->known_lsn, &volume->known_mailboxid);
+	}
 	arena_fini(&arena);
 	return err;
 }
 
 enum rp_err volume_complete(struct task *task, struct volume *volume)
 {
+	bool fresh = volume->catalog.sums.mailboxid_next == 1;
 	enum rp_err err;
 
-	/* A catalog is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
-	if (journal_last_lsn(volume->journal) == 0 && volume->newest_catalog_lsn != 0) {
+	/* A catalog, or an index, is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
+	if (journal_last_lsn(volume->journal) == 0 && volume->known_lsn != 0) {
 		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.no_journal",
 		    LOG_STR("volume", volume->dir));
 		return RP_ERR_CORRUPT;
 	}
 	err = volume_floor_check(task, volume);
-	if (err == RP_OK)
+	if (err == RP_OK && fresh)
 		err = make_first(task, volume);
 	if (err == RP_OK)
 		volume->bare = false;

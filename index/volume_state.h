@@ -43,6 +43,10 @@ struct volume {
 	uint64_t replayed_lsn; /* when it was opened: of the last record of a whole change */
 	uint64_t catalog_lsn;  /* of the newest catalog file that is not ahead of the journal; 0: none */
 	uint64_t newest_catalog_lsn; /* when it was opened: of the newest catalog file of all; 0: none */
+	uint64_t known_lsn; /* likewise: the greatest that anything but the journal tells of */
+	uint64_t known_mailboxid; /* likewise, by the names of files */
+	uint64_t
+	    missing_lsn; /* likewise: of the newest record that is missing before others; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_after_ns; /* not tried again before */
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */

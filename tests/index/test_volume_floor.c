@@ -1,0 +1,372 @@
+/* Whatever is lost of a journal, no number that was shown is given out again: not when the volume is opened, nor by a repair. */
+#include "index/volume_floor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "index/breath.h"
+#include "index/journal_core.h"
+#include "index/mailbox_state.h"
+#include "index/repair.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/model.h"
+#include "tests/index/open_store.h"
+#include "tests/io/io_fixture.h"
+
+enum {
+	ROWS_MAX = JOURNAL_FILE_BYTES_MAX / 18, /* of one journal file */
+	MORE = 6,
+};
+
+/* What a client was told of a mailbox. */
+struct shown {
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	uint64_t highestmodseq;
+};
+
+static struct shown shown_of(struct volume *volume, const char *name)
+{
+	const struct catalog_entry *entry = volume_find(volume, bytes_of_str(name));
+
+	cr_assert_not_null(entry);
+	return (struct shown){entry->uidvalidity, entry->uidnext, entry->highestmodseq};
+}
+
+static struct volume *open_made(struct task *task, struct store *store)
+{
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	return volume;
+}
+
+/* Six more messages in INBOX, of which no derived file knows; the server has ended. */
+static struct shown make_more(struct task *task)
+{
+	struct store *store;
+	struct volume *volume;
+	struct shown shown;
+	uint64_t digest;
+
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	volume = open_made(task, store);
+	for (unsigned i = 0; i < MORE; i++)
+		made_append(task, volume, "INBOX", 0, "it is shown, and lost");
+	shown = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	return shown;
+}
+
+static struct file *open_journal(struct task *task, const char *name, uint64_t *bytes)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[VOLUME_PATH_BYTES];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_size(task, file, bytes), RP_OK);
+	return file;
+}
+
+static void cut_journal(struct task *task, uint64_t bytes)
+{
+	uint64_t n;
+	struct file *file = open_journal(task, "1-.journal", &n);
+
+	cr_assert_gt(n, bytes);
+	cr_assert_eq(file_truncate(task, file, n - bytes), RP_OK);
+	file_close(file);
+}
+
+static void flip_journal(struct task *task, uint64_t bytes_before_end)
+{
+	uint64_t n;
+	uint8_t byte;
+	size_t got;
+	struct file *file = open_journal(task, "1-.journal", &n);
+
+	cr_assert_eq(file_read(task, file, &byte, 1, n - bytes_before_end, &got), RP_OK);
+	byte ^= 0x10;
+	cr_assert_eq(file_write(task, file, &byte, 1, n - bytes_before_end, false), RP_OK);
+	file_close(file);
+}
+
+/* Above all that was shown, and by more than the lost records can have given out; there is room to go on. */
+static void assert_above(const struct shown *now, const struct shown *shown)
+{
+	cr_assert_eq(now->uidvalidity, shown->uidvalidity);
+	cr_assert_gt(now->uidnext, shown->uidnext + ROWS_MAX);
+	cr_assert_lt(now->uidnext, UINT32_MAX / 1024);
+	cr_assert_gt(now->highestmodseq, shown->highestmodseq);
+}
+
+/* By opening, once; what comes then has numbers of its own, in the next life too. */
+static void assert_raised(struct task *task, const struct shown *shown, uint64_t epoch)
+{
+	struct store *store = made_open_store(task, epoch);
+	struct volume *volume = open_made(task, store);
+	struct shown first = shown_of(volume, "INBOX");
+	struct shown again;
+
+	assert_above(&first, shown);
+	made_append(task, volume, "INBOX", 0, "what comes later");
+	first = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store = made_open_store(task, epoch + 1);
+	volume = open_made(task, store);
+	again = shown_of(volume, "INBOX");
+	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, a_torn_end_raises_numbers_once)
+{
+	struct shown shown = make_more(task);
+
+	(void)arg;
+	cut_journal(task, 20);
+	assert_raised(task, &shown, 3);
+}
+
+/* Of more than the last record there is nothing left to be seen. */
+IO_TASK_TEST(volume_floor, a_journal_that_is_cut_raises_numbers_once)
+{
+	struct shown shown = make_more(task);
+
+	(void)arg;
+	cut_journal(task, 501);
+	assert_raised(task, &shown, 3);
+}
+
+IO_TASK_TEST(volume_floor, damage_to_the_last_record_raises_numbers_once)
+{
+	struct shown shown = make_more(task);
+
+	(void)arg;
+	flip_journal(task, 16);
+	assert_raised(task, &shown, 3);
+}
+
+/* All that was given out stands in names of files, and nothing else is left of it. */
+IO_TASK_TEST(volume_floor, a_cut_journal_without_derived_files_raises_numbers_once)
+{
+	struct shown shown = make_more(task);
+
+	(void)arg;
+	made_harm(task, MADE_CATALOG, true);
+	made_harm(task, MADE_INDEX, true);
+	cut_journal(task, 501);
+	assert_raised(task, &shown, 3);
+}
+
+IO_TASK_TEST(volume_floor, a_sound_journal_raises_nothing)
+{
+	struct shown shown = make_more(task);
+	struct store *store = made_open_store(task, 3);
+	struct volume *volume = open_made(task, store);
+	struct shown now = shown_of(volume, "INBOX");
+
+	(void)arg;
+	cr_assert_eq(memcmp(&now, &shown, sizeof(now)), 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* The one in use is gone: those that are left have names of sealed ones. */
+IO_TASK_TEST(volume_floor, a_journal_in_use_that_is_gone_raises_numbers_once)
+{
+	struct store_settings settings = small_store();
+	struct store *store;
+	struct volume *volume;
+	struct shown shown;
+	char path[VOLUME_PATH_BYTES];
+	uint64_t first;
+
+	(void)arg;
+	settings.journal_file_bytes = 4096;
+	store = open_recovered(task, &settings, 1);
+	volume = open_made(task, store);
+	for (unsigned i = 0; i < 40; i++)
+		made_append(task, volume, "INBOX", 0, "one");
+	shown = shown_of(volume, "INBOX");
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	first = volume->journal->number_first;
+	cr_assert_gt(first, 1);
+	volume_path(volume, path, "%llu-.journal", (unsigned long long)first);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
+	assert_raised(task, &shown, 2);
+}
+
+/* ---- records that are missing before sound ones ---- */
+
+/* A message comes to a/b, its record goes, and one to INBOX stays: what a/b and INBOX were, at the end. */
+static void lose_one_of_two(struct task *task, struct shown *of_ab, struct shown *of_inbox)
+{
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+	uint64_t before;
+	uint64_t after;
+	uint64_t n;
+	struct file *file;
+
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	volume = open_made(task, store);
+	before = volume->journal->number_end;
+	made_append(task, volume, "a/b", 0, "its record goes");
+	after = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "its record stays");
+	*of_ab = shown_of(volume, "a/b");
+	*of_inbox = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	file = open_journal(task, "1-.journal", &n);
+	cr_assert_gt(n, after);
+	for (uint64_t at = before; at < after; at += 8)
+		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
+	file_close(file);
+}
+
+IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
+{
+	struct shown ab;
+	struct shown inbox;
+
+	(void)arg;
+	lose_one_of_two(task, &ab, &inbox);
+	for (uint64_t epoch = 3; epoch <= 4; epoch++) {
+		struct store *store = made_open_store(task, epoch);
+		struct volume *volume = open_made(task, store);
+		struct shown ab_now = shown_of(volume, "a/b");
+		struct shown inbox_now = shown_of(volume, "INBOX");
+
+		assert_above(&ab_now, &ab);
+		cr_assert_eq(memcmp(&inbox_now, &inbox, sizeof(inbox)), 0);
+		if (epoch == 4)
+			cr_assert_lt(ab_now.uidnext, ab.uidnext + (1 << 21), "twice");
+		volume_close(volume);
+		cr_assert_eq(store_close(task, store), RP_OK);
+	}
+}
+
+/* ---- how far ---- */
+
+Test(volume_floor, losses_do_not_use_up_uids)
+{
+	uint32_t uidnext = 1;
+
+	for (unsigned i = 0; i < 2048; i++) {
+		uint32_t next = volume_floor_uidnext(uidnext);
+
+		cr_assert_gt(next, uidnext + ROWS_MAX);
+		uidnext = next;
+	}
+	cr_assert_lt(uidnext, UINT32_MAX / 2);
+	for (unsigned i = 0; i < 100000; i++) {
+		cr_assert_geq(volume_floor_uidnext(uidnext), uidnext);
+		uidnext = volume_floor_uidnext(uidnext);
+	}
+	cr_assert_lt(uidnext, UINT32_MAX - 1024);
+}
+
+/* ---- repair ---- */
+
+static struct shown repaired(struct task *task, struct store *store, const char *name)
+{
+	struct repair_report report;
+	struct volume *volume;
+	struct shown shown;
+
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert(!repair_found_damage(&report));
+	volume = open_made(task, store);
+	shown = shown_of(volume, name);
+	volume_close(volume);
+	return shown;
+}
+
+IO_TASK_TEST(volume_floor, a_repair_raises_numbers_once)
+{
+	struct shown shown = make_more(task);
+	struct store *store;
+	struct shown first;
+	struct shown again;
+
+	(void)arg;
+	cut_journal(task, 501);
+	store = made_open_store(task, 3);
+	first = repaired(task, store, "INBOX");
+	assert_above(&first, &shown);
+	again = repaired(task, store, "INBOX");
+	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store = made_open_store(task, 4);
+	again = repaired(task, store, "INBOX");
+	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, a_repair_raises_whom_no_later_record_tells_of)
+{
+	struct shown ab;
+	struct shown inbox;
+	struct store *store;
+	struct shown now;
+
+	(void)arg;
+	lose_one_of_two(task, &ab, &inbox);
+	store = made_open_store(task, 3);
+	now = repaired(task, store, "INBOX");
+	cr_assert_eq(now.uidnext, inbox.uidnext);
+	cr_assert_eq(now.uidvalidity, inbox.uidvalidity);
+	now = repaired(task, store, "a/b");
+	assert_above(&now, &ab);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static enum rp_err set_uidnext(struct breath *breath, void *arg)
+{
+	struct change_counters counters = {.uidnext = *(const uint32_t *)arg};
+
+	BREATH_PUT(
+	    breath, change_put_counters(&breath->writer,
+	                volume_find(breath->volume, BYTES_LIT("Trash"))->mailboxid, &counters));
+	return RP_OK;
+}
+
+/* UIDs are nearly used up: a new UIDVALIDITY costs them none. */
+IO_TASK_TEST(volume_floor, a_repair_gives_a_new_uidvalidity_where_uids_are_few)
+{
+	uint32_t uidnext = 3000000000;
+	struct breath_plan plan = {.type = CHANGE_INIT, .write = set_uidnext, .arg = &uidnext};
+	struct store *store;
+	struct volume *volume;
+	struct shown before;
+	struct shown now;
+
+	(void)arg;
+	(void)make_more(task);
+	store = made_open_store(task, 3);
+	volume = open_made(task, store);
+	cr_assert_eq(breath_run(task, volume, &plan), RP_OK);
+	made_append(task, volume, "INBOX", 0, "what is cut");
+	before = shown_of(volume, "Trash");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	cut_journal(task, 20);
+	store = made_open_store(task, 4);
+	now = repaired(task, store, "Trash");
+	cr_assert_gt(now.uidvalidity, before.uidvalidity);
+	cr_assert_eq(now.uidnext, uidnext);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -28,6 +28,7 @@ struct visit {
 	size_t lines_bytes;
 	char *lines;
 	struct damage damage;
+	struct damage_shown_all shown;
 };
 
 static void visit_task(struct task *task, void *arg)
@@ -175,6 +176,10 @@ static void look_around(struct task *task, struct visit *visit)
 		return;
 	}
 	damage_look(task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
+	/* Where nothing tells that anything is lost, nothing can tell how much. */
+	if (!found && visit->damage.cuts && loss.counters_older > 0)
+		visit->shown.count = 0;
+	damage_shown(volume, &visit->shown);
 	volume_close(volume);
 	machine_tell(visit->machine,
 	    "lost: %u mailboxes, %u messages, %u bodies (%u not named); %u are back, %u older, "
@@ -208,6 +213,7 @@ static void repair(struct task *task, struct visit *visit)
 	MODEL_EQ(err, RP_OK);
 	visit->machine->tally->repairs++;
 	volume = must_open(task, visit);
+	damage_shown(volume, &visit->shown);
 	if (memmem(visit->lines, visit->lines_bytes, from_bodies, sizeof(from_bodies) - 1) ==
 	        NULL &&
 	    visit->check_err == RP_OK)
@@ -218,14 +224,30 @@ static void repair(struct task *task, struct visit *visit)
 	volume_close(volume);
 }
 
+/* As they were after the repair, and its next start. */
+static void compare_numbers(struct task *task, struct visit *visit)
+{
+	struct volume *volume;
+
+	if (volume_open(task, visit->store, &visit->ledger->userid, &volume) != RP_OK)
+		return; /* he has no files */
+	damage_shown(volume, &visit->shown);
+	volume_close(volume);
+}
+
 static void damage_truth(struct visit *visit)
 {
+	struct machine *machine = visit->machine;
+
+	if (machine_draw(machine, 2) == 0)
+		damage_forget(machine, &visit->ledger->userid);
 	if (!damage_disk(visit->machine, DAMAGE_TRUTH, &visit->ledger->userid, &visit->damage))
 		return;
-	visit->machine->tally->damage_truth++;
+	machine->tally->damage_truth++;
 	(void)do_check(visit);
 	do_visit(visit, look_around);
 	do_visit(visit, repair);
+	do_visit(visit, compare_numbers);
 	damage_fini(&visit->damage);
 }
 

@@ -31,12 +31,30 @@ struct damage {
 bool damage_disk(struct machine *machine, enum damage_what what, const struct userid *userid,
     struct damage *damage);
 
+/* All that is derived is gone: nothing but journals and bodies tells of anything. */
+void damage_forget(struct machine *machine, const struct userid *userid);
+
 /* The file is as it was again; or the damage is only forgotten. */
 void damage_undo(struct machine *machine, struct damage *damage);
 void damage_fini(struct damage *damage);
 
 /* A number for all bytes of his files. */
 uint64_t damage_disk_digest(struct machine *machine, const struct userid *userid);
+
+/* What clients were told of mailboxes that are, or were, there. */
+enum { DAMAGE_SHOWN_MAX = 256 };
+struct damage_shown {
+	uint64_t mailboxid;
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	uint64_t highestmodseq;
+};
+struct damage_shown_all {
+	struct damage_shown shown[DAMAGE_SHOWN_MAX];
+	unsigned count;
+};
+/* Note it. Nothing is lower than what was noted before, and no two mailboxes have one UIDVALIDITY. */
+void damage_shown(struct volume *volume, struct damage_shown_all *all);
 
 /* damage_look.c: how his mail, opened over damage, differs from what the newest state says. */
 struct damage_loss {

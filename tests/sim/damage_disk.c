@@ -138,6 +138,20 @@ bool damage_disk(struct machine *machine, enum damage_what what, const struct us
 	return any;
 }
 
+void damage_forget(struct machine *machine, const struct userid *userid)
+{
+	struct files *files = calloc(1, sizeof(*files));
+
+	MODEL_CHECK(files != NULL);
+	files->what = DAMAGE_DERIVED;
+	userid_path(userid, files->dir);
+	sim_disk_walk(machine->world, collect, files);
+	for (unsigned i = 0; i < files->count; i++)
+		MODEL_EQ(sim_disk_remove(machine->world, files->root[i], files->path[i]), RP_OK);
+	machine_tell(machine, "damage: %u derived files are gone", files->count);
+	free(files);
+}
+
 struct digest {
 	struct sim_world *world;
 	char dir[USERID_PATH_BYTES];

@@ -138,6 +138,35 @@ void damage_look(struct task *task, const struct ledger *ledger, struct volume *
 		look_at_mailbox(task, &look, i);
 }
 
+static void must_not_fall(const struct damage_shown *was, const struct catalog_entry *entry)
+{
+	if (was->mailboxid != entry->mailboxid) {
+		MODEL_CHECK(was->uidvalidity != entry->uidvalidity);
+		return;
+	}
+	MODEL_CHECK(entry->uidvalidity >= was->uidvalidity);
+	if (entry->uidvalidity != was->uidvalidity)
+		return;
+	MODEL_CHECK(entry->uidnext >= was->uidnext);
+	MODEL_CHECK(entry->highestmodseq >= was->highestmodseq);
+}
+
+void damage_shown(struct volume *volume, struct damage_shown_all *all)
+{
+	const struct catalog_entry *entry = NULL;
+
+	while (
+	    (entry = volume_next(volume, entry != NULL ? entry->name : bytes_of_str(""))) != NULL) {
+		if (entry->mailboxid == 0)
+			continue;
+		for (unsigned i = 0; i < all->count; i++)
+			must_not_fall(&all->shown[i], entry);
+		MODEL_CHECK(all->count < DAMAGE_SHOWN_MAX);
+		all->shown[all->count++] = (struct damage_shown){
+		    entry->mailboxid, entry->uidvalidity, entry->uidnext, entry->highestmodseq};
+	}
+}
+
 bool damage_is_loss(const struct damage_loss *loss)
 {
 	return loss->mailboxes_lost + loss->messages_lost + loss->messages_back +

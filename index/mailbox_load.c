@@ -8,6 +8,7 @@
 struct loading {
 	struct table *table;
 	uint64_t mailboxid;
+	struct replay replay;
 };
 
 static enum rp_err replay_into_table(
@@ -18,6 +19,30 @@ static enum rp_err replay_into_table(
 	    apply_to_table(task, loading->table, loading->mailboxid, header->lsn, payload);
 
 	return err == RP_OK ? task_pause(task) : err;
+}
+
+/* Records up to this one are lost, and may have been about any message that there was. So each of these changed then, and who asks
+ * what was expunged since an older one is told all that is not there: of too much, and never of too little. */
+static enum rp_err pass_missing(struct task *task, struct table *table, uint64_t last_lsn)
+{
+	enum rp_err err = table_prepare_flags(task, table, NULL, 0, 0);
+
+	if (err != RP_OK)
+		return err;
+	table_set_modseq(table, NULL, last_lsn);
+	table_forget_history(table, last_lsn);
+	return RP_OK;
+}
+
+static enum rp_err load_record(struct task *task, void *arg, const struct record *record,
+    uint64_t missing_first, uint64_t missing_last)
+{
+	struct loading *loading = arg;
+	enum rp_err err =
+	    replay_record(task, &loading->replay, record, missing_first, missing_last);
+
+	return err == RP_OK && record == NULL ? pass_missing(task, loading->table, missing_last)
+	                                      : err;
 }
 
 /* The oldest record after this one that is not in its place yet. */
@@ -33,12 +58,12 @@ static struct commit_entry *unsettled_after(struct settle *settle, uint64_t lsn)
 }
 
 static enum rp_err replay_unsettled(
-    struct task *task, struct volume *volume, struct commit_entry *entry, struct replay *replay)
+    struct task *task, struct volume *volume, struct commit_entry *entry, struct loading *loading)
 {
 	enum rp_err err;
 
 	commit_entry_hold(entry);
-	err = replay_record(task, replay, &entry->record, 0, 0);
+	err = load_record(task, loading, &entry->record, 0, 0);
 	commit_entry_release(volume->store->commit, entry);
 	return err;
 }
@@ -52,25 +77,28 @@ static uint64_t changed_lsn(const struct volume *volume, uint64_t mailboxid)
 }
 
 /* Records lie in the journal, then in memory; while we read, others are made, and move from there to here. */
-static enum rp_err replay_all(
-    struct task *task, struct volume *volume, uint64_t mailboxid, struct replay *replay)
+static enum rp_err replay_all(struct task *task, struct volume *volume, struct loading *loading)
 {
+	struct replay *replay = &loading->replay;
+	uint64_t changed;
 	enum rp_err err = RP_OK;
 
-	while (err == RP_OK &&
-	       (replay->lsn < changed_lsn(volume, mailboxid) || replay->part_next != 0)) {
+	while (err == RP_OK && ((changed = changed_lsn(volume, loading->mailboxid)) > replay->lsn ||
+	                           replay->part_next != 0)) {
 		struct commit_entry *entry = unsettled_after(&volume->settle, replay->lsn);
 		uint64_t before = replay->lsn;
 
 		if (entry != NULL && entry->record.header.lsn == before + 1) {
-			err = replay_unsettled(task, volume, entry, replay);
+			err = replay_unsettled(task, volume, entry, loading);
 			continue;
 		}
-		err = journal_replay(task, volume->journal, before, replay_record, replay);
+		err = journal_replay(task, volume->journal, before, load_record, loading);
 		if (err == RP_OK && replay->lsn == before) {
 			LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
 			    LOG_STR("volume", volume->dir), LOG_U64("after_lsn", before));
-			break; /* what is there is served */
+			/* What is there is served. Behind the last change there may be parts of one that never happened. */
+			return before < changed ? pass_missing(task, loading->table, changed)
+			                        : RP_OK;
 		}
 	}
 	return err;
@@ -79,15 +107,15 @@ static enum rp_err replay_all(
 enum rp_err mailbox_catch_up(struct task *task, struct volume *volume, uint64_t mailboxid,
     struct table *table, uint64_t lsn)
 {
-	struct loading loading = { table, mailboxid };
-	struct replay replay;
+	struct loading loading = {.table = table, .mailboxid = mailboxid};
 	enum rp_err err;
 
-	replay_init(&replay, loop_log(volume->store->loop), replay_into_table, &loading, lsn);
+	replay_init(
+	    &loading.replay, loop_log(volume->store->loop), replay_into_table, &loading, lsn);
 	journal_hold(volume->journal);
-	err = replay_all(task, volume, mailboxid, &replay);
+	err = replay_all(task, volume, &loading);
 	journal_let_go(volume->journal);
-	replay_fini(&replay);
+	replay_fini(&loading.replay);
 	return err;
 }
 

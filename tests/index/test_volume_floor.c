@@ -259,6 +259,59 @@ IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
 	}
 }
 
+/* Who asks what changed since then is told of all that is there, and that more may have gone than is known. */
+static void assert_tells_all(
+    struct task *task, struct store *store, const char *name, uint64_t since)
+{
+	struct volume *volume = open_made(task, store);
+	struct mailbox *mailbox;
+	struct runs uids = RUNS_EMPTY;
+	bool complete = true;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	cr_assert_eq(table_expunged_since(mailbox->table, since, &uids, &complete), RP_OK);
+	cr_assert(!complete);
+	cr_assert_eq(table_having_modseq_above(task, mailbox->table, NULL, since, &uids), RP_OK);
+	cr_assert_eq(runs_total(&uids), mailbox_entry(mailbox)->messages_count);
+	runs_fini(&uids);
+	/* And who asks since what he is told now is told nothing. */
+	since = mailbox_entry(mailbox)->highestmodseq;
+	cr_assert_eq(table_expunged_since(mailbox->table, since, &uids, &complete), RP_OK);
+	cr_assert(complete);
+	cr_assert_eq(table_having_modseq_above(task, mailbox->table, NULL, since, &uids), RP_OK);
+	cr_assert_eq(runs_total(&uids), 0);
+	runs_fini(&uids);
+	mailbox_close(mailbox);
+	volume_close(volume);
+}
+
+IO_TASK_TEST(volume_floor, who_asks_since_before_a_missing_record_is_told_all)
+{
+	struct shown ab;
+	struct shown inbox;
+	struct store *store;
+
+	(void)arg;
+	lose_one_of_two(task, &ab, &inbox);
+	store = made_open_store(task, 3);
+	/* The message in a/b is the newest thing that a client knows; the one before is of its checkpoint. */
+	assert_tells_all(task, store, "a/b", ab.highestmodseq - 1);
+	assert_tells_all(task, store, "INBOX", ab.highestmodseq - 1);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, who_asks_since_before_a_lost_end_is_told_all)
+{
+	struct shown shown = make_more(task);
+	struct store *store;
+
+	(void)arg;
+	cut_journal(task, 501);
+	store = made_open_store(task, 3);
+	assert_tells_all(task, store, "INBOX", shown.highestmodseq);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* ---- how far ---- */
 
 Test(volume_floor, losses_do_not_use_up_uids)

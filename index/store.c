@@ -39,7 +39,10 @@ static struct store *store_new(
 	if (store == NULL)
 		return NULL;
 	store->payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
-	if (store->payload == NULL) {
+	store->seen = calloc(STORE_SEEN_COUNT, sizeof(*store->seen));
+	if (store->payload == NULL || store->seen == NULL) {
+		free(store->payload);
+		free(store->seen);
 		free(store);
 		return NULL;
 	}
@@ -61,6 +64,7 @@ static void store_free(struct store *store)
 	arena_fini(&store->arena);
 	hash_fini(&store->volumes);
 	free(store->payload);
+	free(store->seen);
 	free(store);
 }
 

@@ -13,6 +13,14 @@
 enum {
 	/* Body records and plans of one breath: 64 small bodies, or the names of a large rename. */
 	STORE_ARENA_BYTES_MAX = 32 * 1024 * 1024,
+	STORE_SEEN_COUNT =
+	    8192, /* users whose last LSN is remembered, in 128 KiB: a power of two */
+};
+
+/* The last LSN of a volume that was open in this life. Of two users with one place the later is remembered. */
+struct store_seen {
+	uint64_t hash; /* of the userid; 0: nobody */
+	uint64_t lsn;
 };
 
 struct store {
@@ -23,6 +31,7 @@ struct store {
 	struct recover *recover; /* NULL: all records of earlier runs are in their places */
 	uint64_t recover_sealed; /* files that it gave up */
 	struct hash volumes;     /* struct volume, by userid */
+	struct store_seen *seen; /* STORE_SEEN_COUNT of them */
 	struct list repairs;        /* users whose mail is taken apart: struct volume_repair */
 	struct list idle_volumes;   /* that nobody uses, longest first */
 	struct list idle_mailboxes; /* whose messages nobody uses, longest first */

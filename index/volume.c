@@ -115,6 +115,18 @@ void volume_task_ended(struct volume *volume)
 	store_task_ended(store);
 }
 
+static struct store_seen *seen_of(const struct volume *volume)
+{
+	return &volume->store->seen[volume->by_userid.hash % STORE_SEEN_COUNT];
+}
+
+uint64_t volume_seen_lsn(const struct volume *volume)
+{
+	const struct store_seen *seen = seen_of(volume);
+
+	return seen->hash == volume->by_userid.hash ? seen->lsn : 0;
+}
+
 bool volume_is_forgettable(const struct volume *volume)
 {
 	return volume->refs == 0 && list_empty(&volume->settle.entries) && !volume->settle.writing;
@@ -130,6 +142,8 @@ void volume_forget(struct volume *volume)
 		store->idle_bytes -= volume->idle_bytes;
 	}
 	store->kept_over -= volume->kept_over;
+	if (volume->open)
+		*seen_of(volume) = (struct store_seen){volume->by_userid.hash, volume->catalog.lsn};
 	volume_unread(volume);
 	settle_fini(&volume->settle);
 	catalog_fini(&volume->catalog);

@@ -39,11 +39,17 @@ uint64_t volume_floor_lsn(const struct volume *volume, uint64_t known)
 	return num_min(num_max(known + LSNS_LOST_MAX, now << LSN_SHIFT), VOLUME_FLOOR_LSN_MAX);
 }
 
+/* The greatest that anything but the journal tells of. */
+static uint64_t known_lsn(const struct volume *volume)
+{
+	return num_max(volume->known_lsn, volume->seen_lsn);
+}
+
 bool volume_floor_end_is_lost(const struct volume *volume)
 {
 	uint64_t last_lsn = journal_last_lsn(volume->journal);
 
-	return volume->known_lsn > last_lsn || journal_end_is_lost(volume->journal) ||
+	return known_lsn(volume) > last_lsn || journal_end_is_lost(volume->journal) ||
 	       (last_lsn == 0 && dbox_last_file(volume->dbox) != 0);
 }
 
@@ -127,7 +133,7 @@ static enum rp_err raise(struct task *task, struct volume *volume, struct floor 
 	enum rp_err err;
 
 	if (end_is_lost) {
-		uint64_t known = num_max(last_lsn, volume->known_lsn);
+		uint64_t known = num_max(last_lsn, known_lsn(volume));
 
 		floor->lost_lsn = volume_floor_lsn(volume, known);
 		floor->sums_too = true;

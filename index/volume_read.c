@@ -276,6 +276,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	}
 	if (err == RP_OK) {
 		volume->newest_catalog_lsn = volume_files_catalog_below(&files, UINT64_MAX);
+		volume->seen_lsn = volume_seen_lsn(volume);
 		volume_files_greatest(
 		    &files, VOLUME_FLOOR_LSN_MAX, &volume->known_lsn, &volume->known_mailboxid);
 	}

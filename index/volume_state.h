@@ -44,6 +44,8 @@ struct volume {
 	uint64_t catalog_lsn;  /* of the newest catalog file that is not ahead of the journal; 0: none */
 	uint64_t newest_catalog_lsn; /* when it was opened: of the newest catalog file of all; 0: none */
 	uint64_t known_lsn; /* likewise: the greatest that anything but the journal tells of */
+	uint64_t
+	    seen_lsn; /* likewise: what it had when it was open last, if that is remembered; 0 */
 	uint64_t known_mailboxid; /* likewise, by the names of files */
 	uint64_t
 	    missing_lsn; /* likewise: of the newest record that is missing before others; 0: none */
@@ -99,6 +101,9 @@ RP_MUST_USE enum rp_err volume_open_bare(
 /* For purge: bare, and though he was destroyed. */
 RP_MUST_USE enum rp_err volume_open_any(
     struct task *task, struct store *store, const struct userid *userid, struct volume **out);
+
+/* The last LSN that it had when it was forgotten last; 0: that is not known. */
+uint64_t volume_seen_lsn(const struct volume *volume);
 
 /* Forget a volume that nobody uses and that has nothing to settle. */
 void volume_forget(struct volume *volume);

@@ -166,6 +166,42 @@ IO_TASK_TEST(volume_floor, a_cut_journal_without_derived_files_raises_numbers_on
 	assert_raised(task, &shown, 3);
 }
 
+/* Between two records, and nothing is ahead: only the server that had it open can tell. */
+IO_TASK_TEST(volume_floor, a_journal_cut_under_a_running_server_raises_numbers)
+{
+	struct store *store;
+	struct volume *volume;
+	struct shown shown;
+	struct shown now;
+	uint64_t digest;
+	uint64_t end;
+	uint64_t n;
+	struct file *file;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	volume = open_made(task, store);
+	end = volume->journal->number_end;
+	for (unsigned i = 0; i < MORE; i++)
+		made_append(task, volume, "INBOX", 0, "it is shown, and lost");
+	shown = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
+	file = open_journal(task, "1-.journal", &n);
+	cr_assert_eq(file_truncate(task, file, end), RP_OK);
+	file_close(file);
+	volume = open_made(task, store);
+	now = shown_of(volume, "INBOX");
+	assert_above(&now, &shown);
+	volume_close(volume);
+	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
+	volume = open_made(task, store);
+	cr_assert_eq(shown_of(volume, "INBOX").uidnext, now.uidnext);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 IO_TASK_TEST(volume_floor, a_sound_journal_raises_nothing)
 {
 	struct shown shown = make_more(task);

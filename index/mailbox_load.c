@@ -8,6 +8,7 @@
 struct loading {
 	struct table *table;
 	uint64_t mailboxid;
+	bool known_only; /* missing records change nothing */
 	struct replay replay;
 };
 
@@ -23,14 +24,17 @@ static enum rp_err replay_into_table(
 
 /* Records up to this one are lost, and may have been about any message that there was. So each of these changed then, and who asks
  * what was expunged since an older one is told all that is not there: of too much, and never of too little. */
-static enum rp_err pass_missing(struct task *task, struct table *table, uint64_t last_lsn)
+static enum rp_err pass_missing(struct task *task, const struct loading *loading, uint64_t last_lsn)
 {
-	enum rp_err err = table_prepare_flags(task, table, NULL, 0, 0);
+	enum rp_err err;
 
+	if (loading->known_only)
+		return RP_OK;
+	err = table_prepare_flags(task, loading->table, NULL, 0, 0);
 	if (err != RP_OK)
 		return err;
-	table_set_modseq(table, NULL, last_lsn);
-	table_forget_history(table, last_lsn);
+	table_set_modseq(loading->table, NULL, last_lsn);
+	table_forget_history(loading->table, last_lsn);
 	return RP_OK;
 }
 
@@ -41,8 +45,7 @@ static enum rp_err load_record(struct task *task, void *arg, const struct record
 	enum rp_err err =
 	    replay_record(task, &loading->replay, record, missing_first, missing_last);
 
-	return err == RP_OK && record == NULL ? pass_missing(task, loading->table, missing_last)
-	                                      : err;
+	return err == RP_OK && record == NULL ? pass_missing(task, loading, missing_last) : err;
 }
 
 /* The oldest record after this one that is not in its place yet. */
@@ -97,26 +100,40 @@ static enum rp_err replay_all(struct task *task, struct volume *volume, struct l
 			LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
 			    LOG_STR("volume", volume->dir), LOG_U64("after_lsn", before));
 			/* What is there is served. Behind the last change there may be parts of one that never happened. */
-			return before < changed ? pass_missing(task, loading->table, changed)
-			                        : RP_OK;
+			return before < changed ? pass_missing(task, loading, changed) : RP_OK;
 		}
 	}
 	return err;
 }
 
-enum rp_err mailbox_catch_up(struct task *task, struct volume *volume, uint64_t mailboxid,
-    struct table *table, uint64_t lsn)
+static enum rp_err catch_up(
+    struct task *task, struct volume *volume, uint64_t lsn, struct loading *loading)
 {
-	struct loading loading = {.table = table, .mailboxid = mailboxid};
 	enum rp_err err;
 
 	replay_init(
-	    &loading.replay, loop_log(volume->store->loop), replay_into_table, &loading, lsn);
+	    &loading->replay, loop_log(volume->store->loop), replay_into_table, loading, lsn);
 	journal_hold(volume->journal);
-	err = replay_all(task, volume, &loading);
+	err = replay_all(task, volume, loading);
 	journal_let_go(volume->journal);
-	replay_fini(&loading.replay);
+	replay_fini(&loading->replay);
 	return err;
+}
+
+enum rp_err mailbox_catch_up(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table *table, uint64_t lsn)
+{
+	struct loading loading = {.table = table, .mailboxid = mailboxid};
+
+	return catch_up(task, volume, lsn, &loading);
+}
+
+enum rp_err mailbox_replay_known(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table *table, uint64_t lsn)
+{
+	struct loading loading = {.table = table, .mailboxid = mailboxid, .known_only = true};
+
+	return catch_up(task, volume, lsn, &loading);
 }
 
 static bool counters_agree(const struct catalog_entry *entry, const struct table_counts *counts)

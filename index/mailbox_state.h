@@ -90,6 +90,10 @@ RP_MUST_USE enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
 RP_MUST_USE enum rp_err mailbox_catch_up(struct task *task, struct volume *volume,
     uint64_t mailboxid, struct table *table, uint64_t lsn);
 
+/* The same for repair, which asks what records tell: missing ones change nothing. */
+RP_MUST_USE enum rp_err mailbox_replay_known(struct task *task, struct volume *volume,
+    uint64_t mailboxid, struct table *table, uint64_t lsn);
+
 /* What view.c is told, in the breath of a change and without a task. They wake the mailbox's watches too.
  *
  * expunge  before table_expunge(): the rows are still there. In pieces; modseq is that of the change.

@@ -354,7 +354,7 @@ enum rp_err known_table(
 	if (err == RP_OK)
 		err = best_index(task, known, &files, mailboxid, out, &lsn);
 	if (err == RP_OK)
-		err = mailbox_catch_up(task, volume, mailboxid, out->table, lsn);
+		err = mailbox_replay_known(task, volume, mailboxid, out->table, lsn);
 	if (err == RP_OK)
 		out->uidnext = (uint32_t)num_max(out->uidnext,
 		    num_min((uint64_t)table_last_uid(out->table) + 1, UINT32_MAX));

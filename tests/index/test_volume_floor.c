@@ -244,6 +244,17 @@ IO_TASK_TEST(volume_floor, a_journal_in_use_that_is_gone_raises_numbers_once)
 
 /* ---- records that are missing before sound ones ---- */
 
+static void damage_journal(struct task *task, uint64_t from, uint64_t to)
+{
+	uint64_t n;
+	struct file *file = open_journal(task, "1-.journal", &n);
+
+	cr_assert_gt(n, to);
+	for (uint64_t at = from; at < to; at += 8)
+		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
+	file_close(file);
+}
+
 /* A message comes to a/b, its record goes, and one to INBOX stays: what a/b and INBOX were, at the end. */
 static void lose_one_of_two(struct task *task, struct shown *of_ab, struct shown *of_inbox)
 {
@@ -252,8 +263,6 @@ static void lose_one_of_two(struct task *task, struct shown *of_ab, struct shown
 	uint64_t digest;
 	uint64_t before;
 	uint64_t after;
-	uint64_t n;
-	struct file *file;
 
 	made_mail(task, &digest);
 	store = made_open_store(task, 2);
@@ -266,11 +275,7 @@ static void lose_one_of_two(struct task *task, struct shown *of_ab, struct shown
 	*of_inbox = shown_of(volume, "INBOX");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	file = open_journal(task, "1-.journal", &n);
-	cr_assert_gt(n, after);
-	for (uint64_t at = before; at < after; at += 8)
-		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
-	file_close(file);
+	damage_journal(task, before, after);
 }
 
 IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
@@ -420,6 +425,33 @@ IO_TASK_TEST(volume_floor, a_repair_raises_whom_no_later_record_tells_of)
 	cr_assert_eq(now.uidvalidity, inbox.uidvalidity);
 	now = repaired(task, store, "a/b");
 	assert_above(&now, &ab);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* A message whose record is lost is known by its body, also where later ones are there. */
+IO_TASK_TEST(volume_floor, a_repair_brings_a_message_back_whose_record_is_missing)
+{
+	struct store *store;
+	struct volume *volume;
+	uint64_t before;
+	uint64_t after;
+
+	(void)arg;
+	(void)make_more(task);
+	store = made_open_store(task, 3);
+	volume = open_made(task, store);
+	before = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "its record goes");
+	after = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "its record stays");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage_journal(task, before, after);
+	store = made_open_store(task, 4);
+	(void)repaired(task, store, "INBOX");
+	volume = open_made(task, store);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE + 2);
+	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 

@@ -128,12 +128,12 @@ static enum rp_err remove_derived(struct task *task, const struct userid *userid
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
-/* Is what the journal has lost more than derived files can be made from? */
-static bool truth_is_damaged(const struct repair *repair)
+/* Must the truth be written anew: is what the journal has lost more than derived files can be made from? */
+static bool must_write_anew(const struct repair *repair)
 {
 	const struct repair_report *report = repair->report;
 
-	return report->records_missing != 0 || report->records_unsound != 0 ||
+	return repair->restored || report->records_missing != 0 || report->records_unsound != 0 ||
 	       report->journals_gone || volume_floor_end_is_lost(repair->volume);
 }
 
@@ -188,7 +188,7 @@ static enum rp_err mend_truth(
 		return err;
 	err = repair_look(task, repair);
 	repair->lost_count = 0; /* what is left of them then counts */
-	if (err == RP_OK && truth_is_damaged(repair))
+	if (err == RP_OK && must_write_anew(repair))
 		err = write_picture(task, repair);
 	else if (err == RP_OK)
 		err = repair_mend_journal(task, repair);
@@ -260,10 +260,11 @@ static enum rp_err take_out_lost(struct task *task, struct repair *repair)
 	return err;
 }
 
-enum rp_err repair_rebuild(struct task *task, struct store *store, const struct userid *userid,
-    repair_say_fn *say, void *arg, struct repair_report *report)
+static enum rp_err rebuild(
+    struct task *task, struct store *store, const struct userid *userid, struct repair with)
 {
-	struct repair repair = { .say = say, .arg = arg, .report = report };
+	struct repair repair = with;
+	struct repair_report *report = repair.report;
 	struct volume_repair user;
 	bool any = false;
 	bool journals = false;
@@ -294,4 +295,18 @@ enum rp_err repair_rebuild(struct task *task, struct store *store, const struct 
 	free(repair.lost);
 	volume_close(repair.volume);
 	return err;
+}
+
+enum rp_err repair_rebuild(struct task *task, struct store *store, const struct userid *userid,
+    repair_say_fn *say, void *arg, struct repair_report *report)
+{
+	return rebuild(
+	    task, store, userid, (struct repair){.say = say, .arg = arg, .report = report});
+}
+
+enum rp_err repair_restored(struct task *task, struct store *store, const struct userid *userid,
+    repair_say_fn *say, void *arg, struct repair_report *report)
+{
+	return rebuild(task, store, userid,
+	    (struct repair){.say = say, .arg = arg, .report = report, .restored = true});
 }

@@ -46,4 +46,9 @@ RP_MUST_USE enum rp_err repair_check(struct task *task, struct store *store,
 RP_MUST_USE enum rp_err repair_rebuild(struct task *task, struct store *store,
     const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
 
+/* The same of mail that was put back from a backup: what was given out since nothing tells, so each mailbox has a new UIDVALIDITY, and
+ * each message a new MODSEQ, sound or not. */
+RP_MUST_USE enum rp_err repair_restored(struct task *task, struct store *store,
+    const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
+
 #endif

@@ -28,6 +28,7 @@ struct repair {
 	struct dbox_ref *unsound; /* bodies that check has found damaged, unsound_count of them */
 	size_t unsound_count;
 	size_t unsound_max;
+	bool restored;       /* from the past: nothing tells of what was given out since */
 	bool anew;           /* what is known was written anew */
 	struct repair_lost { /* messages whose bodies are no more: by mailbox and UID, lost_count of them; free() */
 		uint64_t mailboxid;

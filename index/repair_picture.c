@@ -291,7 +291,7 @@ static enum rp_err put_mailbox(
 	if (err != RP_OK)
 		return err;
 	mailbox.counters.uidnext = uidnext_of(picture, &mailbox, entry->uidnext);
-	if (picture->known->no_records || uidvalidity == 0 ||
+	if (picture->known->no_records || picture->known->repair->restored || uidvalidity == 0 ||
 	    (has_lost(picture, entry) && mailbox.counters.uidnext > UIDNEXT_HIGH)) {
 		uidvalidity = volume_uidvalidity(volume, picture->sums.uidvalidity_last);
 		picture->sums.uidvalidity_last = uidvalidity;
@@ -385,8 +385,9 @@ static enum rp_err count_record(struct task *task, void *arg, const struct recor
 enum rp_err picture_write(struct task *task, struct known *known)
 {
 	struct volume *volume = known->repair->volume;
-	struct picture picture = {
-	    .known = known, .end_is_lost = known->tail_lost || volume_floor_end_is_lost(volume)};
+	struct picture picture = {.known = known,
+	    .end_is_lost =
+	        known->tail_lost || known->repair->restored || volume_floor_end_is_lost(volume)};
 	uint64_t read_back = 0;
 	enum rp_err err;
 

@@ -16,8 +16,9 @@ static const struct cli_command commands[] = {
 	{ "quickstart", cli_quickstart,
 	    "[--dir DIR] [--imap PORT] [--imaps PORT] [--lmtp PORT] [--shards N] [--no-sample] [--plaintext-login]",
 	    "everything to try it: config, certificate, demo user, sample mail; then serves" },
-	{ "repair", cli_repair, "--user U [--json] [-c FILE]",
-	    "make a user's derived files anew; where the journals are gone, all of it from the bodies" },
+	{ "repair", cli_repair, "--user U [--restored] [--json] [-c FILE]",
+	    "make a user's derived files anew; where the journals are gone, all of it from the bodies. --restored: his mail was put\n"
+	    "        back from a backup, so mailboxes get new UIDVALIDITYs" },
 	{ "serve", cli_serve, "[-c FILE]", "run the server" },
 	{ "serve-child", cli_serve_child, "", NULL },
 	{ "stats", cli_stats, "[--json] [-c FILE]", "counters of the running server" },

@@ -23,6 +23,7 @@ struct check {
 	const struct config *config;
 	const char *only; /* the one asked for; NULL: all of the passwd-file */
 	bool rebuild;
+	bool restored; /* from a backup */
 	bool json;
 	struct check_user *user; /* read before anything else: without a server we become DATA's owner, who may not */
 	size_t users_count;
@@ -86,7 +87,8 @@ static void check_by_control(struct check *check, const struct check_user *user)
 {
 	json_t *answer;
 	enum rp_err err = control_ask(check->control,
-		json_pack("{s:s, s:s}", "cmd", check->rebuild ? "repair" : "check", "user", user->name),
+		json_pack("{s:s, s:s, s:b}", "cmd", check->rebuild ? "repair" : "check", "user", user->name, "restored",
+			check->restored),
 		bytes_of(NULL, 0), say_control, check, &answer);
 
 	if (err != RP_OK) {
@@ -103,9 +105,8 @@ static void check_by_control(struct check *check, const struct check_user *user)
 static void check_offline(struct check *check, const struct check_user *user)
 {
 	struct repair_report report = { 0 };
-	enum rp_err err = check->rebuild
-		? repair_rebuild(check->task, check->store, &user->userid, say_offline, check, &report)
-		: repair_check(check->task, check->store, &user->userid, say_offline, check, &report);
+	enum rp_err err = (check->restored ? repair_restored : check->rebuild ? repair_rebuild : repair_check)(
+		check->task, check->store, &user->userid, say_offline, check, &report);
 
 	if (err == RP_OK && repair_found_damage(&report))
 		err = RP_ERR_CORRUPT;
@@ -236,6 +237,7 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 	static const struct option options[] = {
 		{ "user", required_argument, NULL, 'u' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "restored", no_argument, NULL, 'r' },
 		{ 0 },
 	};
 	struct check check = { .rebuild = rebuild };
@@ -250,6 +252,8 @@ static int check_or_repair(int argc, char **argv, bool rebuild)
 			check.only = optarg;
 		else if (option == 'j')
 			check.json = true;
+		else if (option == 'r' && rebuild)
+			check.restored = true;
 		else
 			fine = false;
 	}

@@ -176,7 +176,8 @@ static void do_purge(struct task *task, struct admin_conn *admin, const json_t *
 static void do_repair(struct task *task, struct admin_conn *admin, const json_t *request, bool rebuild)
 {
 	struct shard *shard = admin->shard;
-	struct call_repair_in in = { .rebuild = rebuild };
+	struct call_repair_in in = { .rebuild = rebuild,
+		.restored = rebuild && json_is_true(json_object_get(request, "restored")) };
 	struct call_repair_out out = { .lines = NULL };
 	enum rp_err err = admin_lookup(task, shard, admin_text_of(request, "user"), &in.userid);
 

@@ -140,9 +140,8 @@ static enum rp_err call_repair(struct task *task, void *world, const void *in, v
 		return RP_ERR_UNAVAILABLE;
 	shared_note_task(task, &repair->userid);
 	shard->calls_count++;
-	enum rp_err err =
-		repair->rebuild ? repair_rebuild(task, shard->store, &repair->userid, keep_line, found, &found->report)
-				: repair_check(task, shard->store, &repair->userid, keep_line, found, &found->report);
+	enum rp_err err = (repair->restored ? repair_restored : repair->rebuild ? repair_rebuild : repair_check)(
+		task, shard->store, &repair->userid, keep_line, found, &found->report);
 
 	shard->calls_count--;
 	shared_note_task(task, NULL);

@@ -56,6 +56,7 @@ struct call_user_gone_in {
 struct call_repair_in {
 	struct userid userid;
 	bool rebuild;
+	bool restored; /* and it was put back from a backup */
 };
 
 struct call_repair_out {

@@ -259,6 +259,9 @@ def looks(server, dir):
     assert sorted(one['user'] for one in got) == ['eve', 'sam'] and all(one['code'] == 0 for one in got), got
     expect(server, ['repair', '--user', 'sam', *conf], 0, out='sam: made anew')
     assert json.loads(expect(server, ['repair', '--user', 'sam', '--json', *conf], 0).stdout)['code'] == 0
+    expect(server, ['check', '--user', 'sam', '--restored', *conf], 64, err='usage')
+    expect(server, ['repair', '--user', 'sam', '--restored', *conf], 0, out='(?s)written anew.*sam: made anew')
+    expect(server, ['check', '--user', 'sam', *conf], 0, out='^sam: sound\n$')
     if server.process is not None:
         expect(server, ['stats', *conf], 0, out='deliveries ')
         shards = json.loads(expect(server, ['stats', '--json', *conf], 0).stdout)

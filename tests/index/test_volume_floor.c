@@ -491,3 +491,35 @@ IO_TASK_TEST(volume_floor, a_repair_gives_a_new_uidvalidity_where_uids_are_few)
 	cr_assert_eq(now.uidnext, uidnext);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* Sound files of the past: what was given out since they were copied nothing tells. */
+IO_TASK_TEST(volume_floor, what_is_restored_has_new_uidvalidities_and_all_of_its_mail)
+{
+	struct repair_report report;
+	struct store *store;
+	struct volume *volume;
+	struct shown before;
+	struct shown now;
+	struct shown trash;
+	uint64_t mailboxid;
+
+	(void)arg;
+	before = make_more(task);
+	store = made_open_store(task, 3);
+	cr_assert_eq(repair_restored(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert(!repair_found_damage(&report));
+	volume = open_made(task, store);
+	now = shown_of(volume, "INBOX");
+	trash = shown_of(volume, "Trash");
+	cr_assert_gt(now.uidvalidity, before.uidvalidity);
+	cr_assert_gt(trash.uidvalidity, before.uidvalidity);
+	cr_assert_neq(trash.uidvalidity, now.uidvalidity);
+	cr_assert_gt(now.highestmodseq, before.highestmodseq);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("a/b"))->messages_count, 20);
+	/* Nor is an id, which may have been another mailbox's, given again. */
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("new"), 0, &mailboxid), RP_OK);
+	cr_assert_gt(mailboxid, 1 << 20);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

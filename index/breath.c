@@ -107,6 +107,18 @@ static enum rp_err prepare(struct task *task, struct volume *volume, const struc
 	return RP_ERR_BUSY;
 }
 
+/* A change of several breaths is under way. It may need the room that we have. */
+static enum rp_err wait_turn(struct task *task, struct volume *volume, uint64_t *reserved)
+{
+	enum rp_err err = RP_OK;
+
+	commit_unreserve(volume->store->commit, *reserved);
+	*reserved = 0;
+	while (err == RP_OK && volume->changing)
+		err = task_queue_wait(task, &volume->changed);
+	return err == RP_OK ? RP_ERR_BUSY : err;
+}
+
 /* One look. RP_ERR_BUSY: once more, with *reserved as it is now. */
 static enum rp_err try_plan(
     struct task *task, struct volume *volume, const struct breath_plan *plan, uint64_t *reserved)
@@ -115,6 +127,8 @@ static enum rp_err try_plan(
 	uint64_t bytes;
 	enum rp_err err = prepare(task, volume, plan);
 
+	if (volume->changing)
+		return wait_turn(task, volume, reserved);
 	if (err == RP_OK && volume->catalog.destroyed)
 		err = RP_ERR_NOTFOUND; /* who still has it open must not begin it anew */
 	if (err == RP_OK)

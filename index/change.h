@@ -73,6 +73,8 @@ enum {
 	CHANGE_NAME_BYTES_MAX = 1000,
 	/* One change, however many records: protects the commit log and its memory from one command. */
 	CHANGE_GROUP_BYTES_MAX = 8 * 1024 * 1024,
+	/* One that lets others in before it is over: what a reader keeps until it meets the last part. Some 2,000,000 messages. */
+	CHANGE_LONG_BYTES_MAX = 64 * 1024 * 1024,
 	CHANGE_FLAG_KEYWORD =
 	    5, /* CHANGE_ITEM_FLAG: not a system flag (0..4) but the keyword named */
 };

@@ -117,11 +117,12 @@ RP_MUST_USE enum rp_err mailbox_expunge(
     struct task *task, struct mailbox *mailbox, const struct runs *uids, struct runs *expunged);
 
 /* Copy the messages in uids that are there to a mailbox of the same volume; the bodies are shared, flags, dates, EMAILID
- * kept. copied: the source UIDs in order; they became *first_uid and the following. Nothing there: RP_OK, copied empty. */
+ * kept. All of them or, on an error, none. copied: the source UIDs in order; they became *first_uid and the following. Nothing
+ * there: RP_OK, copied empty. */
 RP_MUST_USE enum rp_err mailbox_copy(struct task *task, struct mailbox *from, const struct runs *uids,
     struct mailbox *to, struct runs *copied, uint32_t *first_uid);
 
-/* The same, and expunge them from the source in the same record (RFC 6851). from == to is fine. */
+/* The same, and expunge them from the source in the same change (RFC 6851). from == to is fine. */
 RP_MUST_USE enum rp_err mailbox_move(struct task *task, struct mailbox *from, const struct runs *uids,
     struct mailbox *to, struct runs *moved, uint32_t *first_uid);
 

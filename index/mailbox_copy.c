@@ -20,7 +20,7 @@ enum rp_err transfer_prepare(struct task *task, struct transfer *transfer)
 	if (from->gone || (to != NULL && to->gone))
 		return RP_ERR_NOTFOUND;
 	err = table_having(NULL, from->table, transfer->uids, &there);
-	/* Certainly more than one change may be: neither loaded, nor given room, nor measured. */
+	/* Certainly more than one breath may take (the renaming of INBOX): neither loaded, nor given room, nor measured. */
 	if (err == RP_OK && runs_total(&there) > CHANGE_GROUP_BYTES_MAX / CHANGE_ROW_BYTES_MIN)
 		err = RP_ERR_LIMIT;
 	if (err == RP_OK && there.count != 0)
@@ -120,7 +120,7 @@ void transfer_fini(struct transfer *transfer)
 	drop_keywords(transfer);
 }
 
-static struct change_row change_row_of(
+struct change_row transfer_row(
     const struct transfer *transfer, const struct table_row *row, uint32_t to_uid)
 {
 	return (struct change_row){
@@ -144,7 +144,7 @@ static void write_rows(struct breath *breath, const struct transfer *transfer)
 
 	BREATH_PUT(breath, change_rows_begin(&breath->writer, transfer->toid, to_uid));
 	while (table_select_next(&transfer->select, &walk, &from)) {
-		struct change_row row = change_row_of(transfer, &from, to_uid++);
+		struct change_row row = transfer_row(transfer, &from, to_uid++);
 
 		while (!change_rows_put(&breath->writer, &row)) {
 			change_rows_end(&breath->writer);
@@ -159,23 +159,26 @@ static void write_rows(struct breath *breath, const struct transfer *transfer)
 	RP_ASSERT(!table_is_bad(transfer->from->table));
 }
 
-static void write_counters(struct breath *breath, const struct transfer *transfer)
+bool transfer_put_counters(struct change_writer *writer, const struct transfer *transfer)
 {
 	struct change_counters out = mailbox_counters(transfer->from);
 	struct change_counters in = { .uidnext = 1 };
 	bool same = transfer->to == transfer->from;
+	size_t before = writer->n;
 
 	if (transfer->to != NULL)
 		in = mailbox_counters(transfer->to);
 	transfer_in(&in, &transfer->sum);
 	in.uidnext = transfer->first_uid + transfer->sum.messages;
-	if (transfer->moves) {
+	if (transfer->moves)
 		transfer_out(same ? &in : &out, &transfer->sum);
-		if (!same)
-			BREATH_PUT(breath, change_put_counters(&breath->writer,
-					       transfer->from->mailboxid, &out));
-	}
-	BREATH_PUT(breath, change_put_counters(&breath->writer, transfer->toid, &in));
+	if (transfer->moves && !same &&
+	    !change_put_counters(writer, transfer->from->mailboxid, &out))
+		return false;
+	if (change_put_counters(writer, transfer->toid, &in))
+		return true;
+	writer->n = before; /* both, or none */
+	return false;
 }
 
 void transfer_write(struct breath *breath, struct transfer *transfer)
@@ -196,7 +199,7 @@ void transfer_write(struct breath *breath, struct transfer *transfer)
 	if (transfer->moves)
 		BREATH_PUT(breath, change_put_expunged(&breath->writer,
 				       transfer->from->mailboxid, 0, &transfer->taken, &at));
-	write_counters(breath, transfer);
+	BREATH_PUT(breath, transfer_put_counters(&breath->writer, transfer));
 }
 
 static enum rp_err prepare(struct task *task, void *arg)
@@ -221,20 +224,35 @@ static enum rp_err write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
-static enum rp_err run(struct task *task, struct transfer *transfer, struct runs *taken,
-    uint32_t *first_uid)
+/* In one breath, or in several. */
+static enum rp_err change(struct task *task, struct transfer *transfer)
 {
 	struct breath_plan plan = { .type = transfer->moves ? CHANGE_MOVE : CHANGE_COPY,
 		.prepare = prepare,
 		.write = write,
 		.arg = transfer,
 		.grows = !transfer->moves };
+	struct runs there = RUNS_EMPTY;
+	bool is_long;
+	enum rp_err err = transfer_gather(task, transfer->from, transfer->uids, true, &there);
+
+	is_long = err == RP_OK && transfer_is_long(transfer, &there);
+	runs_fini(&there);
+	if (err != RP_OK)
+		return err;
+	return is_long ? transfer_long(task, transfer)
+		       : mailbox_run_both(task, transfer->from, transfer->to, &plan);
+}
+
+static enum rp_err run(struct task *task, struct transfer *transfer, struct runs *taken,
+    uint32_t *first_uid)
+{
 	enum rp_err err;
 
 	RP_ASSERT(transfer->from->volume == transfer->to->volume);
 	transfer->toid = transfer->to->mailboxid;
 	transfer->savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
-	err = mailbox_run_both(task, transfer->from, transfer->to, &plan);
+	err = change(task, transfer);
 	if (err == RP_OK) {
 		*first_uid = transfer->first_uid;
 		err = mailbox_give_runs(taken, &transfer->taken);

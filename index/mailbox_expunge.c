@@ -7,7 +7,7 @@ enum {
 	/* Runs of UIDs that go in one change: two milliseconds. Each is a record's bytes and a line of the history, and of each
 	 * second message of a million there are half a million. */
 	EXPUNGE_RUNS_MAX = 8192,
-	EXPUNGE_LOOK_UIDS = 65536, /* looked at before others are let in */
+	GATHER_UIDS = 65536, /* looked at before others are let in */
 };
 
 struct expunging {
@@ -17,15 +17,39 @@ struct expunging {
 	struct runs expunged;
 };
 
-/* Of these, those that are to go. */
-static enum rp_err choose(
-    const struct expunging *expunging, const struct runs *uids, struct runs *out)
+enum rp_err transfer_choose(
+    struct mailbox *mailbox, const struct runs *uids, bool any, struct runs *out)
 {
-	struct table *table = expunging->mailbox->table;
+	if (any)
+		return table_having(NULL, mailbox->table, uids, out);
+	return table_having_flag(NULL, mailbox->table, uids, TRANSFER_FLAG_DELETED, true, out);
+}
 
-	if (expunging->any)
-		return table_having(NULL, table, uids, out);
-	return table_having_flag(NULL, table, uids, TRANSFER_FLAG_DELETED, true, out);
+enum rp_err transfer_gather(
+    struct task *task, struct mailbox *mailbox, const struct runs *uids, bool any, struct runs *out)
+{
+	struct run all = {1, UINT32_MAX};
+	struct runs from = {.run = &all, .count = 1, .count_max = 1};
+	enum rp_err err = mailbox->gone ? RP_ERR_NOTFOUND : RP_OK;
+
+	if (uids != NULL)
+		from = *uids;
+	for (size_t i = 0; err == RP_OK && i < from.count; i++) {
+		uint64_t first = from.run[i].first;
+
+		while (err == RP_OK && first <= from.run[i].last &&
+		       first <= table_last_uid(mailbox->table)) {
+			uint64_t last = num_min(first + GATHER_UIDS - 1, from.run[i].last);
+			struct run run = {(uint32_t)first, (uint32_t)last};
+
+			err = transfer_choose(mailbox,
+			    &(struct runs){.run = &run, .count = 1, .count_max = 1}, any, out);
+			if (err == RP_OK)
+				err = task_pause(task);
+			first = last + 1;
+		}
+	}
+	return err;
 }
 
 void transfer_out(struct change_counters *counters, const struct table_counts *sum)
@@ -42,6 +66,14 @@ void transfer_in(struct change_counters *counters, const struct table_counts *su
 	counters->unseen_count += sum->unseen;
 	counters->deleted_count += sum->deleted;
 	counters->bytes += sum->bytes;
+}
+
+void transfer_add(struct table_counts *sum, const struct table_counts *more)
+{
+	sum->messages += more->messages;
+	sum->unseen += more->unseen;
+	sum->deleted += more->deleted;
+	sum->bytes += more->bytes;
 }
 
 static enum rp_err sum_up(struct table *table, const struct runs *uids, struct table_counts *sum)
@@ -64,7 +96,7 @@ static enum rp_err expunge_prepare(struct task *task, void *arg)
 
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
-	err = choose(expunging, expunging->uids, &deleted);
+	err = transfer_choose(mailbox, expunging->uids, expunging->any, &deleted);
 	if (err == RP_OK && deleted.count != 0) {
 		err = table_prepare_rows(task, mailbox->table, &deleted);
 		if (err == RP_OK)
@@ -87,7 +119,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	enum rp_err err;
 
 	runs_fini(&expunging->expunged);
-	err = choose(expunging, expunging->uids, &expunging->expunged);
+	err = transfer_choose(mailbox, expunging->uids, expunging->any, &expunging->expunged);
 	/* More was marked since it was looked at: that stays, as if it had been marked behind this. */
 	expunging->expunged.count = num_min(expunging->expunged.count, EXPUNGE_RUNS_MAX);
 	if (err == RP_OK)
@@ -102,34 +134,6 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	BREATH_PUT(breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
-}
-
-/* Those that are to go, as they are now: flags are in memory. */
-static enum rp_err look(struct task *task, const struct expunging *expunging, struct runs *out)
-{
-	struct mailbox *mailbox = expunging->mailbox;
-	struct run all = {1, UINT32_MAX};
-	struct runs uids = {.run = &all, .count = 1, .count_max = 1};
-	enum rp_err err = mailbox->gone ? RP_ERR_NOTFOUND : RP_OK;
-
-	if (expunging->uids != NULL)
-		uids = *expunging->uids;
-	for (size_t i = 0; err == RP_OK && i < uids.count; i++) {
-		uint64_t first = uids.run[i].first;
-
-		while (err == RP_OK && first <= uids.run[i].last &&
-		       first <= table_last_uid(mailbox->table)) {
-			uint64_t last = num_min(first + EXPUNGE_LOOK_UIDS - 1, uids.run[i].last);
-			struct run run = {(uint32_t)first, (uint32_t)last};
-
-			err = choose(expunging,
-			    &(struct runs){.run = &run, .count = 1, .count_max = 1}, out);
-			if (err == RP_OK)
-				err = task_pause(task);
-			first = last + 1;
-		}
-	}
-	return err;
 }
 
 /* Can all go in one change? Then it chooses among all that were asked for, as they are when it is made. */
@@ -148,7 +152,8 @@ static enum rp_err expunge(struct task *task, struct expunging *expunging, struc
 	    .arg = expunging};
 	const struct runs *uids = expunging->uids;
 	struct runs there = RUNS_EMPTY;
-	enum rp_err err = look(task, expunging, &there);
+	enum rp_err err =
+	    transfer_gather(task, expunging->mailbox, expunging->uids, expunging->any, &there);
 
 	for (size_t at = 0; err == RP_OK && at < there.count; at += EXPUNGE_RUNS_MAX) {
 		size_t n = num_min(there.count - at, EXPUNGE_RUNS_MAX);

@@ -79,6 +79,13 @@ static uint64_t changed_lsn(const struct volume *volume, uint64_t mailboxid)
 	return node != NULL ? node->changed_lsn : 0;
 }
 
+/* A change is being read of which more parts are there. Those of one that is still under way (transfer_long.c) are not waited for:
+ * nothing of it is so yet. */
+static bool is_within_group(const struct volume *volume, const struct replay *replay)
+{
+	return replay->part_next != 0 && replay->lsn < volume->catalog.lsn;
+}
+
 /* Records lie in the journal, then in memory; while we read, others are made, and move from there to here. */
 static enum rp_err replay_all(struct task *task, struct volume *volume, struct loading *loading)
 {
@@ -87,7 +94,7 @@ static enum rp_err replay_all(struct task *task, struct volume *volume, struct l
 	enum rp_err err = RP_OK;
 
 	while (err == RP_OK && ((changed = changed_lsn(volume, loading->mailboxid)) > replay->lsn ||
-	                           replay->part_next != 0)) {
+	                           is_within_group(volume, replay))) {
 		struct commit_entry *entry = unsettled_after(&volume->settle, replay->lsn);
 		uint64_t before = replay->lsn;
 

@@ -4,8 +4,7 @@
 #include "index/volume_state.h"
 #include "io/base/log.h"
 
-/* In one breath: table has all changes. */
-static void take_table(struct mailbox *mailbox, struct table *table)
+void mailbox_take_table(struct mailbox *mailbox, struct table *table)
 {
 	struct table *old = mailbox->table;
 
@@ -27,7 +26,7 @@ enum rp_err mailbox_swap(
 	if (err == RP_OK && mailbox->gone)
 		err = RP_ERR_NOTFOUND;
 	if (err == RP_OK)
-		take_table(mailbox, table);
+		mailbox_take_table(mailbox, table);
 	return err;
 }
 
@@ -48,7 +47,7 @@ enum rp_err mailbox_mend(struct task *task, struct mailbox *mailbox)
 	if (err != RP_OK)
 		return err;
 	if (!mailbox->gone && table_is_bad(mailbox->table))
-		take_table(mailbox, table);
+		mailbox_take_table(mailbox, table);
 	else
 		table_free(table); /* somebody else was quicker */
 	return table_is_bad(mailbox->table) ? RP_ERR_CORRUPT : RP_OK;

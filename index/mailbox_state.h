@@ -72,6 +72,9 @@ RP_MUST_USE enum rp_err mailbox_load(
 RP_MUST_USE enum rp_err mailbox_swap(
     struct task *task, struct mailbox *mailbox, struct table *table, uint64_t lsn);
 
+/* The table, which has all changes and those that the same breath is about to make, takes the place of the mailbox's. */
+void mailbox_take_table(struct mailbox *mailbox, struct table *table);
+
 /* breath_run() of a change that reads this mailbox: one whose table turns out to be bad is mended, and the change tried
  * again. */
 struct breath_plan;

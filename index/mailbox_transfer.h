@@ -14,6 +14,9 @@ static_assert(1 << TRANSFER_FLAG_DELETED == MAIL_DELETED, "flag numbers");
 void transfer_out(struct change_counters *counters, const struct table_counts *sum);
 void transfer_in(struct change_counters *counters, const struct table_counts *sum);
 
+/* More of them. */
+void transfer_add(struct table_counts *sum, const struct table_counts *more);
+
 /* A keyword, and the UIDs in the target that will have it. */
 struct transfer_keyword {
 	struct bytes name; /* in the store's arena */
@@ -42,5 +45,26 @@ RP_MUST_USE enum rp_err transfer_prepare(struct task *task, struct transfer *tra
 RP_MUST_USE enum rp_err transfer_look(struct transfer *transfer);
 void transfer_write(struct breath *breath, struct transfer *transfer);
 void transfer_fini(struct transfer *transfer);
+
+/* What a message of the source is in the target. */
+struct change_row transfer_row(
+    const struct transfer *transfer, const struct table_row *row, uint32_t to_uid);
+
+/* The counters of both, as they are afterwards. False: no room. */
+RP_MUST_USE bool transfer_put_counters(
+    struct change_writer *writer, const struct transfer *transfer);
+
+/* Of these UIDs (NULL: of all) those that are there and, unless `any`, are \Deleted, added to out. transfer_gather() lets others in
+ * meanwhile; RP_ERR_NOTFOUND: the mailbox is gone. */
+RP_MUST_USE enum rp_err transfer_choose(
+    struct mailbox *mailbox, const struct runs *uids, bool any, struct runs *out);
+RP_MUST_USE enum rp_err transfer_gather(struct task *task, struct mailbox *mailbox,
+    const struct runs *uids, bool any, struct runs *out);
+
+/* transfer_long.c. Are these more than one breath should take? Then transfer_long() copies, or moves, transfer->uids from a mailbox to another, or the
+ * same, of this volume: one change, which counts as a whole or not at all, though others are let in before it is over. Its
+ * results are `taken` and first_uid. RP_ERR_LIMIT: more than CHANGE_LONG_BYTES_MAX. */
+bool transfer_is_long(const struct transfer *transfer, const struct runs *uids);
+RP_MUST_USE enum rp_err transfer_long(struct task *task, struct transfer *transfer);
 
 #endif

@@ -36,7 +36,7 @@ static enum rp_err keep_part(struct replay *replay, const struct record *record)
 {
 	struct replay_part *part;
 
-	if (replay->parts_bytes + record->payload.n > 2 * (uint64_t)CHANGE_GROUP_BYTES_MAX)
+	if (replay->parts_bytes + record->payload.n > CHANGE_LONG_BYTES_MAX)
 		return RP_ERR_CORRUPT; /* no change is that large */
 	part = malloc(sizeof(*part) + record->payload.n);
 	if (part == NULL)

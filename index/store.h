@@ -38,6 +38,7 @@ struct store_settings {
 	size_t
 	    files_max; /* files that are open before such volumes, and theirs, are closed; 0: no bound */
 	size_t mappings_max; /* of the process, before mailboxes that nobody uses are closed; 0: no bound */
+	uint64_t transfer_messages_max; /* copied in one breath; 0: as many as take some milliseconds. Tests ask for less */
 	const struct mail_reader *reader;
 	/* May recovery work on this user's mail now? NULL: on everybody's. One who may not is left for later. */
 	bool (*may_recover)(void *arg, const struct userid *userid);

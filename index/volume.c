@@ -51,6 +51,7 @@ static struct volume *volume_new(struct store *store, const struct userid *useri
 	list_init(&volume->idle);
 	list_init(&volume->mailboxes);
 	task_queue_init(&volume->opened);
+	task_queue_init(&volume->changed);
 	settle_init(&volume->settle, write_settled);
 	loop_random(store->loop, &key, sizeof(key));
 	catalog_init(&volume->catalog, key);

@@ -40,6 +40,8 @@ struct volume {
 	struct list mailboxes; /* loaded or loading */
 	uint64_t position;     /* in the commit log, of the last change */
 	uint64_t generation;   /* grows with every change and every table that is swapped */
+	bool changing;               /* a change of several breaths is under way (transfer_long.c): no other is made */
+	struct task_queue changed;   /* who waits for its end */
 	uint64_t replayed_lsn; /* when it was opened: of the last record of a whole change */
 	uint64_t catalog_lsn;  /* of the newest catalog file that is not ahead of the journal; 0: none */
 	uint64_t newest_catalog_lsn; /* when it was opened: of the newest catalog file of all; 0: none */

@@ -1,6 +1,6 @@
 /* COPY (RFC 3501, section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315).
  *
- * Both are one record: all messages or none, and a MOVE is never half done. What is not there any more is passed over in a MOVE
+ * Both are one change: all messages or none, and a MOVE is never half done. What is not there any more is passed over in a MOVE
  * and by UID; a COPY by sequence number that names a message gone meanwhile is refused whole.
  */
 #include "core/cmd/cmd_arg.h"

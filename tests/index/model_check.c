@@ -117,9 +117,24 @@ static void check_counters(const struct catalog_entry *entry, const struct model
 	MODEL_EQ(entry->uidnext, model->uidnext);
 }
 
+/* That of the change, or of its part that tells of this message. */
+static uint64_t modseq_of(const struct volume *volume, const struct catalog_entry *entry,
+    uint32_t uid, uint64_t lsn_before)
+{
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
+	struct table_row row;
+
+	if (volume->store->settings.transfer_messages_max == 0 || node->loaded == NULL ||
+	    node->loaded->table == NULL ||
+	    table_row(NULL, node->loaded->table, uid, false, &row, NULL) != RP_OK)
+		return entry->highestmodseq;
+	MODEL_CHECK(row.modseq > lsn_before && row.modseq <= entry->highestmodseq);
+	return row.modseq;
+}
+
 /* What only the volume knows. UIDVALIDITY rises with each mailbox of a user, whatever the clock does. */
-static void learn(
-    struct model *model, struct model_mailbox *mailbox, const struct catalog_entry *entry)
+static void learn(const struct volume *volume, struct model *model,
+    struct model_mailbox *mailbox, const struct catalog_entry *entry, uint64_t lsn_before)
 {
 	if (mailbox->uidvalidity == MODEL_NEW) {
 		MODEL_CHECK(entry->uidvalidity > model->uidvalidity_before);
@@ -133,7 +148,8 @@ static void learn(
 		mailbox->highestmodseq = entry->highestmodseq;
 		for (size_t i = 0; i < mailbox->count; i++)
 			if (mailbox->message[i].modseq == MODEL_NEW)
-				mailbox->message[i].modseq = entry->highestmodseq;
+				mailbox->message[i].modseq = modseq_of(
+				    volume, entry, mailbox->message[i].uid, lsn_before);
 	}
 }
 
@@ -156,6 +172,8 @@ static void check_sums(const struct volume *volume, const struct model *model)
 
 void model_check_names(struct volume *volume, struct model *model)
 {
+	uint64_t lsn_before = model->lsn;
+
 	model->lsn = volume->catalog.lsn;
 	model->uidvalidity_before = model->uidvalidity_last;
 	for (unsigned i = 0; i < MODEL_NAMES; i++) {
@@ -172,7 +190,7 @@ void model_check_names(struct volume *volume, struct model *model)
 		if (!mailbox->there)
 			continue;
 		MODEL_EQ(entry->has_children, model_has_children(model, i));
-		learn(model, mailbox, entry);
+		learn(volume, model, mailbox, entry, lsn_before);
 		MODEL_EQ(entry->uidvalidity, mailbox->uidvalidity);
 		MODEL_EQ(entry->mailboxid, mailbox->mailboxid);
 		MODEL_EQ(entry->highestmodseq, mailbox->highestmodseq);

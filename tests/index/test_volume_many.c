@@ -1,4 +1,8 @@
 /* Changes to so many messages that others have to be let in before they are over. */
+#include <stdio.h>
+
+#include "index/view.h"
+#include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
@@ -98,5 +102,156 @@ IO_TASK_TEST(volume_many, an_expunge_of_many_runs_is_several_changes)
 	runs_fini(&gone);
 	runs_fini(&some);
 	mailbox_close(inbox);
+	assert_kept(task, volume, store);
+}
+
+static struct store *open_with_small_breaths(struct task *task, uint64_t epoch)
+{
+	struct store_settings settings = small_store();
+
+	settings.transfer_messages_max = 100;
+	return open_recovered(task, &settings, epoch);
+}
+
+/* As it is under way, and afterwards. */
+struct onlooker {
+	struct volume *volume;
+	struct mailbox *from;
+	struct mailbox *to;
+	uint32_t from_count;
+	uint32_t to_count;
+	unsigned looks;
+	bool saw_part;
+	bool ends;
+	bool ended;
+};
+
+static void look_on(struct task *task, void *arg)
+{
+	struct onlooker *looks = arg;
+
+	while (!looks->ends) {
+		uint32_t from = mailbox_entry(looks->from)->messages_count;
+		uint32_t to = mailbox_entry(looks->to)->messages_count;
+
+		looks->looks += looks->volume->changing;
+		if (looks->volume->changing && (from != looks->from_count || to != looks->to_count))
+			looks->saw_part = true;
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	}
+	looks->ended = true;
+}
+
+/* Others are let in, and see nothing of it before all of it is there. */
+IO_TASK_TEST(volume_many, a_move_of_very_many_is_one_change)
+{
+	enum { MANY = 64 * 100 };
+	struct store *store = open_with_small_breaths(task, 1);
+	struct runs uids = each_second(MANY);
+	struct runs out = RUNS_EMPTY;
+	struct onlooker looks = {.from_count = MANY};
+	struct mailbox *inbox;
+	struct mailbox *sent;
+	struct volume *volume;
+	struct view *view;
+	uint32_t first_uid;
+	uint64_t lsn;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_mailbox(task, volume, "INBOX");
+	sent = open_mailbox(task, volume, "Sent");
+	append_many(task, inbox, MANY);
+	cr_assert_eq(view_open(task, inbox, NULL, &view), RP_OK);
+	looks.volume = volume;
+	looks.from = inbox;
+	looks.to = sent;
+	cr_assert_eq(task_start(task_loop(task), look_on, &looks, NULL), RP_OK);
+	lsn = mailbox_entry(inbox)->highestmodseq;
+	view_own_expunges(view, true);
+	cr_assert_eq(mailbox_move(task, inbox, &uids, sent, &out, &first_uid), RP_OK);
+	looks.ends = true;
+	cr_assert(!looks.saw_part);
+	cr_assert_gt(looks.looks, 0);
+	cr_assert_eq(first_uid, 1);
+	cr_assert_eq(out.count, MANY / 2);
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, MANY / 2);
+	cr_assert_eq(mailbox_entry(sent)->messages_count, MANY / 2);
+	cr_assert_eq(mailbox_entry(sent)->uidnext, MANY / 2 + 1);
+	cr_assert_gt(mailbox_entry(sent)->highestmodseq, lsn + 32);
+	cr_assert_eq(mailbox_entry(sent)->highestmodseq, mailbox_entry(inbox)->highestmodseq);
+	cr_assert_eq(runs_total(view_expunged(view)), MANY / 2);
+	cr_assert_eq(view_exists(view), MANY);
+	cr_assert_eq(view_uid_of(view, 2), 2);
+	view_close(view);
+	runs_fini(&uids);
+	runs_fini(&out);
+	while (!looks.ended)
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	cr_assert_eq(runs_add(&uids, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_copy(task, sent, &uids, sent, &out, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_entry(sent)->messages_count, MANY);
+	cr_assert_eq(mailbox_entry(sent)->unseen_count, MANY);
+	runs_fini(&out);
+	cr_assert_eq(mailbox_move(task, sent, &uids, sent, &out, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_entry(sent)->messages_count, MANY);
+	cr_assert_eq(first_uid, MANY + 1);
+	runs_fini(&uids);
+	runs_fini(&out);
+	mailbox_close(inbox);
+	mailbox_close(sent);
+	assert_kept(task, volume, store);
+}
+
+/* The last message has a keyword that the target has no room for: what was written before is no change. */
+IO_TASK_TEST(volume_many, a_copy_that_fails_at_its_end_leaves_nothing)
+{
+	enum { MANY = 64 * 16 };
+	struct store *store = open_with_small_breaths(task, 1);
+	struct mail_store flag = {.mode = MAIL_STORE_ADD, .keywords_count = 1};
+	struct mail_store flags = {
+	    .mode = MAIL_STORE_ADD, .keywords_count = MAILBOX_KEYWORDS_MAX - 1};
+	static char name[MAILBOX_KEYWORDS_MAX][8];
+	static struct bytes keyword[MAILBOX_KEYWORDS_MAX];
+	struct bytes late = BYTES_LIT("late");
+	struct run first = {1, 1};
+	struct runs one = {&first, 1, 1};
+	struct run last = {MANY, MANY};
+	struct runs end = {&last, 1, 1};
+	struct run each = {1, MANY};
+	struct runs all = {&each, 1, 1};
+	struct runs out = RUNS_EMPTY;
+	struct mailbox *inbox;
+	struct mailbox *sent;
+	struct volume *volume;
+	uint32_t first_uid;
+	uint64_t digest;
+
+	(void)arg;
+	for (unsigned i = 0; i < MAILBOX_KEYWORDS_MAX; i++) {
+		snprintf(name[i], sizeof(name[i]), "k%u", i);
+		keyword[i] = bytes_of_str(name[i]);
+	}
+	flags.keywords = keyword;
+	flag.keywords = &late;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_mailbox(task, volume, "INBOX");
+	sent = open_mailbox(task, volume, "Sent");
+	append_many(task, inbox, MANY);
+	cr_assert_eq(mailbox_copy(task, inbox, &one, sent, &out, &first_uid), RP_OK);
+	cr_assert_eq(mailbox_store(task, sent, &one, &flags, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_store(task, inbox, &end, &flag, NULL, NULL), RP_OK);
+	digest = model_digest(task, volume);
+	runs_fini(&out);
+	cr_assert_eq(mailbox_copy(task, inbox, &all, sent, &out, &first_uid), RP_ERR_LIMIT);
+	cr_assert_eq(mailbox_move(task, inbox, &all, sent, &out, &first_uid), RP_ERR_LIMIT);
+	cr_assert_eq(out.count, 0);
+	cr_assert_eq(model_digest(task, volume), digest);
+	flag.mode = MAIL_STORE_REMOVE;
+	cr_assert_eq(mailbox_store(task, inbox, &end, &flag, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_copy(task, inbox, &one, inbox, &out, &first_uid), RP_OK);
+	runs_fini(&out);
+	mailbox_close(inbox);
+	mailbox_close(sent);
 	assert_kept(task, volume, store);
 }

@@ -90,7 +90,7 @@ static void forget_events(struct ledger_events *events, uint64_t lsn)
 }
 
 static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t lsn,
-    const struct model_message *message)
+    uint64_t lsn_before, const struct model_message *message)
 {
 	if (events->count == events->max) {
 		events->max = 2 * events->max + 64;
@@ -99,6 +99,7 @@ static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t
 	}
 	events->event[events->count++] = (struct ledger_event){.mailboxid = mailboxid,
 	    .lsn = lsn,
+	    .lsn_before = lsn_before,
 	    .uid = message->uid,
 	    .seed = message->seed,
 	    .bytes = message->bytes};
@@ -206,7 +207,7 @@ static const struct model_mailbox *same_mailbox(const struct model *model, uint6
 
 /* The messages that one has and the other has not. */
 static void keep_difference(struct ledger_events *events, const struct model_mailbox *has,
-    const struct model_mailbox *has_not, uint64_t lsn)
+    const struct model_mailbox *has_not, uint64_t lsn, uint64_t lsn_before)
 {
 	size_t at = 0;
 
@@ -216,12 +217,12 @@ static void keep_difference(struct ledger_events *events, const struct model_mai
 			at++;
 		if (has_not == NULL || at == has_not->count ||
 		    has_not->message[at].uid != has->message[i].uid)
-			add_event(events, has->mailboxid, lsn, &has->message[i]);
+			add_event(events, has->mailboxid, lsn, lsn_before, &has->message[i]);
 	}
 }
 
-static void keep_events(
-    struct ledger *ledger, const struct model *was, const struct model *is, uint64_t lsn)
+static void keep_events(struct ledger *ledger, const struct model *was, const struct model *is,
+    uint64_t lsn, uint64_t lsn_before)
 {
 	for (unsigned i = 0; i < MODEL_NAMES; i++) {
 		const struct model_mailbox *old = &was->mailbox[i];
@@ -229,9 +230,10 @@ static void keep_events(
 		const struct model_mailbox *other;
 
 		if (old->there && (other = same_mailbox(is, old->mailboxid)) != NULL)
-			keep_difference(&ledger->expunged, old, other, lsn);
+			keep_difference(&ledger->expunged, old, other, lsn, lsn_before);
 		if (new->there)
-			keep_difference(&ledger->born, new, same_mailbox(was, new->mailboxid), lsn);
+			keep_difference(&ledger->born, new, same_mailbox(was, new->mailboxid), lsn,
+			    lsn_before);
 	}
 }
 
@@ -280,7 +282,7 @@ void ledger_changed(
 	else
 		model_check_names(volume, &state->model);
 	if (!more)
-		keep_events(ledger, &before->model, &state->model, state->lsn);
+		keep_events(ledger, &before->model, &state->model, state->lsn, lsn);
 	keep_kept(ledger, volume, &before->model, &state->model, op, state->lsn);
 	ledger->tally->changes++;
 }
@@ -378,7 +380,7 @@ void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint
 	for (size_t i = 0; i < ledger->expunged.count; i++) {
 		const struct ledger_event *expunge = &ledger->expunged.event[i];
 
-		if (expunge->mailboxid != mailbox->mailboxid || expunge->lsn <= since)
+		if (expunge->mailboxid != mailbox->mailboxid || expunge->lsn_before < since)
 			continue;
 		MODEL_CHECK(runs_has(&found, expunge->uid));
 	}

@@ -36,6 +36,7 @@ struct ledger_answer {
 struct ledger_event {
 	uint64_t mailboxid;
 	uint64_t lsn;
+	uint64_t lsn_before; /* of the change before: LSNs between belong to parts of this one, and nobody was told any of them */
 	uint32_t uid;
 	uint32_t seed; /* its body, when it came */
 	uint32_t bytes;

@@ -424,6 +424,8 @@ static void crash(struct machine *machine)
 	for (unsigned i = 0; i < MACHINE_USERS; i++) {
 		const struct ledger_state *state = ledger_newest(&machine->ledger[i]);
 
+		tally->transfers_cut +=
+		    machine->ledger[i].volume != NULL && machine->ledger[i].volume->changing;
 		tally->destroyed_in_log +=
 		    state->destroyed && state->position != 0 &&
 		    machine->ledger[i].durable + 1 == machine->ledger[i].count;

@@ -21,6 +21,7 @@
 	X(clock_jumps, "jumps of the clock")                                                       \
 	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
 	X(compacts_noted, "messages copied or moved while the file of their bodies was emptied")   \
+	X(transfers_cut, "crashes in the midst of a copy or move that lets others in")             \
 	X(undeleted, "expunged messages brought back, byte for byte")                              \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
 	X(deliveries, "messages delivered by LMTP")                                                \

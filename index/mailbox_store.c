@@ -20,6 +20,7 @@ struct storing {
 	struct store_op *ops; /* ops_count of them, made anew each time we look */
 	size_t ops_count;
 	size_t ops_max;
+	uint64_t generation; /* of the volume when they were made; 0: to be made in any case */
 	struct runs chosen;  /* of uids, those that UNCHANGEDSINCE lets through */
 	struct runs changed; /* results */
 	struct runs modified;
@@ -199,6 +200,22 @@ static enum rp_err make_ops(struct storing *storing)
 	return err;
 }
 
+/* A change is written twice and more, and nothing may have happened in between: then what was found for the last time holds. Names
+ * of other keywords do not (breath.c empties the arena). */
+static enum rp_err have_ops(struct storing *storing)
+{
+	uint64_t generation = storing->mailbox->volume->generation;
+	enum rp_err err;
+
+	if (storing->generation != 0 && storing->generation == generation)
+		return RP_OK;
+	storing->generation = 0;
+	err = make_ops(storing);
+	if (err == RP_OK && storing->store->mode != MAIL_STORE_REPLACE)
+		storing->generation = generation;
+	return err;
+}
+
 static void count_op(const struct store_op *op, struct change_counters *counters)
 {
 	uint32_t n = (uint32_t)runs_total(&op->uids);
@@ -216,7 +233,7 @@ static enum rp_err store_write(struct breath *breath, void *arg)
 	struct storing *storing = arg;
 	struct mailbox *mailbox = storing->mailbox;
 	struct change_counters counters;
-	enum rp_err err = make_ops(storing);
+	enum rp_err err = have_ops(storing);
 
 	if (err != RP_OK || storing->ops_count == 0)
 		return err;

@@ -65,3 +65,21 @@ enum rp_err format_check_area(
 		return second;
 	return first == RP_ERR_END ? second : first;
 }
+
+enum rp_err format_look_area(struct bytes area, enum format_magic magic, uint16_t version_max,
+    struct format_header *out, unsigned *bad)
+{
+	uint8_t sound[FORMAT_AREA_BYTES];
+	enum rp_err err = format_check_area(area, magic, version_max, out);
+
+	*bad = FORMAT_FIRST_BAD | FORMAT_SECOND_BAD;
+	if (err != RP_OK)
+		return err;
+	format_put_area(out, sound);
+	if (area.n >= FORMAT_SECTOR_BYTES && memcmp(area.p, sound, FORMAT_SECTOR_BYTES) == 0)
+		*bad &= ~(unsigned)FORMAT_FIRST_BAD;
+	if (area.n >= FORMAT_AREA_BYTES &&
+	    memcmp(area.p + FORMAT_SECTOR_BYTES, sound + FORMAT_SECTOR_BYTES, FORMAT_SECTOR_BYTES) == 0)
+		*bad &= ~(unsigned)FORMAT_SECOND_BAD;
+	return RP_OK;
+}

@@ -68,4 +68,10 @@ void format_put_area(const struct format_header *header, uint8_t area[FORMAT_ARE
 RP_MUST_USE enum rp_err format_check_area(
     struct bytes area, enum format_magic magic, uint16_t version_max, struct format_header *out);
 
+/* Which of the two sectors are not as format_put_area() writes them: FORMAT_FIRST_BAD, FORMAT_SECOND_BAD, or both bits. Both, and
+ * an error as of format_check_area(): there is no sound header; else *out is it. */
+enum { FORMAT_FIRST_BAD = 1, FORMAT_SECOND_BAD = 2 };
+RP_MUST_USE enum rp_err format_look_area(struct bytes area, enum format_magic magic,
+    uint16_t version_max, struct format_header *out, unsigned *bad);
+
 #endif

@@ -53,15 +53,6 @@ static enum rp_err read_all(struct task *task, struct kept_reading *reading)
 	return err;
 }
 
-/* What is on its way to the journal is in it. */
-static enum rp_err settle(struct task *task, struct volume *volume)
-{
-	struct commit *commit = volume->store->commit;
-	enum rp_err err = commit_wait(task, commit, volume->position);
-
-	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
-}
-
 void kept_begin(const struct volume *volume, struct kept *kept)
 {
 	size_t rows_max = volume->store->settings.kept_rows_max;
@@ -95,7 +86,7 @@ enum rp_err kept_read(
 	kept_begin(volume, kept);
 	if (kept->since == UINT64_MAX)
 		return RP_OK;
-	err = settle(task, volume);
+	err = volume_settle(task, volume); /* what is on its way to the journal is in it */
 	if (err != RP_OK)
 		return err;
 	journal_hold(volume->journal); /* both times the same */

@@ -13,7 +13,7 @@ enum {
 struct expunging {
 	struct mailbox *mailbox;
 	const struct runs *uids; /* NULL: all; in a change: EXPUNGE_RUNS_MAX at most */
-	bool any;                /* \Deleted or not */
+	bool any;                /* \Deleted or not, and not kept: their bodies are lost */
 	struct runs expunged;
 };
 
@@ -129,8 +129,9 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	transfer_out(&counters, &sum);
 	sums.messages_count -= num_min(sums.messages_count, sum.messages);
 	sums.bytes -= num_min(sums.bytes, sum.bytes);
-	BREATH_PUT(breath, change_put_expunged(&breath->writer, mailbox->mailboxid,
-	                       keep_stamp(breath->volume->store), &expunging->expunged, &at));
+	BREATH_PUT(breath,
+	    change_put_expunged(&breath->writer, mailbox->mailboxid,
+	        expunging->any ? 0 : keep_stamp(breath->volume->store), &expunging->expunged, &at));
 	BREATH_PUT(breath, change_put_counters(&breath->writer, mailbox->mailboxid, &counters));
 	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;

@@ -34,7 +34,7 @@ void repair_say(struct repair *repair, const char *format, ...)
 bool repair_found_damage(const struct repair_report *report)
 {
 	return report->records_missing != 0 || report->records_unsound != 0 ||
-	       report->bodies_damaged != 0 || report->headers_lost != 0 ||
+	       report->boxes_spoilt != 0 || report->boxes_unread != 0 || report->kept_bodiless != 0 ||
 	       report->mailboxes_wrong != 0 || report->messages_bodiless != 0 ||
 	       report->derived_damaged != 0 || report->places_spoilt != 0 ||
 	       report->journals_gone;
@@ -97,7 +97,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	if (err != RP_OK)
 		return err;
 	err = repair_look(task, &repair);
-	free(repair.lost);
+	repair_fini(&repair);
 	bare = repair.volume->bare;
 	volume_close(repair.volume);
 	if (bare)
@@ -166,18 +166,6 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	return err;
 }
 
-static enum rp_err renew_headers(struct task *task, const struct repair *repair)
-{
-	struct dbox *dbox = repair->volume->dbox;
-	enum rp_err err = RP_OK;
-
-	if (repair->report->headers_lost == 0)
-		return RP_OK;
-	for (uint32_t file = 1; err == RP_OK && file <= dbox_last_file(dbox); file++)
-		err = dbox_renew_header(task, dbox, file);
-	return err;
-}
-
 /* Look at it as it is, and mend the truth if that is damaged. */
 static enum rp_err mend_truth(
     struct task *task, const struct volume_repair *user, struct repair *repair)
@@ -187,13 +175,12 @@ static enum rp_err mend_truth(
 	if (err != RP_OK)
 		return err;
 	err = repair_look(task, repair);
-	repair->lost_count = 0; /* what is left of them then counts */
 	if (err == RP_OK && must_write_anew(repair))
 		err = write_picture(task, repair);
 	else if (err == RP_OK)
 		err = repair_mend_journal(task, repair);
 	if (err == RP_OK)
-		err = renew_headers(task, repair);
+		err = repair_mend_boxes(task, repair);
 	volume_close(repair->volume);
 	repair->volume = NULL;
 	return err == RP_OK ? volume_drop(task, user->store, &user->userid) : err;
@@ -235,17 +222,18 @@ static enum rp_err write_derived(struct task *task, struct repair *repair)
 /* Messages whose bodies are no more leave their mailboxes, by a record like any other: one line has named each. */
 static enum rp_err take_out_lost(struct task *task, struct repair *repair)
 {
+	const struct repair_lost *lost = &repair->lost;
 	enum rp_err err = RP_OK;
 
-	for (size_t i = 0, end; err == RP_OK && i < repair->lost_count; i = end) {
-		uint64_t mailboxid = repair->lost[i].mailboxid;
+	for (size_t i = 0, end; err == RP_OK && i < lost->count; i = end) {
+		uint64_t mailboxid = lost->message[i].mailboxid;
 		struct mailbox *mailbox;
 		struct runs uids = RUNS_EMPTY;
 
-		for (end = i; err == RP_OK && end < repair->lost_count &&
-		     repair->lost[end].mailboxid == mailboxid;
+		for (end = i; err == RP_OK && end < lost->count &&
+		     lost->message[end].mailboxid == mailboxid;
 		     end++)
-			err = runs_add(&uids, repair->lost[end].uid, repair->lost[end].uid);
+			err = runs_add(&uids, lost->message[end].uid, lost->message[end].uid);
 		if (err == RP_OK)
 			err = mailbox_open_id(task, repair->volume, mailboxid, &mailbox);
 		if (err == RP_OK) {
@@ -286,13 +274,15 @@ static enum rp_err rebuild(
 	*report = (struct repair_report){ 0 };
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
-	if (err == RP_OK && repair.lost_count > 0) {
+	if (err == RP_OK && repair.lost.count + repair.unkept.count > 0) {
 		err = take_out_lost(task, &repair);
 		if (err == RP_OK)
+			err = repair_end_kept(task, &repair);
+		if (err == RP_OK)
 			err = write_derived(task, &repair);
-		report->messages_taken_out = repair.lost_count;
+		report->messages_taken_out = repair.lost.count + repair.unkept.count;
 	}
-	free(repair.lost);
+	repair_fini(&repair);
 	volume_close(repair.volume);
 	return err;
 }

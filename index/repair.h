@@ -20,14 +20,16 @@ struct repair_report {
 	uint64_t records_unsound;  /* that do not say what they must */
 	uint64_t places_spoilt;    /* in journals, and nothing is lost by it: a copy of a header, zeroes */
 	uint64_t bodies;           /* of the dbox files */
-	uint64_t bodies_damaged;
-	uint64_t headers_lost; /* of dbox files whose bodies are there all the same */
+	uint64_t bodies_dead;   /* damaged, and nobody has them: that is no damage */
+	uint64_t boxes_spoilt;  /* places in dbox files, and nothing is lost by it: headers, names, zeroes */
+	uint64_t boxes_unread;  /* dbox files that the disk does not read */
+	uint64_t kept_bodiless; /* messages that were expunged and kept, whose body cannot be read */
 	uint64_t mailboxes;
 	uint64_t mailboxes_wrong;  /* whose catalog entry or index is not what the journal says */
 	uint64_t derived_damaged;  /* catalogs, indexes, caches */
 	uint64_t messages;
 	uint64_t messages_bodiless; /* whose body cannot be read */
-	uint64_t messages_taken_out; /* repair: of these, those that left their mailboxes */
+	uint64_t messages_taken_out; /* repair: of these, those that left their mailboxes, or are kept no more */
 	bool journals_gone;        /* there are bodies, or a catalog, and no journal */
 };
 

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 
 #include "index/compact.h"
-#include "index/dbox/dbox_format.h"
-#include "index/dbox/dbox_scan.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
@@ -13,128 +11,11 @@
 
 enum { LEVEL_TRIES_MAX = 64 };
 
-static const char *name_of(const struct repair *repair, uint64_t mailboxid, size_t *n)
+static struct bytes name_of(const struct repair *repair, uint64_t mailboxid)
 {
 	const struct catalog_node *node = catalog_by_id(&repair->volume->catalog, mailboxid);
 
-	*n = node != NULL ? node->entry.name.n : 0;
-	return node != NULL ? (const char *)node->entry.name.p : "";
-}
-
-/* A message, and where its body lies. */
-static void say_body(struct repair *repair, uint64_t mailboxid, uint32_t uid, struct dbox_ref ref,
-    const char *what)
-{
-	size_t n;
-	const char *name = name_of(repair, mailboxid, &n);
-
-	repair_say(repair, "mailbox %llu (%.*s), UID %u, %u.dbox at %llu: %s",
-	    (unsigned long long)mailboxid, (int)n, name, uid, ref.file,
-	    (unsigned long long)ref.offset * DBOX_RECORD_ALIGN, what);
-}
-
-static enum rp_err keep_unsound(struct repair *repair, struct dbox_ref ref)
-{
-	if (repair->unsound_count == repair->unsound_max) {
-		size_t max = 2 * repair->unsound_max + 64;
-		struct dbox_ref *p = realloc(repair->unsound, max * sizeof(*p));
-
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		repair->unsound = p;
-		repair->unsound_max = max;
-	}
-	repair->unsound[repair->unsound_count++] = ref;
-	return RP_OK;
-}
-
-static bool is_unsound(const struct repair *repair, struct dbox_ref ref)
-{
-	for (size_t i = 0; i < repair->unsound_count; i++)
-		if (repair->unsound[i].file == ref.file && repair->unsound[i].offset == ref.offset)
-			return true;
-	return false;
-}
-
-/* It was just being written when it was met, and is whole by now. */
-static enum rp_err is_whole_now(
-    struct task *task, struct repair *repair, const struct dbox_found *found, bool *whole)
-{
-	struct volume *volume = repair->volume;
-	uint8_t *p = malloc(DBOX_BLOCK_BYTES);
-	struct dbox_body *body = NULL;
-	size_t got = 0;
-	enum rp_err err = p != NULL ? dbox_body_open(task, volume->dbox, &volume->settle, found->ref,
-	                                  found->message.emailid, &body)
-	                            : RP_ERR_NOMEM;
-
-	for (uint64_t at = 0; err == RP_OK && at < dbox_body_bytes(body); at += got) {
-		err = dbox_body_read(task, body, at, p, DBOX_BLOCK_BYTES, &got);
-		if (err == RP_OK && got == 0)
-			err = RP_ERR_CORRUPT;
-	}
-	*whole = err == RP_OK;
-	if (body != NULL)
-		dbox_body_close(body);
-	free(p);
-	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK;
-}
-
-static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_found *found)
-{
-	struct repair *repair = arg;
-	bool whole = found->sound;
-	enum rp_err err = whole ? RP_OK : is_whole_now(task, repair, found, &whole);
-
-	if (err != RP_OK || whole)
-		return err;
-	/* A large body that a crash overtook leaves such a thing, and no message that has it; if one has, it is told of there. */
-	if (found->message.uid != 0)
-		repair->report->bodies_damaged++;
-	return keep_unsound(repair, found->ref);
-}
-
-static enum rp_err check_bodies(struct task *task, struct repair *repair)
-{
-	struct dbox *dbox = repair->volume->dbox;
-	uint32_t file = 0;
-	enum rp_err err = RP_OK;
-
-	while (err == RP_OK && (file = dbox_next_file(dbox, file)) != 0) {
-		struct dbox_scan_report found = { 0 };
-		uint64_t before = repair->report->bodies_damaged;
-		struct arena arena;
-		struct bytes names;
-
-		arena_init(&arena, DBOX_NAMES_BYTES_MAX + 65536);
-		err = dbox_scan(task, dbox, file, &arena, &names, look_at_body, repair, &found);
-		arena_fini(&arena);
-		if (err == RP_ERR_NOTFOUND) {
-			err = RP_OK;
-			continue;
-		}
-		repair->report->bodies += found.records;
-		if (found.header_lost) {
-			repair->report->headers_lost++;
-			repair_say(repair,
-			    "%u.dbox at 0: its header is lost; its bodies are not, a repair writes "
-			    "it anew",
-			    file);
-		}
-		if (err == RP_ERR_IO) {
-			repair->report->bodies_damaged++;
-			repair_say(repair, "%u.dbox: it cannot be read", file);
-			err = RP_OK;
-		} else if (err == RP_ERR_CORRUPT) {
-			/* Each message that lies in it is told of; a crash may leave one in which nothing lies. */
-			repair_say(repair, "%u.dbox: its header is lost", file);
-			err = RP_OK;
-		} else if (repair->report->bodies_damaged != before) {
-			repair_say(repair, "%u.dbox: %llu bodies are damaged", file,
-			    (unsigned long long)(repair->report->bodies_damaged - before));
-		}
-	}
-	return err;
+	return node != NULL ? node->entry.name : bytes_of(NULL, 0);
 }
 
 static bool same_row(const struct table_row *a, const struct table_row *b)
@@ -142,51 +23,28 @@ static bool same_row(const struct table_row *a, const struct table_row *b)
 	return a->uid == b->uid && a->flags == b->flags && a->modseq == b->modseq &&
 	       a->internaldate.seconds == b->internaldate.seconds &&
 	       a->internaldate.zone_min == b->internaldate.zone_min &&
-	       a->sent.seconds == b->sent.seconds &&
-	       a->rfc822_size_bytes == b->rfc822_size_bytes && a->savedate_s == b->savedate_s &&
-	       a->body.file == b->body.file && a->body.offset == b->body.offset &&
-	       a->emailid == b->emailid && a->threadid == b->threadid &&
-	       a->keywords_count == b->keywords_count;
+	       a->sent.seconds == b->sent.seconds && a->rfc822_size_bytes == b->rfc822_size_bytes &&
+	       a->savedate_s == b->savedate_s && a->body.file == b->body.file &&
+	       a->body.offset == b->body.offset && a->emailid == b->emailid &&
+	       a->threadid == b->threadid && a->keywords_count == b->keywords_count;
 }
 
-static enum rp_err keep_lost(struct repair *repair, uint64_t mailboxid, uint32_t uid)
+static enum rp_err check_body(
+    struct task *task, struct repair *repair, uint64_t mailboxid, const struct table_row *row)
 {
-	if (repair->lost_count == repair->lost_max) {
-		size_t max = 2 * repair->lost_max + 64;
-		struct repair_lost *p = realloc(repair->lost, max * sizeof(*p));
+	enum repair_body state;
+	enum rp_err err = repair_try_body(task, repair, row->body, row->emailid, &state);
 
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		repair->lost = p;
-		repair->lost_max = max;
-	}
-	repair->lost[repair->lost_count++] = (struct repair_lost){ mailboxid, uid };
-	return RP_OK;
-}
-
-static enum rp_err check_body(struct task *task, struct repair *repair, uint64_t mailboxid,
-    const struct table_row *row)
-{
-	struct volume *volume = repair->volume;
-	struct dbox_body *body;
-	enum rp_err err =
-	    dbox_body_open(task, volume->dbox, &volume->settle, row->body, row->emailid, &body);
-
-	if (err == RP_OK)
-		dbox_body_close(body);
-	if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ||
-	    (err == RP_OK && !is_unsound(repair, row->body)))
+	if (err != RP_OK || state == REPAIR_BODY_WHOLE)
 		return err;
 	repair->report->messages_bodiless++;
-	if (err != RP_ERR_IO) {
-		enum rp_err kept = keep_lost(repair, mailboxid, row->uid);
-
-		if (kept != RP_OK)
-			return kept;
-	}
-	say_body(repair, mailboxid, row->uid, row->body,
-	    err == RP_OK ? "its body is damaged" : "its body cannot be read");
-	return RP_OK;
+	if (state != REPAIR_BODY_UNREAD)
+		err = repair_keep_lost(&repair->lost, mailboxid, row->uid);
+	if (err == RP_OK)
+		repair_say_body(repair, mailboxid, name_of(repair, mailboxid), row->uid, row->body,
+		    state == REPAIR_BODY_DAMAGED ? "its body is damaged"
+		                                 : "its body cannot be read");
+	return err;
 }
 
 /* What UIDs are to be named in one line, at most. */
@@ -199,9 +57,10 @@ static void list_uids(const struct runs *uids, char *text, size_t n)
 	for (size_t i = 0; i < uids->count && i < UIDS_NAMED_MAX; i++) {
 		const struct run *run = &uids->run[i];
 		const char *comma = i > 0 ? "," : "";
-		int put = run->first == run->last
-		    ? snprintf(text + at, n - at, "%s%u", comma, run->first)
-		    : snprintf(text + at, n - at, "%s%u-%u", comma, run->first, run->last);
+		int put =
+		    run->first == run->last
+		        ? snprintf(text + at, n - at, "%s%u", comma, run->first)
+		        : snprintf(text + at, n - at, "%s%u-%u", comma, run->first, run->last);
 
 		at += (size_t)put;
 	}
@@ -214,18 +73,17 @@ static void say_different(struct repair *repair, uint64_t mailboxid, const struc
 {
 	bool lost = repair->report->records_missing != 0;
 	char text[UIDS_NAMED_MAX * 24 + 8];
-	size_t n;
-	const char *name = name_of(repair, mailboxid, &n);
+	struct bytes name = name_of(repair, mailboxid);
 
 	repair->report->mailboxes_wrong++;
 	if (uids->count == 0) {
 		repair_say(repair, "mailbox %llu (%.*s): its index is not as the journal says",
-		    (unsigned long long)mailboxid, (int)n, name);
+		    (unsigned long long)mailboxid, (int)name.n, (const char *)name.p);
 		return;
 	}
 	list_uids(uids, text, sizeof(text));
-	repair_say(repair, "mailbox %llu (%.*s), UID %s: %s", (unsigned long long)mailboxid, (int)n,
-	    name, text,
+	repair_say(repair, "mailbox %llu (%.*s), UID %s: %s", (unsigned long long)mailboxid,
+	    (int)name.n, (const char *)name.p, text,
 	    lost ? "the index knows of what lost records said"
 	         : "the index is not as the journal says");
 }
@@ -298,8 +156,8 @@ static enum rp_err read_twice(
 	enum rp_err err = table_new(volume->store->loop, mailboxid, &twice->replayed);
 
 	if (err == RP_OK)
-		err = mailbox_catch_up(task, volume, mailboxid, twice->replayed,
-		    created > 0 ? created - 1 : 0);
+		err = mailbox_catch_up(
+		    task, volume, mailboxid, twice->replayed, created > 0 ? created - 1 : 0);
 	twice->replayed_lsn = volume->catalog.lsn;
 	if (err == RP_OK && catalog_by_id(&volume->catalog, mailboxid) == NULL)
 		err = RP_ERR_NOTFOUND;
@@ -377,18 +235,17 @@ enum rp_err repair_look(struct task *task, struct repair *repair)
 {
 	enum rp_err err = compact_hold(task, repair->volume);
 
+	repair_fini(repair); /* of an earlier look */
 	if (err == RP_OK)
 		err = repair_look_journal(task, repair);
 	if (err == RP_OK)
-		err = check_bodies(task, repair);
+		err = repair_look_boxes(task, repair);
 	if (err == RP_OK)
 		err = repair_look_derived(task, repair);
 	if (err == RP_OK)
 		err = check_mailboxes(task, repair);
+	if (err == RP_OK)
+		err = repair_look_kept(task, repair);
 	compact_let_go(repair->volume);
-	free(repair->unsound);
-	repair->unsound = NULL;
-	repair->unsound_count = 0;
-	repair->unsound_max = 0;
 	return err;
 }

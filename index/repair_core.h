@@ -4,6 +4,7 @@
  *   repair_look_derived  is each catalog, index, cache sound?                                  (repair_derived.c)
  *   repair_look_journal  are the journals whole, and do catalogs and indexes agree?             (repair_journal.c)
  *   repair_mend_journal  what is spoilt in them and costs nothing                               (repair_journal.c)
+ *   repair_look_boxes, _kept, repair_mend_boxes, repair_end_kept  the bodies                   (repair_boxes.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
@@ -20,29 +21,42 @@
 
 enum { REPAIR_LIST_BYTES_MAX = 32 * 1024 * 1024 }; /* the names in a directory */
 
+/* Messages by mailbox, in the order in which they were met. */
+struct repair_lost {
+	struct repair_message {
+		uint64_t mailboxid;
+		uint32_t uid;
+	} *message;
+	size_t count;
+	size_t max;
+};
+
 struct repair {
 	struct volume *volume;
 	repair_say_fn *say;
 	void *arg;
 	struct repair_report *report;
-	struct dbox_ref *unsound; /* bodies that check has found damaged, unsound_count of them */
+	struct repair_unsound { /* bodies that check has found damaged, unsound_count of them */
+		struct dbox_ref ref;
+		bool named; /* with a message that has it */
+	} *unsound;
 	size_t unsound_count;
 	size_t unsound_max;
-	bool restored;       /* from the past: nothing tells of what was given out since */
-	bool anew;           /* what is known was written anew */
-	struct repair_lost { /* messages whose bodies are no more: by mailbox and UID, lost_count of them; free() */
-		uint64_t mailboxid;
-		uint32_t uid;
-	} *lost;
-	size_t lost_count;
-	size_t lost_max;
+	bool restored;              /* from the past: nothing tells of what was given out since */
+	bool anew;                  /* what is known was written anew */
+	struct dbox_oddity *spoilt; /* what can be mended in dbox files, spoilt_count of it */
+	size_t spoilt_count;
+	size_t spoilt_max;
+	struct repair_lost lost;   /* messages whose bodies are no more */
+	struct repair_lost unkept; /* likewise, of those that were expunged and kept */
 };
 
 void repair_say(struct repair *repair, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Look at all files of the volume; the report tells, and changes nothing. */
+/* Look at all files of the volume; the report tells, and changes nothing. What is found stands in *repair till the next look. */
 RP_MUST_USE enum rp_err repair_look(struct task *task, struct repair *repair);
+void repair_fini(struct repair *repair);
 
 /* Parts of it: journals, by the volume's catalog too; catalogs, indexes, caches. */
 RP_MUST_USE enum rp_err repair_look_journal(struct task *task, struct repair *repair);
@@ -50,6 +64,33 @@ RP_MUST_USE enum rp_err repair_look_derived(struct task *task, struct repair *re
 
 /* Put in order what repair_look() has counted as places_spoilt. Nobody else uses the volume. */
 RP_MUST_USE enum rp_err repair_mend_journal(struct task *task, struct repair *repair);
+/* Dbox files, before any message is looked at; and behind all, what was expunged and is kept, then the damaged bodies that nobody
+ * has. */
+RP_MUST_USE enum rp_err repair_look_boxes(struct task *task, struct repair *repair);
+RP_MUST_USE enum rp_err repair_look_kept(struct task *task, struct repair *repair);
+
+/* What is the body of a message? The look at the files has been. */
+enum repair_body {
+	REPAIR_BODY_WHOLE,
+	REPAIR_BODY_DAMAGED,
+	REPAIR_BODY_GONE,    /* there is no sound record of it */
+	REPAIR_BODY_NO_FILE, /* nor the file that it was in */
+	REPAIR_BODY_UNREAD,  /* the disk does not give it now */
+};
+RP_MUST_USE enum rp_err repair_try_body(struct task *task, struct repair *repair,
+    struct dbox_ref ref, uint64_t emailid, enum repair_body *state);
+
+/* A message, and where its body lies. */
+void repair_say_body(struct repair *repair, uint64_t mailboxid, struct bytes name, uint32_t uid,
+    struct dbox_ref ref, const char *what);
+RP_MUST_USE enum rp_err repair_keep_lost(
+    struct repair_lost *lost, uint64_t mailboxid, uint32_t uid);
+
+/* What is spoilt in dbox files beside bodies is put in order. Nobody else uses the volume. */
+RP_MUST_USE enum rp_err repair_mend_boxes(struct task *task, struct repair *repair);
+
+/* What is kept without a body is not offered any more, by a record. */
+RP_MUST_USE enum rp_err repair_end_kept(struct task *task, struct repair *repair);
 
 /* What is still known of a user whose journal is damaged. The catalog is the volume's own, which nobody else uses: the best there
  * is, and completed by what follows. */

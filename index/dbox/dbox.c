@@ -309,32 +309,6 @@ enum rp_err dbox_core_renew(
 	return err;
 }
 
-static enum rp_err renew_one(struct task *task, struct dbox *dbox, struct dbox_file *file)
-{
-	enum rp_err err = dbox_core_use(task, file);
-
-	if (err != RP_OK)
-		return err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND ? RP_OK : err;
-	if (file->header_lost) {
-		file->full = true; /* its end was not looked for */
-		err = dbox_core_renew(task, dbox, file, file->nonce);
-		if (err == RP_OK)
-			err = file_sync(task, file->file);
-	}
-	dbox_core_release(file);
-	return err;
-}
-
-enum rp_err dbox_renew_header(struct task *task, struct dbox *dbox, uint32_t number)
-{
-	enum rp_err err = RP_OK;
-
-	for (struct dbox_file *file = dbox_core_find(dbox, number); err == RP_OK && file != NULL;
-	     file = file->next)
-		err = renew_one(task, dbox, file);
-	return err;
-}
-
 static_assert(DBOX_NAMES_BYTES_MAX == DBOX_FILE_BYTES_MAX / 64, "dbox_core_has_room()");
 
 bool dbox_core_has_room(const struct dbox_file *file, uint64_t bytes)
@@ -367,7 +341,12 @@ static enum rp_err find_end(struct task *task, struct dbox_file *file)
 		if (err == RP_OK)
 			file->tail = false;
 	} else if (file->end == 0) {
-		err = file_size(task, file->file, &size_bytes);
+		bool whole = true;
+
+		err = dbox_core_is_begun(task, file, &whole);
+		file->full = file->full || !whole; /* a crash, or damage: nothing more goes there */
+		if (err == RP_OK)
+			err = file_size(task, file->file, &size_bytes);
 		if (err == RP_OK && file->end == 0)
 			file->end = num_round_up(
 			    num_max(size_bytes, FORMAT_AREA_BYTES), DBOX_RECORD_ALIGN);

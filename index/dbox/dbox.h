@@ -119,9 +119,6 @@ RP_MUST_USE enum rp_err dbox_keep_number(struct task *task, struct dbox *dbox, u
 void dbox_expect(struct dbox *dbox, uint32_t file);
 void dbox_expect_no_more(struct dbox *dbox, uint32_t file);
 
-/* Repair: a file whose header is lost, and whose records tell the nonce, has one again, without names; durable. */
-RP_MUST_USE enum rp_err dbox_renew_header(struct task *task, struct dbox *dbox, uint32_t file);
-
 /* How many files there are, and what one may take. */
 size_t dbox_files_count(const struct dbox *dbox);
 uint64_t dbox_file_bytes_max(const struct dbox *dbox);

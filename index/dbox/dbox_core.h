@@ -99,6 +99,11 @@ RP_MUST_USE enum rp_err dbox_core_renew(
 
 /* The newest file that is on the disk: one that is being made may yet be taken back. NULL: none. */
 struct dbox_file *dbox_core_last_made(const struct dbox *dbox);
+/* dbox_mend.c: is the beginning of a used file as it was written, both copies of the header and the names? And to write it again as it
+ * must be, by the copy that is sound; names that are not are left out. */
+RP_MUST_USE enum rp_err dbox_core_is_begun(
+    struct task *task, const struct dbox_file *file, bool *whole);
+RP_MUST_USE enum rp_err dbox_core_begin_again(struct task *task, struct dbox_file *file);
 
 /* A file with room for `bytes` at its end that no stream has, but not `other`; made if need be. Not used (counted). */
 RP_MUST_USE enum rp_err dbox_core_with_room(struct task *task, struct dbox *dbox, uint64_t bytes,

@@ -17,6 +17,10 @@ struct walk {
 	uint8_t *window;
 	uint64_t from; /* what part of the file the window shows */
 	size_t bytes;
+	dbox_scan_fn *fn;
+	dbox_odd_fn *odd;
+	void *arg;
+	uint64_t known; /* up to here lies what has been told of: a body that is damaged, or another file's */
 };
 
 /* Show [at, at + n) of the file, as far as it is there; good until the next call. */
@@ -116,6 +120,96 @@ static enum rp_err check_body(struct walk *walk, const struct dbox_record_header
 	return err;
 }
 
+/* ---- oddities ---- */
+
+static enum rp_err tell(struct walk *walk, enum dbox_odd what, uint64_t offset, uint64_t bytes)
+{
+	struct dbox_oddity oddity = { .what = what,
+		.file = walk->file->number,
+		.standin = walk->file->standin,
+		.offset = offset,
+		.bytes = bytes };
+
+	return walk->odd(walk->task, walk->arg, &oddity);
+}
+
+/* Is [at, end) zeroes, as far as it is there? */
+static enum rp_err is_zero(struct walk *walk, uint64_t at, uint64_t end, bool *zero)
+{
+	*zero = true;
+	while (*zero && at < end) {
+		struct bytes in;
+		enum rp_err err = show(walk, at, (size_t)num_min(end - at, WINDOW_BYTES), &in);
+
+		if (err != RP_OK || in.n == 0)
+			return err;
+		for (size_t i = 0; *zero && i < in.n; i++)
+			*zero = in.p[i] == 0;
+		at += in.n;
+		err = task_pause(walk->task);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
+static enum rp_err look_at_zeroes(struct walk *walk, enum dbox_odd what, uint64_t at, uint64_t end)
+{
+	bool zero;
+	enum rp_err err;
+
+	if (walk->odd == NULL || at >= end)
+		return RP_OK;
+	err = is_zero(walk, at, end, &zero);
+	return err == RP_OK && !zero ? tell(walk, what, at, end - at) : err;
+}
+
+/* Behind the body, and behind the array of checksums. */
+static enum rp_err look_behind_body(struct walk *walk, const struct dbox_record_header *header)
+{
+	uint64_t at = header->offset;
+	uint64_t body_end = DBOX_HEADER_BYTES + header->stored_bytes;
+	uint64_t end = dbox_format_content_bytes(header->stored_bytes);
+	enum rp_err err = RP_OK;
+
+	if (end != body_end)
+		err = look_at_zeroes(walk, DBOX_ODD_ZEROES, at + body_end,
+		    at + dbox_format_sums_offset(header->stored_bytes));
+	if (err == RP_OK)
+		err = look_at_zeroes(walk, DBOX_ODD_ZEROES, at + end,
+		    at + dbox_format_record_bytes(header->stored_bytes));
+	return err;
+}
+
+/* Between two records, or behind the last one; there somebody may be writing. */
+static enum rp_err look_at_gap(struct walk *walk, uint64_t from, uint64_t to)
+{
+	from = num_max(from, walk->known);
+	if (to == walk->size_bytes && (walk->file->streaming || walk->file->tail))
+		return RP_OK;
+	return look_at_zeroes(walk, DBOX_ODD_GAP, from, to);
+}
+
+static enum rp_err look_at_area(struct walk *walk, struct bytes area)
+{
+	const struct dbox_file *file = walk->file;
+	struct format_header header;
+	unsigned bad;
+	enum rp_err err;
+
+	if (walk->odd == NULL || (file->streaming && file->end == 0)) /* it is being made */
+		return RP_OK;
+	err = format_look_area(area, FORMAT_DBOX, DBOX_VERSION, &header, &bad);
+	if (err != RP_OK || bad == (FORMAT_FIRST_BAD | FORMAT_SECOND_BAD))
+		return tell(walk, DBOX_ODD_HEADER, 0, FORMAT_AREA_BYTES);
+	if (bad == 0)
+		return RP_OK;
+	return tell(walk, DBOX_ODD_HEADER, (bad & FORMAT_FIRST_BAD) != 0 ? 0 : FORMAT_SECTOR_BYTES,
+	    FORMAT_SECTOR_BYTES);
+}
+
+/* ---- records ---- */
+
 /* The header at `at`, or the next sound one behind it. RP_ERR_END: none. */
 static enum rp_err next_header(
     struct walk *walk, uint64_t *at, struct dbox_record_header *header)
@@ -194,49 +288,58 @@ static enum rp_err is_superseded(struct walk *walk, uint64_t at, bool *supersede
 	return RP_OK;
 }
 
-static enum rp_err walk_records(struct walk *walk, uint64_t at, dbox_scan_fn *fn, void *arg,
-    struct dbox_scan_report *report)
+/* One record. *at: where to look for the next. The length stands in a sound header, but what follows a bad body is looked at
+ * from its begin. */
+static enum rp_err walk_record(struct walk *walk, const struct dbox_record_header *header,
+    uint64_t *at, struct dbox_scan_report *report)
+{
+	enum rp_err err = check_body(walk, header);
+	struct dbox_found found = {
+		.ref = { walk->file->number, (uint32_t)(*at / DBOX_RECORD_ALIGN) },
+		.body_bytes = header->body_bytes,
+		.record_bytes = dbox_format_record_bytes(header->stored_bytes),
+		.sound = err == RP_OK,
+	};
+
+	if (err != RP_OK && err != RP_ERR_CORRUPT)
+		return err;
+	dbox_format_message(header, &found.message);
+	report->records++;
+	if (!found.sound)
+		report->damaged++;
+	err = walk->fn != NULL ? walk->fn(walk->task, walk->arg, &found) : RP_OK;
+	if (err == RP_OK && found.sound)
+		err = look_behind_body(walk, header);
+	walk->known = num_max(walk->known, *at + found.record_bytes);
+	*at += found.sound ? found.record_bytes : DBOX_RECORD_ALIGN;
+	return err;
+}
+
+static enum rp_err walk_records(struct walk *walk, uint64_t at, struct dbox_scan_report *report)
 {
 	for (;;) {
 		struct dbox_record_header header;
 		uint64_t from = at;
-		enum rp_err err = next_header(walk, &at, &header);
+		bool superseded = false;
+		enum rp_err found = next_header(walk, &at, &header);
+		enum rp_err err = found == RP_ERR_END ? RP_OK : found;
 
 		if (walk->file->standin == 0) /* a stand-in is mostly holes */
 			report->passed_bytes += num_min(at, walk->size_bytes) - from;
-		if (err == RP_ERR_END)
-			return RP_OK;
-
-		bool superseded = false;
-
 		if (err == RP_OK)
-			err = is_superseded(walk, at, &superseded);
-		if (err != RP_OK)
+			err = look_at_gap(walk, from, found == RP_ERR_END ? walk->size_bytes : at);
+		if (err != RP_OK || found == RP_ERR_END)
 			return err;
-		if (superseded) {
+		err = is_superseded(walk, at, &superseded);
+		if (err == RP_OK && superseded) {
+			walk->known = num_max(walk->known,
+			    at + dbox_format_record_bytes(header.stored_bytes));
 			at += DBOX_RECORD_ALIGN;
-			continue;
+		} else if (err == RP_OK) {
+			err = walk_record(walk, &header, &at, report);
 		}
-		err = check_body(walk, &header);
-		if (err != RP_OK && err != RP_ERR_CORRUPT)
-			return err;
-
-		struct dbox_found found = {
-			.ref = { walk->file->number, (uint32_t)(at / DBOX_RECORD_ALIGN) },
-			.body_bytes = header.body_bytes,
-			.record_bytes = dbox_format_record_bytes(header.stored_bytes),
-			.sound = err == RP_OK,
-		};
-
-		dbox_format_message(&header, &found.message);
-		report->records++;
-		if (!found.sound)
-			report->damaged++;
-		err = fn != NULL ? fn(walk->task, arg, &found) : RP_OK;
 		if (err != RP_OK)
 			return err;
-		/* The length stands in a sound header, but what follows a bad body is looked at from its begin. */
-		at += found.sound ? found.record_bytes : DBOX_RECORD_ALIGN;
 	}
 }
 
@@ -252,8 +355,9 @@ static enum rp_err read_names(
 		return err;
 	*names = bytes_of(NULL, 0);
 	*first = FORMAT_AREA_BYTES;
-	if (walk->file->header_lost)
-		return RP_OK;
+	err = look_at_area(walk, bytes_of(area, got));
+	if (err != RP_OK || walk->file->header_lost)
+		return err;
 	err = format_check_area(bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header);
 	if (err != RP_OK)
 		return err;
@@ -273,20 +377,25 @@ static enum rp_err read_names(
 		header.extra[DBOX_EXTRA_NAMES_XXH3]) {
 		*names = bytes_of(p, got);
 		*first = num_round_up(FORMAT_AREA_BYTES + n, DBOX_RECORD_ALIGN);
+		return look_at_zeroes(walk, DBOX_ODD_ZEROES, FORMAT_AREA_BYTES + n, *first);
 	}
-	return RP_OK; /* else records may lie there: the header is of an earlier beginning */
+	/* Records may lie there: the header is of an earlier beginning. */
+	return walk->odd != NULL ? tell(walk, DBOX_ODD_NAMES, FORMAT_AREA_BYTES, n) : RP_OK;
 }
 
-static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct arena *arena,
-    struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
+/* as: who wants to be told, and what. */
+static enum rp_err scan_file(const struct walk *as, struct dbox_file *file, struct arena *arena,
+    struct bytes *names, struct dbox_scan_report *report)
 {
-	struct walk walk = { .task = task, .file = file };
+	struct task *task = as->task;
+	struct walk walk = *as;
 	uint64_t first;
 	enum rp_err err = dbox_core_use(task, file);
 
 	if (err != RP_OK)
 		return err;
 	report->header_lost = report->header_lost || file->header_lost;
+	walk.file = file;
 	walk.window = malloc(WINDOW_BYTES);
 	if (walk.window == NULL)
 		err = RP_ERR_NOMEM;
@@ -295,7 +404,7 @@ static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct a
 	if (err == RP_OK)
 		err = read_names(&walk, arena, names, &first);
 	if (err == RP_OK)
-		err = walk_records(&walk, first, fn, arg, report);
+		err = walk_records(&walk, first, report);
 	free(walk.window);
 	dbox_core_release(file);
 	return err;
@@ -304,6 +413,14 @@ static enum rp_err scan_file(struct task *task, struct dbox_file *file, struct a
 enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena,
     struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
 {
+	return dbox_scan_all(task, dbox, number, arena, names, fn, NULL, arg, report);
+}
+
+enum rp_err dbox_scan_all(struct task *task, struct dbox *dbox, uint32_t number,
+    struct arena *arena, struct bytes *names, dbox_scan_fn *fn, dbox_odd_fn *odd, void *arg,
+    struct dbox_scan_report *report)
+{
+	const struct walk as = { .task = task, .fn = fn, .odd = odd, .arg = arg };
 	struct dbox_file *file = dbox_core_find(dbox, number);
 
 	*report = (struct dbox_scan_report){ 0 };
@@ -311,7 +428,7 @@ enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, str
 	if (file == NULL)
 		return RP_ERR_NOTFOUND;
 
-	enum rp_err err = scan_file(task, file, arena, names, fn, arg, report);
+	enum rp_err err = scan_file(&as, file, arena, names, report);
 	bool sealed = file->next != NULL;
 
 	/* A sealed file may be unreadable: that costs what is in it alone. */
@@ -319,7 +436,7 @@ enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, str
 		err = RP_ERR_CORRUPT;
 	while ((err == RP_OK || err == RP_ERR_CORRUPT) && (file = file->next) != NULL) {
 		struct bytes none;
-		enum rp_err scanned = scan_file(task, file, arena, &none, fn, arg, report);
+		enum rp_err scanned = scan_file(&as, file, arena, &none, report);
 
 		if (scanned != RP_OK)
 			err = scanned == RP_ERR_IO ? RP_ERR_CORRUPT : scanned;

@@ -133,29 +133,6 @@ enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t num
 	return err;
 }
 
-/* The header area, and the names behind it. */
-static enum rp_err write_beginning_again(struct task *task, struct file *file)
-{
-	enum { BYTES_MAX = FORMAT_AREA_BYTES + DBOX_NAMES_BYTES_MAX };
-	struct format_header header;
-	uint8_t *p = malloc(BYTES_MAX);
-	size_t got;
-
-	if (p == NULL)
-		return RP_ERR_NOMEM;
-
-	enum rp_err err = file_read(task, file, p, BYTES_MAX, 0, &got);
-
-	if (err == RP_OK)
-		err = format_check_area(bytes_of(p, got), FORMAT_DBOX, DBOX_VERSION, &header);
-	if (err == RP_OK)
-		err = file_write(task, file, p,
-		    num_min(got, FORMAT_AREA_BYTES + header.extra[DBOX_EXTRA_NAMES_BYTES]), 0,
-		    false);
-	free(p);
-	return err;
-}
-
 enum rp_err dbox_touch(struct task *task, struct dbox *dbox, uint64_t number)
 {
 	struct dbox_file *file;
@@ -163,7 +140,7 @@ enum rp_err dbox_touch(struct task *task, struct dbox *dbox, uint64_t number)
 
 	if (err != RP_OK)
 		return err;
-	err = write_beginning_again(task, file->file);
+	err = dbox_core_begin_again(task, file);
 	dbox_core_release(file);
 	return err;
 }

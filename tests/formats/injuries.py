@@ -100,7 +100,7 @@ class Injuries:
         for one in hit:
             cost = cost | self.cost_of(one)
         begin = min([one.begin for one in hit] + [place[0]])
-        dead = all(one.part.startswith('dead') for one in hit)
+        dead = all(one.part.startswith('dead') and not one.field.startswith('zeroes') for one in hit)
         return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), cost, dead)
 
     def cost_of(self, span):

@@ -182,7 +182,7 @@ IO_TASK_TEST(dbox_scan, a_lost_header_costs_no_body)
 	cr_assert_eq(met.unsound, 0);
 
 	/* Renewed, it is a file like others, and all is where it was. */
-	cr_assert_eq(dbox_renew_header(task, dbox, 1), RP_OK);
+	cr_assert_eq(dbox_mend(task, dbox, &(struct dbox_oddity){.what = DBOX_ODD_HEADER, .file = 1}), RP_OK);
 	dbox_close(dbox);
 	dbox = open_it(task);
 	met = (struct met){0};

@@ -96,7 +96,8 @@ enum rp_err logfile_read_header(
 		if (read[i] == RP_OK)
 			read[i] = format_check(
 			    bytes_of(p, got), FORMAT_LOG, LOGFILE_VERSION, &header[i]);
-		if (read[i] == RP_ERR_CANCELED)
+		/* The disk is away: which copy is the newer one cannot be told. */
+		if (read[i] == RP_ERR_CANCELED || read[i] == RP_ERR_UNAVAILABLE)
 			err = read[i];
 	}
 	free(p);

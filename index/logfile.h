@@ -72,7 +72,8 @@ bool logfile_write_is_whole(struct bytes in, const struct logfile_write *write);
 void logfile_path(unsigned shard, uint64_t number, char path[LOGFILE_PATH_BYTES]);
 RP_MUST_USE bool logfile_parse_name(struct bytes name, uint64_t *number);
 
-/* The newer sound header of the two. RP_ERR_END: none and the file is blank; RP_ERR_CORRUPT; RP_ERR_CANNOT: newer version. */
+/* The newer sound header of the two. RP_ERR_END: none and the file is blank; RP_ERR_CORRUPT; RP_ERR_CANNOT: newer version;
+ * RP_ERR_IO: both are lost; RP_ERR_UNAVAILABLE: the disk is away (file_read_retry()). */
 RP_MUST_USE enum rp_err logfile_read_header(
     struct task *task, struct file *file, struct format_header *out);
 

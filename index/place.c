@@ -23,7 +23,8 @@ bool place_disk_has_room(struct task *task)
 
 static bool is_files_own(struct task *task, enum rp_err err)
 {
-	return err == RP_ERR_IO || (err == RP_ERR_NOSPACE && place_disk_has_room(task));
+	return err == RP_ERR_IO || err == RP_ERR_UNAVAILABLE ||
+	    (err == RP_ERR_NOSPACE && place_disk_has_room(task));
 }
 
 static void log_sealed(struct place *place, const char *kind, uint64_t number,

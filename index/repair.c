@@ -93,10 +93,13 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		return RP_ERR_UNAVAILABLE;
 	}
 	/* Bare: what opening would write to mend numbers is no business of who only looks. */
+	file_lose_whole(task, true);
 	err = volume_open_bare(task, store, userid, &repair.volume);
-	if (err != RP_OK)
+	if (err == RP_OK)
+		err = repair_look(task, &repair);
+	file_lose_whole(task, false);
+	if (repair.volume == NULL)
 		return err;
-	err = repair_look(task, &repair);
 	repair_fini(&repair);
 	bare = repair.volume->bare;
 	volume_close(repair.volume);
@@ -261,6 +264,7 @@ static enum rp_err rebuild(
 	*report = (struct repair_report){ 0 };
 	if (err != RP_OK)
 		return err;
+	file_lose_whole(task, true);
 	err = look_at_files(task, store, userid, &any, &journals);
 	if (err == RP_OK && !any)
 		err = RP_ERR_NOTFOUND;
@@ -282,6 +286,7 @@ static enum rp_err rebuild(
 			err = write_derived(task, &repair);
 		report->messages_taken_out = repair.lost.count + repair.unkept.count;
 	}
+	file_lose_whole(task, false);
 	repair_fini(&repair);
 	volume_close(repair.volume);
 	return err;

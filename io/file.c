@@ -12,7 +12,6 @@ enum {
 	FILE_MODE_BITS = 0600,
 	/* One transfer of the kernel is 2 GiB less a page at most; a result is an int32_t. */
 	FILE_TRANSFER_BYTES_MAX = 1 << 30,
-	FILE_READ_TRIES = 5,
 };
 
 /* What the result of an operation is to its caller; a cancel goes before anything else. */
@@ -90,6 +89,7 @@ enum rp_err file_open(
 		return RP_ERR_LIMIT;
 	file->loop = loop;
 	file->mappable = (mode & FILE_MAPPABLE) != 0;
+	file->lost_ns = 0;
 	op.open.path = path;
 	op.open.how = (struct open_how){.flags = open_flags(mode),
 	    .mode = (mode & FILE_CREATE) != 0 ? FILE_MODE_BITS : 0,
@@ -144,16 +144,6 @@ enum rp_err file_read(
 	}
 	*got = have;
 	return RP_OK;
-}
-
-enum rp_err file_read_retry(
-    struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got)
-{
-	enum rp_err err = RP_ERR_IO;
-
-	for (unsigned i = 0; i < FILE_READ_TRIES && err == RP_ERR_IO; i++)
-		err = file_read(task, file, p, n, offset, got);
-	return err;
 }
 
 static bool is_pinned(const struct loop *loop, const uint8_t *p, size_t n)

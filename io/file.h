@@ -39,9 +39,25 @@ size_t file_open_count(const struct loop *loop);
 RP_MUST_USE enum rp_err file_read(
     struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);
 
-/* file_read() of what is given up for good if it cannot be read: a disk that refuses is asked again, five times in all. */
+/* file_read() of what is given up for good if it cannot be read (file_lost.c).
+ *
+ * RP_ERR_IO: it is lost. It failed again and again, for FILE_LOST_MS at least, and between any two tries
+ *            the nearest bytes before and behind it were read well from the disk.
+ * RP_ERR_UNAVAILABLE: it was waited for that long, and nothing around it could be read either: the disk, or
+ *            the file, is away. It may be back; nothing may be given up.
+ *
+ * A part of a file that is found to be lost shortens the wait for the next one; a wait in vain those of all
+ * files of this loop, for a while. */
 RP_MUST_USE enum rp_err file_read_retry(
     struct task *task, struct file *file, void *p, size_t n, uint64_t offset, size_t *got);
+
+enum {
+	FILE_LOST_MS = 10 * 1000, /* longer than a path of a SAN or the reset of a controller takes, mostly */
+};
+
+/* An admin asks this task for what is left (repair): a file of which nothing can be read is lost too, if DATA's
+ * file "store" was read well between any two tries. */
+void file_lose_whole(struct task *task, bool on);
 
 /* Write all n bytes. dsync: they are durable on return (RWF_DSYNC). On an error any part of them may have
  * been written, or may be after a crash. */

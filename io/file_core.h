@@ -13,6 +13,7 @@ struct file {
 	struct loop *loop;
 	int fd;
 	bool mappable;
+	uint64_t lost_ns; /* when a part of it was found to be lost last; 0: never */
 };
 
 #endif

@@ -83,6 +83,7 @@ struct loop {
 	size_t ops_standing_count; /* of these, the loop's own that stay in flight for its life */
 	struct pool file_pool;
 	size_t files_open;
+	uint64_t disk_away_ns; /* when a read was waited for in vain last; 0: never */
 	struct pool net_pool;
 	uint8_t *pinned; /* NULL: none; registered as the ring's only buffer */
 	size_t pinned_bytes;

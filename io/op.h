@@ -26,6 +26,7 @@ enum op_kind {
 	OP_OPEN,     /* open: result is a descriptor */
 	OP_CLOSE,    /* fd */
 	OP_READ,     /* fd, io: result is bytes, 0 at the end */
+	OP_FORGET,   /* fd: what the page cache has of it, so that a read asks the disk */
 	OP_WRITE,    /* fd, io, dsync: result is bytes */
 	OP_SYNC,     /* fd: data and size */
 	OP_ALLOCATE, /* fd, io.offset, io.n */

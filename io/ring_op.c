@@ -19,6 +19,7 @@ const uint8_t ring_op_codes[] = {
     IORING_OP_UNLINKAT,
     IORING_OP_MKDIRAT,
     IORING_OP_MADVISE,
+    IORING_OP_FADVISE,
     IORING_OP_ACCEPT,
     IORING_OP_RECV,
     IORING_OP_SEND,
@@ -116,6 +117,9 @@ static void fill_file(struct io_uring_sqe *sqe, const struct op *op)
 		break;
 	case OP_SYNC:
 		io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case OP_FORGET:
+		io_uring_prep_fadvise(sqe, op->fd, 0, 0, POSIX_FADV_DONTNEED);
 		break;
 	case OP_ALLOCATE:
 		io_uring_prep_fallocate(sqe, op->fd, 0, (off_t)op->io.offset, (off_t)op->io.n);

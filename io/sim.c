@@ -255,6 +255,11 @@ void sim_set_faults(struct sim_world *world, const struct sim_faults *faults)
 	world->disk.bytes_max = faults->disk_bytes_max;
 }
 
+void sim_disk_away(struct sim_world *world, uint64_t until_ns)
+{
+	world->away_until_ns = until_ns;
+}
+
 enum rp_err sim_break_file(struct sim_world *world, enum file_root root, const char *path,
     const struct sim_broken *broken)
 {

@@ -34,6 +34,9 @@ struct sim_broken {
 	int read;
 	int write;
 	int sync;
+	uint64_t read_from; /* reads that touch these bytes fail; read_to 0: all do */
+	uint64_t read_to;
+	uint64_t read_until_ns; /* of the simulated time; 0: for ever */
 };
 
 RP_MUST_USE enum rp_err sim_open(uint64_t seed, struct sim_world **out);
@@ -43,6 +46,9 @@ void sim_set_faults(struct sim_world *world, const struct sim_faults *faults);
 /* RP_ERR_NOTFOUND: there is no such file. */
 RP_MUST_USE enum rp_err sim_break_file(struct sim_world *world, enum file_root root,
     const char *path, const struct sim_broken *broken);
+
+/* The disk is away: until then (simulated time) each read of each file gives EIO. */
+void sim_disk_away(struct sim_world *world, uint64_t until_ns);
 
 /* A loop of this machine; settings' root_fd are not used: both roots are directories of the
  * simulated disk. */
@@ -87,6 +93,7 @@ const struct task *sim_ran(const struct sim_world *world);
 /* What has gone wrong so far, all lives of the machine together. */
 struct sim_met {
 	uint64_t reads_failed;
+	uint64_t reads_away; /* while the disk, or the file, was away */
 	uint64_t writes_failed;
 	uint64_t writes_refused; /* no space */
 	uint64_t writes_short;

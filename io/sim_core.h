@@ -50,6 +50,7 @@ struct sim_world {
 	uint64_t now_ns;
 	uint64_t wall_offset_ns;
 	struct sim_faults faults;
+	uint64_t away_until_ns;
 	struct sim_disk disk;
 	uint64_t fs_type[FILE_ROOT_COUNT];
 	struct list pending;

@@ -104,6 +104,23 @@ static int open_node(struct sim_world *world, struct op *op)
 	return fd;
 }
 
+/* The error of a read that touches [from, to), for as long as it lasts; 0: none. */
+static int read_breaks(
+    struct sim_world *world, const struct sim_node *node, uint64_t from, uint64_t to)
+{
+	const struct sim_broken *broken = &node->broken;
+	bool over = broken->read_until_ns != 0 && world->now_ns >= broken->read_until_ns;
+	int error = 0;
+
+	if (broken->read != 0 && !over &&
+	    (broken->read_to == 0 || (from < broken->read_to && broken->read_from < to)))
+		error = broken->read;
+	if (world->now_ns < world->away_until_ns)
+		error = EIO;
+	world->met.reads_away += error != 0;
+	return error;
+}
+
 static int read_node(struct sim_world *world, struct op *op)
 {
 	struct sim_node *node = sim_handle_of(world, op->fd)->node;
@@ -113,8 +130,10 @@ static int read_node(struct sim_world *world, struct op *op)
 		return -EISDIR;
 	if (strikes(world, world->faults.read_eio, &world->met.reads_failed))
 		return -EIO;
-	if (node->broken.read != 0)
-		return -node->broken.read;
+	int error = read_breaks(world, node, op->io.offset, op->io.offset + op->io.n);
+
+	if (error != 0)
+		return -error;
 	return (int)sim_disk_get(node, op->io.p, op->io.n, op->io.offset);
 }
 
@@ -269,6 +288,8 @@ static int populate(struct sim_world *world, const struct op *op)
 
 		if ((const uint8_t *)op->io.p < from || end > from + mapping->n)
 			continue;
+		if (read_breaks(world, mapping->node, 0, UINT64_MAX) != 0)
+			return -EFAULT;
 		return (uint64_t)(end - from) > there ? -EFAULT : 0;
 	}
 	return -ENOMEM;
@@ -299,6 +320,8 @@ int32_t sim_op_carry_out(struct sim_world *world, struct op *op)
 		return 0;
 	case OP_READ:
 		return read_node(world, op);
+	case OP_FORGET:
+		return 0; /* every read asks the disk */
 	case OP_WRITE:
 		return write_node(world, op);
 	case OP_SYNC:

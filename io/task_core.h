@@ -38,6 +38,7 @@ struct task {
 	unsigned shields;
 	bool canceled;
 	bool counts_cpu;
+	bool loses_whole; /* file_lose_whole() */
 	bool serves_call; /* of another shard: it makes no calls itself */
 };
 

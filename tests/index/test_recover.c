@@ -6,6 +6,7 @@
 
 #include "index/claim.h"
 #include "index/logfile.h"
+#include "io/base/clock.h"
 #include "io/sim.h"
 #include "tests/index/log_user.h"
 
@@ -248,6 +249,47 @@ Test(recover, all_that_was_durable_is_placed)
 	recover_it(machine);
 	cr_assert_eq(machine->report.records, COUNT);
 	cr_assert_eq(machine->report.writes_damaged, 0);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->missing, 0);
+	cr_assert_eq(machine->outcome, RP_OK);
+	end(machine);
+}
+
+static void recover_in_vain(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct recover *recover;
+
+	machine->outcome = recover_open(task, 1, machine->epoch, &recover);
+}
+
+/* Nothing of the log can be read: it is not lost, so it is not made void, and later all is there. */
+Test(recover, a_disk_that_is_away_does_not_void_the_log)
+{
+	struct machine *machine = begin(0);
+
+	start_loop(machine);
+	sim_disk_away(machine->world, UINT64_MAX);
+	run(machine, recover_in_vain);
+	cr_assert_eq(machine->outcome, RP_ERR_UNAVAILABLE);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	sim_disk_away(machine->world, 0);
+	machine->outcome = RP_OK;
+	recover_it(machine);
+	cr_assert_eq(machine->report.records, COUNT);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->missing, 0);
+	end(machine);
+}
+
+/* Away when the server starts, for some seconds. */
+Test(recover, a_disk_that_comes_back_loses_nothing)
+{
+	struct machine *machine = begin(0);
+
+	sim_disk_away(machine->world, sim_now_ns(machine->world) + 8 * CLOCK_NS_PER_S);
+	recover_it(machine);
 	cr_assert_eq(seen_count(machine), COUNT);
 	cr_assert_eq(machine->missing, 0);
 	cr_assert_eq(machine->outcome, RP_OK);

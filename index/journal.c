@@ -188,26 +188,24 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 }
 
 enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, bool merged, uint64_t *nonce)
+    struct file *file, uint64_t first, bool merged, struct format_header *header)
 {
 	const uint16_t version = merged ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION;
 	uint8_t area[FORMAT_AREA_BYTES];
-	struct format_header header;
 	size_t got;
 	enum rp_err err = file_read_retry(task, file, area, sizeof(area), 0, &got);
 
 	if (err != RP_OK)
 		return err;
-	err = format_check_area(
-	    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
+	err =
+	    format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, header);
 	if (err == RP_ERR_END)
 		return RP_ERR_CORRUPT;
 	if (err != RP_OK)
 		return err;
-	if (header.lsn != first || header.version != version ||
-	    !userid_eq(&header.userid, &journal->userid))
+	if (header->lsn != first || header->version != version ||
+	    !userid_eq(&header->userid, &journal->userid))
 		return RP_ERR_CORRUPT;
-	*nonce = header.nonce;
 	return RP_OK;
 }
 

@@ -11,6 +11,12 @@ enum {
 	JOURNAL_CORE_MOVED_MAX = 16, /* files of one open journal that end early: more is no accident of the disk */
 };
 
+/* extra[] of a file's header. */
+enum journal_extra {
+	JOURNAL_EXTRA_MERGED_LAST, /* the last LSN of a merged one; 0: it is none */
+	JOURNAL_EXTRA_GOES_ON,     /* 1: the file before it failed; what was tried there is here */
+};
+
 /* Records from this LSN on that were to lie in file `from`, the first of them at `offset`, lie in a file of their own. */
 struct journal_moved {
 	uint64_t from;
@@ -74,9 +80,9 @@ void journal_core_path_of(const struct journal *journal, const struct journal_fi
 /* <first>-.journal, <first>-<last>.journal, <first>+<last>.journal; false: another file's name. */
 bool journal_core_parse_name(struct bytes name, struct journal_file *file);
 
-/* Read the header: RP_OK and its nonce; RP_ERR_CORRUPT: not sound, or another's; RP_ERR_CANNOT: newer. */
+/* Read the header. RP_ERR_CORRUPT: not sound, or another's; RP_ERR_CANNOT: newer. */
 RP_MUST_USE enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, bool merged, uint64_t *nonce);
+    struct file *file, uint64_t first, bool merged, struct format_header *header);
 
 /* Give the file a header, with a nonce of its own. merged_last: a merged one's last LSN; 0: it is none. */
 RP_MUST_USE enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
@@ -88,6 +94,7 @@ struct journal_walk {
 	struct file *file;
 	uint64_t first; /* the file's */
 	uint64_t nonce;
+	bool goes_on;   /* JOURNAL_EXTRA_GOES_ON */
 	uint64_t at;    /* where the next record may begin */
 	uint64_t limit; /* and where nothing is any more */
 	uint8_t *window;

@@ -100,13 +100,34 @@ static enum rp_err look_at_record(
 	return err;
 }
 
-/* Nobody reads what lies behind the last record of a sealed file. If the file could not be written any more that is what was
- * tried there: nothing, or records that are in the next file. */
+/* Could a file not be written any more? The next one says so, which goes on with what was tried there. Of that anything may lie
+ * there, and a power cut takes parts of it. */
+static enum rp_err look_at_next(struct look *look, const struct journal_walk *walk, bool *failed)
+{
+	const struct journal *journal = walk->journal;
+	size_t at = journal_core_lower(journal, walk->first + 1);
+	struct journal_walk next;
+	enum rp_err err = RP_ERR_NOTFOUND;
+
+	*failed = false;
+	if (at < journal->files_count)
+		err = journal_core_walk_begin(look->task, &next, journal, journal->files[at].first);
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND)
+		return RP_OK;
+	if (err != RP_OK)
+		return err;
+	*failed = next.goes_on;
+	journal_core_walk_end(&next);
+	return RP_OK;
+}
+
+/* Nobody reads what lies behind the last record of a sealed file: nothing, as a rule, or records of the next one. */
 static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 {
 	struct record record;
 	uint8_t piece[512];
 	bool empty = true;
+	bool failed;
 	enum rp_err err = RP_OK;
 
 	for (uint64_t at = look->end; err == RP_OK && empty && at < walk->limit;
@@ -122,6 +143,9 @@ static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 	if (err == RP_ERR_IO) /* that is why it was given up */
 		return RP_OK;
 	if (err != RP_OK || empty)
+		return err;
+	err = look_at_next(look, walk, &failed);
+	if (err != RP_OK || failed)
 		return err;
 	err = journal_core_walk_next(look->task, walk, &record);
 	if (err != RP_ERR_END)

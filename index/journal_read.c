@@ -41,6 +41,7 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 	uint64_t first = at->first;
 	uint64_t written = at->written;
 	bool merged = at->merged;
+	struct format_header header;
 
 	*walk = (struct journal_walk){ .journal = journal, .first = first, .at = FORMAT_AREA_BYTES };
 
@@ -48,7 +49,7 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 
 	if (err != RP_OK)
 		return err;
-	err = journal_core_read_header(task, journal, walk->file, first, merged, &walk->nonce);
+	err = journal_core_read_header(task, journal, walk->file, first, merged, &header);
 	if (err == RP_ERR_IO) /* again and again: as good as lost */
 		err = RP_ERR_CORRUPT;
 	if (err == RP_ERR_CORRUPT)
@@ -56,6 +57,8 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 	if (err == RP_OK)
 		err = file_size(task, walk->file, &walk->limit);
 	if (err == RP_OK) {
+		walk->nonce = header.nonce;
+		walk->goes_on = header.extra[JOURNAL_EXTRA_GOES_ON] != 0;
 		walk->window = malloc(WINDOW_BYTES);
 		if (walk->window == NULL)
 			err = RP_ERR_NOMEM;

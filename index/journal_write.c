@@ -32,6 +32,15 @@ static void seal_before(struct task *task, struct journal *journal, uint64_t fir
 		file->last = first - 1;
 }
 
+/* Is it the file of records that were to lie in one that failed? A recovery places the same records, and finds it out again. */
+static bool goes_on(const struct journal *journal, uint64_t first)
+{
+	for (size_t i = 0; i < journal->moved_count; i++)
+		if (journal->moved[i].lsn == first)
+			return true;
+	return false;
+}
+
 enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
     struct file *file, uint64_t first, uint64_t merged_last, uint64_t *nonce)
 {
@@ -44,7 +53,8 @@ enum rp_err journal_core_write_header(struct task *task, const struct journal *j
 
 	while (header.nonce == 0)
 		loop_random(journal->loop, &header.nonce, sizeof(header.nonce));
-	header.extra[0] = merged_last;
+	header.extra[JOURNAL_EXTRA_MERGED_LAST] = merged_last;
+	header.extra[JOURNAL_EXTRA_GOES_ON] = merged_last == 0 && goes_on(journal, first);
 	format_sign(&header, FORMAT_JOURNAL,
 	    merged_last != 0 ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION);
 	format_put_area(&header, area);
@@ -111,7 +121,7 @@ static enum rp_err open_file(
 {
 	const struct journal_file *at = journal_core_find(journal, first);
 	char path[JOURNAL_CORE_PATH_BYTES];
-	uint64_t nonce = at->nonce;
+	struct format_header header = {.nonce = at->nonce};
 	struct file *file;
 
 	RP_ASSERT(!at->merged);
@@ -121,18 +131,18 @@ static enum rp_err open_file(
 
 	if (err != RP_OK)
 		return err;
-	if (nonce == 0)
-		err = journal_core_read_header(task, journal, file, first, false, &nonce);
+	if (header.nonce == 0)
+		err = journal_core_read_header(task, journal, file, first, false, &header);
 	/* Made in the last run and not synced: the log still has every record of it. */
 	if (err == RP_ERR_CORRUPT && journal->recovering)
-		err = journal_core_write_header(task, journal, file, first, 0, &nonce);
+		err = journal_core_write_header(task, journal, file, first, 0, &header.nonce);
 	else if (err == RP_OK && journal->recovering)
 		err = renew_header(task, file);
 	if (err != RP_OK) {
 		file_close(file);
 		return err;
 	}
-	journal_core_find(journal, first)->nonce = nonce;
+	journal_core_find(journal, first)->nonce = header.nonce;
 	*out = file;
 	return RP_OK;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "index/format.h"
+#include "index/journal_look.h"
 #include "tests/index/log_user.h"
 #include "tests/io/io_fixture.h"
 
@@ -301,6 +302,80 @@ IO_TASK_TEST(journal, a_sealed_file_may_end_before_its_name_says)
 	flip_in(task, "users/0001/u/1-14.journal", 1024 + FAILED * 1096); /* what it had is not needed */
 	journal = open_it(task);
 	assert_replay(task, journal, 0, COUNT, 0);
+	journal_close(journal);
+}
+
+static enum rp_err count_oddity(struct task *task, void *arg, const struct journal_oddity *oddity)
+{
+	(void)task;
+	(void)oddity;
+	++*(unsigned *)arg;
+	return RP_OK;
+}
+
+static void assert_oddities(struct task *task, unsigned expected)
+{
+	struct journal *journal = open_it(task);
+	unsigned count = 0;
+
+	cr_assert_eq(journal_look(task, journal, false, count_oddity, &count), RP_OK);
+	cr_assert_eq(count, expected);
+	journal_close(journal);
+}
+
+static void spoil_end(struct task *task, const char *path, uint64_t offset)
+{
+	static const uint8_t torn[100] = {0xab};
+	struct file *file;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, torn, sizeof(torn), offset, false), RP_OK);
+	file_close(file);
+}
+
+/* The file that goes on with what a failed one was to have tells of it, also when a power cut has taken its header, or parts of
+ * its own end: recovery, which writes it again, knows it by the places. */
+IO_TASK_TEST(journal, parts_of_what_a_failed_file_was_to_have_are_no_damage)
+{
+	enum { COUNT = 10, PAYLOAD = 104, RECORD = 96 + PAYLOAD, FAILED = 6, LATER = 8 };
+	uint8_t payload[PAYLOAD] = {0};
+	struct journal *journal = open_it(task);
+	struct userid userid = log_user_id(1);
+	struct record record[COUNT + 1];
+	const struct record *records[COUNT + 1];
+
+	(void)arg;
+	for (unsigned i = 1; i <= COUNT; i++) {
+		records[i] = &record[i];
+		record[i] = (struct record){.header = {.type = 1, .userid = userid},
+		    .payload = bytes_of(payload, sizeof(payload))};
+		record_fill(&record[i].header, record[i].payload, record[i].body);
+		journal_number(journal, RECORD, &record[i].header.lsn, &record[i].header.place);
+	}
+	cr_assert_eq(journal_write(task, journal, records + 1, FAILED - 1, &(size_t){0}), RP_OK);
+	cr_assert_eq(journal_give_up(task, journal, records[FAILED]), RP_OK);
+	cr_assert_eq(
+	    journal_write(task, journal, records + FAILED, COUNT + 1 - FAILED, &(size_t){0}),
+	    RP_OK);
+	journal_close(journal);
+	assert_oddities(task, 0);
+	spoil_end(task, "users/0001/u/1-5.journal", 1024 + (FAILED - 1) * RECORD);
+	assert_oddities(task, 0);
+
+	flip_in(task, "users/0001/u/6-.journal", 9);
+	flip_in(task, "users/0001/u/6-.journal", FORMAT_SECTOR_BYTES + 9);
+	for (unsigned from = FAILED; from <= LATER; from += LATER - FAILED) {
+		cr_assert_eq(journal_open_for_recovery(task, dir, &userid, 4, &journal), RP_OK);
+		cr_assert_eq(
+		    journal_write(task, journal, records + from, COUNT + 1 - from, &(size_t){0}),
+		    RP_OK);
+		journal_close(journal);
+		assert_oddities(task, 0);
+	}
+	spoil_end(task, "users/0001/u/6-7.journal", 1024 + (LATER - FAILED) * RECORD);
+	assert_oddities(task, 0);
+	journal = open_it(task);
+	cr_assert_eq(journal_last_lsn(journal), COUNT);
 	journal_close(journal);
 }
 

@@ -343,6 +343,7 @@ static void write_task(struct task *task, void *arg)
 		piece_free(&cache->flight);
 	}
 	cache->writing = false;
+	mailbox->volume->cache_writes--;
 	mailbox_close(mailbox);
 	store_task_ended(store);
 }
@@ -358,6 +359,7 @@ void cache_write(struct mailbox *mailbox, bool all)
 		return;
 	/* It does not run before this returns. */
 	mailbox_hold(mailbox);
+	mailbox->volume->cache_writes++;
 	cache->writing = true;
 }
 

@@ -217,7 +217,8 @@ static enum rp_err remove_destroyed(struct task *task, struct volume *volume)
 {
 	enum rp_err err = volume_settle(task, volume);
 
-	while (err == RP_OK && (volume->merging || volume->compact_runs)) /* they end soon */
+	while (err == RP_OK && (volume->merging || volume->compact_runs ||
+	                           volume->cache_writes > 0)) /* they end soon */
 		err = task_sleep(task, CHECKPOINT_POLL_NS);
 	if (err == RP_OK)
 		err = purge_files(task, volume->dir, volume->journal, volume->dbox, volume->catalog.lsn);

@@ -51,6 +51,7 @@ struct volume {
 	uint64_t known_mailboxid; /* likewise, by the names of files */
 	uint64_t
 	    missing_lsn; /* likewise: of the newest record that is missing before others; 0: none */
+	unsigned cache_writes; /* under way: a file may be made after its mailbox has gone */
 	bool checkpointing;
 	uint64_t checkpoint_after_ns; /* not tried again before */
 	uint64_t checkpoint_at_bytes; /* of unwritten_bytes: then it is looked at closely */

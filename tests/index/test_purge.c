@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "index/volume.h"
+#include "index/mailbox_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/io/io_fixture.h"
@@ -107,6 +107,31 @@ IO_TASK_TEST(purge, a_body_that_is_being_written_is_waited_for)
 	cr_assert_eq(files_count(task), 1);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* A cache that is being written would come after all else has gone. */
+SIM_TASK_TEST(purge, a_cache_that_is_being_written_is_waited_for)
+{
+	static const struct sim_faults slow = {.latency_ns_max = UINT64_C(10000000000)};
+	static const struct sim_faults usual;
+	struct io_fixture *fixture = arg;
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume;
+	struct mailbox *mailbox;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	made_append(task, volume, "INBOX", 0, "one");
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	mailbox_keep_entry(task, mailbox, 1, 1, BYTES_LIT("what he wrote, ready to send"));
+	sim_set_faults(fixture->world, &slow);
+	mailbox_close(
+	    mailbox); /* writes it, in a task of its own, which comes to its first operation */
+	cr_assert_eq(task_yield(task), RP_OK);
+	sim_set_faults(fixture->world, &usual);
+	cr_assert_eq(purge_user(task, store, &made_user), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	cr_assert_eq(files_count(task), 1);
 }
 
 /* ---- the power goes ---- */

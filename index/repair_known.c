@@ -199,6 +199,7 @@ enum rp_err known_gather(struct task *task, struct known *known)
 	known->lsn = num_max(known->lsn, volume->catalog.lsn);
 	known->mailboxid_next =
 	    num_max(known->mailboxid_next, volume->catalog.sums.mailboxid_next);
+	known->uidvalidity_last = volume->catalog.sums.uidvalidity_last;
 	sort(known->gone, known->gone_count);
 	sort(known->told, known->told_count);
 	return RP_OK;

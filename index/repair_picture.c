@@ -344,6 +344,16 @@ static enum rp_err put_rest(struct task *task, struct picture *picture)
 	return RP_OK;
 }
 
+/* May numbers have been given to mailboxes that nothing tells of? Where bodies know of a greater one than records do, the sums in
+ * these are of no use: an opening has guessed them, by a clock that was set back. */
+static bool sums_are_lost(const struct picture *picture)
+{
+	const struct volume *volume = picture->known->repair->volume;
+
+	return picture->end_is_lost || volume->catalog.sums_lsn < volume->missing_lsn ||
+	       picture->sums.uidvalidity_last > picture->known->uidvalidity_last;
+}
+
 static enum rp_err put_picture(struct task *task, struct picture *picture)
 {
 	struct volume *volume = picture->known->repair->volume;
@@ -359,7 +369,7 @@ static enum rp_err put_picture(struct task *task, struct picture *picture)
 	for (size_t i = 0; i < catalog->ids_count; i++) /* a file of bodies may know of one */
 		picture->sums.uidvalidity_last = (uint32_t)num_max(
 		    picture->sums.uidvalidity_last, catalog->by_id[i]->entry.uidvalidity);
-	if (picture->end_is_lost || catalog->sums_lsn < volume->missing_lsn)
+	if (sums_are_lost(picture))
 		volume_floor_sums(volume, &picture->sums);
 	change_begin(&picture->writer, picture->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++)

@@ -367,6 +367,110 @@ IO_TASK_TEST(repair_truth, a_name_with_a_number_never_given_out_is_refused)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* ---- UIDVALIDITYs that no record tells of any more ---- */
+
+enum { GIVEN_MAX = 16 };
+
+struct given {
+	unsigned count;
+	uint64_t mailboxid[GIVEN_MAX];
+	uint32_t uidvalidity[GIVEN_MAX];
+};
+
+static void note_given(struct volume *volume, struct given *given)
+{
+	const struct catalog_entry *entry = NULL;
+
+	for (struct bytes name = {0}; (entry = volume_next(volume, name)) != NULL;
+	     name = entry->name) {
+		cr_assert_lt(given->count, GIVEN_MAX);
+		given->mailboxid[given->count] = entry->mailboxid;
+		given->uidvalidity[given->count++] = entry->uidvalidity;
+	}
+}
+
+/* The file of bodies begins with the names of those that were there when it was made; "lost" was not. */
+static void make_boxes(struct task *task, struct given *given)
+{
+	struct run run = {1, 1};
+	struct runs uids = {.run = &run, .count = 1, .count_max = 1};
+	struct mail_store flags = {.mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED};
+	struct store *store = made_open_store(task, 1);
+	struct mailbox *mailbox;
+	struct volume *volume;
+
+	open_volume(task, store, &volume);
+	made_append(task, volume, "INBOX", 0, "it makes the file");
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("lost"), 0, NULL), RP_OK);
+	made_append(task, volume, "lost", 0, "it tells of its mailbox");
+	journal_cut(volume->journal);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &flags, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+	note_given(volume, given);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static void lose_first_journal(struct task *task)
+{
+	struct journal_file file;
+	struct dir_entry *entries;
+	struct arena arena;
+	char dir[USERID_PATH_BYTES];
+	size_t count;
+	unsigned lost = 0;
+
+	userid_path(&made_user, dir);
+	arena_init(&arena, 65536);
+	cr_assert_eq(dir_list(task, FILE_ROOT_DATA, dir, &arena, &entries, &count), RP_OK);
+	for (size_t i = 0; i < count; i++) {
+		char path[VOLUME_PATH_BYTES];
+
+		if (!journal_core_parse_name(entries[i].name, &file) || file.first != 1)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(entries[i].name));
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
+		lost++;
+	}
+	arena_fini(&arena);
+	cr_assert_eq(lost, 1);
+}
+
+/* The clock was ahead when they were given. What opening thinks of, over the lost records, is less then than what bodies know. */
+SIM_TASK_TEST(repair_truth, uidvalidities_that_are_lost_are_not_given_again)
+{
+	struct io_fixture *fixture = arg;
+	struct given before = {0};
+	struct given after = {0};
+	struct volume *volume;
+	struct store *store;
+	unsigned kept = 0;
+
+	make_boxes(task, &before);
+	lose_first_journal(task);
+	sim_jump_wall(fixture->world, -10 * 86400);
+	store = made_open_store(task, 2);
+	open_volume(task, store, &volume);
+	volume_close(volume);
+	repair(task, store);
+	open_volume(task, store, &volume);
+	cr_assert_not_null(volume_find(volume, BYTES_LIT("Recovered-7")));
+	note_given(volume, &after);
+	for (unsigned i = 0; i < before.count; i++) {
+		for (unsigned k = 0; k < after.count; k++) {
+			if (after.uidvalidity[k] != before.uidvalidity[i])
+				continue;
+			kept++;
+			cr_assert_eq(after.mailboxid[k], before.mailboxid[i]);
+			cr_assert_eq(after.mailboxid[k], 1, "nothing tells of the others'");
+		}
+	}
+	cr_assert_eq(kept, 1);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* ---- LSNs that are given out twice in one life ---- */
 
 /* The newest journal is as short as it was. */

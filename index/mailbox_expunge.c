@@ -12,7 +12,7 @@ enum {
 
 struct expunging {
 	struct mailbox *mailbox;
-	const struct runs *uids; /* NULL: all; in a change: EXPUNGE_RUNS_MAX at most */
+	const struct runs *uids; /* NULL: all; where it takes several changes: those of one */
 	bool any;                /* \Deleted or not, and not kept: their bodies are lost */
 	struct runs expunged;
 };
@@ -87,6 +87,15 @@ static enum rp_err sum_up(struct table *table, const struct runs *uids, struct t
 	return err;
 }
 
+/* What goes in this change. It was few enough when it was gathered; of what has come since the rest stays. */
+static enum rp_err choose(const struct expunging *expunging, struct runs *out)
+{
+	enum rp_err err = transfer_choose(expunging->mailbox, expunging->uids, expunging->any, out);
+
+	out->count = num_min(out->count, EXPUNGE_RUNS_MAX);
+	return err;
+}
+
 static enum rp_err expunge_prepare(struct task *task, void *arg)
 {
 	struct expunging *expunging = arg;
@@ -96,7 +105,7 @@ static enum rp_err expunge_prepare(struct task *task, void *arg)
 
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
-	err = transfer_choose(mailbox, expunging->uids, expunging->any, &deleted);
+	err = choose(expunging, &deleted);
 	if (err == RP_OK && deleted.count != 0) {
 		err = table_prepare_rows(task, mailbox->table, &deleted);
 		if (err == RP_OK)
@@ -119,9 +128,7 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	enum rp_err err;
 
 	runs_fini(&expunging->expunged);
-	err = transfer_choose(mailbox, expunging->uids, expunging->any, &expunging->expunged);
-	/* More was marked since it was looked at: that stays, as if it had been marked behind this. */
-	expunging->expunged.count = num_min(expunging->expunged.count, EXPUNGE_RUNS_MAX);
+	err = choose(expunging, &expunging->expunged);
 	if (err == RP_OK)
 		err = sum_up(mailbox->table, &expunging->expunged, &sum);
 	if (err != RP_OK || expunging->expunged.count == 0)
@@ -137,7 +144,8 @@ static enum rp_err expunge_write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
-/* Can all go in one change? Then it chooses among all that were asked for, as they are when it is made. */
+/* Can all go in one change? Then it takes what is there when it is made: who asked may have waited for another's long change, and
+ * have been told of it. */
 static bool is_short(const struct runs *uids, const struct runs *there)
 {
 	return there->count <= EXPUNGE_RUNS_MAX &&

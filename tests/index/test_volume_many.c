@@ -255,3 +255,52 @@ IO_TASK_TEST(volume_many, a_copy_that_fails_at_its_end_leaves_nothing)
 	mailbox_close(sent);
 	assert_kept(task, volume, store);
 }
+
+static void expunge_meanwhile(struct task *task, void *arg)
+{
+	struct onlooker *looks = arg;
+	struct runs gone = RUNS_EMPTY;
+
+	while (!looks->volume->changing)
+		cr_assert_eq(task_yield(task), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, looks->to, NULL, &gone), RP_OK);
+	cr_assert(looks->ends);
+	cr_assert_eq(runs_total(&gone), looks->to_count);
+	runs_fini(&gone);
+	looks->ended = true;
+}
+
+/* It is one change, so it is as if it were made in one moment: the one in which it is. */
+IO_TASK_TEST(volume_many, an_expunge_that_waits_takes_what_has_come_meanwhile)
+{
+	enum { MANY = 64 * 16 };
+	struct mail_store deleted = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct store *store = open_with_small_breaths(task, 1);
+	struct run each = {1, MANY};
+	struct runs all = {&each, 1, 1};
+	struct run first = {1, 1};
+	struct runs one = {&first, 1, 1};
+	struct runs out = RUNS_EMPTY;
+	struct onlooker looks = {.to_count = MANY + 1};
+	struct mailbox *inbox;
+	uint32_t first_uid;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &looks.volume), RP_OK);
+	inbox = open_mailbox(task, looks.volume, "INBOX");
+	looks.to = open_mailbox(task, looks.volume, "Sent");
+	append_many(task, inbox, MANY);
+	cr_assert_eq(mailbox_store(task, inbox, &all, &deleted, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_copy(task, inbox, &one, looks.to, &out, &first_uid), RP_OK);
+	cr_assert_eq(task_start(task_loop(task), expunge_meanwhile, &looks, NULL), RP_OK);
+	runs_fini(&out);
+	cr_assert_eq(mailbox_copy(task, inbox, &all, looks.to, &out, &first_uid), RP_OK);
+	looks.ends = true;
+	runs_fini(&out);
+	while (!looks.ended)
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	cr_assert_eq(mailbox_entry(looks.to)->messages_count, 0);
+	mailbox_close(inbox);
+	mailbox_close(looks.to);
+	assert_kept(task, looks.volume, store);
+}

@@ -18,9 +18,11 @@ static struct bytes name_of(const struct repair *repair, uint64_t mailboxid)
 	return node != NULL ? node->entry.name : bytes_of(NULL, 0);
 }
 
-static bool same_row(const struct table_row *a, const struct table_row *b)
+/* By the index, and by the journal alone. Where records are lost all that is older is told anew, with a greater MODSEQ. */
+static bool same_row(const struct table_row *a, const struct table_row *b, bool lost)
 {
-	return a->uid == b->uid && a->flags == b->flags && a->modseq == b->modseq &&
+	return a->uid == b->uid && a->flags == b->flags &&
+	       (a->modseq == b->modseq || (lost && a->modseq < b->modseq)) &&
 	       a->internaldate.seconds == b->internaldate.seconds &&
 	       a->internaldate.zone_min == b->internaldate.zone_min &&
 	       a->sent.seconds == b->sent.seconds && a->rfc822_size_bytes == b->rfc822_size_bytes &&
@@ -103,6 +105,7 @@ static uint32_t next_uid(const struct table *a, const struct table *b, uint32_t 
 static enum rp_err compare_rows(struct task *task, struct repair *repair, uint64_t mailboxid,
     struct table *table, struct table *replayed, struct runs *different)
 {
+	bool lost = repair->report->records_missing != 0;
 	uint32_t uid = 0;
 	enum rp_err err = RP_OK;
 
@@ -114,7 +117,7 @@ static enum rp_err compare_rows(struct task *task, struct repair *repair, uint64
 
 		if (in_journal)
 			err = table_row(task, replayed, uid, false, &b, NULL);
-		if (err == RP_OK && !(in_table && in_journal && same_row(&a, &b)))
+		if (err == RP_OK && !(in_table && in_journal && same_row(&a, &b, lost)))
 			err = runs_add(different, uid, uid);
 		repair->report->messages++;
 		if (err == RP_OK && (in_table || in_journal))

@@ -286,11 +286,12 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 
 enum rp_err volume_complete(struct task *task, struct volume *volume)
 {
-	bool fresh = volume->catalog.sums.mailboxid_next == 1;
+	bool fresh = volume->catalog.sums.mailboxid_next == 1 && !volume->catalog.destroyed;
 	enum rp_err err;
 
-	/* A catalog, or an index, is written when its changes are durable. So the journals are lost: not the moment to begin anew. */
-	if (journal_last_lsn(volume->journal) == 0 && volume->known_lsn != 0) {
+	/* A catalog, or an index, is written when its changes are durable. So the journals are lost, or a header, and all that lay
+	 * behind it: not the moment to begin anew. */
+	if (volume->known_lsn != 0 && (fresh || journal_last_lsn(volume->journal) == 0)) {
 		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.no_journal",
 		    LOG_STR("volume", volume->dir));
 		return RP_ERR_CORRUPT;

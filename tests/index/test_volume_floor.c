@@ -135,6 +135,32 @@ IO_TASK_TEST(volume_floor, a_torn_end_raises_numbers_once)
 	assert_raised(task, &shown, 3);
 }
 
+/* Mailboxes that are not there would be taken for deleted by who keeps copies of them. */
+IO_TASK_TEST(volume_floor, who_has_lost_the_one_header_is_not_begun_anew)
+{
+	static const uint8_t zeroes[FORMAT_AREA_BYTES];
+	struct repair_report report;
+	struct volume *volume;
+	struct store *store;
+	struct shown shown = make_more(task);
+	struct shown now;
+	uint64_t n;
+	struct file *file = open_journal(task, "1-.journal", &n);
+
+	(void)arg;
+	cr_assert_eq(file_write(task, file, zeroes, sizeof(zeroes), 0, false), RP_OK);
+	file_close(file);
+	store = made_open_store(task, 3);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_ERR_CORRUPT);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	volume = open_made(task, store);
+	now = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	cr_assert_gt(now.highestmodseq, shown.highestmodseq);
+	cr_assert(now.uidvalidity > shown.uidvalidity || now.uidnext > shown.uidnext);
+}
+
 /* Of more than the last record there is nothing left to be seen. */
 IO_TASK_TEST(volume_floor, a_journal_that_is_cut_raises_numbers_once)
 {

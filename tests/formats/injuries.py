@@ -24,16 +24,16 @@ class Injury:
 
 
 class Cost:
-    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions."""
+    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN."""
 
-    def __init__(self, messages=(), boxes=(), rows=(), subscribed=False, kept=False):
-        self.messages, self.boxes, self.rows = set(messages), set(boxes), set(rows)
+    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False):
+        self.messages, self.boxes, self.rows, self.records = set(messages), set(boxes), set(rows), set(records)
         self.subscribed = subscribed
         self.kept = kept  # what tells that messages are kept
 
     def __or__(self, other):
         return Cost(self.messages | other.messages, self.boxes | other.boxes, self.rows | other.rows,
-                    self.subscribed or other.subscribed, self.kept or other.kept)
+                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept)
 
 
 def change(path, at, new):
@@ -120,7 +120,7 @@ class Injuries:
         return found
 
     def cost_of_record(self, record):
-        found = Cost()
+        found = Cost(records=[record.lsn])
         try:
             items = read_payload(self.layout, record.payload)[2]
         except Broken:

@@ -27,6 +27,7 @@ class Stand:
         subprocess.run(['cp', '-a', '--sparse=always', self.data, self.kept], check=True)
         self.server.start()
         self.told = self.tell()
+        assert all(number['MESSAGES'] == len(has) for seen in self.told.values() for _, number, has in seen.boxes.values())
         assert self.server.stop(), self.server.log_tail()
         self.restore()
         self.as_it_was = self.digest()
@@ -89,7 +90,6 @@ def messages(imap, name, count):
     fill.good(imap.select(f'"{name}"', readonly=True))
     for line in fill.good(imap.uid('FETCH', '1:*', '(UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)')):
         found[int(re.search(rb'UID (\d+)', line)[1])] = dict(fill.told_message(line.decode(), b''), sha256=None)
-    assert len(found) == count, (name, count, len(found))
     take_bodies(found, imap.uid('FETCH', '1:*', '(UID BODY.PEEK[])'))
     for uid in [uid for uid, one in found.items() if one['sha256'] is None]:
         take_bodies(found, imap.uid('FETCH', str(uid), '(UID BODY.PEEK[])'))

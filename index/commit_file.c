@@ -222,7 +222,8 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 		return err == RP_ERR_NOSPACE ? RP_OK
 		                             : err; /* it is gone, and what it took is free */
 	}
-	return err == RP_ERR_CORRUPT ? RP_OK : err; /* in use by the last run, or damaged: it stays */
+	/* In use by the last run, damaged or lost: it stays. */
+	return err == RP_ERR_CORRUPT || err == RP_ERR_IO ? RP_OK : err;
 }
 
 static bool have(const struct commit *commit, uint64_t number)

@@ -331,8 +331,9 @@ static enum rp_err read_item(
 	size_t got;
 	enum rp_err err = open_log(task, placer, item->file);
 
-	if (err == RP_OK)
-		err = file_read_retry(task, placer->file, p, item->bytes, item->offset, &got);
+	if (err != RP_OK) /* a log that cannot be opened now has lost nothing by that */
+		return err;
+	err = file_read_retry(task, placer->file, p, item->bytes, item->offset, &got);
 	if (err == RP_OK)
 		err = record_read(bytes_of(p, got), placer->recover->files[item->file].nonce, true,
 		    record, &skip);

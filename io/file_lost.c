@@ -67,18 +67,16 @@ static void forget(struct task *task, struct file *file)
 	(void)!op_await(task, &op);
 }
 
-/* On one side, the nearest block that can be read: RP_OK; RP_ERR_END: that side has none; RP_ERR_IO: none near. */
+/* On one side, the nearest block that can be read: RP_OK; RP_ERR_END: none up to the file's begin, or end; RP_ERR_IO: none near. */
 static enum rp_err read_side(struct lost *lost, bool before)
 {
 	enum rp_err err = RP_ERR_IO;
 
 	for (uint64_t n = BLOCK_BYTES; err == RP_ERR_IO && n <= AROUND_BYTES_MAX; n *= 2) {
 		if (before && n > lost->from)
-			return n == BLOCK_BYTES ? RP_ERR_END : RP_ERR_IO;
+			return RP_ERR_END;
 		err = read_block(
 		    lost->task, lost->file, before ? lost->from - n : lost->to + n - BLOCK_BYTES);
-		if (err == RP_ERR_END && n != BLOCK_BYTES)
-			return RP_ERR_IO;
 	}
 	return err;
 }

@@ -29,7 +29,7 @@ struct sim_faults {
 };
 
 /* What one file does wrong from now on, over crashes too: the errno of each read, write and flush of
- * it; 0: nothing. A flush that fails (alone, or within a syncfs) keeps any part of what was written. */
+ * it; 0: nothing. Of a folder `read` alone counts: no name in it can be looked up, made or listed. A flush that fails (alone, or within a syncfs) keeps any part of what was written. */
 struct sim_broken {
 	int read;
 	int write;

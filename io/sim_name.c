@@ -123,6 +123,8 @@ static int walk(struct sim_disk *disk, enum file_root root, const char *path, st
 		last[n] = '\0';
 		if (n == 0 || strcmp(last, "..") == 0)
 			return -EXDEV;
+		if (at->broken.read != 0)
+			return -at->broken.read;
 		if (path[n] == '\0')
 			break;
 		at = lookup(&at->names_now, last);

@@ -257,6 +257,8 @@ static int list(struct sim_world *world, struct op *op)
 		return result;
 	if (!dir->is_dir)
 		return -ENOTDIR;
+	if (dir->broken.read != 0)
+		return -dir->broken.read;
 	for (size_t i = 0; i < dir->names_now.count; i++) {
 		const struct sim_name *name = &dir->names_now.name[i];
 

@@ -2,6 +2,7 @@
 #include "index/recover.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "index/claim.h"
@@ -293,6 +294,63 @@ Test(recover, a_disk_that_comes_back_loses_nothing)
 	cr_assert_eq(seen_count(machine), COUNT);
 	cr_assert_eq(machine->missing, 0);
 	cr_assert_eq(machine->outcome, RP_OK);
+	end(machine);
+}
+
+static void open_and_close(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	open_all(task, machine);
+	cr_assert_eq(log_user_close(task, &machine->user), RP_OK);
+	cr_assert_eq(commit_close(task, machine->commit), RP_OK);
+}
+
+static void recover_without_log(struct task *task, void *arg)
+{
+	static const struct sim_broken away = { .read = EIO };
+	static const struct sim_broken back;
+	struct machine *machine = arg;
+	struct userid id = log_user_id(1);
+	struct recover *recover;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_COMMIT, "0", &away), RP_OK);
+	machine->outcome = recover_user(task, recover, &id);
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_COMMIT, "0", &back), RP_OK);
+	cr_assert(recover_has(recover, &id));
+	recover_close(recover);
+}
+
+/* The log was read at the start, and cannot be opened when this user's records are to be placed: he waits. */
+Test(recover, a_log_that_cannot_be_opened_again_loses_nothing)
+{
+	struct machine *machine = begin(0);
+
+	start_loop(machine);
+	run(machine, recover_without_log);
+	cr_assert_eq(machine->outcome, RP_ERR_IO);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+	machine->outcome = RP_OK;
+	recover_it(machine);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->missing, 0);
+	end(machine);
+}
+
+/* Both copies of a log's header are lost for good: its records are too, and the server starts. */
+Test(recover, a_log_whose_header_cannot_be_read_is_in_nobodys_way)
+{
+	static const struct sim_broken broken = {
+		.read = EIO, .read_to = LOGFILE_FIRST_OFFSET };
+	struct machine *machine = begin(0);
+
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_COMMIT, "0/1.log", &broken), RP_OK);
+	start_loop(machine);
+	run(machine, open_and_close);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
 	end(machine);
 }
 

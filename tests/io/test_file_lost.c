@@ -64,17 +64,17 @@ static void look_at(struct look *look)
 
 static const struct sim_broken all_of_it = {.read = EIO};
 
-/* Two blocks in the middle, the first, the last. */
+/* Two blocks in the middle, the first two, the last two; the first, the last. */
 Test(file_lost, a_part_that_fails_while_what_is_around_it_reads_well_is_lost)
 {
-	static const uint64_t at[] = {5, 0, BLOCKS - 1};
+	static const uint64_t at[] = {5, 0, BLOCKS - 2, 0, BLOCKS - 1};
 
-	for (unsigned i = 0; i < 3; i++) {
-		struct look look = {.offset = at[i] * BLOCK, .again = i == 0};
+	for (unsigned i = 0; i < 5; i++) {
+		struct look look = {.offset = at[i] * BLOCK, .again = i < 3};
 
 		look.broken = (struct sim_broken){.read = EIO,
 		    .read_from = look.offset + 100,
-		    .read_to = look.offset + (i == 0 ? 2 * BLOCK : BLOCK)};
+		    .read_to = look.offset + (look.again ? 2 * BLOCK : BLOCK)};
 		look_at(&look);
 		cr_assert_eq(look.err, RP_ERR_IO, "block %lu: %d", at[i], look.err);
 		cr_assert_geq(look.took_ms, FILE_LOST_MS);

@@ -67,9 +67,10 @@ static enum rp_err look_at_area(struct look *look, struct file *file)
 	if (err == RP_OK)
 		err = format_check_area(
 		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
-	if (err != RP_OK)
-		return err == RP_ERR_CANCELED ? err
-		                              : RP_OK; /* who walks the records finds it lost */
+	if (err == RP_ERR_CANCELED || err == RP_ERR_UNAVAILABLE)
+		return err;
+	if (err != RP_OK) /* who walks the records finds it lost */
+		return RP_OK;
 	format_put_area(&header, whole);
 	at = first_difference(area, whole, sizeof(area));
 	if (at == sizeof(area))

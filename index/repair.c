@@ -92,12 +92,14 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 				    "start the server, or repair, first");
 		return RP_ERR_UNAVAILABLE;
 	}
-	/* Bare: what opening would write to mend numbers is no business of who only looks. */
-	file_lose_whole(task, true);
+	/* Bare: what opening would write to mend numbers is no business of who only looks. Nor does he give up what cannot be
+	 * read (file_lose_whole()): whoever comes meanwhile is served from what he has opened. */
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
-	file_lose_whole(task, false);
+	if (err == RP_ERR_UNAVAILABLE)
+		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
+				    "what is lost for good repair goes on without");
 	if (repair.volume == NULL)
 		return err;
 	repair_fini(&repair);

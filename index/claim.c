@@ -61,8 +61,12 @@ static enum rp_err read_copies(
 	for (unsigned i = 0; err == RP_OK && i < COPIES; i++) {
 		size_t got;
 
-		err = file_read(task, file, area[i], sizeof(area[i]), (uint64_t)i * COPY_BYTES, &got);
-		if (err == RP_OK)
+		read[i] = RP_ERR_CORRUPT;
+		err = file_read_retry(
+		    task, file, area[i], sizeof(area[i]), (uint64_t)i * COPY_BYTES, &got);
+		if (err == RP_ERR_IO) /* this copy is lost; both say the same, but within a start that was cut short */
+			err = RP_OK;
+		else if (err == RP_OK)
 			read[i] = format_check(
 			    bytes_of(area[i], got), FORMAT_STORE, CLAIM_VERSION, &copy[i]);
 	}
@@ -216,7 +220,7 @@ static enum rp_err look_at_file(struct task *task, struct file *file, uint64_t *
 	return err;
 }
 
-enum rp_err store_claim_look(struct task *task, struct arena *arena, struct claim **out,
+static enum rp_err look_once(struct task *task, struct arena *arena, struct claim **out,
     uint64_t *epoch, const char **reason)
 {
 	struct claim *claim = calloc(1, sizeof(*claim));
@@ -244,7 +248,19 @@ enum rp_err store_claim_look(struct task *task, struct arena *arena, struct clai
 	return err;
 }
 
-enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
+enum rp_err store_claim_look(struct task *task, struct arena *arena, struct claim **out,
+    uint64_t *epoch, const char **reason)
+{
+	struct file_away away = { 0 };
+	enum rp_err err;
+
+	do
+		err = look_once(task, arena, out, epoch, reason);
+	while (file_await_disk(task, &away, err));
+	return err;
+}
+
+static enum rp_err claim_once(struct task *task, struct arena *arena, unsigned shards_count,
     struct claim **out, uint64_t *epoch, const char **reason)
 {
 	struct claim *claim = NULL;
@@ -271,6 +287,18 @@ enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_
 fail:
 	if (*reason == NULL)
 		*reason = reason_of(err);
+	return err;
+}
+
+enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
+    struct claim **out, uint64_t *epoch, const char **reason)
+{
+	struct file_away away = { 0 };
+	enum rp_err err;
+
+	do
+		err = claim_once(task, arena, shards_count, out, epoch, reason);
+	while (file_await_disk(task, &away, err));
 	return err;
 }
 

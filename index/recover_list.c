@@ -61,6 +61,9 @@ static enum rp_err look_at(
 			err = size_err;
 	}
 	file_close(file);
+	if (err == RP_ERR_UNAVAILABLE)
+		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_away",
+		    LOG_STR("path", path));
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_IO) {
 		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_lost",
 		    LOG_STR("path", path));

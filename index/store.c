@@ -100,8 +100,11 @@ static uint64_t reserve_bytes(const struct store_settings *settings)
 	return settings->shards_count * settings->unsettled_bytes_max;
 }
 
-enum rp_err store_open(struct task *task, const struct store_settings *settings, uint64_t epoch,
-    struct store **out, const char **reason)
+static const char logs_unread[] = "the commit logs of the last run cannot be read: if the disk does not come back, "
+				  "ringpost repair goes on without what is lost";
+
+static enum rp_err open_once(struct task *task, const struct store_settings *settings,
+    uint64_t epoch, struct store **out, const char **reason)
 {
 	struct store *store = store_new(task_loop(task), settings, epoch);
 	struct commit_settings commit = {
@@ -119,7 +122,7 @@ enum rp_err store_open(struct task *task, const struct store_settings *settings,
 	*reason = "no memory for the store";
 	if (store == NULL)
 		return RP_ERR_NOMEM;
-	*reason = "the commit logs of the last run cannot be read";
+	*reason = logs_unread;
 	err = recover_open(task, settings->shards_count, epoch, &store->recover);
 	if (err == RP_ERR_CANNOT)
 		*reason = "a commit log was written by a newer version of ringpost";
@@ -142,7 +145,19 @@ free_store:
 	return err;
 }
 
-enum rp_err store_open_look(struct task *task, const struct store_settings *settings,
+enum rp_err store_open(struct task *task, const struct store_settings *settings, uint64_t epoch,
+    struct store **out, const char **reason)
+{
+	struct file_away away = { 0 };
+	enum rp_err err;
+
+	do
+		err = open_once(task, settings, epoch, out, reason);
+	while (file_await_disk(task, &away, err));
+	return err;
+}
+
+static enum rp_err look_once(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason)
 {
 	struct store *store = store_new(task_loop(task), settings, epoch);
@@ -151,7 +166,7 @@ enum rp_err store_open_look(struct task *task, const struct store_settings *sett
 	*reason = "no memory for the store";
 	if (store == NULL)
 		return RP_ERR_NOMEM;
-	*reason = "the commit logs of the last run cannot be read";
+	*reason = logs_unread;
 	/* The last run's own epoch is among those that are read. */
 	err = epoch != 0 ? recover_open(task, settings->shards_count, epoch + 1, &store->recover)
 			 : RP_OK;
@@ -162,6 +177,18 @@ enum rp_err store_open_look(struct task *task, const struct store_settings *sett
 	*reason = "";
 	*out = store;
 	return RP_OK;
+}
+
+enum rp_err store_open_look(struct task *task, const struct store_settings *settings,
+    uint64_t epoch, struct store **out, const char **reason)
+{
+	struct file_away away = { 0 };
+	enum rp_err err;
+
+	do
+		err = look_once(task, settings, epoch, out, reason);
+	while (file_await_disk(task, &away, err));
+	return err;
 }
 
 enum rp_err store_recover(struct task *task, struct store *store)

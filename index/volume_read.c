@@ -49,33 +49,38 @@ static enum rp_err dbox_names(void *arg, struct arena *arena, struct bytes *name
 	return RP_OK;
 }
 
-/* The whole of a file, malloc'ed. */
+static enum rp_err read_open(
+    struct task *task, struct file *file, uint64_t bytes, uint8_t **out, size_t *out_bytes)
+{
+	bool before = file_lose_whole(task, true); /* older ones and the journals tell the same */
+	uint8_t *p = malloc(bytes + 1);
+	enum rp_err err = RP_ERR_NOMEM;
+
+	if (p != NULL)
+		err = file_read_retry(task, file, p, bytes, 0, out_bytes);
+	file_lose_whole(task, before);
+	if (err == RP_OK)
+		*out = p;
+	else
+		free(p);
+	return err;
+}
+
+/* The whole of a file, malloc'ed. RP_ERR_IO: it is lost; RP_ERR_UNAVAILABLE: the disk is away. */
 static enum rp_err read_whole(
     struct task *task, const char *path, uint64_t bytes_max, uint8_t **out, size_t *out_bytes)
 {
 	struct file *file;
 	uint64_t size;
-	uint8_t *p;
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
 
 	if (err != RP_OK)
-		return err;
+		return err == RP_ERR_IO ? RP_ERR_UNAVAILABLE : err;
 	err = file_size(task, file, &size);
-	if (err != RP_OK)
-		goto close;
-	err = RP_ERR_CORRUPT;
-	if (size > bytes_max)
-		goto close;
-	err = RP_ERR_NOMEM;
-	p = malloc(size + 1);
-	if (p == NULL)
-		goto close;
-	err = file_read(task, file, p, size, 0, out_bytes);
+	if (err == RP_ERR_IO)
+		err = RP_ERR_UNAVAILABLE;
 	if (err == RP_OK)
-		*out = p;
-	else
-		free(p);
-close:
+		err = size > bytes_max ? RP_ERR_CORRUPT : read_open(task, file, size, out, out_bytes);
 	file_close(file);
 	return err;
 }
@@ -112,8 +117,9 @@ static enum rp_err find_catalog(struct task *task, const char *dir, const struct
 		if (lsn == 0)
 			return RP_ERR_NOTFOUND;
 		err = read_catalog(task, dir, userid, lsn, catalog);
+		/* A disk that is away is no reason to do without: an older one may know less than the journals have lost since. */
 		if (err == RP_OK || err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ||
-		    err == RP_ERR_LIMIT)
+		    err == RP_ERR_LIMIT || err == RP_ERR_UNAVAILABLE)
 			return err;
 		LOG(loop_log(task_loop(task)), LOG_WARN, "volume.bad_catalog",
 		    LOG_STR("volume", dir), LOG_U64("lsn", lsn), LOG_STR("reason", err_name(err)));

@@ -53,11 +53,22 @@ RP_MUST_USE enum rp_err file_read_retry(
 
 enum {
 	FILE_LOST_MS = 10 * 1000, /* longer than a path of a SAN or the reset of a controller takes, mostly */
+	FILE_AWAY_MS = 30 * 1000, /* file_await_disk() */
 };
 
-/* An admin asks this task for what is left (repair): a file of which nothing can be read is lost too, if DATA's
- * file "store" was read well between any two tries. */
-void file_lose_whole(struct task *task, bool on);
+/* An admin asks this task for what is left (repair), or it can be made anew from something else: a file of which nothing can be
+ * read is lost too, if DATA's file "store" was read well between any two tries. Says what it was before. */
+bool file_lose_whole(struct task *task, bool on);
+
+/* Who cannot do without, as a server that starts: after RP_ERR_IO or RP_ERR_UNAVAILABLE the disk may be away, so wait a little and do
+ * the same again. False: it is another error, the time is over, or the task is to stop.
+ *
+ * away   zero before the first try */
+struct file_away {
+	bool begun;
+	uint64_t begun_ns;
+};
+bool file_await_disk(struct task *task, struct file_away *away, enum rp_err err);
 
 /* Write all n bytes. dsync: they are durable on return (RWF_DSYNC). On an error any part of them may have
  * been written, or may be after a crash. */

@@ -23,6 +23,7 @@ enum {
 	PAUSE_MS = 50,       /* then twice as long each time, */
 	PAUSE_MS_MAX = 2000, /* up to this */
 	WAIT_MS_MAX = 3 * FILE_LOST_MS,
+	AWAY_PAUSE_MS = 500,
 	REMEMBER_MS =
 	    30 * 1000, /* a wait that was in vain, or a part that was lost, shortens the next */
 	BLOCK_BYTES = 4096,
@@ -184,7 +185,25 @@ enum rp_err file_read_retry(
 	return err;
 }
 
-void file_lose_whole(struct task *task, bool on)
+bool file_lose_whole(struct task *task, bool on)
 {
+	bool before = task->loses_whole;
+
 	task->loses_whole = on;
+	return before;
+}
+
+bool file_await_disk(struct task *task, struct file_away *away, enum rp_err err)
+{
+	struct loop *loop = task_loop(task);
+
+	if (err != RP_ERR_IO && err != RP_ERR_UNAVAILABLE)
+		return false;
+	if (!away->begun) {
+		*away = (struct file_away){.begun = true, .begun_ns = loop_now_ns(loop)};
+		LOG(loop_log(loop), LOG_ERROR, "disk.away", LOG_STR("error", err_name(err)),
+		    LOG_U64("seconds", FILE_AWAY_MS / 1000));
+	}
+	return ms_since(loop, away->begun_ns) < FILE_AWAY_MS &&
+	       task_sleep(task, AWAY_PAUSE_MS * CLOCK_NS_PER_MS) == RP_OK;
 }

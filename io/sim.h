@@ -47,7 +47,7 @@ void sim_set_faults(struct sim_world *world, const struct sim_faults *faults);
 RP_MUST_USE enum rp_err sim_break_file(struct sim_world *world, enum file_root root,
     const char *path, const struct sim_broken *broken);
 
-/* The disk is away: until then (simulated time) each read of each file gives EIO. */
+/* The disk is away: until then (simulated time) each read of each file, each open and listing gives EIO. */
 void sim_disk_away(struct sim_world *world, uint64_t until_ns);
 
 /* A loop of this machine; settings' root_fd are not used: both roots are directories of the

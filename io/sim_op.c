@@ -75,12 +75,22 @@ static int may_open(const struct sim_node *node, uint64_t flags)
 	return 0;
 }
 
+static bool is_away(struct sim_world *world)
+{
+	bool away = world->now_ns < world->away_until_ns;
+
+	world->met.reads_away += away;
+	return away;
+}
+
 static int open_node(struct sim_world *world, struct op *op)
 {
 	uint64_t flags = op->open.how.flags;
 	struct sim_node *node;
 	int result = sim_disk_find(&world->disk, op->root, op->open.path, &node);
 
+	if (is_away(world))
+		return -EIO;
 	if (result == 0)
 		result = may_open(node, flags);
 	else if (result == -ENOENT && (flags & O_CREAT) != 0)
@@ -115,10 +125,8 @@ static int read_breaks(
 	if (broken->read != 0 && !over &&
 	    (broken->read_to == 0 || (from < broken->read_to && broken->read_from < to)))
 		error = broken->read;
-	if (world->now_ns < world->away_until_ns)
-		error = EIO;
 	world->met.reads_away += error != 0;
-	return error;
+	return is_away(world) ? EIO : error;
 }
 
 static int read_node(struct sim_world *world, struct op *op)
@@ -259,6 +267,8 @@ static int list(struct sim_world *world, struct op *op)
 		return -ENOTDIR;
 	if (dir->broken.read != 0)
 		return -dir->broken.read;
+	if (is_away(world))
+		return -EIO;
 	for (size_t i = 0; i < dir->names_now.count; i++) {
 		const struct sim_name *name = &dir->names_now.name[i];
 

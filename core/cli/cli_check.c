@@ -226,7 +226,7 @@ static int run_somewhere(struct check *check)
 
 	if (code == EXIT_CODE_OK)
 		code = online ? run(check)
-			      : (check->rebuild ? offline_run : offline_look)(check->config, run_offline, check);
+			      : (check->rebuild ? offline_mend : offline_look)(check->config, run_offline, check);
 	control_close(check->control);
 	free(check->user);
 	return code;

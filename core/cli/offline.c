@@ -19,6 +19,7 @@
 #include "core/server/owner.h"
 #include "core/session/message_reader.h"
 #include "io/base/userid.h"
+#include "io/file.h"
 #include "io/loop.h"
 #include "io/shard_call.h"
 
@@ -27,6 +28,7 @@ struct offline {
 	offline_fn *fn;
 	void *arg;
 	bool looks; /* changes nothing */
+	bool mends; /* what cannot be read is given up when it is sure to be lost */
 	int code;
 };
 
@@ -91,9 +93,11 @@ static void run(struct task *task, void *arg)
 	struct store *store = NULL;
 
 	arena_init(&arena, 64 * 1024);
+	file_lose_whole(task, offline->mends);
 	const char *reason = offline->looks ? open_to_look(task, offline->config, &arena, &claim, &store)
 					    : open_all(task, offline->config, &arena, &claim, &store);
 
+	file_lose_whole(task, false);
 	if (reason == NULL)
 		offline->code = offline->fn(task, store, offline->arg);
 	else
@@ -200,6 +204,13 @@ static int run_offline(struct offline *offline)
 int offline_run(const struct config *config, offline_fn *fn, void *arg)
 {
 	struct offline offline = { .config = config, .fn = fn, .arg = arg, .code = EXIT_CODE_FAILED };
+
+	return run_offline(&offline);
+}
+
+int offline_mend(const struct config *config, offline_fn *fn, void *arg)
+{
+	struct offline offline = { .config = config, .fn = fn, .arg = arg, .mends = true, .code = EXIT_CODE_FAILED };
 
 	return run_offline(&offline);
 }

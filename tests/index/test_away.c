@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "index/claim.h"
 #include "index/repair.h"
 #include "index/volume_files.h"
+#include "index/volume_state.h"
 #include "io/base/clock.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
+#include "tests/index/open_store.h"
 #include "tests/io/io_fixture.h"
 
 static const struct sim_broken lost = {.read = EIO};
@@ -122,4 +125,145 @@ SIM_TASK_TEST(away, a_repair_does_without)
 	cr_assert_eq(volume_find(volume, BYTES_LIT("a/b"))->messages_count, 20);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static enum rp_err start(struct task *task, struct arena *arena, struct claim **claim,
+    struct store **store, const char **reason)
+{
+	struct store_settings settings = small_store();
+	uint64_t epoch;
+	enum rp_err err = store_claim(task, arena, 1, claim, &epoch, reason);
+
+	if (err != RP_OK)
+		return err;
+	err = store_open(task, &settings, epoch, store, reason);
+	if (err != RP_OK)
+		store_unclaim(*claim);
+	return err;
+}
+
+/* Epoch 1 is claimed, and made_mail()'s. */
+static void claimed_mail(struct task *task, uint64_t *digest)
+{
+	struct claim *claim;
+	struct arena arena;
+	uint64_t epoch;
+	const char *reason;
+
+	arena_init(&arena, 65536);
+	cr_assert_eq(store_claim(task, &arena, 1, &claim, &epoch, &reason), RP_OK);
+	cr_assert_eq(epoch, 1);
+	made_mail(task, digest);
+	store_unclaim(claim);
+	arena_fini(&arena);
+}
+
+static uint64_t ms_since(const struct io_fixture *fixture, uint64_t begun_ns)
+{
+	return (sim_now_ns(fixture->world) - begun_ns) / CLOCK_NS_PER_MS;
+}
+
+/* For some seconds nothing can be opened, listed or read: the start takes that long. */
+SIM_TASK_TEST(away, a_server_that_starts_waits_for_the_disk)
+{
+	struct io_fixture *fixture = arg;
+	uint64_t begun_ns;
+	uint64_t digest;
+	struct volume *volume;
+	struct claim *claim;
+	struct store *store;
+	struct arena arena;
+	const char *reason;
+
+	arena_init(&arena, 65536);
+	claimed_mail(task, &digest);
+	begun_ns = sim_now_ns(fixture->world);
+	sim_disk_away(fixture->world, begun_ns + 12 * CLOCK_NS_PER_S);
+	cr_assert_eq(start(task, &arena, &claim, &store, &reason), RP_OK, "%s", reason);
+	cr_assert_geq(ms_since(fixture, begun_ns), 12000);
+	cr_assert_eq(store_recover(task, store), RP_OK);
+	cr_assert_eq(store_recover_void(task, store), RP_OK);
+	cr_assert_eq(store_recovered(task, store), RP_OK);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(model_digest(task, volume), digest);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store_unclaim(claim);
+	arena_fini(&arena);
+}
+
+/* It does not come back: the server ends, and has touched nothing. */
+SIM_TASK_TEST(away, a_server_that_starts_does_not_wait_for_ever)
+{
+	struct io_fixture *fixture = arg;
+	uint64_t begun_ns;
+	uint64_t digest;
+	struct claim *claim;
+	struct store *store;
+	struct arena arena;
+	const char *reason = "";
+
+	arena_init(&arena, 65536);
+	claimed_mail(task, &digest);
+	begun_ns = sim_now_ns(fixture->world);
+	sim_disk_away(fixture->world, UINT64_MAX);
+	cr_assert_eq(start(task, &arena, &claim, &store, &reason), RP_ERR_IO);
+	cr_assert_not_null(strstr(reason, "cannot be read"), "%s", reason);
+	cr_assert_geq(ms_since(fixture, begun_ns), FILE_AWAY_MS);
+	cr_assert_lt(ms_since(fixture, begun_ns), 2 * FILE_AWAY_MS);
+	sim_disk_away(fixture->world, 0);
+	all_is_there(task, 2, digest);
+	arena_fini(&arena);
+}
+
+/* Of two sound copies of what a start needs one cannot be read for good. */
+SIM_TASK_TEST(away, one_copy_of_the_epoch_is_enough)
+{
+	struct io_fixture *fixture = arg;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct sim_broken copy = {
+		    .read = EIO, .read_from = i * 4096, .read_to = (i + 1) * 4096};
+		struct claim *claim;
+		struct arena arena;
+		uint64_t epoch;
+		const char *reason;
+
+		arena_init(&arena, 65536);
+		cr_assert_eq(store_claim(task, &arena, 1, &claim, &epoch, &reason), RP_OK);
+		cr_assert_eq(epoch, 2 * i + 1);
+		store_unclaim(claim);
+		cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, "store", &copy), RP_OK);
+		cr_assert_eq(store_claim(task, &arena, 1, &claim, &epoch, &reason), RP_OK);
+		cr_assert_eq(epoch, 2 * i + 2);
+		store_unclaim(claim);
+		cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, "store", &back), RP_OK);
+		arena_fini(&arena);
+	}
+}
+
+/* The newest catalog knows what the journal has lost: it is waited for, and not passed over for an older one, or for none. */
+SIM_TASK_TEST(away, a_catalog_that_is_away_is_waited_for)
+{
+	struct io_fixture *fixture = arg;
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+
+	made_mail(task, &digest);
+	put_store(task);
+	store = made_open_store(task, 2);
+	sim_disk_away(fixture->world, sim_now_ns(fixture->world) + 60 * CLOCK_NS_PER_S);
+	cr_assert_neq(volume_open(task, store, &made_user, &volume), RP_OK);
+	sim_disk_away(fixture->world, 0);
+	break_files(task, fixture, ".catalog",
+	    &(struct sim_broken){
+	        .read = EIO, .read_until_ns = sim_now_ns(fixture->world) + 8 * CLOCK_NS_PER_S});
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_neq(volume->catalog_lsn, 0, "it was begun with");
+	cr_assert_eq(model_digest(task, volume), digest);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	break_files(task, fixture, ".catalog", &lost);
+	all_is_there(task, 3, digest);
 }

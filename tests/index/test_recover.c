@@ -264,18 +264,21 @@ static void recover_in_vain(struct task *task, void *arg)
 	machine->outcome = recover_open(task, 1, machine->epoch, &recover);
 }
 
+static const struct sim_broken away = { .read = EIO };
+static const struct sim_broken back;
+
 /* Nothing of the log can be read: it is not lost, so it is not made void, and later all is there. */
 Test(recover, a_disk_that_is_away_does_not_void_the_log)
 {
 	struct machine *machine = begin(0);
 
 	start_loop(machine);
-	sim_disk_away(machine->world, UINT64_MAX);
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_COMMIT, "0/1.log", &away), RP_OK);
 	run(machine, recover_in_vain);
 	cr_assert_eq(machine->outcome, RP_ERR_UNAVAILABLE);
 	cr_assert(sim_run(machine->world, 1000000));
 	loop_close(machine->loop);
-	sim_disk_away(machine->world, 0);
+	cr_assert_eq(sim_break_file(machine->world, FILE_ROOT_COMMIT, "0/1.log", &back), RP_OK);
 	machine->outcome = RP_OK;
 	recover_it(machine);
 	cr_assert_eq(machine->report.records, COUNT);
@@ -284,12 +287,15 @@ Test(recover, a_disk_that_is_away_does_not_void_the_log)
 	end(machine);
 }
 
-/* Away when the server starts, for some seconds. */
-Test(recover, a_disk_that_comes_back_loses_nothing)
+/* The log is away when the server starts, for some seconds. */
+Test(recover, a_log_that_comes_back_loses_nothing)
 {
 	struct machine *machine = begin(0);
+	struct sim_broken for_a_while = {
+		.read = EIO, .read_until_ns = sim_now_ns(machine->world) + 8 * CLOCK_NS_PER_S };
 
-	sim_disk_away(machine->world, sim_now_ns(machine->world) + 8 * CLOCK_NS_PER_S);
+	cr_assert_eq(
+	    sim_break_file(machine->world, FILE_ROOT_COMMIT, "0/1.log", &for_a_while), RP_OK);
 	recover_it(machine);
 	cr_assert_eq(seen_count(machine), COUNT);
 	cr_assert_eq(machine->missing, 0);
@@ -308,8 +314,6 @@ static void open_and_close(struct task *task, void *arg)
 
 static void recover_without_log(struct task *task, void *arg)
 {
-	static const struct sim_broken away = { .read = EIO };
-	static const struct sim_broken back;
 	struct machine *machine = arg;
 	struct userid id = log_user_id(1);
 	struct recover *recover;

@@ -61,7 +61,7 @@ enum {
 bool file_lose_whole(struct task *task, bool on);
 
 /* Who cannot do without, as a server that starts: after RP_ERR_IO or RP_ERR_UNAVAILABLE the disk may be away, so wait a little and do
- * the same again. False: it is another error, the time is over, or the task is to stop.
+ * the same again. False: it is another error, the time is over, or the task, or the server, is to stop.
  *
  * away   zero before the first try */
 struct file_away {
@@ -69,6 +69,10 @@ struct file_away {
 	uint64_t begun_ns;
 };
 bool file_await_disk(struct task *task, struct file_away *away, enum rp_err err);
+
+/* The server is to stop: from now on nobody on this loop waits for the disk. file_read_retry() gives up what it waits for as if the
+ * disk were away, which loses nothing. */
+void file_wait_no_more(struct loop *loop);
 
 /* Write all n bytes. dsync: they are durable on return (RWF_DSYNC). On an error any part of them may have
  * been written, or may be after a crash. */

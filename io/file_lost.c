@@ -131,6 +131,8 @@ static enum rp_err judge(struct lost *lost)
 
 	if (err == RP_ERR_CANCELED)
 		return err;
+	if (loop->waits_no_more)
+		return RP_ERR_UNAVAILABLE;
 	if (err == RP_OK && lost->sound_ns != 0 && ms_since(loop, lost->sound_ns) >= needed_ms) {
 		lost->file->lost_ns = loop_now_ns(loop);
 		return RP_ERR_IO;
@@ -204,6 +206,11 @@ bool file_await_disk(struct task *task, struct file_away *away, enum rp_err err)
 		LOG(loop_log(loop), LOG_ERROR, "disk.away", LOG_STR("error", err_name(err)),
 		    LOG_U64("seconds", FILE_AWAY_MS / 1000));
 	}
-	return ms_since(loop, away->begun_ns) < FILE_AWAY_MS &&
+	return !loop->waits_no_more && ms_since(loop, away->begun_ns) < FILE_AWAY_MS &&
 	       task_sleep(task, AWAY_PAUSE_MS * CLOCK_NS_PER_MS) == RP_OK;
+}
+
+void file_wait_no_more(struct loop *loop)
+{
+	loop->waits_no_more = true;
 }

@@ -84,6 +84,7 @@ struct loop {
 	struct pool file_pool;
 	size_t files_open;
 	uint64_t disk_away_ns; /* when a read was waited for in vain last; 0: never */
+	bool waits_no_more;    /* file_wait_no_more() */
 	struct pool net_pool;
 	uint8_t *pinned; /* NULL: none; registered as the ring's only buffer */
 	size_t pinned_bytes;

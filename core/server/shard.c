@@ -18,6 +18,7 @@
 #include "core/session/message_reader.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
+#include "io/file.h"
 #include "io/timer.h"
 #include "tls/tls_conn.h"
 #include "tls/tls_ctx.h"
@@ -151,18 +152,19 @@ static void claim(struct task *task, void *arg)
 	task_set_name(task, "claim");
 	if (store_claim(task, &thread->arena, shard->count, &thread->claim, &epoch, &reason) == RP_OK)
 		shard_answer(shard, ORDER_CLAIMED, epoch, NULL);
-	else
+	else if (!shard->stopping)
 		shard_answer(shard, ORDER_FAILED, 0, reason);
 	thread->tasks_count--;
 }
 
-/* Who is shut out because work on his mail ends the server is not worked on here either. */
+/* Who is shut out because work on his mail ends the server is not worked on here either. And nobody is begun with when the server
+ * stops: what is left in the logs stays there. */
 static bool may_recover(void *arg, const struct userid *userid)
 {
 	struct shard *shard = arg;
 	uint64_t now_s = loop_wall_ns(shard->loop) / CLOCK_NS_PER_S;
 
-	return shared_poisoned_s(shard->shared, userid, now_s) == 0;
+	return !shard->stopping && shared_poisoned_s(shard->shared, userid, now_s) == 0;
 }
 
 /* Less than a second is not nothing. */
@@ -216,7 +218,7 @@ static void open_store(struct task *task, void *arg)
 	if (err == RP_OK) {
 		shard->env.store = shard->store;
 		shard_answer(shard, ORDER_READY, 0, NULL);
-	} else {
+	} else if (!shard->stopping) {
 		shard_answer(shard, ORDER_FAILED, 0, reason);
 	}
 	thread->tasks_count--;
@@ -232,6 +234,8 @@ static enum rp_err recover_all(struct task *task, struct shard *shard)
 	while ((err = store_recover(task, shard->store)) == RP_ERR_UNAVAILABLE) {
 		struct store_stats stats;
 
+		if (shard->stopping)
+			return RP_ERR_CANCELED;
 		store_stats(shard->store, &stats);
 		LOG(shard->log, LOG_WARN, "store.recovery_waits", LOG_U64("users", stats.users_unrecovered),
 			LOG_U64("seconds", wait_ms / 1000));
@@ -325,6 +329,7 @@ static void stop(struct shard_thread *thread)
 	if (shard->stopping)
 		return;
 	shard->stopping = true;
+	file_wait_no_more(shard->loop);
 	accept_stop(shard);
 	admin_close(shard);
 	LIST_FOR_EACH_SAFE (l, &shard->conns) {

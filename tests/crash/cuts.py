@@ -3,6 +3,7 @@ import contextlib
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import time
@@ -163,3 +164,42 @@ def fail_once(server, disk, world, glob):
             time.sleep(0.1)
     world.compare(server, all_bodies=True)
     print(f'EIO of {glob}: {world.acknowledged()} acknowledged changes, {world.messages} messages compared')
+
+
+def away(checks):
+    """DATA/store cannot be written when the server starts: it waits, till the disk is back or it is told to stop."""
+    name = 'EIO at the start'
+    with lossy_server(checks, name) as (server, disk):
+        if server is None:
+            return
+        server.add_user('u0')
+        server.start()
+        assert server.stop(), server.log_tail()
+
+        def spawn():
+            disk.tell('fail store')
+            met = server.log_text().count('disk.away')
+            server.spawn()
+            end = time.monotonic() + 20
+            while server.log_text().count('disk.away') == met:
+                assert server.process.poll() is None and time.monotonic() < end, server.log_tail()
+                time.sleep(0.05)
+
+        def comes_back():
+            spawn()
+            time.sleep(1)
+            disk.tell('heal')
+            ready, _, _ = select.select([server.process.stdout], [], [], 60)
+            assert ready and server.process.stdout.readline().strip() == b'ready', server.log_tail()
+            model.Client(server.port, 'u0').close()
+            assert server.stop(), server.log_tail()
+
+        def told_to_stop():
+            spawn()
+            begun = time.monotonic()
+            assert server.stop(), server.log_tail()
+            assert time.monotonic() - begun < 15, 'it has waited for the disk'
+            disk.tell('heal')
+
+        checks.run(name + ': the server waits till it is over', comes_back)
+        checks.run(name + ': SIGTERM meanwhile: exit 0', told_to_stop)

@@ -216,6 +216,58 @@ SIM_TASK_TEST(away, a_server_that_starts_does_not_wait_for_ever)
 	arena_fini(&arena);
 }
 
+struct starting {
+	enum rp_err err;
+	bool ended;
+};
+
+static void start_task(struct task *task, void *arg)
+{
+	struct starting *starting = arg;
+	struct claim *claim;
+	struct store *store;
+	struct arena arena;
+	const char *reason;
+
+	arena_init(&arena, 65536);
+	starting->err = start(task, &arena, &claim, &store, &reason);
+	arena_fini(&arena);
+	starting->ended = true;
+}
+
+/* SIGTERM meanwhile: nobody waits any more, whatever it is that he waits for. */
+SIM_TASK_TEST(away, a_server_that_stops_waits_for_no_disk)
+{
+	struct io_fixture *fixture = arg;
+	struct looking looking = {0};
+	struct starting starting = {0};
+	uint64_t begun_ns;
+	uint64_t digest;
+
+	made_mail(task, &digest);
+	put_store(task);
+	looking.store = made_open_store(task, 2);
+	break_files(task, fixture, ".journal", &lost);
+	cr_assert_eq(task_start(task_loop(task), check_task, &looking, NULL), RP_OK);
+	cr_assert_eq(task_sleep(task, CLOCK_NS_PER_S), RP_OK);
+	sim_disk_away(fixture->world, UINT64_MAX);
+	cr_assert_eq(task_start(task_loop(task), start_task, &starting, NULL), RP_OK);
+	cr_assert_eq(task_sleep(task, CLOCK_NS_PER_S), RP_OK);
+	cr_assert_not(looking.ended);
+	cr_assert_not(starting.ended);
+	begun_ns = sim_now_ns(fixture->world);
+	file_wait_no_more(task_loop(task));
+	while (!looking.ended || !starting.ended)
+		cr_assert_eq(task_sleep(task, CLOCK_NS_PER_S / 10), RP_OK);
+	cr_assert_leq(ms_since(fixture, begun_ns), 3000);
+	cr_assert_eq(looking.err, RP_ERR_UNAVAILABLE);
+	cr_assert_eq(starting.err, RP_ERR_IO);
+	sim_disk_away(fixture->world, 0);
+	break_files(task, fixture, ".journal", &back);
+	cr_assert_eq(store_close(task, looking.store), RP_OK);
+	all_is_there(task, 3, digest);
+}
+
 /* Of two sound copies of what a start needs one cannot be read for good. */
 SIM_TASK_TEST(away, one_copy_of_the_epoch_is_enough)
 {

@@ -48,7 +48,9 @@ enum rp_err body_spill(struct task *task, struct body_put *put)
 		put->failed = RP_ERR_NOSPACE;
 		return RP_ERR_NOSPACE;
 	}
-	err = dbox_stream_begin(task, put->volume->dbox, &put->stream);
+	err = volume_wait_begun(task, put->volume);
+	if (err == RP_OK)
+		err = dbox_stream_begin(task, put->volume->dbox, &put->stream);
 	if (err == RP_OK && put->n != 0)
 		err = dbox_stream_write(task, put->stream, bytes_of(put->p, put->n));
 	if (err != RP_OK) {

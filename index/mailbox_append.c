@@ -146,6 +146,8 @@ static enum rp_err append_prepare(struct task *task, void *arg)
 	if (mailbox->gone)
 		return RP_ERR_NOTFOUND;
 	if (appending->inline_bytes != 0)
+		err = volume_wait_begun(task, volume);
+	if (err == RP_OK && appending->inline_bytes != 0)
 		err = dbox_reserve(task, volume->dbox, appending->inline_bytes);
 	if (err != RP_OK)
 		return err;

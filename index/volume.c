@@ -308,6 +308,13 @@ enum rp_err volume_settle(struct task *task, struct volume *volume)
 	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
 }
 
+enum rp_err volume_wait_begun(struct task *task, struct volume *volume)
+{
+	enum rp_err err = commit_wait(task, volume->store->commit, volume->begun_position);
+
+	return err == RP_ERR_UNKNOWN ? RP_ERR_UNAVAILABLE : err;
+}
+
 enum rp_err volume_drop(struct task *task, struct store *store, const struct userid *userid)
 {
 	struct volume *volume = find(store, userid);

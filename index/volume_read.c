@@ -303,8 +303,10 @@ enum rp_err volume_complete(struct task *task, struct volume *volume)
 		return RP_ERR_CORRUPT;
 	}
 	err = volume_floor_check(task, volume);
-	if (err == RP_OK && fresh)
+	if (err == RP_OK && fresh) {
 		err = make_first(task, volume);
+		volume->begun_position = volume->position;
+	}
 	if (err == RP_OK)
 		volume->bare = false;
 	return err;

@@ -39,6 +39,7 @@ struct volume {
 	struct catalog catalog;
 	struct list mailboxes; /* loaded or loading */
 	uint64_t position;     /* in the commit log, of the last change */
+	uint64_t begun_position; /* likewise, of the first that there ever was; 0: it was there when this was opened */
 	uint64_t generation;   /* grows with every change and every table that is swapped */
 	bool changing;               /* a change of several breaths is under way (transfer_long.c): no other is made */
 	struct task_queue changed;   /* who waits for its end */
@@ -90,11 +91,15 @@ RP_MUST_USE enum rp_err volume_repair_open(
     struct task *task, const struct volume_repair *repair, bool bare, struct volume **out);
 void volume_repair_end(struct volume_repair *repair); /* ended already: nothing happens */
 
-/* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it bare, if it is not open: though its
- * journals are gone, and without what opening writes; who comes by volume_open() then completes it. */
 /* All that was changed so far is durable, and in its place. */
 RP_MUST_USE enum rp_err volume_settle(struct task *task, struct volume *volume);
 
+/* Before a file for bodies is made: wait till the first record that there ever was is durable. Bodies without a journal are taken for
+ * those of a journal that is lost. RP_ERR_UNAVAILABLE: the log has failed. */
+RP_MUST_USE enum rp_err volume_wait_begun(struct task *task, struct volume *volume);
+
+/* For repair. Is it in memory? Take it out, when nobody uses it (RP_ERR_BUSY). Open it bare, if it is not open: though its
+ * journals are gone, and without what opening writes; who comes by volume_open() then completes it. */
 bool volume_is_open(const struct store *store, const struct userid *userid);
 RP_MUST_USE enum rp_err volume_drop(
     struct task *task, struct store *store, const struct userid *userid);

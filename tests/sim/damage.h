@@ -44,6 +44,7 @@ uint64_t damage_disk_digest(struct machine *machine, const struct userid *userid
 /* What clients were told of mailboxes that are, or were, there. */
 enum { DAMAGE_SHOWN_MAX = 256 };
 struct damage_shown {
+	uint64_t name; /* a number that stands for it */
 	uint64_t mailboxid;
 	uint32_t uidvalidity;
 	uint32_t uidnext;
@@ -53,7 +54,8 @@ struct damage_shown_all {
 	struct damage_shown shown[DAMAGE_SHOWN_MAX];
 	unsigned count;
 };
-/* Note it. Nothing is lower than what was noted before, and no two mailboxes have one UIDVALIDITY. */
+/* Note it. No two mailboxes have one UIDVALIDITY, nothing is lower than what was noted before under the same one, and a mailbox
+ * that has its name still has no lower one. (Whose name and UIDVALIDITY are lost gets others: nobody has it cached under that name.) */
 void damage_shown(struct volume *volume, struct damage_shown_all *all);
 
 /* damage_look.c: how his mail, opened over damage, differs from what the newest state says. */

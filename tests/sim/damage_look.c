@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
@@ -138,15 +140,19 @@ void damage_look(struct task *task, const struct ledger *ledger, struct volume *
 		look_at_mailbox(task, &look, i);
 }
 
+static uint64_t number_of(struct bytes name)
+{
+	return XXH3_64bits(name.p, name.n);
+}
+
 static void must_not_fall(const struct damage_shown *was, const struct catalog_entry *entry)
 {
-	if (was->mailboxid != entry->mailboxid) {
-		MODEL_CHECK(was->uidvalidity != entry->uidvalidity);
+	if (was->uidvalidity != entry->uidvalidity) {
+		if (was->mailboxid == entry->mailboxid && was->name == number_of(entry->name))
+			MODEL_CHECK(entry->uidvalidity > was->uidvalidity);
 		return;
 	}
-	MODEL_CHECK(entry->uidvalidity >= was->uidvalidity);
-	if (entry->uidvalidity != was->uidvalidity)
-		return;
+	MODEL_EQ(was->mailboxid, entry->mailboxid);
 	MODEL_CHECK(entry->uidnext >= was->uidnext);
 	MODEL_CHECK(entry->highestmodseq >= was->highestmodseq);
 }
@@ -162,7 +168,7 @@ void damage_shown(struct volume *volume, struct damage_shown_all *all)
 		for (unsigned i = 0; i < all->count; i++)
 			must_not_fall(&all->shown[i], entry);
 		MODEL_CHECK(all->count < DAMAGE_SHOWN_MAX);
-		all->shown[all->count++] = (struct damage_shown){
+		all->shown[all->count++] = (struct damage_shown){number_of(entry->name),
 		    entry->mailboxid, entry->uidvalidity, entry->uidnext, entry->highestmodseq};
 	}
 }

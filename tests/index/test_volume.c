@@ -106,6 +106,7 @@ IO_TASK_TEST(volume, names_follow_their_rules)
 static void run_model(struct task *task, uint64_t seed, unsigned ops, unsigned reopen_every)
 {
 	static struct model model;
+	static struct model before; /* a task's stack has no room for it */
 	uint64_t state = seed;
 	uint64_t epoch = 1;
 	struct store *store = open_store(task, epoch);
@@ -115,9 +116,9 @@ static void run_model(struct task *task, uint64_t seed, unsigned ops, unsigned r
 	model_check(task, volume, &model, 0);
 	for (unsigned i = 1; i <= ops; i++) {
 		struct model_op op = model_draw(&model, &state);
-		struct model before = model;
 		enum rp_err expected;
 
+		before = model;
 		if (op.kind != MODEL_STORE && op.kind != MODEL_EXPUNGE &&
 		    (model.mailbox[op.a].count > 100 || model.mailbox[op.b].count > 100))
 			op.kind = MODEL_EXPUNGE;
@@ -151,13 +152,14 @@ IO_TASK_TEST(volume, random_changes_are_as_in_the_model)
 static void fill_volume(struct task *task, struct volume *volume, uint64_t seed, unsigned ops)
 {
 	static struct model model;
+	static struct model before; /* a task's stack has no room for it */
 	uint64_t state = seed;
 
 	model_init(&model);
 	for (unsigned i = 0; i < ops; i++) {
 		struct model_op op = model_draw(&model, &state);
-		struct model before = model;
 
+		before = model;
 		if (op.kind == MODEL_EXPUNGE ||
 		    (op.kind != MODEL_STORE && model.mailbox[op.a].count > 60))
 			continue;

@@ -15,6 +15,8 @@ void *__wrap_malloc(size_t n);
 
 void *__wrap_malloc(size_t n)
 {
+	if (conn_fixture_client_acts)
+		return __real_malloc(n);
 	return ++allocations == fail_at ? NULL : __real_malloc(n);
 }
 

@@ -90,7 +90,7 @@ static void forget_events(struct ledger_events *events, uint64_t lsn)
 }
 
 static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t lsn,
-    uint64_t lsn_before, const struct model_message *message)
+    uint64_t part_lsn, const struct model_message *message)
 {
 	if (events->count == events->max) {
 		events->max = 2 * events->max + 64;
@@ -99,7 +99,7 @@ static void add_event(struct ledger_events *events, uint64_t mailboxid, uint64_t
 	}
 	events->event[events->count++] = (struct ledger_event){.mailboxid = mailboxid,
 	    .lsn = lsn,
-	    .lsn_before = lsn_before,
+	    .part_lsn = part_lsn,
 	    .uid = message->uid,
 	    .seed = message->seed,
 	    .bytes = message->bytes};
@@ -205,10 +205,36 @@ static const struct model_mailbox *same_mailbox(const struct model *model, uint6
 	return NULL;
 }
 
-/* The messages that one has and the other has not. */
-static void keep_difference(struct ledger_events *events, const struct model_mailbox *has,
-    const struct model_mailbox *has_not, uint64_t lsn, uint64_t lsn_before)
+/* A change of several records expunges in one of them: which, the mailbox knows that is in memory now, and must not forget. */
+static uint64_t part_of(const struct volume *volume, uint64_t mailboxid, uint32_t uid,
+    uint64_t lsn_before, uint64_t lsn)
 {
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
+	uint64_t part = lsn;
+	bool told = false;
+
+	if (node == NULL || node->loaded == NULL || node->loaded->table == NULL)
+		return lsn_before + 1;
+	while (part > lsn_before && !told) {
+		struct runs found = RUNS_EMPTY;
+		bool complete;
+
+		MODEL_EQ(table_expunged_since(node->loaded->table, part - 1, &found, &complete),
+		    RP_OK);
+		told = runs_has(&found, uid);
+		runs_fini(&found);
+		part -= !told;
+	}
+	MODEL_CHECK(told);
+	return part;
+}
+
+/* The messages that one has and the other has not. */
+static void keep_difference(struct ledger_events *events, const struct volume *volume,
+    const struct model_mailbox *has, const struct model_mailbox *has_not, uint64_t lsn,
+    uint64_t lsn_before)
+{
+	bool expunged = lsn_before != lsn;
 	size_t at = 0;
 
 	for (size_t i = 0; i < has->count; i++) {
@@ -217,12 +243,16 @@ static void keep_difference(struct ledger_events *events, const struct model_mai
 			at++;
 		if (has_not == NULL || at == has_not->count ||
 		    has_not->message[at].uid != has->message[i].uid)
-			add_event(events, has->mailboxid, lsn, lsn_before, &has->message[i]);
+			add_event(events, has->mailboxid, lsn,
+			    expunged ? part_of(volume, has->mailboxid, has->message[i].uid,
+			                   lsn_before, lsn)
+			             : lsn,
+			    &has->message[i]);
 	}
 }
 
-static void keep_events(struct ledger *ledger, const struct model *was, const struct model *is,
-    uint64_t lsn, uint64_t lsn_before)
+static void keep_events(struct ledger *ledger, const struct volume *volume,
+    const struct model *was, const struct model *is, uint64_t lsn, uint64_t lsn_before)
 {
 	for (unsigned i = 0; i < MODEL_NAMES; i++) {
 		const struct model_mailbox *old = &was->mailbox[i];
@@ -230,10 +260,11 @@ static void keep_events(struct ledger *ledger, const struct model *was, const st
 		const struct model_mailbox *other;
 
 		if (old->there && (other = same_mailbox(is, old->mailboxid)) != NULL)
-			keep_difference(&ledger->expunged, old, other, lsn, lsn_before);
+			keep_difference(
+			    &ledger->expunged, volume, old, other, lsn, lsn_before);
 		if (new->there)
-			keep_difference(&ledger->born, new, same_mailbox(was, new->mailboxid), lsn,
-			    lsn_before);
+			keep_difference(&ledger->born, volume, new,
+			    same_mailbox(was, new->mailboxid), lsn, lsn);
 	}
 }
 
@@ -282,7 +313,7 @@ void ledger_changed(
 	else
 		model_check_names(volume, &state->model);
 	if (!more)
-		keep_events(ledger, &before->model, &state->model, state->lsn, lsn);
+		keep_events(ledger, volume, &before->model, &state->model, state->lsn, lsn);
 	keep_kept(ledger, volume, &before->model, &state->model, op, state->lsn);
 	ledger->tally->changes++;
 }
@@ -380,7 +411,7 @@ void ledger_compare_history(struct ledger *ledger, struct mailbox *mailbox, uint
 	for (size_t i = 0; i < ledger->expunged.count; i++) {
 		const struct ledger_event *expunge = &ledger->expunged.event[i];
 
-		if (expunge->mailboxid != mailbox->mailboxid || expunge->lsn_before < since)
+		if (expunge->mailboxid != mailbox->mailboxid || expunge->part_lsn <= since)
 			continue;
 		MODEL_CHECK(runs_has(&found, expunge->uid));
 	}

@@ -36,7 +36,7 @@ struct ledger_answer {
 struct ledger_event {
 	uint64_t mailboxid;
 	uint64_t lsn;
-	uint64_t lsn_before; /* of the change before: LSNs between belong to parts of this one, and nobody was told any of them */
+	uint64_t part_lsn; /* of the change's part that tells of it: who asks what was expunged since an older one is told */
 	uint32_t uid;
 	uint32_t seed; /* its body, when it came */
 	uint32_t bytes;

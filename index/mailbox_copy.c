@@ -20,9 +20,6 @@ enum rp_err transfer_prepare(struct task *task, struct transfer *transfer)
 	if (from->gone || (to != NULL && to->gone))
 		return RP_ERR_NOTFOUND;
 	err = table_having(NULL, from->table, transfer->uids, &there);
-	/* Certainly more than one breath may take (the renaming of INBOX): neither loaded, nor given room, nor measured. */
-	if (err == RP_OK && runs_total(&there) > CHANGE_GROUP_BYTES_MAX / CHANGE_ROW_BYTES_MIN)
-		err = RP_ERR_LIMIT;
 	if (err == RP_OK && there.count != 0)
 		err = table_prepare_rows(task, from->table, &there);
 	if (err == RP_OK && there.count != 0 && transfer->moves)
@@ -232,12 +229,9 @@ static enum rp_err change(struct task *task, struct transfer *transfer)
 		.write = write,
 		.arg = transfer,
 		.grows = !transfer->moves };
-	struct runs there = RUNS_EMPTY;
 	bool is_long;
-	enum rp_err err = transfer_gather(task, transfer->from, transfer->uids, true, &there);
+	enum rp_err err = transfer_measure(task, transfer, &is_long);
 
-	is_long = err == RP_OK && transfer_is_long(transfer, &there);
-	runs_fini(&there);
 	if (err != RP_OK)
 		return err;
 	return is_long ? transfer_long(task, transfer)

@@ -23,11 +23,20 @@ struct transfer_keyword {
 	struct runs uids;
 };
 
+/* What makes the target, before its first message. prepare: memory for it, which holds till the task gives way. write: all of its items;
+ * the errors of a plan, and then nothing was written. */
+struct transfer_opening {
+	enum rp_err (*prepare)(void *arg);
+	enum rp_err (*write)(struct breath *breath, void *arg);
+	void *arg;
+};
+
 /* Copy or move. */
 struct transfer {
 	struct mailbox *from;
 	const struct runs *uids; /* NULL: all */
-	struct mailbox *to;      /* NULL: a mailbox that is made by this change, without messages */
+	struct mailbox *to;      /* NULL: a mailbox that is made by this change, without messages: */
+	const struct transfer_opening *opening; /* how */
 	uint64_t toid;
 	bool moves;
 	uint32_t savedate_s;
@@ -61,10 +70,11 @@ RP_MUST_USE enum rp_err transfer_choose(
 RP_MUST_USE enum rp_err transfer_gather(struct task *task, struct mailbox *mailbox,
     const struct runs *uids, bool any, struct runs *out);
 
-/* transfer_long.c. Are these more than one breath should take? Then transfer_long() copies, or moves, transfer->uids from a mailbox to another, or the
- * same, of this volume: one change, which counts as a whole or not at all, though others are let in before it is over. Its
+/* transfer_long.c. Is it more than one breath should take? Then transfer_long() copies, or moves, transfer->uids from a mailbox to another, the
+ * same, or a new one, of this volume: one change, which counts as a whole or not at all, though others are let in before it is over. Its
  * results are `taken` and first_uid. RP_ERR_LIMIT: more than CHANGE_LONG_BYTES_MAX. */
-bool transfer_is_long(const struct transfer *transfer, const struct runs *uids);
+RP_MUST_USE enum rp_err transfer_measure(
+    struct task *task, const struct transfer *transfer, bool *is_long);
 RP_MUST_USE enum rp_err transfer_long(struct task *task, struct transfer *transfer);
 
 #endif

@@ -1,4 +1,5 @@
-/* A copy, or a move, of so many messages that others are let in before it is over.
+/* A copy, or a move, of so many messages that others are let in before it is over. The renaming of INBOX is one, to a mailbox that
+ * the first record makes; nobody has it open, so there is no table of it.
  *
  *   lock -> gather -> load the tables anew -> records, one after the other ----------> the last record: all of it is there
  *           (who)     (nobody sees them)      queued, applied to the new tables alone    in one breath with the tables' taking over
@@ -29,9 +30,12 @@ static_assert(2 * CHANGE_ITEM_BYTES_MAX + LONG_PART_MESSAGES * CHANGE_ROW_BYTES_
 struct transfer_long {
 	struct transfer *transfer;
 	struct volume *volume;
-	struct table *to;   /* as they will be; */
+	struct table *to;   /* as they will be; NULL: of a new mailbox */
 	struct table *from; /* NULL: a copy, or both are one */
 	uint8_t *payload;
+	uint8_t *opening; /* payload of the record that makes the target; NULL: it is there */
+	size_t opening_bytes;
+	uint64_t opening_lsn;
 	struct change_writer writer;
 	uint32_t part; /* that is written next */
 	uint64_t bytes;
@@ -47,10 +51,15 @@ static uint64_t messages_min(const struct store *store)
 	                                                  : LONG_MESSAGES_MIN;
 }
 
-bool transfer_is_long(const struct transfer *transfer, const struct runs *uids)
+enum rp_err transfer_measure(struct task *task, const struct transfer *transfer, bool *is_long)
 {
-	return runs_total(uids) > messages_min(transfer->from->volume->store) ||
-	       uids->count > LONG_RUNS_MIN;
+	struct runs there = RUNS_EMPTY;
+	enum rp_err err = transfer_gather(task, transfer->from, transfer->uids, true, &there);
+
+	*is_long = err == RP_OK && (runs_total(&there) > messages_min(transfer->from->volume->store) ||
+	                               there.count > LONG_RUNS_MIN);
+	runs_fini(&there);
+	return err;
 }
 
 /* ---- the volume is ours ---- */
@@ -78,16 +87,24 @@ static void end(struct transfer_long *its)
 	table_free(its->to);
 	table_free(its->from);
 	free(its->payload);
+	free(its->opening);
 }
 
 /* ---- a record ---- */
+
+static enum change_type type_of(const struct transfer *transfer)
+{
+	if (transfer->opening != NULL)
+		return CHANGE_RENAME;
+	return transfer->moves ? CHANGE_MOVE : CHANGE_COPY;
+}
 
 static void queue(struct transfer_long *its, bool last)
 {
 	struct volume *volume = its->volume;
 	struct bytes payload = change_finish(&its->writer, last);
 	struct record_header header = {
-	    .type = its->transfer->moves ? CHANGE_MOVE : CHANGE_COPY,
+	    .type = type_of(its->transfer),
 	    .userid = volume->userid,
 	    .payload_bytes = (uint32_t)payload.n,
 	};
@@ -119,17 +136,23 @@ static void write(struct transfer_long *its)
 	change_begin(&its->writer, its->payload, CHANGE_PAYLOAD_BYTES_MAX, its->part);
 }
 
+static bool is_bad(const struct table *table)
+{
+	return table != NULL && table_is_bad(table);
+}
+
 /* What was queued last, in the tables that nobody sees yet. */
 static enum rp_err carry_out(struct task *task, struct transfer_long *its)
 {
 	struct bytes payload = bytes_of(its->writer.p, its->writer.n);
-	enum rp_err err = apply_to_table(task, its->to, its->transfer->toid, its->lsn, payload);
+	enum rp_err err = RP_OK;
 
+	if (its->to != NULL)
+		err = apply_to_table(task, its->to, its->transfer->toid, its->lsn, payload);
 	if (err == RP_OK && its->from != NULL)
 		err = apply_to_table(
 		    task, its->from, its->transfer->from->mailboxid, its->lsn, payload);
-	if (err == RP_OK &&
-	    (table_is_bad(its->to) || (its->from != NULL && table_is_bad(its->from))))
+	if (err == RP_OK && (is_bad(its->to) || is_bad(its->from)))
 		err = RP_ERR_CORRUPT;
 	return err == RP_OK ? task_pause(task) : err;
 }
@@ -183,9 +206,10 @@ static enum rp_err put_keywords(struct transfer_long *its, const struct table_se
 		enum rp_err err = table_select_flag(
 		    select, CHANGE_FLAG_KEYWORD + its->keyword, its->to_uid, &uids);
 
-		if (err == RP_OK && uids.count > 0)
+		if (err == RP_OK && its->to != NULL && uids.count > 0)
 			more += table_keyword(its->to, name, false) == UINT16_MAX;
-		if (table_keywords_count(its->to) + more > MAILBOX_KEYWORDS_MAX)
+		if (its->to != NULL &&
+		    table_keywords_count(its->to) + more > MAILBOX_KEYWORDS_MAX)
 			err = RP_ERR_LIMIT;
 		if (err == RP_OK)
 			room = change_put_flag(&its->writer, its->transfer->toid,
@@ -284,7 +308,7 @@ static enum rp_err put_expunged(struct task *task, struct transfer_long *its)
 {
 	const struct transfer *transfer = its->transfer;
 	size_t at = 0;
-	bool all = !transfer->moves;
+	bool all = !transfer->moves || transfer->taken.count == 0;
 	enum rp_err err = RP_OK;
 
 	while (err == RP_OK && !all) {
@@ -300,15 +324,44 @@ static enum rp_err put_expunged(struct task *task, struct transfer_long *its)
 	return err;
 }
 
+/* The target, in a record of its own. It is read back from there when all of it is so. */
+static enum rp_err put_opening(struct task *task, struct transfer_long *its)
+{
+	const struct transfer_opening *opening = its->transfer->opening;
+	struct breath breath = {.volume = its->volume, .measuring = true};
+	enum rp_err err = reserve(task, its);
+
+	if (err != RP_OK)
+		return err;
+	change_begin(&breath.writer, its->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
+	err = opening->write(&breath, opening->arg);
+	if (err == RP_OK && breath.part != 0)
+		err = RP_ERR_LIMIT; /* hundreds of parents, none of which is there */
+	its->opening = err == RP_OK ? malloc(breath.writer.n) : NULL;
+	if (err == RP_OK && its->opening == NULL)
+		err = RP_ERR_NOMEM;
+	if (err != RP_OK) {
+		unreserve(its);
+		return err;
+	}
+	its->writer = breath.writer;
+	queue(its, false);
+	its->opening_lsn = its->lsn;
+	its->opening_bytes = its->writer.n;
+	memcpy(its->opening, its->writer.p, its->writer.n);
+	return task_pause(task);
+}
+
 /* ---- it is so ---- */
 
 static void take_tables(struct transfer_long *its)
 {
 	struct transfer *transfer = its->transfer;
 
-	if (transfer->moves) /* while the rows are there */
+	if (transfer->moves && transfer->taken.count > 0) /* while the rows are there */
 		view_news_expunge(transfer->from, &transfer->taken, its->lsn);
-	mailbox_take_table(transfer->to, its->to);
+	if (its->to != NULL)
+		mailbox_take_table(transfer->to, its->to);
 	its->to = NULL;
 	if (its->from != NULL)
 		mailbox_take_table(transfer->from, its->from);
@@ -322,13 +375,16 @@ static enum rp_err finish(struct task *task, struct transfer_long *its)
 	bool fits;
 	enum rp_err err = reserve(task, its);
 
-	if (err == RP_OK &&
-	    (table_is_bad(its->to) || (its->from != NULL && table_is_bad(its->from)))) {
-		unreserve(its);
-		err = RP_ERR_CORRUPT;
-	}
 	if (err != RP_OK)
 		return err;
+	if (is_bad(its->to) || is_bad(its->from))
+		err = RP_ERR_CORRUPT;
+	else if (its->opening != NULL)
+		err = its->transfer->opening->prepare(its->transfer->opening->arg);
+	if (err != RP_OK) {
+		unreserve(its);
+		return err;
+	}
 	write(its);
 	fits = transfer_put_counters(&its->writer, its->transfer);
 	if (!its->transfer->moves) {
@@ -339,8 +395,11 @@ static enum rp_err finish(struct task *task, struct transfer_long *its)
 	RP_ASSERT(fits);
 	queue(its, true);
 	take_tables(its);
+	if (its->opening != NULL)
+		apply_change(volume, its->opening_lsn, bytes_of(its->opening, its->opening_bytes));
 	apply_change(volume, its->lsn, bytes_of(its->writer.p, its->writer.n));
-	view_news_append(its->transfer->to);
+	if (its->transfer->to != NULL)
+		view_news_append(its->transfer->to);
 	checkpoint_count(volume, its->bytes);
 	return RP_OK;
 }
@@ -349,8 +408,10 @@ static enum rp_err finish(struct task *task, struct transfer_long *its)
 static enum rp_err load(struct task *task, struct transfer_long *its)
 {
 	struct transfer *transfer = its->transfer;
-	enum rp_err err = mailbox_load(task, its->volume, transfer->toid, &its->to);
+	enum rp_err err = RP_OK;
 
+	if (transfer->to != NULL)
+		err = mailbox_load(task, its->volume, transfer->toid, &its->to);
 	if (err == RP_OK && transfer->moves && transfer->from != transfer->to)
 		err = mailbox_load(task, its->volume, transfer->from->mailboxid, &its->from);
 	its->payload = malloc(CHANGE_PAYLOAD_BYTES_MAX);
@@ -364,19 +425,21 @@ static enum rp_err run(struct task *task, struct transfer_long *its)
 	uint64_t count;
 	enum rp_err err;
 
-	if (transfer->to->gone)
+	if (transfer->to != NULL && transfer->to->gone)
 		return RP_ERR_NOTFOUND;
 	transfer->sum = (struct table_counts){0};
-	transfer->first_uid = mailbox_entry(transfer->to)->uidnext;
+	transfer->first_uid = transfer->to != NULL ? mailbox_entry(transfer->to)->uidnext : 1;
 	its->to_uid = transfer->first_uid;
 	runs_fini(&transfer->taken);
 	err = transfer_gather(task, transfer->from, transfer->uids, true, &transfer->taken);
-	if (err != RP_OK || transfer->taken.count == 0)
+	if (err != RP_OK || (transfer->taken.count == 0 && transfer->opening == NULL))
 		return err;
 	count = runs_total(&transfer->taken);
 	if (count > UINT32_MAX - transfer->first_uid)
 		return RP_ERR_LIMIT;
 	err = load(task, its);
+	if (err == RP_OK && transfer->opening != NULL)
+		err = put_opening(task, its);
 	if (err == RP_OK)
 		err = put_all(task, its);
 	if (err == RP_OK)
@@ -388,13 +451,15 @@ static enum rp_err run(struct task *task, struct transfer_long *its)
 static void forget_bad(struct transfer_long *its)
 {
 	struct catalog *catalog = &its->volume->catalog;
-	struct catalog_node *node = catalog_by_id(catalog, its->transfer->toid);
+	const struct table *table[] = {its->to, its->from};
+	uint64_t mailboxid[] = {its->transfer->toid, its->transfer->from->mailboxid};
 
-	if (its->to != NULL && table_is_bad(its->to) && node != NULL)
-		node->index_lsn = 0;
-	node = catalog_by_id(catalog, its->transfer->from->mailboxid);
-	if (its->from != NULL && table_is_bad(its->from) && node != NULL)
-		node->index_lsn = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		struct catalog_node *node = catalog_by_id(catalog, mailboxid[i]);
+
+		if (is_bad(table[i]) && node != NULL)
+			node->index_lsn = 0;
+	}
 }
 
 static enum rp_err try_once(struct task *task, struct transfer *transfer)
@@ -421,7 +486,7 @@ enum rp_err transfer_long(struct task *task, struct transfer *transfer)
 	/* Each of four tables may turn out to be bad, one after the other. */
 	for (unsigned i = 0; i < 4 && err == RP_ERR_CORRUPT; i++) {
 		err = mailbox_mend(task, transfer->from);
-		if (err == RP_OK)
+		if (err == RP_OK && transfer->to != NULL)
 			err = mailbox_mend(task, transfer->to);
 		if (err == RP_OK)
 			err = try_once(task, transfer);

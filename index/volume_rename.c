@@ -165,6 +165,28 @@ static enum rp_err rename_write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
+/* The new mailbox. */
+static enum rp_err opening_prepare(void *arg)
+{
+	struct renaming *renaming = arg;
+
+	catalog_drop_spares(&renaming->volume->catalog);
+	return names_prepare(renaming->volume, renaming->to);
+}
+
+static enum rp_err opening_write(struct breath *breath, void *arg)
+{
+	struct renaming *renaming = arg;
+	struct change_sums sums = renaming->volume->catalog.sums;
+	enum rp_err err = check_names(renaming);
+
+	if (err == RP_OK)
+		err = names_write(breath, renaming->to, 0, &sums, &renaming->transfer.toid);
+	if (err == RP_OK)
+		BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
+	return err;
+}
+
 static enum rp_err inbox_prepare(struct task *task, void *arg)
 {
 	struct renaming *renaming = arg;
@@ -172,23 +194,18 @@ static enum rp_err inbox_prepare(struct task *task, void *arg)
 
 	if (err == RP_OK)
 		err = check_names(renaming);
-	catalog_drop_spares(&renaming->volume->catalog);
-	return err == RP_OK ? names_prepare(renaming->volume, renaming->to) : err;
+	return err == RP_OK ? opening_prepare(renaming) : err;
 }
 
 static enum rp_err inbox_write(struct breath *breath, void *arg)
 {
 	struct renaming *renaming = arg;
-	struct change_sums sums = renaming->volume->catalog.sums;
-	enum rp_err err = check_names(renaming);
+	enum rp_err err = transfer_look(&renaming->transfer);
 
 	if (err == RP_OK)
-		err = transfer_look(&renaming->transfer);
-	if (err == RP_OK)
-		err = names_write(breath, renaming->to, 0, &sums, &renaming->transfer.toid);
+		err = opening_write(breath, renaming);
 	if (err != RP_OK)
 		return err;
-	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	transfer_write(breath, &renaming->transfer);
 	return RP_OK;
 }
@@ -200,14 +217,24 @@ static enum rp_err rename_inbox(struct task *task, struct renaming *renaming)
 		.prepare = inbox_prepare,
 		.write = inbox_write,
 		.arg = renaming };
+	struct transfer_opening opening = {
+	    .prepare = opening_prepare, .write = opening_write, .arg = renaming};
 	struct mailbox *inbox;
+	bool is_long;
 	enum rp_err err = mailbox_open(task, renaming->volume, renaming->from, &inbox);
 
 	if (err != RP_OK)
 		return err;
-	renaming->transfer = (struct transfer){ .from = inbox, .moves = true };
+	renaming->transfer =
+	    (struct transfer){.from = inbox, .opening = &opening, .moves = true};
 	renaming->transfer.savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
-	err = mailbox_run(task, inbox, &plan);
+	err = check_names(renaming);
+	if (err == RP_OK)
+		err = transfer_measure(task, &renaming->transfer, &is_long);
+	if (err == RP_OK)
+		err = is_long ? transfer_long(task, &renaming->transfer)
+		              : mailbox_run(task, inbox, &plan);
+	catalog_drop_spares(&renaming->volume->catalog);
 	transfer_fini(&renaming->transfer);
 	mailbox_close(inbox);
 	return err;

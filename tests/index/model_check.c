@@ -117,14 +117,19 @@ static void check_counters(const struct catalog_entry *entry, const struct model
 	MODEL_EQ(entry->uidnext, model->uidnext);
 }
 
-/* That of the change, or of its part that tells of this message. */
+/* That of the change, or of its part that tells of this message. A mailbox that nobody has opened yet comes from the renaming of INBOX:
+ * its messages part by part, then those that left INBOX, then the counters. */
 static uint64_t modseq_of(const struct volume *volume, const struct catalog_entry *entry,
     uint32_t uid, uint64_t lsn_before)
 {
 	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
+	uint64_t part = volume->store->settings.transfer_messages_max;
 	struct table_row row;
 
-	if (volume->store->settings.transfer_messages_max == 0 || node->loaded == NULL ||
+	if (part != 0 && node->loaded == NULL && entry->messages_count > part)
+		return entry->highestmodseq - 1 - (entry->messages_count + part - 1) / part +
+		       (uid - 1) / part;
+	if (part == 0 || node->loaded == NULL ||
 	    node->loaded->table == NULL ||
 	    table_row(NULL, node->loaded->table, uid, false, &row, NULL) != RP_OK)
 		return entry->highestmodseq;

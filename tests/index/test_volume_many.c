@@ -117,7 +117,8 @@ static struct store *open_with_small_breaths(struct task *task, uint64_t epoch)
 struct onlooker {
 	struct volume *volume;
 	struct mailbox *from;
-	struct mailbox *to;
+	struct mailbox *to; /* NULL: one that is to come, by this */
+	struct bytes name;
 	uint32_t from_count;
 	uint32_t to_count;
 	unsigned looks;
@@ -132,7 +133,8 @@ static void look_on(struct task *task, void *arg)
 
 	while (!looks->ends) {
 		uint32_t from = mailbox_entry(looks->from)->messages_count;
-		uint32_t to = mailbox_entry(looks->to)->messages_count;
+		uint32_t to = looks->to != NULL ? mailbox_entry(looks->to)->messages_count
+		                                : volume_find(looks->volume, looks->name) != NULL;
 
 		looks->looks += looks->volume->changing;
 		if (looks->volume->changing && (from != looks->from_count || to != looks->to_count))
@@ -303,4 +305,47 @@ IO_TASK_TEST(volume_many, an_expunge_that_waits_takes_what_has_come_meanwhile)
 	mailbox_close(inbox);
 	mailbox_close(looks.to);
 	assert_kept(task, looks.volume, store);
+}
+
+/* RENAME of INBOX: the new name, and what leaves and comes, are there at once or not at all. */
+IO_TASK_TEST(volume_many, an_inbox_of_very_many_is_renamed)
+{
+	enum { MANY = 64 * 100 };
+	struct store *store = open_with_small_breaths(task, 1);
+	struct bytes inbox_name = BYTES_LIT("INBOX");
+	struct bytes to = BYTES_LIT("old/mail");
+	struct onlooker looks = {.from_count = MANY};
+	struct mailbox *inbox;
+	struct volume *volume;
+	struct view *view;
+	uint64_t lsn;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_mailbox(task, volume, "INBOX");
+	append_many(task, inbox, MANY);
+	cr_assert_eq(view_open(task, inbox, NULL, &view), RP_OK);
+	cr_assert_eq(volume_rename(task, volume, inbox_name, BYTES_LIT("Sent")), RP_ERR_EXISTS);
+	looks.volume = volume;
+	looks.from = inbox;
+	looks.name = to;
+	cr_assert_eq(task_start(task_loop(task), look_on, &looks, NULL), RP_OK);
+	lsn = volume->catalog.lsn;
+	cr_assert_eq(volume_rename(task, volume, inbox_name, to), RP_OK);
+	looks.ends = true;
+	cr_assert(!looks.saw_part);
+	cr_assert_gt(looks.looks, 0);
+	cr_assert_eq(volume->catalog.lsn, lsn + 1 + MANY / 100 + 2, "name, parts, expunged, counters");
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, 0);
+	cr_assert_eq(mailbox_entry(inbox)->uidnext, MANY + 1);
+	cr_assert_eq(runs_total(view_expunged(view)), MANY);
+	cr_assert_not_null(volume_find(volume, BYTES_LIT("old")));
+	cr_assert_eq(volume_find(volume, to)->messages_count, MANY);
+	cr_assert_eq(volume_find(volume, to)->unseen_count, MANY / 2);
+	cr_assert_eq(volume_find(volume, to)->uidnext, MANY + 1);
+	view_close(view);
+	mailbox_close(inbox);
+	while (!looks.ended)
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	assert_kept(task, volume, store);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/volume_state.h"
+#include "tests/sim/away.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/server.h"
 #include "tests/sim/undeleter.h"
@@ -15,10 +16,11 @@ enum {
 	STEPS_LONG = 10000,
 	STEPS_SHORT = 2500,
 	STEPS_FLIGHT = 1000,
+	STEPS_AWAY = 16, /* of so many while the disk is away one counts: all wait, and look again and again */
 };
 
 const char *const plan_off_name[PLAN_OFF_COUNT] = {
-    "short", "eio", "sync-eio", "full", "slow", "jump", "second", "damage", "cancel", "destroy"};
+    "short", "eio", "sync-eio", "full", "slow", "jump", "second", "damage", "cancel", "destroy", "away"};
 
 uint32_t machine_draw(struct machine *machine, uint32_t n)
 {
@@ -251,6 +253,7 @@ static void draw_life(struct machine *machine, unsigned number)
 	life->steps = machine_draw(machine, longer ? STEPS_LONG : STEPS_SHORT);
 	life->in_order = machine_draw(machine, 5) == 0 || number == MACHINE_LIVES_MAX - 1;
 	draw_faults(machine);
+	away_draw(machine);
 	if (number > 0 && shards_before != life->shards_count)
 		machine->tally->shards_changed++;
 	machine->tally->lives++;
@@ -313,6 +316,9 @@ static bool run_steps(struct machine *machine, uint64_t steps)
 		if (!machine_step(machine))
 			assert_panic("all wait for nothing");
 		disturb(machine);
+		away_step(machine);
+		if (away_is_on(machine) && machine->steps % STEPS_AWAY != 0)
+			i--;
 	}
 	return !server_ended(machine);
 }
@@ -462,6 +468,7 @@ static void live(struct machine *machine)
 		machine->tally->compacts_noted += machine->shard[i].compacts_noted;
 	}
 	server_gone(machine);
+	away_end(machine);
 	keep_evil(machine);
 	machine->tally->checkpoints_in_flight += life->checkpoint_met;
 	machine->tally->log_failed += life->log_failed;
@@ -484,6 +491,7 @@ static void add_met(struct machine *machine)
 	struct tally *tally = machine->tally;
 
 	tally->reads_failed += met->reads_failed;
+	tally->reads_away += met->reads_away;
 	tally->writes_failed += met->writes_failed;
 	tally->writes_refused += met->writes_refused;
 	tally->writes_short += met->writes_short;

@@ -35,7 +35,8 @@ enum plan_off {
 	PLAN_NO_DAMAGE = 1 << 7,
 	PLAN_NO_CANCEL = 1 << 8,
 	PLAN_NO_DESTROY = 1 << 9,
-	PLAN_OFF_COUNT = 10,
+	PLAN_NO_AWAY = 1 << 10,
+	PLAN_OFF_COUNT = 11,
 };
 
 /* Operations have numbers: life, client, and which one of this client. */
@@ -88,6 +89,16 @@ struct shard {
 	enum rp_err end_err;
 };
 
+/* When the disk is away (away.h). */
+struct away {
+	uint64_t random;
+	uint64_t ns; /* 0: never */
+	uint64_t at_step;
+	uint64_t step;
+	uint64_t until_ns;
+	bool of_file; /* one file alone */
+};
+
 /* What this life is like. */
 struct life {
 	unsigned number;
@@ -95,6 +106,7 @@ struct life {
 	struct sim_faults faults;
 	bool failing; /* operations may be refused */
 	bool reads_fail;
+	struct away away;
 	bool in_order; /* it is to end so */
 	uint64_t steps;
 	uint64_t epoch;

@@ -14,6 +14,8 @@
 	X(checkpoints_in_flight, "checkpoints against a commit in flight")                         \
 	X(evil_mails, "mails with records of a log hidden in them")                                \
 	X(syncfs_failed, "failed syncfs")                                                          \
+	X(disk_away, "times that the disk was away for some seconds")                              \
+	X(files_away, "times that a file, or a part of one, was")                                  \
 	X(destroyed_in_log, "crashes with a deleted user's records still in the log")              \
 	X(crashes_in_recovery, "crashes during recovery")                                          \
 	X(shards_changed, "starts with another number of shards")                                  \
@@ -51,6 +53,7 @@
 	X(compacts, "files of bodies emptied")                                                     \
 	X(undelete_offers, "expunged messages offered, as they must be")                           \
 	X(reads_failed, "reads failed")                                                            \
+	X(reads_away, "reads, openings and listings refused by a disk that was away")              \
 	X(writes_failed, "writes failed")                                                          \
 	X(writes_refused, "writes refused: no space")                                              \
 	X(writes_short, "writes cut short")                                                        \
@@ -59,8 +62,8 @@
 	X(sectors_torn, "sectors torn in crashes")                                                 \
 	X(damage_derived, "derived files damaged at rest")                                         \
 	X(damage_derived_found, "of these found by check")                                         \
-	X(damage_derived_rest,                                                                     \
-	    "of these not: gone, cut between entries, or bytes that mean nothing, made anew in silence")    \
+	X(damage_derived_rest, "of these not: gone, cut between entries, or bytes that mean "      \
+	                       "nothing, made anew in silence")                                    \
 	X(damage_truth, "journals and bodies damaged at rest")                                     \
 	X(damage_truth_found, "of these found by check")                                           \
 	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \
@@ -69,7 +72,7 @@
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \
-	X(messages_lost, "messages lost to damage, told by check: bodies by name, records by LSN")     \
+	X(messages_lost, "messages lost to damage, told by check: bodies by name, records by LSN") \
 	X(messages_served, "messages served around damage")                                        \
 	X(repairs, "repairs")
 

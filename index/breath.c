@@ -131,6 +131,8 @@ static enum rp_err try_plan(
 		return wait_turn(task, volume, reserved);
 	if (err == RP_OK && volume->catalog.destroyed)
 		err = RP_ERR_NOTFOUND; /* who still has it open must not begin it anew */
+	if (err == RP_OK && settle_is_stuck(&volume->settle))
+		err = RP_ERR_UNAVAILABLE; /* what he has in the log is as much as can wait there */
 	if (err == RP_OK)
 		err = write_plan(volume, plan, true, &bytes);
 	if (err != RP_OK)

@@ -185,7 +185,7 @@ static void drain(struct task *task, struct commit *commit)
 		(void)!task_queue_wait(task, &commit->durable_wait);
 	}
 	while (!commit->failed && !commit->settle_stuck &&
-	    (commit->unsettled > 0 || commit->settling > 0)) {
+	    (commit->unsettled > 0 || commit->settling > 0) && !settle_core_only_stuck(commit)) {
 		task_queue_wake_all(&commit->settlers);
 		(void)!task_queue_wait(task, &commit->settled_wait);
 	}
@@ -243,7 +243,7 @@ void commit_core_fail(struct commit *commit, const char *what, enum rp_err err)
 
 /* ---- reserve and append ---- */
 
-static bool has_room(const struct commit *commit, uint64_t bytes)
+bool commit_core_has_room(const struct commit *commit, uint64_t bytes)
 {
 	uint64_t max = commit->settings.memory_bytes_max;
 
@@ -264,7 +264,7 @@ enum rp_err commit_reserve(struct task *task, struct commit *commit, uint64_t by
 	if (bytes > commit->settings.memory_bytes_max / 2)
 		return RP_ERR_LIMIT;
 	while (!commit->failed && !commit->settle_stuck &&
-	    ((!waited && !task_queue_empty(&commit->room)) || !has_room(commit, bytes))) {
+	    ((!waited && !task_queue_empty(&commit->room)) || !commit_core_has_room(commit, bytes))) {
 		if (!waited)
 			commit->stats.waits++;
 		waited = true;
@@ -285,7 +285,7 @@ enum rp_err commit_reserve(struct task *task, struct commit *commit, uint64_t by
 	if (err != RP_OK)
 		return err;
 	commit->reserved_bytes += bytes;
-	if (has_room(commit, 0))
+	if (commit_core_has_room(commit, 0))
 		task_queue_wake(&commit->room); /* perhaps there is room for the next one too */
 	return RP_OK;
 }
@@ -462,5 +462,7 @@ void commit_stats(const struct commit *commit, struct commit_stats *out)
 {
 	*out = commit->stats;
 	out->files = commit->files_count;
+	out->files_bound = commit_core_files_bound(commit);
+	out->users_stuck = commit->users_stuck;
 	out->memory_bytes = (commit->chunks_count + commit->spares_count) * commit->chunk_bytes;
 }

@@ -31,7 +31,7 @@ struct commit_settings {
 enum {
 	COMMIT_FILES_START = 2,
 	COMMIT_FILES_MAX = 16, /* beyond, changes wait until the disk has taken what is settled */
-	COMMIT_FILES_RECOVERING = 16, /* times as many while recovery is not over */
+	COMMIT_FILES_RECOVERING = 16, /* times as many while recovery is not over, or somebody is stuck */
 	COMMIT_WRITES_MAX = 4, /* under way at the same time */
 };
 
@@ -90,6 +90,8 @@ struct commit_stats {
 	uint64_t memory_bytes;
 	uint64_t waits; /* commit_reserve had to wait for memory */
 	uint64_t files_sealed; /* users' files that failed: the rest went to others */
+	uint64_t files_bound;  /* with so many files, and one that cannot be used again, changes wait */
+	uint64_t users_stuck;  /* now: settle_is_stuck() */
 };
 void commit_stats(const struct commit *commit, struct commit_stats *out);
 

@@ -25,7 +25,9 @@ enum {
 	COMMIT_CHUNK_BYTES = 1024 * 1024,
 	COMMIT_CHUNKS_SPARE = 2,  /* made before they are needed */
 	COMMIT_CHUNKS_KEPT = 8,   /* for the next: memory that was never touched costs a fault per page */
-	COMMIT_SETTLE_TRIES = 10, /* one a second; then the log fails, and recovery tries */
+	COMMIT_SETTLE_TRIES = 10, /* one a second; then this user is stuck, and tried again more rarely */
+	COMMIT_STUCK_RETRY_S = 60,
+	COMMIT_STUCK_ROOM_S = 10, /* so long nobody else's records give room any more: the log ends, and recovery tries */
 };
 #define COMMIT_GATHER_NS (200 * UINT64_C(1000))
 
@@ -106,6 +108,7 @@ struct commit {
 	uint64_t files_before; /* the highest that earlier runs left */
 	uint64_t use;
 	bool wants_file;               /* a writer waits for one */
+	bool no_new_file;              /* the last one could not be made */
 	struct task_queue file_wait;
 	struct task_queue recycle_wait;
 	struct task_queue make_wait;
@@ -122,6 +125,8 @@ struct commit {
 	bool disk_full;
 	bool reserve_given;
 	bool settle_stuck;
+	unsigned users_stuck;   /* whose files cannot be written */
+	uint64_t stuck_room_ns; /* since then their records take all the room that there is; 0: they do not */
 
 	bool direct;
 	bool failed;
@@ -142,8 +147,12 @@ uint64_t commit_core_live_bytes(const struct commit_segment *segment);
 void commit_core_unref_segment(struct commit *commit, struct commit_segment *segment);
 void commit_core_free_chunks(struct commit *commit);
 
-/* settle.c: this entry is durable now; a task for commit->settlers. */
+/* Is there memory for so much more? */
+bool commit_core_has_room(const struct commit *commit, uint64_t bytes);
+
+/* settle.c: this entry is durable now; nothing is left but records of users who are stuck; a task for commit->settlers. */
 void settle_core_durable(struct commit *commit, struct commit_entry *entry);
+bool settle_core_only_stuck(const struct commit *commit);
 void settle_core_task(struct task *task, void *arg);
 
 /* commit_file.c: this shard's files. */
@@ -154,6 +163,8 @@ void commit_core_close_files(struct commit *commit);
 void commit_core_recycle_task(struct task *task, void *arg);
 void commit_core_make_task(struct task *task, void *arg);
 void commit_core_wake_recycler(struct commit *commit);
+unsigned commit_core_files_bound(const struct commit *commit);
+bool commit_core_has_no_files(const struct commit *commit); /* a writer waits, and none is used again, nor made */
 
 /* commit_write.c */
 void commit_core_write_task(struct task *task, void *arg);

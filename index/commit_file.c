@@ -345,19 +345,35 @@ static bool is_short(const struct commit *commit, unsigned quarters)
 	return commit->current->at >= commit->settings.file_bytes / 4 * quarters;
 }
 
+static struct commit_file *oldest_full(const struct commit *commit)
+{
+	return RP_CONTAINER_OF(commit->full.next, struct commit_file, link);
+}
+
+/* Who is stuck is not waited for. */
 static bool may_recycle(const struct commit *commit)
 {
-	return !commit->settings.recovering && !list_empty(&commit->full) && is_short(commit, 2);
+	return !commit->settings.recovering && !list_empty(&commit->full) && is_short(commit, 2) &&
+	       (commit->users_stuck == 0 || oldest_full(commit)->unsettled == 0);
+}
+
+unsigned commit_core_files_bound(const struct commit *commit)
+{
+	/* Nothing is used again yet: better more of them than changes that wait for one user's disk. */
+	return commit->settings.recovering || commit->users_stuck > 0
+	           ? commit->settings.files_max * COMMIT_FILES_RECOVERING
+	           : commit->settings.files_max;
+}
+
+bool commit_core_has_no_files(const struct commit *commit)
+{
+	return commit->wants_file && list_empty(&commit->free) && !may_recycle(commit) &&
+	       (commit->no_new_file || commit->files_count >= commit_core_files_bound(commit));
 }
 
 static bool may_make(const struct commit *commit)
 {
-	unsigned max = commit->settings.files_max;
-
-	/* Nothing is used again yet: better more of them than changes that wait for one user's disk. */
-	if (commit->settings.recovering)
-		max *= COMMIT_FILES_RECOVERING;
-	if (commit->files_count >= max)
+	if (commit->files_count >= commit_core_files_bound(commit))
 		return false;
 	return commit->files_count < COMMIT_FILES_START || is_short(commit, 3);
 }
@@ -376,21 +392,17 @@ void commit_core_wake_recycler(struct commit *commit)
 		task_queue_wake(&commit->make_wait);
 }
 
-static struct commit_file *oldest_full(const struct commit *commit)
-{
-	return RP_CONTAINER_OF(commit->full.next, struct commit_file, link);
-}
-
 /* All records of the oldest file are in their places. */
 static bool settle_oldest(struct task *task, struct commit *commit)
 {
-	while (!commit->failed && !commit->stopping && oldest_full(commit)->unsettled > 0) {
+	while (!commit->failed && !commit->stopping && commit->users_stuck == 0 &&
+	    oldest_full(commit)->unsettled > 0) {
 		commit->hurry = true;
 		task_queue_wake_all(&commit->settlers);
 		(void)!task_queue_wait(task, &commit->settled_wait);
 	}
 	commit->hurry = false;
-	return !commit->failed && !commit->stopping;
+	return !commit->failed && !commit->stopping && oldest_full(commit)->unsettled == 0;
 }
 
 static enum rp_err recycle(struct task *task, struct commit *commit)
@@ -447,6 +459,7 @@ static void make_one(struct task *task, struct commit *commit)
 {
 	enum rp_err err = make_file(task, commit, ++commit->files_number, ready);
 
+	commit->no_new_file = err != RP_OK;
 	if (err == RP_OK)
 		return;
 	LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",

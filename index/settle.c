@@ -138,6 +138,62 @@ static bool give_reserve(struct task *task, struct commit *commit)
 	return err == RP_OK || err == RP_ERR_NOTFOUND;
 }
 
+bool settle_is_stuck(const struct settle *settle)
+{
+	return settle->stuck;
+}
+
+/* All that is durable, but for what users have who are stuck, is in its place. */
+static bool rest_is_settled(const struct commit *commit)
+{
+	if (commit->users_stuck == 0 || commit->settling > 0 || !list_empty(&commit->urgent))
+		return false;
+	LIST_FOR_EACH(link, &commit->dirty)
+		if (!RP_CONTAINER_OF(link, struct settle, link)->stuck)
+			return false;
+	return true;
+}
+
+bool settle_core_only_stuck(const struct commit *commit)
+{
+	return list_empty(&commit->unsent) && list_empty(&commit->sent) && rest_is_settled(commit);
+}
+
+static void note_stuck(struct commit *commit, struct settle *settle, bool stuck)
+{
+	char userid[USERID_TEXT_BYTES + 1];
+
+	if (settle->stuck == stuck)
+		return;
+	settle->stuck = stuck;
+	commit->users_stuck += stuck ? 1 : -1U;
+	if (stuck) {
+		userid_format(&entry_of(settle->entries.next)->record.header.userid, userid);
+		LOG(loop_log(commit->loop), LOG_ERROR, "settle.stuck", LOG_STR("userid", userid),
+		    LOG_U64("users", commit->users_stuck));
+	} else {
+		LOG(loop_log(commit->loop), LOG_INFO, "settle.goes_on",
+		    LOG_U64("users", commit->users_stuck));
+	}
+	commit_core_wake_recycler(commit);
+}
+
+/* Somebody waits for memory, or for a log file, and only records that cannot go to their places take it. */
+static void look_for_room(struct commit *commit)
+{
+	uint64_t now_ns = loop_now_ns(commit->loop);
+	bool no_memory = !task_queue_empty(&commit->room) &&
+	                 !commit_core_has_room(commit, commit->settings.memory_bytes_max / 2);
+	bool none = (no_memory || commit_core_has_no_files(commit)) && rest_is_settled(commit);
+
+	if (!none)
+		commit->stuck_room_ns = 0;
+	else if (commit->stuck_room_ns == 0)
+		commit->stuck_room_ns = now_ns;
+	else if (now_ns - commit->stuck_room_ns >= COMMIT_STUCK_ROOM_S * CLOCK_NS_PER_S)
+		commit_core_fail(commit, "settle", RP_ERR_LIMIT);
+}
+
 static void note_failure(struct commit *commit, struct settle *settle, enum rp_err err)
 {
 	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("error", err_name(err)),
@@ -148,8 +204,10 @@ static void note_failure(struct commit *commit, struct settle *settle, enum rp_e
 		task_queue_wake_all(&commit->room);
 		return;
 	}
-	if (++settle->failures >= COMMIT_SETTLE_TRIES)
-		commit_core_fail(commit, "settle", err);
+	if (++settle->failures < COMMIT_SETTLE_TRIES)
+		return;
+	settle->retry_ns = loop_now_ns(commit->loop) + COMMIT_STUCK_RETRY_S * CLOCK_NS_PER_S;
+	note_stuck(commit, settle, true);
 }
 
 /* Call its write function, once. It is in no list meanwhile. */
@@ -180,6 +238,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	} else {
 		settle->failures = 0;
 		settle->retry_ns = 0;
+		note_stuck(commit, settle, false);
 		commit->settle_stuck = false;
 	}
 	if (has_durable(commit, settle)) {
@@ -238,8 +297,11 @@ void settle_core_task(struct task *task, void *arg)
 				    commit->settings.arg); /* it may be gone now */
 			continue;
 		}
+		look_for_room(commit);
+		if (commit->failed)
+			break;
 		/* While new mail is refused there may be no work that would show that there is room again. */
-		if (ns == 0 && commit->disk_full)
+		if ((ns == 0 && commit->disk_full) || (ns > CLOCK_NS_PER_S && commit->users_stuck > 0))
 			ns = CLOCK_NS_PER_S;
 		if (ns != 0)
 			(void)!task_queue_wait_ns(task, &commit->settlers, ns);

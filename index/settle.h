@@ -50,6 +50,7 @@ struct settle {
 	unsigned failures;
 	bool urgent;
 	bool writing;
+	bool stuck;
 	enum rp_err (*write)(struct task *task, struct settle *settle);
 };
 
@@ -57,6 +58,11 @@ void settle_init(struct settle *settle, enum rp_err (*write)(struct task *, stru
 
 /* Nothing waits in it (asserted). */
 void settle_fini(struct settle *settle);
+
+/* His files cannot be written, again and again: what he has in the log stays there, and with it each later log file, so he makes no more
+ * changes (RP_ERR_UNAVAILABLE) till it has gone to its place. All others go on, in up to 16 times as many log files; when there is no
+ * room left for these, or for their records in memory, the log fails. */
+bool settle_is_stuck(const struct settle *settle);
 
 /* The whole of a write function: each durable record to the journal and its body to the dbox, adjacent ones in one write. */
 RP_MUST_USE enum rp_err settle_write(struct task *task, struct commit *commit, struct settle *settle,

@@ -245,6 +245,9 @@ void store_stats(const struct store *store, struct store_stats *out)
 		recover_report(store->recover, &report);
 	*out = (struct store_stats){
 		.files_sealed = commit.files_sealed + report.files_sealed,
+		.users_stuck = commit.users_stuck,
+		.log_files = commit.files,
+		.log_files_bound = commit.files_bound,
 		.journal_merges = store->merges_done,
 		.journal_merges_given_up = store->merges_given_up,
 		.dbox_compactions = store->compacts_done,

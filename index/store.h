@@ -78,6 +78,9 @@ void store_set_keep(struct store *store, uint64_t keep_expunged_s);
 /* For `ringpost stats`. */
 struct store_stats {
 	uint64_t files_sealed;      /* users' files that failed: what was to go there lies in others */
+	uint64_t users_stuck;       /* whose files cannot be written: settle_is_stuck() */
+	uint64_t log_files;         /* of the commit log */
+	uint64_t log_files_bound;
 	uint64_t users_unrecovered; /* whose records of earlier runs are not in their places yet */
 	uint64_t journal_merges;    /* sealed journals of a user became one; */
 	uint64_t journal_merges_given_up; /* something was not as it must be: the log says what */

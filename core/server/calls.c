@@ -217,6 +217,9 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 		store_stats(shard->store, &store);
 		stats->files_sealed.value = store.files_sealed;
 		stats->users_unrecovered.value = store.users_unrecovered;
+		stats->users_stuck.value = store.users_stuck;
+		stats->log_files.value = store.log_files;
+		stats->log_files_bound.value = store.log_files_bound;
 		stats->journal_merges.value = store.journal_merges;
 		stats->journal_merges_given_up.value = store.journal_merges_given_up;
 		stats->dbox_compactions.value = store.dbox_compactions;

@@ -36,6 +36,9 @@ struct shard_stats {
 	struct stat_counter deliveries;
 	struct stat_counter files_sealed;      /* as store_stats() says, when asked */
 	struct stat_counter users_unrecovered; /* likewise */
+	struct stat_counter users_stuck;
+	struct stat_counter log_files;
+	struct stat_counter log_files_bound;
 	struct stat_counter journal_merges;
 	struct stat_counter journal_merges_given_up;
 	struct stat_counter dbox_compactions;

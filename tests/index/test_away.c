@@ -319,3 +319,53 @@ SIM_TASK_TEST(away, a_catalog_that_is_away_is_waited_for)
 	break_files(task, fixture, ".catalog", &lost);
 	all_is_there(task, 3, digest);
 }
+
+/* His folder cannot be written: he reads, and changes nothing; all others go on. */
+SIM_TASK_TEST(away, who_is_stuck_reads_and_changes_nothing)
+{
+	static const struct userid other_user = {{0x53, 0x45}};
+	static const struct sim_broken broken = {.read = EIO, .write = EIO};
+	struct io_fixture *fixture = arg;
+	struct store_stats stats;
+	struct store *store;
+	struct volume *volume;
+	struct volume *other;
+	struct mailbox *mailbox;
+	uint64_t digest;
+	char dir[USERID_PATH_BYTES];
+
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(volume_open(task, store, &other_user, &other), RP_OK);
+	made_append(task, volume, "INBOX", 0, "in its place");
+	cr_assert_eq(task_sleep(task, 3 * CLOCK_NS_PER_S), RP_OK);
+	break_files(task, fixture, ".journal", &(struct sim_broken){.write = EIO});
+	break_files(task, fixture, ".dbox", &(struct sim_broken){.write = EIO});
+	userid_path(&made_user, dir);
+	cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, dir, &broken), RP_OK);
+	made_append(task, volume, "INBOX", 0, "only in the log");
+	cr_assert_eq(task_sleep(task, 20 * CLOCK_NS_PER_S), RP_OK);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.users_stuck, 1);
+	cr_assert_not(store_failed(store));
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, 23);
+	cr_assert_eq(
+	    volume_create(task, volume, BYTES_LIT("no more"), 0, NULL), RP_ERR_UNAVAILABLE);
+	mailbox_close(mailbox);
+	made_append(task, other, "INBOX", 0, "nobody else hears of it");
+	cr_assert_eq(store_wait_durable(task, store, volume_position(other)), RP_OK);
+	cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, dir, &back), RP_OK);
+	break_files(task, fixture, ".journal", &back);
+	break_files(task, fixture, ".dbox", &back);
+	cr_assert_eq(task_sleep(task, 120 * CLOCK_NS_PER_S), RP_OK);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.users_stuck, 0);
+	made_append(task, volume, "INBOX", 0, "and on");
+	digest = model_digest(task, volume);
+	volume_close(volume);
+	volume_close(other);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	all_is_there(task, 3, digest);
+}

@@ -7,7 +7,10 @@
 #include "index/volume_state.h"
 #include "io/base/num.h"
 
-enum { CACHE_VERSION = 1 };
+enum {
+	CACHE_VERSION = 1,
+	CACHE_POLL_NS = 1000 * 1000,
+};
 
 struct cache_head {
 	uint64_t emailid;
@@ -328,11 +331,9 @@ static enum rp_err write_flight(struct task *task, struct cache *cache)
 	return err;
 }
 
-static void write_task(struct task *task, void *arg)
+static void write_pending(struct task *task, struct mailbox *mailbox)
 {
-	struct mailbox *mailbox = arg;
 	struct cache *cache = mailbox->cache;
-	struct store *store = mailbox->volume->store;
 
 	while (cache->pending.n > 0 && !cache->broken && !mailbox->gone) {
 		cache->flight = cache->pending;
@@ -343,6 +344,14 @@ static void write_task(struct task *task, void *arg)
 		piece_free(&cache->flight);
 	}
 	cache->writing = false;
+}
+
+static void write_task(struct task *task, void *arg)
+{
+	struct mailbox *mailbox = arg;
+	struct store *store = mailbox->volume->store;
+
+	write_pending(task, mailbox);
 	mailbox->volume->cache_writes--;
 	mailbox_close(mailbox);
 	store_task_ended(store);
@@ -363,6 +372,27 @@ void cache_write(struct mailbox *mailbox, bool all)
 	cache->writing = true;
 }
 
+enum rp_err cache_settle(struct task *task, struct mailbox *mailbox)
+{
+	struct cache *cache = mailbox->cache;
+	uint64_t end = cache != NULL ? cache->pending.from + cache->pending.n : 0;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && cache != NULL && !mailbox->gone && !cache->broken) {
+		if ((cache->flight.n > 0 ? cache->flight.from : cache->pending.from) >= end)
+			return RP_OK;
+		if (cache->writing) {
+			err = task_sleep(task, CACHE_POLL_NS);
+		} else {
+			cache->writing = true;
+			mailbox->volume->cache_writes++;
+			write_pending(task, mailbox);
+			mailbox->volume->cache_writes--;
+		}
+	}
+	return err == RP_OK && cache != NULL && cache->broken ? RP_ERR_IO : err;
+}
+
 /* Of so many messages, and as much again: by what has been added lately, if that is more than is usual. */
 static uint64_t bytes_enough(const struct cache *cache, uint64_t messages)
 {
@@ -373,15 +403,22 @@ static uint64_t bytes_enough(const struct cache *cache, uint64_t messages)
 	return CACHE_SPARE_BYTES + 2 * messages * each;
 }
 
-void cache_drop_if_wasteful(struct task *task, struct mailbox *mailbox)
+bool cache_is_wasteful(const struct mailbox *mailbox)
+{
+	const struct cache *cache = mailbox->cache;
+
+	return cache != NULL && !mailbox->gone &&
+	       (cache->broken || cache->pending.from + cache->pending.n >
+	                             bytes_enough(cache, mailbox_entry(mailbox)->messages_count));
+}
+
+void cache_drop(struct task *task, struct mailbox *mailbox)
 {
 	struct cache *cache = mailbox->cache;
 	char path[VOLUME_PATH_BYTES];
 
 	if (cache == NULL || mailbox->gone || cache->writing || cache->window_busy ||
-	    cache->reading > 0 ||
-	    cache->pending.from + cache->pending.n <=
-	        bytes_enough(cache, mailbox_entry(mailbox)->messages_count))
+	    cache->reading > 0)
 		return;
 	cache_path(cache, path);
 	mailbox->cache = NULL;

@@ -44,8 +44,14 @@ uint64_t cache_stored_bytes(struct bytes entry);
 /* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */
 void cache_write(struct mailbox *mailbox, bool all);
 
-/* Entries of what is expunged stay in the file. When they are the most of it the file goes, if nobody uses it just now: what is
+/* All that was added so far is in the file, so that an index may name it. An error: it could not be written. */
+RP_MUST_USE enum rp_err cache_settle(struct task *task, struct mailbox *mailbox);
+
+/* Entries of what is expunged stay in the file. When they are the most of it, or it could not be written, it is to go: what is
  * wanted of it is made again, once for as many messages as have gone. */
-void cache_drop_if_wasteful(struct task *task, struct mailbox *mailbox);
+bool cache_is_wasteful(const struct mailbox *mailbox);
+
+/* It goes, if nobody uses it just now. The mailbox's index does not name it any more. */
+void cache_drop(struct task *task, struct mailbox *mailbox);
 
 #endif

@@ -36,8 +36,9 @@ static uint64_t threshold(const struct volume *volume)
 	return num_max(CHECKPOINT_BYTES_MIN, bytes / 4);
 }
 
-/* The index of one mailbox, complete and durable up to *lsn, under its name. */
-static enum rp_err write_index(struct task *task, struct mailbox *mailbox, uint64_t *lsn)
+/* The index of one mailbox, complete and durable up to *lsn, under its name. wasteful: it names no cache entries. */
+static enum rp_err write_index(
+    struct task *task, struct mailbox *mailbox, bool wasteful, uint64_t *lsn)
 {
 	struct volume *volume = mailbox->volume;
 	struct runs listed = RUNS_EMPTY;
@@ -49,10 +50,15 @@ static enum rp_err write_index(struct task *task, struct mailbox *mailbox, uint6
 	volume_path(volume, tmp, "%llu.index.tmp", (unsigned long long)mailbox->mailboxid);
 	volume_path(volume, path, "%llu.%llu.index", (unsigned long long)mailbox->mailboxid,
 	    (unsigned long long)*lsn);
+	if (wasteful)
+		table_leave_cache(mailbox->table);
 	if (err == RP_OK)
 		err = table_write(task, mailbox->table, tmp, &volume->userid, volume->store->epoch,
 		    *lsn, &listed);
 	runs_fini(&listed);
+	/* What it names is there, whenever the server ends: else it is damage. */
+	if (err == RP_OK && !wasteful)
+		err = cache_settle(task, mailbox);
 	/* What was applied meanwhile may be in it: it must not get a name that a crash could leave ahead of the journal. */
 	if (err == RP_OK)
 		err = commit_wait(task, volume->store->commit, volume->position);
@@ -97,15 +103,19 @@ static enum rp_err write_mailbox(struct task *task, struct volume *volume, uint6
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
-	cache_drop_if_wasteful(task, mailbox);
-	err = write_index(task, mailbox, &lsn);
+
+	bool wasteful = cache_is_wasteful(mailbox);
+
+	err = write_index(task, mailbox, wasteful, &lsn);
 	if (err == RP_ERR_CORRUPT) { /* the file before it is bad: the journal is not */
 		err = mailbox_mend(task, mailbox);
 		if (err == RP_OK)
-			err = write_index(task, mailbox, &lsn);
+			err = write_index(task, mailbox, wasteful, &lsn);
 	}
 	if (err == RP_OK)
 		err = take_index(task, mailbox, lsn);
+	if (err == RP_OK && wasteful)
+		cache_drop(task, mailbox);
 	mailbox_close(mailbox);
 	return err;
 }
@@ -135,6 +145,16 @@ static enum rp_err write_file(struct task *task, const char *path, struct bytes 
 	return err;
 }
 
+static enum rp_err make_empty(struct task *task, const char *path)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_WRITE | FILE_CREATE, &file);
+
+	if (err == RP_OK)
+		file_close(file);
+	return err;
+}
+
 static enum rp_err write_catalog(struct task *task, struct volume *volume)
 {
 	char tmp[VOLUME_PATH_BYTES];
@@ -159,10 +179,13 @@ static enum rp_err write_catalog(struct task *task, struct volume *volume)
 		err = write_file(task, tmp, bytes_of(p, n));
 	if (err == RP_OK)
 		err = file_rename(task, FILE_ROOT_DATA, tmp, path);
-	if (err == RP_OK)
-		volume->catalog_lsn = lsn;
 	free(p);
-	return err;
+	if (err != RP_OK)
+		return err;
+	volume->catalog_lsn = lsn;
+	/* Its name alone tells: who looks for damage knows then which catalog there was. */
+	volume_path(volume, path, "%llu.checkpoint", (unsigned long long)lsn);
+	return make_empty(task, path);
 }
 
 /* Is this derived file superseded, or of a mailbox that is no more? */
@@ -175,6 +198,7 @@ static bool is_stale(const struct volume *volume, const struct volume_file *file
 	case VOLUME_FILE_TMP:
 		return !volume->merging; /* it has one too */
 	case VOLUME_FILE_CATALOG:
+	case VOLUME_FILE_CHECKPOINT:
 		return file->lsn != volume->catalog_lsn;
 	case VOLUME_FILE_INDEX:
 		return node == NULL || file->lsn != node->index_lsn;

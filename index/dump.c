@@ -226,6 +226,10 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 	struct format_header header;
 	const char *name;
 
+	if (file.n == 0) {
+		dump_say(&dump, "empty: its name says all");
+		return dump.err;
+	}
 	if (!find_header(file, &header, &name)) {
 		dump_say(&dump, "no sound header of a ringpost file");
 		return RP_ERR_CORRUPT;

@@ -23,7 +23,8 @@ static bool ends_in(struct bytes name, struct bytes end)
 static bool goes(struct bytes name, uint64_t lsn)
 {
 	static const char *const kinds[] = {
-	    ".dbox", ".catalog", ".index", ".cache", ".grams", ".tmp"};
+	    ".dbox", ".catalog", ".index", ".cache", ".grams", ".checkpoint",
+	    ".tmp"};
 	struct journal_file file;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

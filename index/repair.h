@@ -27,6 +27,7 @@ struct repair_report {
 	uint64_t mailboxes;
 	uint64_t mailboxes_wrong;  /* whose catalog entry or index is not what the journal says */
 	uint64_t derived_damaged;  /* catalogs, indexes, caches */
+	uint64_t derived_gone;     /* that there were: no mail can be lost by it, so that is no damage */
 	uint64_t messages;
 	uint64_t messages_bodiless; /* whose body cannot be read */
 	uint64_t messages_taken_out; /* repair: of these, those that left their mailboxes, or are kept no more */

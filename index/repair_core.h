@@ -2,6 +2,7 @@
  *
  *   repair_look     is what an open volume's files say sound, and what the journal says?        (repair_check.c)
  *   repair_look_derived  is each catalog, index, cache sound?                                  (repair_derived.c)
+ *   repair_look_owed     is each there that should be?                                         (repair_owed.c)
  *   repair_look_journal  are the journals whole, and do catalogs and indexes agree?             (repair_journal.c)
  *   repair_mend_journal  what is spoilt in them and costs nothing                               (repair_journal.c)
  *   repair_look_boxes, _kept, repair_mend_boxes, repair_end_kept  the bodies                   (repair_boxes.c)
@@ -17,7 +18,7 @@
 #include "index/kept.h"
 #include "index/repair.h"
 #include "index/table.h"
-#include "index/volume_state.h"
+#include "index/volume_files.h"
 
 enum { REPAIR_LIST_BYTES_MAX = 32 * 1024 * 1024 }; /* the names in a directory */
 
@@ -61,6 +62,16 @@ void repair_fini(struct repair *repair);
 /* Parts of it: journals, by the volume's catalog too; catalogs, indexes, caches. */
 RP_MUST_USE enum rp_err repair_look_journal(struct task *task, struct repair *repair);
 RP_MUST_USE enum rp_err repair_look_derived(struct task *task, struct repair *repair);
+
+/* Catalog and indexes: by the mark of the last checkpoint, and by the catalog. files: all of them. */
+RP_MUST_USE enum rp_err repair_look_owed(
+    struct task *task, struct repair *repair, const struct volume_files *files);
+/* The cache: by a mailbox's index, which names entries up to this one. */
+RP_MUST_USE enum rp_err repair_look_owed_cache(
+    struct task *task, struct repair *repair, const struct volume_file *index, uint32_t last);
+
+/* Is this the cache of a mailbox that is in use? What is in it just now is not looked at. */
+bool repair_cache_is_used(const struct volume *volume, uint64_t mailboxid);
 
 /* Put in order what repair_look() has counted as places_spoilt. Nobody else uses the volume. */
 RP_MUST_USE enum rp_err repair_mend_journal(struct task *task, struct repair *repair);

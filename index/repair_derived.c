@@ -31,9 +31,10 @@ static enum rp_err look_at_catalog(
 	return err;
 }
 
-static enum rp_err look_at_index(struct task *task, const struct volume *volume,
-    const struct volume_file *file, const char *path)
+static enum rp_err look_at_index(
+    struct task *task, struct repair *repair, const struct volume_file *file, const char *path)
 {
+	const struct volume *volume = repair->volume;
 	struct table *table;
 	uint64_t lsn;
 	enum rp_err err =
@@ -44,6 +45,8 @@ static enum rp_err look_at_index(struct task *task, const struct volume *volume,
 	err = lsn == file->lsn ? table_prepare_rows(task, table, NULL) : RP_ERR_CORRUPT;
 	if (err == RP_OK && table_is_bad(table))
 		err = RP_ERR_CORRUPT;
+	if (err == RP_OK)
+		err = repair_look_owed_cache(task, repair, file, table_cache_last(table));
 	table_free(table);
 	return err;
 }
@@ -97,12 +100,9 @@ static enum rp_err look_at_entries(
 	return err;
 }
 
-/* A cache that is written to just now is not looked at. */
-static bool is_in_use(const struct volume *volume, const struct volume_file *file)
+bool repair_cache_is_used(const struct volume *volume, uint64_t mailboxid)
 {
-	const struct catalog_node *node = file->kind == VOLUME_FILE_CACHE
-	    ? catalog_by_id(&volume->catalog, file->mailboxid)
-	    : NULL;
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailboxid);
 
 	return node != NULL && node->loaded != NULL && node->loaded->cache != NULL;
 }
@@ -148,7 +148,8 @@ static enum rp_err look_at_one(struct task *task, struct repair *repair, struct 
 	char path[VOLUME_PATH_BYTES];
 	enum rp_err err = RP_OK;
 
-	if (name.n >= VOLUME_PATH_BYTES - USERID_PATH_BYTES || is_in_use(volume, &file))
+	if (name.n >= VOLUME_PATH_BYTES - USERID_PATH_BYTES ||
+	    (file.kind == VOLUME_FILE_CACHE && repair_cache_is_used(volume, file.mailboxid)))
 		return RP_OK;
 	volume_path(volume, path, "%.*s", BYTES_FMT(name));
 	if (file.kind == VOLUME_FILE_CATALOG || file.kind == VOLUME_FILE_INDEX ||
@@ -157,7 +158,7 @@ static enum rp_err look_at_one(struct task *task, struct repair *repair, struct 
 	if (err == RP_OK && file.kind == VOLUME_FILE_CATALOG)
 		err = look_at_catalog(task, volume, &file);
 	if (err == RP_OK && file.kind == VOLUME_FILE_INDEX)
-		err = look_at_index(task, volume, &file, path);
+		err = look_at_index(task, repair, &file, path);
 	if (err == RP_OK && file.kind == VOLUME_FILE_CACHE)
 		err = look_at_cache(task, volume, &file, path);
 	if (err == RP_OK || err == RP_ERR_NOTFOUND)
@@ -180,6 +181,8 @@ enum rp_err repair_look_derived(struct task *task, struct repair *repair)
 	err = volume_files_list(task, repair->volume->dir, &arena, &files);
 	for (size_t i = 0; err == RP_OK && i < files.count; i++)
 		err = look_at_one(task, repair, files.entries[i].name);
+	if (err == RP_OK)
+		err = repair_look_owed(task, repair, &files);
 	arena_fini(&arena);
 	return err;
 }

@@ -330,6 +330,26 @@ void table_set_cache_offset(struct table *table, uint32_t uid, uint32_t cache_of
 	put_value(table, uid, COLUMN_CACHE, cache_offset);
 }
 
+void table_leave_cache(struct table *table)
+{
+	table->leaves_cache = true;
+}
+
+uint32_t table_cache_last(const struct table *table)
+{
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < table->groups_count; i++) {
+		const struct group *group = table->group[i];
+
+		if (group->column[COLUMN_CACHE].p == NULL)
+			continue;
+		for (uint32_t row = 0; row < group->rows; row++)
+			last = num_max(last, group_get(group, COLUMN_CACHE, row));
+	}
+	return (uint32_t)last;
+}
+
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body)
 {
 	put_value(table, uid, COLUMN_BODY, (uint64_t)body.offset << 32 | body.file);

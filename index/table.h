@@ -120,11 +120,16 @@ void table_expunge_unmet(struct table *table, const struct runs *uids, uint64_t 
 void table_set_cache_offset(struct table *table, uint32_t uid, uint32_t cache_offset);
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body);
 
+/* The index file that is written next names no cache entries: they are to go. */
+void table_leave_cache(struct table *table);
+
 /* Look. Live messages only, unless said. */
 uint32_t table_count(const struct table *table);
 uint32_t table_last_uid(
     const struct table *table); /* the greatest that ever was, expunged ones too; 0: none */
 uint64_t table_modseq(const struct table *table); /* the greatest applied; 0: none */
+/* The farthest cache entry that any row names, in units of 8 bytes; 0: none. All rows are prepared. */
+uint32_t table_cache_last(const struct table *table);
 bool table_has(const struct table *table, uint32_t uid, bool expunged_too);
 
 /* The least UID >= uid that is there; 0: none. */

@@ -49,6 +49,7 @@ struct table {
 	    version;    /* grows with every change, also from one table of a mailbox to the next */
 	unsigned holds; /* of tasks that are suspended in here */
 	bool freed;     /* by its owner; goes with the last hold */
+	bool leaves_cache; /* table_leave_cache() */
 	bool bad;
 };
 

@@ -205,8 +205,11 @@ static enum rp_err write_column(struct writer *writer, uint32_t group, enum colu
 {
 	size_t n = table_copy_rows(&writer->copy, group) * column_width(kind);
 	uint8_t *p;
-	enum rp_err err = section_begin(writer, n, &p);
+	enum rp_err err;
 
+	if (kind == COLUMN_CACHE && writer->table->leaves_cache)
+		return RP_OK;
+	err = section_begin(writer, n, &p);
 	if (err == RP_OK)
 		err = load_sources(writer, group, kind);
 	if (err != RP_OK)

@@ -31,6 +31,8 @@ struct volume_file volume_file_parse(struct bytes name)
 		return file;
 	if (bytes_eq(name, BYTES_LIT(".catalog")))
 		return (struct volume_file){ .kind = VOLUME_FILE_CATALOG, .lsn = first };
+	if (bytes_eq(name, BYTES_LIT(".checkpoint")))
+		return (struct volume_file){ .kind = VOLUME_FILE_CHECKPOINT, .lsn = first };
 	if (bytes_eq(name, BYTES_LIT(".cache")))
 		return (struct volume_file){ .kind = VOLUME_FILE_CACHE, .mailboxid = first };
 	if (bytes_eq(name, BYTES_LIT(".grams")))
@@ -67,6 +69,19 @@ uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t b
 			best = file.lsn;
 	}
 	return best;
+}
+
+uint64_t volume_files_checkpoint(const struct volume_files *files)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < files->count; i++) {
+		struct volume_file file = volume_file_parse(files->entries[i].name);
+
+		if (file.kind == VOLUME_FILE_CHECKPOINT)
+			newest = num_max(newest, file.lsn);
+	}
+	return newest;
 }
 
 void volume_files_greatest(

@@ -1,6 +1,7 @@
 /* volume_files.h -- which derived files a volume's directory has, by their names.
  *
  *   <lsn>.catalog   <mailboxid>.<lsn>.index   <mailboxid>.cache   <anything>.tmp: being written, or left by a crash
+ *   <lsn>.checkpoint   empty: there was <lsn>.catalog
  */
 #ifndef RP_INDEX_VOLUME_FILES_H
 #define RP_INDEX_VOLUME_FILES_H
@@ -13,13 +14,14 @@ enum volume_file_kind {
 	VOLUME_FILE_INDEX,
 	VOLUME_FILE_CACHE,
 	VOLUME_FILE_GRAMS,
+	VOLUME_FILE_CHECKPOINT,
 	VOLUME_FILE_TMP,
 };
 
 struct volume_file {
 	enum volume_file_kind kind;
 	uint64_t mailboxid; /* index, cache, grams */
-	uint64_t lsn;       /* catalog, index */
+	uint64_t lsn;       /* catalog, index, checkpoint */
 };
 
 struct volume_files {
@@ -38,6 +40,9 @@ RP_MUST_USE enum rp_err volume_files_list(
 
 /* The greatest LSN of a catalog below the bound; 0: none. */
 uint64_t volume_files_catalog_below(const struct volume_files *files, uint64_t bound);
+
+/* The LSN of the newest catalog that there was; 0: nothing tells. */
+uint64_t volume_files_checkpoint(const struct volume_files *files);
 
 /* The greatest LSN, up to a bound, and the greatest mailboxid that the names of derived files tell of; 0: none. */
 void volume_files_greatest(

@@ -70,6 +70,10 @@ class User:
         self.boxes = [Dbox(look, path, user) for path in self.files('*.dbox')]
         self.catalogs = [Catalog(look, path, user) for path in self.files('*.catalog')]
         self.indexes = [Index(look, path, user) for path in self.files('*.index')]
+        for path in self.files('*.checkpoint'):
+            lsn = int(os.path.basename(path).split('.')[0])
+            look.findings.must(os.path.getsize(path) == 0, path, 0, 'it is not empty')
+            look.findings.must(any(catalog.header.lsn >= lsn for catalog in self.catalogs), path, 0, 'there is no such catalog')
         self.caches = [Cache(look, path, user) for path in self.files('*.cache')]
         self.records = self.all_records()
         self.groups = self.read_groups()

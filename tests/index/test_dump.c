@@ -42,7 +42,7 @@ static void dump_all(const uint8_t *p, size_t n, struct lines *lines)
 	uint64_t state = n;
 
 	cr_assert_eq(dump_file(bytes_of(p, n), take_line, lines), RP_OK);
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; n > 0 && i < 60; i++) {
 		struct lines ignored = {0};
 		size_t cut = model_random(&state) % (n + 1);
 		enum rp_err err;

@@ -6,6 +6,7 @@
 #include "index/checkpoint.h"
 #include "index/repair.h"
 #include "index/volume_files.h"
+#include "io/base/num.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/io/io_fixture.h"
@@ -392,8 +393,60 @@ IO_TASK_TEST(repair, a_check_writes_no_files)
 	made_harm(task, MADE_CATALOG, true);
 	digest = digest_files(task);
 	check(task, &report, &lines);
-	cr_assert_eq(lines, 0);
+	cr_assert(!repair_found_damage(&report));
+	cr_assert_gt(report.derived_gone, 0);
+	cr_assert_eq(lines, report.derived_gone);
 	cr_assert_eq(digest_files(task), digest);
+}
+
+/* Each is named, by what was made behind it. */
+IO_TASK_TEST(repair, a_derived_file_that_is_gone_is_named)
+{
+	static const char *const ends[] = {".catalog", ".index"};
+	struct repair_report report;
+	struct said said = {0};
+	struct store *store;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char dir[USERID_PATH_BYTES];
+		char path[VOLUME_PATH_BYTES] = "";
+		char line[VOLUME_PATH_BYTES];
+		struct dir_entry *entries;
+		struct arena arena;
+		size_t count;
+		size_t dot;
+
+		store = made_open_store(task, 2 + i);
+		cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+		cr_assert_eq(store_close(task, store), RP_OK);
+		userid_path(&made_user, dir);
+		arena_init(&arena, 65536);
+		cr_assert_eq(
+		    dir_list(task, FILE_ROOT_DATA, dir, &arena, &entries, &count), RP_OK);
+		for (size_t k = 0; k < count; k++) {
+			struct bytes name = entries[k].name;
+
+			dot = name.n - num_min(name.n, strlen(ends[i]));
+			if (!bytes_eq(bytes_from(name, dot), bytes_of_str(ends[i])))
+				continue;
+			snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(name));
+			snprintf(line, sizeof(line), "%.*s is gone: ", BYTES_FMT(name));
+		}
+		arena_fini(&arena);
+		cr_assert_neq(path[0], '\0');
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
+		said = (struct said){0};
+		store = made_open_store(task, 2 + i);
+		cr_assert_eq(
+		    repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+		cr_assert_eq(store_close(task, store), RP_OK);
+		cr_assert_eq(report.derived_gone, 1);
+		cr_assert(!repair_found_damage(&report));
+		cr_assert(said.n > strlen(line) && memcmp(said.text, line, strlen(line)) == 0);
+	}
 }
 
 static void repair_task(struct task *task, void *arg)

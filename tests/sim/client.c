@@ -268,7 +268,8 @@ static void read_body(struct task *task, struct client *client)
 
 static bool is_mail(struct bytes name)
 {
-	static const char *const kinds[] = {".dbox", ".catalog", ".index", ".cache"};
+	static const char *const kinds[] = {
+	    ".dbox", ".catalog", ".index", ".cache", ".checkpoint"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct bytes end = bytes_of_str(kinds[i]);

@@ -152,7 +152,7 @@ static void damage_derived(struct visit *visit)
 	if (!damage_disk(visit->machine, DAMAGE_DERIVED, &visit->ledger->userid, &visit->damage))
 		return;
 	tally->damage_derived++;
-	found = do_check(visit);
+	found = do_check(visit) || visit->report.derived_gone > 0;
 	tally->damage_derived_found += found;
 	tally->damage_derived_rest += !found;
 	do_visit(visit, compare);

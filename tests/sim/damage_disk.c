@@ -11,6 +11,7 @@ enum { FILES_MAX = 256, SECTOR_BYTES = 512 };
 
 struct files {
 	enum damage_what what;
+	bool marks_too; /* of checkpoints: empty files */
 	char dir[USERID_PATH_BYTES];
 	unsigned count;
 	enum file_root root[FILES_MAX];
@@ -29,6 +30,7 @@ static void collect(void *arg, enum file_root root, const char *path, uint64_t b
 {
 	struct files *files = arg;
 	bool his = root == FILE_ROOT_DATA && strncmp(path, files->dir, strlen(files->dir)) == 0;
+	bool mark = files->marks_too && his && ends_in(path, ".checkpoint");
 	bool is = false;
 
 	if (files->what == DAMAGE_DERIVED)
@@ -38,7 +40,9 @@ static void collect(void *arg, enum file_root root, const char *path, uint64_t b
 		is = his && (ends_in(path, ".journal") || ends_in(path, ".dbox"));
 	else
 		is = root == FILE_ROOT_COMMIT || strcmp(path, "store") == 0;
-	if (!is || bytes == 0 || files->count == FILES_MAX)
+	if (!(is && bytes > 0) && !mark)
+		return;
+	if (files->count == FILES_MAX)
 		return;
 	files->root[files->count] = root;
 	snprintf(files->path[files->count++], DAMAGE_PATH_BYTES, "%s", path);
@@ -144,6 +148,7 @@ void damage_forget(struct machine *machine, const struct userid *userid)
 
 	MODEL_CHECK(files != NULL);
 	files->what = DAMAGE_DERIVED;
+	files->marks_too = true;
 	userid_path(userid, files->dir);
 	sim_disk_walk(machine->world, collect, files);
 	for (unsigned i = 0; i < files->count; i++)

@@ -62,8 +62,8 @@
 	X(sectors_torn, "sectors torn in crashes")                                                 \
 	X(damage_derived, "derived files damaged at rest")                                         \
 	X(damage_derived_found, "of these found by check")                                         \
-	X(damage_derived_rest, "of these not: gone, cut between entries, or bytes that mean "      \
-	                       "nothing, made anew in silence")                                    \
+	X(damage_derived_rest,                                                                     \
+	    "of these not: superseded, or a cache cut behind all that its index names")    \
 	X(damage_truth, "journals and bodies damaged at rest")                                     \
 	X(damage_truth_found, "of these found by check")                                           \
 	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \

@@ -17,6 +17,15 @@ static enum rp_err print_line(void *arg, struct bytes line)
 	return printf("%.*s\n", BYTES_FMT(line)) >= 0 ? RP_OK : RP_ERR_IO;
 }
 
+/* Files that say all by their names. */
+static bool may_be_empty(const char *path)
+{
+	static const char end[] = ".checkpoint";
+	size_t n = strlen(path);
+
+	return n > sizeof(end) - 1 && strcmp(path + n - (sizeof(end) - 1), end) == 0;
+}
+
 /* A whole file, mapped. NULL: it is; else why not. */
 static const char *map_file(const char *path, struct bytes *out)
 {
@@ -32,20 +41,20 @@ static const char *map_file(const char *path, struct bytes *out)
 	else if (!S_ISREG(st.st_mode))
 		why = "not a file";
 	else if (st.st_size == 0)
-		why = "empty";
+		why = may_be_empty(path) ? NULL : "empty";
 	else
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (why == NULL && p == MAP_FAILED)
+	if (why == NULL && p == MAP_FAILED && st.st_size != 0)
 		why = strerror(errno);
 	close(fd);
-	if (why == NULL)
+	if (why == NULL && p != MAP_FAILED)
 		*out = bytes_of(p, (size_t)st.st_size);
 	return why;
 }
 
 static int dump_one(const char *path)
 {
-	struct bytes content;
+	struct bytes content = { 0 };
 	const char *why = map_file(path, &content);
 
 	if (why != NULL) {
@@ -54,7 +63,8 @@ static int dump_one(const char *path)
 	}
 	enum rp_err err = dump_file(content, print_line, NULL);
 
-	munmap((void *)(uintptr_t)content.p, content.n);
+	if (content.n > 0)
+		munmap((void *)(uintptr_t)content.p, content.n);
 	if (err == RP_ERR_CORRUPT)
 		fprintf(stderr, "ringpost: %s: not a file of a store, or its header is damaged\n", path);
 	return exit_code_of(err);

@@ -73,7 +73,7 @@ class User:
         for path in self.files('*.checkpoint'):
             lsn = int(os.path.basename(path).split('.')[0])
             look.findings.must(os.path.getsize(path) == 0, path, 0, 'it is not empty')
-            look.findings.must(any(catalog.header.lsn >= lsn for catalog in self.catalogs), path, 0, 'there is no such catalog')
+            look.findings.must(any(int(os.path.basename(name).split('.')[0]) >= lsn for name in self.files('*.catalog')), path, 0, 'there is no such catalog')
         self.caches = [Cache(look, path, user) for path in self.files('*.cache')]
         self.records = self.all_records()
         self.groups = self.read_groups()

@@ -24,6 +24,7 @@
 enum {
 	SHARD_CALL_RETRY_NS =
 	    1000 * 1000, /* the kernel had no memory for a message, or we for a task */
+	SHARD_LEAVE_POLL_NS = 1000 * 1000,
 };
 
 struct outbox {
@@ -61,6 +62,7 @@ struct shard_group {
 	pthread_mutex_t lock; /* of joining; everything else is read-only then */
 	pthread_cond_t joined;
 	unsigned joined_count;
+	unsigned left_count; /* atomic */
 	struct shard_port *port;
 };
 
@@ -435,6 +437,33 @@ void shard_group_wait(struct shard_group *group)
 	while (group->joined_count < group->settings.shards_count)
 		pthread_cond_wait(&group->joined, &group->lock);
 	pthread_mutex_unlock(&group->lock);
+}
+
+static bool has_to_send(const struct shard_port *port)
+{
+	for (unsigned i = 0; i < port->group->settings.shards_count; i++)
+		if (port->outbox[i].op.in_flight || port->outbox[i].op.message.first != NULL ||
+		    port->outbox[i].first != NULL)
+			return true;
+	return false;
+}
+
+static void leave_turn(struct loop *loop)
+{
+	shard_call_flush(loop);
+	loop->kind->turn(loop, loop->now_ns + SHARD_LEAVE_POLL_NS);
+	loop_fire_timers(loop);
+}
+
+void shard_group_leave(struct shard_group *group, struct loop *loop)
+{
+	unsigned count = group->settings.shards_count;
+
+	while (has_to_send(loop->port))
+		leave_turn(loop);
+	__atomic_add_fetch(&group->left_count, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&group->left_count, __ATOMIC_ACQUIRE) < count)
+		leave_turn(loop);
 }
 
 unsigned shard_group_count(const struct shard_group *group)

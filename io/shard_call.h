@@ -43,13 +43,18 @@ struct shard_group_settings {
 RP_MUST_USE enum rp_err shard_group_open(
     const struct shard_group_settings *settings, struct shard_group **out);
 
-/* After the loops. Loops of a group may be closed when all of them have left loop_run(). */
+/* After the loops. */
 void shard_group_close(struct shard_group *group);
 
 /* Each loop joins once, under its own shard number, on its own thread, before anything is sent to
  * it; the others wait for it in shard_group_wait() (blocking, at start only). */
 void shard_group_join(struct shard_group *group, struct loop *loop);
 void shard_group_wait(struct shard_group *group);
+
+/* Each loop leaves once, on its own thread, behind loop_run() and before anything is closed that what arrives may use: what it has to
+ * say goes out, and it returns when all have left. Only then may a loop be closed, as the others' messages name its ring. Loops that
+ * share a thread need not. */
+void shard_group_leave(struct shard_group *group, struct loop *loop);
 unsigned shard_group_count(const struct shard_group *group);
 
 /* Call and wait. call: index in the table. */

@@ -22,7 +22,6 @@ struct shard {
 };
 
 static struct shard_group *group;
-static pthread_barrier_t barrier;
 
 static void report(const char *what, uint64_t since_ns, uint64_t count)
 {
@@ -170,7 +169,7 @@ static void *serve(void *arg)
 	if (shard->number == 0)
 		must(task_start(shard->loop, bench, NULL, NULL));
 	loop_run(shard->loop);
-	pthread_barrier_wait(&barrier);
+	shard_group_leave(group, shard->loop);
 	loop_close(shard->loop);
 	return NULL;
 }
@@ -181,7 +180,6 @@ int main(void)
 	struct shard shards[SHARDS] = {{.number = 0}, {.number = 1}};
 
 	must(shard_group_open(&settings, &group));
-	pthread_barrier_init(&barrier, NULL, SHARDS);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		if (pthread_create(&shards[i].thread, NULL, serve, &shards[i]) != 0)
 			must(RP_ERR_NOMEM);

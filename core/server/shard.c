@@ -525,6 +525,7 @@ void *shard_thread_run(void *arg)
 		settings->cannot_start(settings, "a shard has no memory or descriptors to start with");
 	net_recv(thread->boss, on_order, thread);
 	loop_run(shard->loop);
+	shard_group_leave(shard->group, shard->loop);
 	net_close(thread->boss, NULL, NULL);
 	tear_down(thread);
 	loop_close(shard->loop);

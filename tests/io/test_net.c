@@ -391,7 +391,6 @@ Test(net, addresses_are_written_as_people_read_them)
 /* Moving: shard 0 accepts, shard 1 echoes, and moves each connection back and forth. */
 struct mover {
 	pthread_t thread;
-	pthread_barrier_t *barrier;
 	struct shard_group *group;
 	struct loop *loop;
 	unsigned shard;
@@ -495,7 +494,7 @@ static void *mover_main(void *arg)
 		shard_post(mover->loop, 0, stop_shard, 0);
 	}
 	loop_run(mover->loop);
-	pthread_barrier_wait(mover->barrier);
+	shard_group_leave(mover->group, mover->loop);
 	loop_close(mover->loop);
 	return NULL;
 }
@@ -506,15 +505,13 @@ Test(net, a_connection_moves_between_shards, .timeout = 60)
 	static const struct shard_call_row rows[] = {{NULL, NULL}};
 	struct shard_group_settings settings = {.shards_count = 2, .calls = rows};
 	struct shard_group *group;
-	pthread_barrier_t barrier;
 	struct io_fixture fixture;
 
 	io_fixture_open(&fixture, IO_FIXTURE_URING, 0); /* skips where there is no ring */
 	io_fixture_close(&fixture);
 	cr_assert_eq(shard_group_open(&settings, &group), RP_OK);
-	pthread_barrier_init(&barrier, NULL, 2);
 	for (unsigned i = 0; i < 2; i++)
-		mover[i] = (struct mover){.barrier = &barrier, .group = group, .shard = i};
+		mover[i] = (struct mover){.group = group, .shard = i};
 	mover[0].echo.fd = listen_on_loopback(&mover[0].echo.port);
 	for (unsigned i = 0; i < 2; i++)
 		cr_assert_eq(pthread_create(&mover[i].thread, NULL, mover_main, &mover[i]), 0);
@@ -524,6 +521,5 @@ Test(net, a_connection_moves_between_shards, .timeout = 60)
 	cr_assert_eq(mover[0].echo.bytes, 500);
 	cr_assert_eq(mover[1].echo.bytes, 500);
 	close(mover[0].echo.fd);
-	pthread_barrier_destroy(&barrier);
 	shard_group_close(group);
 }

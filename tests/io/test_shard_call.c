@@ -9,7 +9,6 @@ enum { SHARDS = 2 };
 
 struct thread {
 	pthread_t thread;
-	pthread_barrier_t *barrier;
 	struct shard_group *group;
 	unsigned shard;
 	bool no_ring;
@@ -31,7 +30,7 @@ static void *serve(void *arg)
 	shard_group_wait(thread->group);
 	shard_work_begin(&thread->work, loop, SHARDS);
 	loop_run(loop);
-	pthread_barrier_wait(thread->barrier);
+	shard_group_leave(thread->group, loop);
 	loop_close(loop);
 	return NULL;
 }
@@ -51,21 +50,18 @@ Test(shard_call, two_threads_call_each_other)
 {
 	static struct thread thread[SHARDS];
 	struct io_fixture fixture;
-	pthread_barrier_t barrier;
 	struct shard_group *group = open_group(SHARDS);
 
 	io_fixture_open(&fixture, IO_FIXTURE_URING, 0); /* skips where there is no ring */
 	io_fixture_close(&fixture);
-	pthread_barrier_init(&barrier, NULL, SHARDS);
 	for (unsigned i = 0; i < SHARDS; i++) {
-		thread[i] = (struct thread){.barrier = &barrier, .group = group, .shard = i};
+		thread[i] = (struct thread){.group = group, .shard = i};
 		cr_assert_eq(pthread_create(&thread[i].thread, NULL, serve, &thread[i]), 0);
 	}
 	for (unsigned i = 0; i < SHARDS; i++)
 		pthread_join(thread[i].thread, NULL);
 	for (unsigned i = 0; i < SHARDS; i++)
 		cr_assert(shard_work_is_right(&thread[i].work), "shard %u", i);
-	pthread_barrier_destroy(&barrier);
 	shard_group_close(group);
 }
 

@@ -157,8 +157,8 @@ static void *serve(void *arg)
 		fail("cannot listen");
 	pthread_barrier_wait(&barrier);
 	loop_run(shard->loop);
+	shard_group_leave(group, shard->loop);
 	net_listener_close(listener);
-	pthread_barrier_wait(&barrier);
 	loop_close(shard->loop);
 	return NULL;
 }

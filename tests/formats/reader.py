@@ -33,7 +33,8 @@ class Journal:
             return
         look.findings.must(header.lsn == self.first, path, 0, "the name's LSN is not the header's")
         look.findings.must(header.version == (look.layout.versions['merged'] if self.merged else 1), path, 0, f'version {header.version}')
-        look.findings.must(not self.merged or header.extra('last') == self.last, path, 0, "the last LSN is not the header's")
+        look.findings.must(header.extra('last') == (self.last if self.merged else 0), path, 0, "the last LSN is not the header's")
+        look.findings.must(header.extra('goes on') <= (not self.merged), path, 0, 'it cannot go on with another')
         self.scan(look, data, header.nonce, user)
         lsns = [record.lsn for record in self.records]
         look.findings.must(lsns == sorted(set(lsns)), path, AREA, 'LSNs out of order')

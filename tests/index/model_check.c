@@ -117,16 +117,16 @@ static void check_counters(const struct catalog_entry *entry, const struct model
 	MODEL_EQ(entry->uidnext, model->uidnext);
 }
 
-/* That of the change, or of its part that tells of this message. A mailbox that nobody has opened yet comes from the renaming of INBOX:
- * its messages part by part, then those that left INBOX, then the counters. */
+/* That of the change, or of its part that tells of this message. A mailbox that it has made and nobody has opened comes from the renaming
+ * of INBOX: its messages part by part, then those that left INBOX, then the counters. */
 static uint64_t modseq_of(const struct volume *volume, const struct catalog_entry *entry,
-    uint32_t uid, uint64_t lsn_before)
+    bool made, uint32_t uid, uint64_t lsn_before)
 {
 	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
 	uint64_t part = volume->store->settings.transfer_messages_max;
 	struct table_row row;
 
-	if (part != 0 && node->loaded == NULL && entry->messages_count > part)
+	if (made && part != 0 && node->loaded == NULL && entry->messages_count > part)
 		return entry->highestmodseq - 1 - (entry->messages_count + part - 1) / part +
 		       (uid - 1) / part;
 	if (part == 0 || node->loaded == NULL ||
@@ -141,7 +141,9 @@ static uint64_t modseq_of(const struct volume *volume, const struct catalog_entr
 static void learn(const struct volume *volume, struct model *model,
     struct model_mailbox *mailbox, const struct catalog_entry *entry, uint64_t lsn_before)
 {
-	if (mailbox->uidvalidity == MODEL_NEW) {
+	bool made = mailbox->uidvalidity == MODEL_NEW;
+
+	if (made) {
 		MODEL_CHECK(entry->uidvalidity > model->uidvalidity_before);
 		mailbox->uidvalidity = entry->uidvalidity;
 		if (entry->uidvalidity > model->uidvalidity_last)
@@ -154,7 +156,7 @@ static void learn(const struct volume *volume, struct model *model,
 		for (size_t i = 0; i < mailbox->count; i++)
 			if (mailbox->message[i].modseq == MODEL_NEW)
 				mailbox->message[i].modseq = modseq_of(
-				    volume, entry, mailbox->message[i].uid, lsn_before);
+				    volume, entry, made, mailbox->message[i].uid, lsn_before);
 	}
 }
 

@@ -27,7 +27,7 @@ static int check(const char *path)
 
 	if (config == NULL)
 		return EXIT_CODE_CONFIG;
-	enum rp_err err = owner_check_user(config, reason, sizeof(reason));
+	enum rp_err err = owner_check(config, reason, sizeof(reason));
 
 	if (err == RP_OK)
 		err = config_read_tls(config, reason, sizeof(reason));

@@ -245,6 +245,41 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
+/* Where the clients find it. What was allocated when it fails config_free() takes. */
+static enum rp_err set_place(struct config_listen *listen, cfg_t *section)
+{
+	const char *address = cfg_getstr(section, "address");
+	const char *path = cfg_getstr(section, "path");
+	const char *mode = cfg_getstr(section, "mode");
+	const char *group = cfg_getstr(section, "group");
+	const char *title = cfg_title(section);
+	uint8_t ip[16];
+
+	if (path != NULL && path[0] != '/') {
+		snprintf(error_text, error_size, "listen %s: path \"%s\" does not begin with /", title, path);
+		return RP_ERR_SYNTAX;
+	}
+	if (path == NULL && inet_pton(AF_INET, address, ip) != 1 && inet_pton(AF_INET6, address, ip) != 1) {
+		snprintf(error_text, error_size, "listen %s: address \"%s\" is not an IP address", title, address);
+		return RP_ERR_SYNTAX;
+	}
+	if (path == NULL && (mode != NULL || group != NULL)) {
+		snprintf(error_text, error_size, "listen %s: mode and group are a unix socket's, and it has no path", title);
+		return RP_ERR_SYNTAX;
+	}
+	listen->mode = mode != NULL ? (unsigned)strtoul(mode, NULL, 8) : CONFIG_LISTEN_MODE;
+	if (mode != NULL && (strspn(mode, "01234567") != strlen(mode) || strlen(mode) < 3 || listen->mode > 0777)) {
+		snprintf(error_text, error_size, "listen %s: mode %s is not one such as 0660", title, mode);
+		return RP_ERR_SYNTAX;
+	}
+	listen->address = path == NULL ? strdup(address) : NULL;
+	listen->path = path != NULL ? strdup(path) : NULL;
+	listen->group = group != NULL && group[0] != '\0' ? strdup(group) : NULL;
+	if (group != NULL && group[0] != '\0' && listen->group == NULL)
+		return RP_ERR_NOMEM;
+	return listen->address != NULL || listen->path != NULL ? RP_OK : RP_ERR_NOMEM;
+}
+
 static enum rp_err set_listen(struct config *config, cfg_t *root)
 {
 	static const char *const protocols[] = { "imap", "imaps", "lmtp", NULL };
@@ -259,9 +294,7 @@ static enum rp_err set_listen(struct config *config, cfg_t *root)
 		cfg_t *section = cfg_getnsec(root, "listen", i);
 		struct config_listen *listen = &config->listen[config->listen_count];
 		const char *protocol = cfg_getstr(section, "protocol");
-		const char *path = cfg_getstr(section, "path");
 		long port = cfg_getint(section, "port");
-		uint8_t ip[16];
 
 		if (protocol == NULL || !is_one_of(protocol, protocols)) {
 			snprintf(error_text, error_size, "listen %s: protocol is imap, imaps or lmtp",
@@ -278,23 +311,13 @@ static enum rp_err set_listen(struct config *config, cfg_t *root)
 		}
 		listen->port = port != 0 ? (uint16_t)port : ports[listen->protocol];
 		listen->proxy_protocol = cfg_getbool(section, "proxy_protocol") == cfg_true;
-		const char *address = cfg_getstr(section, "address");
-
-		if (path != NULL && path[0] != '/') {
-			snprintf(error_text, error_size, "listen %s: path \"%s\" does not begin with /", cfg_title(section), path);
-			return RP_ERR_SYNTAX;
-		}
-		if (path == NULL && inet_pton(AF_INET, address, ip) != 1 && inet_pton(AF_INET6, address, ip) != 1) {
-			snprintf(error_text, error_size, "listen %s: address \"%s\" is not an IP address",
-				cfg_title(section), address);
-			return RP_ERR_SYNTAX;
-		}
 		config->listen_count++;
 		listen->name = strdup(cfg_title(section));
-		listen->address = path == NULL ? strdup(address) : NULL;
-		listen->path = path != NULL ? strdup(path) : NULL;
-		if (listen->name == NULL || (listen->address == NULL && listen->path == NULL))
-			return RP_ERR_NOMEM;
+
+		enum rp_err err = listen->name != NULL ? set_place(listen, section) : RP_ERR_NOMEM;
+
+		if (err != RP_OK)
+			return err;
 	}
 	return RP_OK;
 }
@@ -387,7 +410,8 @@ static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 static enum rp_err read_sections(struct config *config, const char *path)
 {
 	cfg_opt_t listen[] = { CFG_STR("protocol", NULL, CFGF_NONE), CFG_STR("address", "0.0.0.0", CFGF_NONE),
-		CFG_INT("port", 0, CFGF_NONE), CFG_STR("path", NULL, CFGF_NONE),
+		CFG_INT("port", 0, CFGF_NONE), CFG_STR("path", NULL, CFGF_NONE), CFG_STR("mode", NULL, CFGF_NONE),
+		CFG_STR("group", NULL, CFGF_NONE),
 		CFG_BOOL("proxy_protocol", cfg_false, CFGF_NONE), CFG_END() };
 	cfg_opt_t tls[] = { CFG_STR("cert", "/etc/ringpost/tls/cert.pem", CFGF_NONE),
 		CFG_STR("key", "/etc/ringpost/tls/key.pem", CFGF_NONE), CFG_END() };
@@ -534,6 +558,7 @@ void config_free(struct config *config)
 		free(config->listen[i].name);
 		free(config->listen[i].address);
 		free(config->listen[i].path);
+		free(config->listen[i].group);
 	}
 	for (size_t i = 0; i < config->tls_count; i++) {
 		free(config->tls[i].name);

@@ -17,6 +17,7 @@ enum {
 	CONFIG_TLS_MAX = 256,   /* certificates */
 	CONFIG_LIST_MAX = 1024, /* words in one list */
 	CONFIG_TEXT_BYTES_MAX = 4096,
+	CONFIG_LISTEN_MODE = 0666, /* of a unix socket: who is on this machine may deliver by TCP and the MTA too */
 };
 
 enum config_protocol {
@@ -32,6 +33,8 @@ struct config_listen {
 	char *address; /* an IP address, or NULL with path */
 	uint16_t port;
 	char *path;          /* a unix socket */
+	unsigned mode;       /* its; the supervisor's business, as is the group: no child is told */
+	char *group;         /* its; NULL: ours */
 	bool proxy_protocol; /* PROXY v2 header first, from trusted networks only */
 };
 

@@ -216,6 +216,8 @@ void config_explain(FILE *to)
 		    "    address = 0.0.0.0     an IPv4 or IPv6 address\n"
 		    "    port = 993            default by protocol: 143, 993, 24\n"
 		    "    path = \"\"             a unix socket in place of address and port\n"
+		    "    mode = 0666           of the unix socket: who may connect\n"
+		    "    group = \"\"            of the unix socket; empty: that of who starts the server\n"
 		    "    proxy_protocol = false    a PROXY v2 header comes first, from trusted_networks\n"
 		    "tls NAME {}         a certificate; the first serves who names no other\n"
 		    "    cert = /etc/ringpost/tls/cert.pem     the whole chain\n"

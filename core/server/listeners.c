@@ -2,8 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -164,6 +168,35 @@ enum rp_err listeners_open_owned(const char *path, unsigned mode, uid_t uid, gid
 	return err;
 }
 
+/* By descriptor, as the folder may be another one's to write: what he put in its place meanwhile is not ours. */
+static enum rp_err give_to_group(const struct config_listen *l, char *reason, size_t reason_size)
+{
+	const struct group *group = getgrnam(l->group);
+	struct stat st;
+	int number = 0;
+	int fd;
+
+	if (group == NULL) {
+		snprintf(reason, reason_size, "listen %s: group = %s: there is no such group on this machine", l->name,
+			l->group);
+		return RP_ERR_NOTFOUND;
+	}
+	fd = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		number = errno;
+	else if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+		number = ESTALE;
+	else if (st.st_gid != group->gr_gid && fchownat(fd, "", (uid_t)-1, group->gr_gid, AT_EMPTY_PATH) != 0)
+		number = errno;
+	if (fd >= 0)
+		close(fd);
+	if (number == 0)
+		return RP_OK;
+	snprintf(reason, reason_size, "listen %s: %s: the socket cannot be given to group %s: %s", l->name, l->path, l->group,
+		number == ESTALE ? "something else was put in its place" : strerror(number));
+	return err_of_errno(number);
+}
+
 /* A socket that systemd opened for us under this section's name; -1: none. */
 static int passed_fd(const char *name, char **names, int count)
 {
@@ -194,9 +227,11 @@ enum rp_err listeners_open(
 		if (fds[i] >= 0)
 			set_options(fds[i]);
 		else if (l->path != NULL)
-			err = listeners_open_unix(l->path, 0666, &fds[i], reason, reason_size);
+			err = listeners_open_unix(l->path, l->mode, &fds[i], reason, reason_size);
 		else
 			err = open_tcp(l, &fds[i], reason, reason_size);
+		if (err == RP_OK && l->group != NULL && passed_fd(l->name, names, passed > 0 ? passed : 0) < 0)
+			err = give_to_group(l, reason, reason_size);
 	}
 	free_names(names, passed > 0 ? passed : 0);
 	return err;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,11 +16,20 @@ static enum rp_err say_no_user(const struct config *config, char *reason, size_t
 	return RP_ERR_NOTFOUND;
 }
 
-enum rp_err owner_check_user(const struct config *config, char *reason, size_t reason_size)
+enum rp_err owner_check(const struct config *config, char *reason, size_t reason_size)
 {
-	if (config->user[0] == '\0' || getpwnam(config->user) != NULL)
-		return RP_OK;
-	return say_no_user(config, reason, reason_size);
+	if (config->user[0] != '\0' && getpwnam(config->user) == NULL)
+		return say_no_user(config, reason, reason_size);
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct config_listen *l = &config->listen[i];
+
+		if (l->group == NULL || getgrnam(l->group) != NULL)
+			continue;
+		snprintf(reason, reason_size, "listen %s: group = %s: there is no such group on this machine", l->name,
+			l->group);
+		return RP_ERR_NOTFOUND;
+	}
+	return RP_OK;
 }
 
 static enum rp_err find_user(const struct config *config, struct owner *owner, char *reason, size_t reason_size)

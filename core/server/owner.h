@@ -13,8 +13,8 @@ struct owner {
 	int commit_fd;
 };
 
-/* Is there the user that the config names? *reason: a line that says not. */
-RP_MUST_USE enum rp_err owner_check_user(const struct config *config, char *reason, size_t reason_size);
+/* Are the user and the groups that the config names there? *reason: a line that says which is not. */
+RP_MUST_USE enum rp_err owner_check(const struct config *config, char *reason, size_t reason_size);
 
 /* The folder of the commit logs is made if it is not there. *reason: a line that says
  * what to do. On an error nothing is open. */

@@ -79,7 +79,8 @@ static bool listen_same(const struct config *a, const struct config *b)
 		const struct config_listen *y = &b->listen[i];
 
 		same = text_same(x->name, y->name) && x->protocol == y->protocol && text_same(x->address, y->address) &&
-		       x->port == y->port && text_same(x->path, y->path) && x->proxy_protocol == y->proxy_protocol;
+		       x->port == y->port && text_same(x->path, y->path) && x->mode == y->mode &&
+		       text_same(x->group, y->group) && x->proxy_protocol == y->proxy_protocol;
 	}
 	return same;
 }

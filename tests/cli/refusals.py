@@ -1,9 +1,11 @@
 """What keeps the server or a command from its work gets one line that says what to do (tests/crash has the bad configs)."""
 import ctypes
+import grp
 import imaplib
 import os
 import re
 import shutil
+import stat
 import struct
 import subprocess
 import tempfile
@@ -83,8 +85,29 @@ def settings(server, dir):
     with open(victim) as f:
         assert f.read() == 'precious'
     refused('address = 127.0.0.1', 'address = 192.0.2.1', 'choose an address of this machine', 1)
+    no_group = f'{data}\nlisten x {{ protocol = lmtp path = "{dir}/x" group = "no-such-group" }}'
+    refused(data, no_group, 'no-such-group: there is no such group on this machine', 1)
+    one_line([server.exe, 'config', 'check', '-c', f'{dir}/conf'], 'no-such-group: there is no such group on this machine', 78)
     if os.geteuid() == 0:
         refused(data, f'{data}\nuser = "no-such-user"', 'there is no such user on this machine', 78)
+
+
+def socket_group():
+    """A unix socket has the mode and the group that the config says; without, everybody on the machine may deliver."""
+    group = grp.getgrgid(max(os.getgroups() + [os.getegid()]) if os.geteuid() != 0 else 65534)
+    with rp.Server(shards=1) as server:
+        assert stat.S_IMODE(os.stat(server.lmtp_path).st_mode) == 0o666
+        server.stop()
+        with open(server.conf) as f:
+            text = f.read()
+        path = f'path = "{server.lmtp_path}"'
+        assert path in text
+        with open(server.conf, 'w') as f:
+            f.write(text.replace(path, f'{path} mode = 0660 group = "{group.gr_name}"'))
+        server.start()
+        found = os.stat(server.lmtp_path)
+        assert (stat.S_IMODE(found.st_mode), found.st_gid, found.st_uid) == (0o660, group.gr_gid, os.geteuid()), found
+        server.stop()
 
 
 def lines_of(done):
@@ -173,6 +196,7 @@ def run(checks):
     checks.run('a kernel without io_uring', no_ring, server, dir, ENOSYS, 'no io_uring')
     checks.run('settings that cannot be', settings, server, dir)
     checks.run('a server without users', no_users)
+    checks.run('the mode and group of a unix socket', socket_group)
     shutil.rmtree(server.dir, ignore_errors=True)
     if os.geteuid() == 0 and subprocess.run(['mount', '-t', 'tmpfs', 'ringpost-test', dir], stderr=subprocess.DEVNULL).returncode == 0:
         subprocess.run(['umount', dir])

@@ -121,6 +121,20 @@ Test(config, a_missing_file_is_told_by_name)
 	cr_assert_not_null(strstr(reason, "/nowhere/ringpost.conf"));
 }
 
+Test(config, a_unix_socket_has_a_mode_and_a_group)
+{
+	struct config *config;
+
+	cr_assert_eq(read_text("listen a { protocol = lmtp path = \"/a\" }\n"
+			       "listen b { protocol = lmtp path = \"/b\" mode = 0660 group = postfix }\n"
+			       "listen c { protocol = lmtp path = \"/c\" mode = \"600\" group = \"\" }\n", &config), RP_OK, "%s", reason);
+	cr_assert(config->listen[0].mode == 0666 && config->listen[0].group == NULL);
+	cr_assert_eq(config->listen[1].mode, 0660);
+	cr_assert_str_eq(config->listen[1].group, "postfix");
+	cr_assert(config->listen[2].mode == 0600 && config->listen[2].group == NULL);
+	config_free(config);
+}
+
 /* Each names the file's line, or the section. */
 Test(config, values_that_mean_nothing_are_refused)
 {
@@ -146,6 +160,12 @@ Test(config, values_that_mean_nothing_are_refused)
 		{ "data = store", ":1: data = store: a path that begins with /" },
 		{ "control = \"run/control\"", "control = run/control: a path" },
 		{ "listen b { protocol = lmtp path = \"run/lmtp\" }", "listen b: path \"run/lmtp\" does not begin with /" },
+		{ "listen b { protocol = lmtp path = \"/x\" mode = 0668 }", "listen b: mode 0668" },
+		{ "listen b { protocol = lmtp path = \"/x\" mode = 66 }", "listen b: mode 66" },
+		{ "listen b { protocol = lmtp path = \"/x\" mode = 01777 }", "listen b: mode 01777" },
+		{ "listen b { protocol = lmtp path = \"/x\" mode = \"\" }", "listen b: mode" },
+		{ "listen b { protocol = lmtp mode = 0600 }", "it has no path" },
+		{ "listen b { protocol = lmtp group = postfix }", "it has no path" },
 		{ "\"", "what begins in line 1 has no end" },
 		{ "shards = 2 # \" this is a comment\n\n'x", "what begins in line 3 has no end" },
 		{ "shards = 2 // it's fine\n/* but\n this", "what begins in line 2 has no end" },

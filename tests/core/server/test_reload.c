@@ -36,6 +36,7 @@ Test(reload, what_needs_a_restart_is_named_and_kept)
 		{ BASE "commit_dir = \"/x\"\nlog { level = debug }\n", "commit_dir log.level" },
 		{ BASE "auth { trusted_networks = { \"10.0.0.0/8\" } }\n", "auth.trusted_networks" },
 		{ BASE "listen more { protocol = lmtp path = \"/l\" }\n", "listen" },
+		{ "data = \"/d\"\ntls a { cert = \"/c\" key = \"/k\" }\nlisten imaps { protocol = imaps path = \"/l\" mode = 0600 }\n", "listen" },
 		{ "data = \"/other\"\ntls a { cert = \"/c\" key = \"/k\" }\nlisten imaps { protocol = imaps port = 2 }\n", "data listen" },
 		{ "data = \"/d\"\ntls a { cert = \"/c\" key = \"/k\" }\nlisten imaps { protocol = imap port = 1 }\n", "listen" },
 		{ "data = \"/d\"\ntls a { cert = \"/c\" key = \"/k\" }\nlisten imaps { protocol = imaps port = 1 proxy_protocol = true }\n",

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "index/blame.h"
+#include "index/checkpoint.h"
 #include "index/compact.h"
 #include "index/merge.h"
 #include "index/store_state.h"
@@ -25,18 +26,21 @@ static enum rp_err wait_for_turn(struct task *task, const struct store *store)
 	return err;
 }
 
-/* Nothing is written by it: a user of whom nothing is left but his directory is not made anew. */
+/* Nothing is written by it: a user of whom nothing is left but his directory is not made anew. Who was deleted may have files yet: a
+ * crash that comes when the record of it is in its place, and no log has it any more, leaves nobody else to remove them. */
 static enum rp_err look_at(struct task *task, struct store *store, const struct userid *userid)
 {
 	struct volume *volume;
 	struct volume *bare;
-	enum rp_err err = volume_open_bare(task, store, userid, &bare);
+	enum rp_err err = volume_open_any(task, store, userid, &bare);
 
 	if (err != RP_OK)
 		return err;
 	if (bare->catalog.count == 0) {
+		if (bare->catalog.destroyed)
+			err = checkpoint_now(task, bare);
 		volume_close(bare);
-		return RP_OK;
+		return err;
 	}
 	err = volume_open(task, store, userid, &volume);
 	if (err == RP_OK) {

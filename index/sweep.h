@@ -3,7 +3,7 @@
  *   a slot of users/ -> each user in it: open, merge_consider, compact_consider, close -> sleep -> the next slot
  *
  * Merge and compaction are looked for where a checkpoint was; time alone makes them worth while too, when what was kept for undelete
- * is over. Slots are spread over the day by the clock, so that a server that is started anew each day comes by all of them. A user
+ * is over. Of a user who was deleted, what is left of his files is removed. Slots are spread over the day by the clock, so that a server that is started anew each day comes by all of them. A user
  * who was not open is closed at once: those in use keep their place in memory. One who cannot be opened is passed over; opening told why.
  */
 #ifndef RP_INDEX_SWEEP_H

@@ -123,3 +123,29 @@ SIM_TASK_TEST(sweep, leaves_everybody_as_he_was)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* The record that he has no mail any more is in its place, the logs are used again, and the server ends before his files are gone:
+ * no recovery knows of it. */
+SIM_TASK_TEST(sweep, who_was_deleted_leaves_nothing)
+{
+	struct store *store = open_store(task);
+	struct volume *volume;
+	char dir[USERID_PATH_BYTES];
+
+	(void)arg;
+	fill(task, store, &idle);
+	userid_path(&idle, dir);
+	cr_assert_eq(volume_open(task, store, &idle, &volume), RP_OK);
+	cr_assert_eq(volume_destroy(task, volume), RP_OK);
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	store = open_store(task);
+	cr_assert_gt(names_in(task, dir), 1, "it is met");
+	sleep_s(task, DAY_S);
+	cr_assert_eq(names_in(task, dir), 1, "the record alone");
+	cr_assert_eq(volume_open(task, store, &idle, &volume), RP_ERR_NOTFOUND);
+	sleep_s(task, DAY_S);
+	cr_assert_eq(names_in(task, dir), 1);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -106,9 +106,14 @@ struct mail_store {
 };
 
 /* Change flags of the messages in uids that are there; those that already are so keep their MODSEQ. changed and modified
- * (UIDs that failed UNCHANGEDSINCE) are added to; either may be NULL. One record however many messages. */
+ * (UIDs that failed UNCHANGEDSINCE) are added to; either may be NULL. One change however many messages. */
 RP_MUST_USE enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *changed, struct runs *modified);
+
+/* Would that hold others up, for what changes stands so scattered? Then `there` (empty before) gets those of uids that are there, for
+ * several stores, one after the other, each of *part messages at most. It stays empty where one is enough. */
+RP_MUST_USE enum rp_err mailbox_store_cut(struct task *task, struct mailbox *mailbox,
+    const struct runs *uids, const struct mail_store *store, struct runs *there, uint32_t *part);
 
 /* Expunge the messages that are \Deleted, of `uids` or (NULL) of all. expunged (may be NULL) is added to. Where they stand so
  * scattered that it would take long it is several changes, and others are let in between: an error then leaves done what was

@@ -4,6 +4,12 @@
 
 #include "index/breath.h"
 #include "index/mailbox_state.h"
+#include "io/base/num.h"
+
+enum {
+	CUT_MESSAGES = 16384, /* flags of as many change in about a millisecond, however they stand */
+	CUT_UIDS = 65536,     /* looked at before others are let in */
+};
 
 /* One flag or keyword, and the messages in which it changes. */
 struct store_op {
@@ -271,6 +277,86 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 		err = mailbox_give_runs(changed, &storing.changed);
 	if (err == RP_OK && modified != NULL)
 		err = mailbox_give_runs(modified, &storing.modified);
+	drop_ops(&storing);
+	free(storing.ops);
+	return err;
+}
+
+/* Of these few UIDs: how many runs would change, and which are there. */
+static enum rp_err look(
+    struct task *task, struct storing *storing, uint64_t *runs_count, struct runs *there)
+{
+	struct mailbox *mailbox = storing->mailbox;
+	enum rp_err err = store_prepare(task, storing);
+
+	if (err != RP_OK)
+		return err;
+	arena_reset(&mailbox->volume->store->arena);
+	err = make_ops(storing);
+	for (size_t i = 0; err == RP_OK && i < storing->ops_count; i++)
+		*runs_count += storing->ops[i].uids.count;
+	if (err == RP_OK)
+		err = table_having(NULL, mailbox->table, storing->uids, there);
+	return err;
+}
+
+static enum rp_err look_at_all(struct task *task, struct storing *storing, const struct runs *uids,
+    uint64_t *runs_count, struct runs *there)
+{
+	struct mailbox *mailbox = storing->mailbox;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < uids->count;) {
+		struct runs some = {.run = uids->run + i, .count_max = CUT_UIDS};
+		uint64_t room = CUT_UIDS;
+		struct run piece;
+
+		/* As many whole runs as are few UIDs; or a long one, in pieces. */
+		while (i < uids->count && uids->run[i].last - uids->run[i].first < room) {
+			room -= uids->run[i].last - uids->run[i].first + 1;
+			some.count++;
+			i++;
+		}
+		storing->uids = &some;
+		if (some.count > 0) {
+			err = look(task, storing, runs_count, there);
+			if (err == RP_OK)
+				err = task_pause(task);
+			continue;
+		}
+		some.run = &piece;
+		some.count = 1;
+		for (uint64_t first = uids->run[i].first;
+		     err == RP_OK && first <= num_min(uids->run[i].last, table_last_uid(mailbox->table));
+		     first += CUT_UIDS) {
+			piece.first = (uint32_t)first;
+			piece.last = (uint32_t)num_min(first + CUT_UIDS - 1, uids->run[i].last);
+			err = look(task, storing, runs_count, there);
+			if (err == RP_OK)
+				err = task_pause(task);
+		}
+		i++;
+	}
+	return err;
+}
+
+enum rp_err mailbox_store_cut(struct task *task, struct mailbox *mailbox, const struct runs *uids,
+    const struct mail_store *store, struct runs *there, uint32_t *part)
+{
+	const struct store_settings *settings = &mailbox->volume->store->settings;
+	struct storing storing = {.mailbox = mailbox, .store = store};
+	uint64_t runs_count = 0;
+	enum rp_err err;
+
+	*part = settings->transfer_messages_max != 0 ? (uint32_t)settings->transfer_messages_max
+	                                             : CUT_MESSAGES;
+	if (runs_total(uids) <= *part)
+		return RP_OK;
+	if (uids->count > *part / 2) /* nobody names so many but by the messages that he sees */
+		return runs_copy(uids, there);
+	err = look_at_all(task, &storing, uids, &runs_count, there);
+	if (err != RP_OK || runs_count <= *part / 2)
+		runs_fini(there);
 	drop_ops(&storing);
 	free(storing.ops);
 	return err;

@@ -6,6 +6,7 @@
 #include "core/session/flags_text.h"
 #include "core/session/selected.h"
 #include "core/session/sync.h"
+#include "io/base/num.h"
 
 enum { STORE_LINES_PER_FLUSH = 32 }; /* short lines, as in FETCH */
 
@@ -167,8 +168,7 @@ static enum cmd_result answer(struct cmd *cmd, const struct runs *modified, bool
 
 /* What a store did. */
 struct done {
-	struct runs
-	    changed; /* and no news once it is told; or at once, where it is not to be told */
+	struct runs changed; /* and no news once it is told; .SILENT: none already */
 	struct runs modified;
 	uint64_t modseq;
 };
@@ -178,17 +178,71 @@ static enum rp_err change(struct task *task, struct selected *selected, const st
     const struct store_args *args, struct done *done)
 {
 	struct runs untold = RUNS_EMPTY;
+	struct runs changed = RUNS_EMPTY;
 	enum rp_err err = RP_OK;
 
 	if (args->silent)
 		err = sync_untold_flags(task, selected, uids, &untold);
 	if (err == RP_OK)
 		err = mailbox_store(
-		    task, selected->mailbox, uids, &args->store, &done->changed, &done->modified);
+		    task, selected->mailbox, uids, &args->store, &changed, &done->modified);
 	done->modseq = mailbox_entry(selected->mailbox)->highestmodseq;
-	if (err == RP_OK && take_out(&done->changed, &untold) != RP_OK)
-		runs_fini(&done->changed); /* all of it stays news */
+	if (err == RP_OK && take_out(&changed, &untold) != RP_OK)
+		runs_fini(&changed); /* all of it stays news */
+	if (args->silent && changed.count > 0)
+		(void)!view_told_flags(selected->view, &changed, done->modseq);
+	for (size_t i = 0; err == RP_OK && i < changed.count; i++)
+		if (runs_add(&done->changed, changed.run[i].first, changed.run[i].last) != RP_OK)
+			break; /* the rest stays news */
+	runs_fini(&changed);
 	runs_fini(&untold);
+	return err;
+}
+
+/* The next messages of these, so many at most; *at and *first: how far we are. */
+static enum rp_err next_part(
+    const struct runs *uids, size_t *at, uint64_t *first, uint32_t messages, struct runs *part)
+{
+	enum rp_err err = RP_OK;
+
+	part->count = 0;
+	while (err == RP_OK && *at < uids->count && messages > 0) {
+		const struct run *run = &uids->run[*at];
+		uint64_t from = num_max(*first, run->first);
+		uint64_t to = num_min(from + messages - 1, run->last);
+
+		err = runs_add(part, (uint32_t)from, (uint32_t)to);
+		messages -= (uint32_t)(to - from + 1);
+		*first = to + 1;
+		*at += to == run->last;
+	}
+	return err;
+}
+
+/* As one change, or as several that let others in: RFC 3501 does not ask that a STORE of many be whole. An error then leaves what was
+ * done before it. */
+static enum rp_err change_all(struct task *task, struct selected *selected,
+    const struct runs *uids, const struct store_args *args, struct done *done)
+{
+	struct runs there = RUNS_EMPTY;
+	struct runs part = RUNS_EMPTY;
+	uint32_t messages;
+	uint64_t first = 0;
+	size_t at = 0;
+	enum rp_err err =
+	    mailbox_store_cut(task, selected->mailbox, uids, &args->store, &there, &messages);
+
+	if (err == RP_OK && there.count == 0)
+		err = change(task, selected, uids, args, done);
+	while (err == RP_OK && at < there.count) {
+		err = next_part(&there, &at, &first, messages, &part);
+		if (err == RP_OK)
+			err = change(task, selected, &part, args, done);
+		if (err == RP_OK && at < there.count)
+			err = task_pause(task);
+	}
+	runs_fini(&there);
+	runs_fini(&part);
 	return err;
 }
 
@@ -206,14 +260,17 @@ static enum cmd_result store(
 	if (args->store.has_unchangedsince)
 		condstore_enable(cmd);
 	some_expunged = !cmd->uid && cmd_arg_some_expunged(cmd, uids);
-	err = change(task, selected, uids, args, &done);
+	err = change_all(task, selected, uids, args, &done);
+	/* What was done before an error is told, as the client concludes from NO that nothing was. */
+	if (err != RP_OK && args->silent)
+		(void)!tell(task, cmd, &done.changed, false);
 	if (err == RP_OK) {
 		/* It is done, whatever becomes of telling it: what could not be told stays news. */
 		enum rp_err told = take_out(uids, &done.modified);
 
 		if (told == RP_OK)
 			told = tell(task, cmd, uids, args->silent);
-		if (told == RP_OK && done.changed.count > 0)
+		if (told == RP_OK && !args->silent && done.changed.count > 0)
 			told = view_told_flags(selected->view, &done.changed, done.modseq);
 		(void)told;
 	}

@@ -349,3 +349,45 @@ IO_TASK_TEST(volume_many, an_inbox_of_very_many_is_renamed)
 		cr_assert_eq(task_sleep(task, 1000), RP_OK);
 	assert_kept(task, volume, store);
 }
+
+/* A STORE is cut where what changes stands scattered, however its UIDs were named; and not where it is many that stand together. */
+IO_TASK_TEST(volume_many, a_store_is_cut_where_what_changes_is_scattered)
+{
+	enum { MANY = 64 * 16 };
+	struct mail_store flag = {.mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED};
+	struct mail_store seen = {.mode = MAIL_STORE_ADD, .flags = MAIL_SEEN};
+	struct store *store = open_with_small_breaths(task, 1);
+	struct run each = {1, UINT32_MAX};
+	struct runs all = {&each, 1, 1};
+	struct run few = {1, 100};
+	struct runs some = {&few, 1, 1};
+	struct runs scattered = each_second(MANY);
+	struct runs there = RUNS_EMPTY;
+	struct volume *volume;
+	struct mailbox *inbox;
+	uint32_t part;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_mailbox(task, volume, "INBOX");
+	append_many(task, inbox, MANY);
+	cr_assert_eq(mailbox_store_cut(task, inbox, &all, &flag, &there, &part), RP_OK);
+	cr_assert_eq(there.count, 0, "one run of all");
+	cr_assert_eq(mailbox_store_cut(task, inbox, &some, &seen, &there, &part), RP_OK);
+	cr_assert_eq(there.count, 0, "few messages");
+	cr_assert_eq(mailbox_store_cut(task, inbox, &all, &seen, &there, &part), RP_OK);
+	cr_assert_eq(part, 100);
+	cr_assert_eq(there.count, 1, "each second one is it already");
+	cr_assert_eq(there.run[0].last, MANY);
+	runs_fini(&there);
+	cr_assert_eq(mailbox_store_cut(task, inbox, &scattered, &flag, &there, &part), RP_OK);
+	cr_assert_eq(there.count, MANY / 2);
+	cr_assert_eq(there.run[MANY / 2 - 1].first, MANY - 1);
+	runs_fini(&there);
+	seen.has_unchangedsince = true;
+	cr_assert_eq(mailbox_store_cut(task, inbox, &all, &seen, &there, &part), RP_OK);
+	cr_assert_eq(there.count, 0, "none may be changed");
+	runs_fini(&scattered);
+	mailbox_close(inbox);
+	assert_kept(task, volume, store);
+}

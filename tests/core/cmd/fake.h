@@ -55,6 +55,11 @@ struct volume *fake_volume(const struct mail_reader *reader);
 void fake_fini(void);
 
 struct mailbox *fake_mailbox(const char *name);
+/* A STORE is to be cut into parts of so many messages; 0: never. */
+extern uint32_t fake_store_part;
+/* The how manieth store from now on fails; 0: none. */
+extern unsigned fake_store_fails_after;
+
 struct fake_message *fake_find(struct mailbox *mailbox, uint32_t uid);
 void fake_changed(struct mailbox *mailbox);
 

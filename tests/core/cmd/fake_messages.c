@@ -149,6 +149,19 @@ static bool store_one(
 	return true;
 }
 
+uint32_t fake_store_part;
+unsigned fake_store_fails_after;
+
+enum rp_err mailbox_store_cut(struct task *task, struct mailbox *mailbox, const struct runs *uids,
+    const struct mail_store *store, struct runs *there, uint32_t *part)
+{
+	(void)task;
+	(void)mailbox;
+	(void)store;
+	*part = fake_store_part;
+	return fake_store_part != 0 ? runs_copy(uids, there) : RP_OK;
+}
+
 enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *changed, struct runs *modified)
 {
@@ -156,6 +169,8 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 	bool any = false;
 
 	(void)task;
+	if (fake_store_fails_after > 0 && --fake_store_fails_after == 0)
+		return RP_ERR_NOSPACE;
 	for (size_t k = 0; k < store->keywords_count; k++) {
 		uint64_t bit;
 

@@ -18,6 +18,8 @@ static void open_fixture(void)
 
 static void close_fixture(void)
 {
+	fake_store_part = 0;
+	fake_store_fails_after = 0;
 	cmd_fixture_close(&other);
 	cmd_fixture_close(&f);
 }
@@ -79,6 +81,37 @@ Test(cmd_store, unchangedsince_names_what_was_changed_by_others)
 	    "a OK [MODIFIED 1:3] ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a STORE 1 (UNCHANGEDSINCE) FLAGS ()"), "a BAD ");
 	cmd_fixture_has(cmd_fixture_say(&f, "a STORE 1 (UNCHANGEDSINCE x) FLAGS ()"), "a BAD ");
+}
+
+/* Several changes, one after the other: the answer is that of one. */
+Test(cmd_store, a_long_one_is_cut)
+{
+	fake_store_part = 2;
+	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 1:3 +FLAGS \\Seen"),
+	    "* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (FLAGS (\\Seen))\r\n* 3 FETCH (FLAGS (\\Seen))\r\n"
+	    "a OK STORE completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 1:3 -FLAGS.SILENT \\Seen"), "a OK STORE completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"), "b OK NOOP completed\r\n");
+	cmd_fixture_say(&other, "a STORE 3 FLAGS.SILENT (\\Flagged)");
+	cmd_fixture_has(cmd_fixture_say(&f, "a STORE 1:3 (UNCHANGEDSINCE 8) +FLAGS.SILENT \\Seen"),
+	    "a OK [MODIFIED 3] ");
+	cmd_fixture_has(cmd_fixture_say(&f, "a STORE 1,3 FLAGS.SILENT ()"), "a OK ");
+	cr_assert_eq(fake_find(fake_mailbox("INBOX"), 1)->message.flags, 0);
+	cr_assert_eq(fake_find(fake_mailbox("INBOX"), 2)->message.flags, MAIL_SEEN);
+	cr_assert_eq(fake_find(fake_mailbox("INBOX"), 3)->message.flags, 0);
+}
+
+/* What was done before an error is told, though it was to be silent. */
+Test(cmd_store, a_long_one_that_fails_tells_what_it_did)
+{
+	const char *answer;
+
+	fake_store_part = 2;
+	fake_store_fails_after = 2;
+	answer = cmd_fixture_say(&f, "a STORE 1:3 +FLAGS.SILENT \\Seen");
+	cmd_fixture_has(answer, "* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (FLAGS (\\Seen))\r\n");
+	cmd_fixture_has(answer, "a NO ");
+	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"), "b OK NOOP completed\r\n");
 }
 
 Test(cmd_store, a_new_keyword_is_announced_first)

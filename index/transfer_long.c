@@ -104,7 +104,7 @@ static void queue(struct transfer_long *its, bool last)
 	struct volume *volume = its->volume;
 	struct bytes payload = change_finish(&its->writer, last);
 	struct record_header header = {
-	    .type = type_of(its->transfer),
+	    .type = (uint16_t)type_of(its->transfer),
 	    .userid = volume->userid,
 	    .payload_bytes = (uint32_t)payload.n,
 	};

@@ -44,9 +44,9 @@ enum rp_err known_keep(struct task *task, struct known *known)
 		note_gone(known);
 		err = take_bodies(task, known);
 	}
-	if (err != RP_ERR_LIMIT)
+	if (err != RP_ERR_LIMIT) /* of too many messages the oldest are let go; keywords are too many by damage alone */
 		return err;
-	repair_say(known->repair, "more is kept for undelete than can be: nothing of it is");
+	repair_say(known->repair, "what is kept for undelete has more keywords than can be: nothing of it is kept");
 	kept_fini(&known->kept);
 	return RP_OK;
 }

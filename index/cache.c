@@ -8,7 +8,7 @@
 #include "io/base/num.h"
 
 enum {
-	CACHE_VERSION = 1,
+	CACHE_VERSION = 2, /* 1: the sum does not cover the emailid */
 	CACHE_POLL_NS = 1000 * 1000,
 };
 
@@ -34,6 +34,7 @@ struct cache {
 	uint64_t mailboxid;
 	struct file *file; /* NULL: nothing is written yet */
 	uint64_t nonce;
+	unsigned version;
 	struct cache_piece pending; /* to be written */
 	struct cache_piece flight;  /* is being written */
 	struct cache_piece window;  /* was read */
@@ -96,6 +97,7 @@ static enum rp_err begin(struct cache *cache)
 	while (cache->nonce == 0)
 		loop_random(cache->volume->store->loop, &cache->nonce, sizeof(cache->nonce));
 	header.nonce = cache->nonce;
+	cache->version = CACHE_VERSION;
 	format_sign(&header, FORMAT_CACHE, CACHE_VERSION);
 	format_put_area(&header, cache->pending.p);
 	cache->pending.n = FORMAT_AREA_BYTES;
@@ -121,6 +123,7 @@ static enum rp_err go_on(struct task *task, struct cache *cache)
 	    header.number != cache->mailboxid)
 		return RP_ERR_CORRUPT;
 	cache->nonce = header.nonce;
+	cache->version = header.version;
 	cache->pending.from = num_round_up(size, CACHE_UNIT);
 	return RP_OK;
 }
@@ -172,6 +175,11 @@ void cache_close(struct cache *cache)
 	free(cache);
 }
 
+static uint64_t sum_of(struct bytes entry, uint64_t nonce, unsigned version, uint64_t emailid)
+{
+	return XXH3_64bits_withSeed(entry.p, entry.n, version > 1 ? nonce ^ emailid : nonce);
+}
+
 uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 {
 	struct cache_piece *pending = &cache->pending;
@@ -185,7 +193,7 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 		return 0;
 	p = pending->p + pending->n;
 	memset(p + n - CACHE_UNIT, 0, CACHE_UNIT);
-	head.xxh3 = XXH3_64bits_withSeed(entry.p, entry.n, cache->nonce);
+	head.xxh3 = sum_of(entry, cache->nonce, cache->version, emailid);
 	memcpy(p, &head, sizeof(head));
 	memcpy(p + sizeof(head), entry.p, entry.n);
 	pending->n += n;
@@ -194,7 +202,8 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry)
 	return (uint32_t)place;
 }
 
-enum rp_err cache_check(struct bytes in, uint64_t nonce, uint64_t *emailid, struct bytes *entry)
+enum rp_err cache_check(struct bytes in, uint64_t nonce, unsigned version, uint64_t *emailid,
+    struct bytes *entry)
 {
 	struct cache_head head;
 
@@ -206,7 +215,7 @@ enum rp_err cache_check(struct bytes in, uint64_t nonce, uint64_t *emailid, stru
 	if (head.bytes > in.n - sizeof(head))
 		return RP_ERR_END;
 	in = bytes_slice(in, sizeof(head), sizeof(head) + head.bytes);
-	if (XXH3_64bits_withSeed(in.p, in.n, nonce) != head.xxh3)
+	if (sum_of(in, nonce, version, head.emailid) != head.xxh3)
 		return RP_ERR_CORRUPT;
 	*emailid = head.emailid;
 	*entry = in;
@@ -227,7 +236,7 @@ static enum rp_err read_entry(
 
 	if (in.n >= sizeof(its) && num_get_u64(in.p) != emailid)
 		return RP_ERR_NOTFOUND;
-	err = cache_check(in, cache->nonce, &its, entry);
+	err = cache_check(in, cache->nonce, cache->version, &its, entry);
 	return err == RP_ERR_CORRUPT ? RP_ERR_NOTFOUND : err;
 }
 

@@ -1,7 +1,8 @@
 /* cache.h -- what FETCH asks for most, ready to send: one mailbox's rendered entries, opaque here.
  *
  *   <mailboxid>.cache   format_header area | entry | entry | ...      each at a multiple of 8
- *   entry               u64 emailid | u32 bytes | u32 zero | u64 xxh3 (seeded with the nonce) | bytes | zeroes to 8
+ *   entry               u64 emailid | u32 bytes | u32 zero | u64 xxh3 | bytes | zeroes to 8
+ *                       the sum is of the bytes, seeded with nonce ^ emailid (in version 1 of the file: with the nonce)
  *
  * Derived, unflushed, append-only: an entry that is lost, or is not this message's, is made again from the body. What was
  * added lately lies in memory until it is written.
@@ -35,10 +36,10 @@ uint32_t cache_add(struct cache *cache, uint64_t emailid, struct bytes entry);
 RP_MUST_USE enum rp_err cache_get(struct task *task, struct cache *cache, uint32_t place,
     uint64_t emailid, struct arena *arena, struct bytes *entry);
 
-/* An entry as it lies in a file that has this nonce, and whose it is. RP_ERR_END: it goes on behind these bytes;
+/* An entry as it lies in a file with this nonce and version, and whose it is. RP_ERR_END: it goes on behind these bytes;
  * RP_ERR_CORRUPT: none is here. */
 RP_MUST_USE enum rp_err cache_check(
-    struct bytes in, uint64_t nonce, uint64_t *emailid, struct bytes *entry);
+    struct bytes in, uint64_t nonce, unsigned version, uint64_t *emailid, struct bytes *entry);
 uint64_t cache_stored_bytes(struct bytes entry);
 
 /* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */

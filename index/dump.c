@@ -202,7 +202,7 @@ static void say_index(struct dump *dump, struct bytes file, const struct format_
 }
 
 /* What its entries say is the business of whoever rendered them. */
-static void say_cache(struct dump *dump, struct bytes file, uint64_t nonce)
+static void say_cache(struct dump *dump, struct bytes file, const struct format_header *header)
 {
 	size_t at = FORMAT_AREA_BYTES;
 
@@ -210,7 +210,8 @@ static void say_cache(struct dump *dump, struct bytes file, uint64_t nonce)
 		struct bytes entry;
 		uint64_t emailid;
 
-		if (cache_check(bytes_from(file, at), nonce, &emailid, &entry) != RP_OK) {
+		if (cache_check(bytes_from(file, at), header->nonce, header->version, &emailid,
+			&entry) != RP_OK) {
 			at += CACHE_UNIT;
 			continue;
 		}
@@ -247,6 +248,6 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 	else if (header.magic == FORMAT_INDEX)
 		say_index(&dump, file, &header);
 	else if (header.magic == FORMAT_CACHE)
-		say_cache(&dump, file, header.nonce);
+		say_cache(&dump, file, &header);
 	return dump.err;
 }

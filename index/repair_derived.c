@@ -5,18 +5,18 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "index/cache.h"
 #include "index/format.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
+#include "index/table_open.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"
 
 enum {
 	CACHE_HEAD_BYTES = 24, /* cache.h: emailid, bytes, zero, xxh3 */
-	CACHE_ALIGN = 8,
-	CACHE_BYTES_MAX = 1024 * 1024 + CACHE_HEAD_BYTES, /* of one entry */
+	CACHE_BYTES_MAX = CACHE_ENTRY_BYTES_MAX + CACHE_HEAD_BYTES + CACHE_UNIT, /* of one entry */
 };
 
 static enum rp_err look_at_catalog(
@@ -43,7 +43,7 @@ static enum rp_err look_at_index(
 	if (err != RP_OK)
 		return err;
 	err = lsn == file->lsn ? table_prepare_rows(task, table, NULL) : RP_ERR_CORRUPT;
-	if (err == RP_OK && table_is_bad(table))
+	if (err == RP_OK && (table_is_bad(table) || !table_gaps_are_zero(table)))
 		err = RP_ERR_CORRUPT;
 	if (err == RP_OK)
 		err = repair_look_owed_cache(task, repair, file, table_cache_last(table));
@@ -52,9 +52,12 @@ static enum rp_err look_at_index(
 }
 
 /* The entry at *at; *at is behind it then. buffer: CACHE_BYTES_MAX. */
-static enum rp_err look_at_entry(struct task *task, struct file *file, uint64_t nonce,
-    uint64_t size, uint8_t *buffer, uint64_t *at)
+static enum rp_err look_at_entry(struct task *task, struct file *file,
+    const struct format_header *header, uint64_t size, uint8_t *buffer, uint64_t *at)
 {
+	static const uint8_t zeroes[CACHE_UNIT];
+	struct bytes entry;
+	uint64_t emailid;
 	uint64_t bytes;
 	size_t got;
 	enum rp_err err =
@@ -62,19 +65,22 @@ static enum rp_err look_at_entry(struct task *task, struct file *file, uint64_t 
 
 	if (err != RP_OK || got < CACHE_HEAD_BYTES)
 		return err == RP_OK ? RP_ERR_CORRUPT : err;
-	bytes = num_get_u32(buffer + 8);
-	if (bytes > CACHE_BYTES_MAX - CACHE_HEAD_BYTES ||
-	    *at + CACHE_HEAD_BYTES + bytes > size || num_get_u64(buffer) == 0 ||
-	    num_get_u32(buffer + 12) != 0)
+	bytes = num_round_up(CACHE_HEAD_BYTES + (uint64_t)num_get_u32(buffer + 8), CACHE_UNIT);
+	if (bytes > CACHE_BYTES_MAX || bytes > size - *at)
 		return RP_ERR_CORRUPT;
-
-	uint64_t sum = num_get_u64(buffer + 16);
-
-	err = file_read_retry(task, file, buffer, bytes, *at + CACHE_HEAD_BYTES, &got);
-	if (err == RP_OK && (got < bytes || XXH3_64bits_withSeed(buffer, bytes, nonce) != sum))
+	err = file_read_retry(task, file, buffer, bytes, *at, &got);
+	if (err == RP_OK && got < bytes)
 		err = RP_ERR_CORRUPT;
-	*at += num_round_up(CACHE_HEAD_BYTES + bytes, CACHE_ALIGN);
-	return err == RP_OK ? task_pause(task) : err;
+	if (err == RP_OK)
+		err = cache_check(
+		    bytes_of(buffer, bytes), header->nonce, header->version, &emailid, &entry);
+	if (err == RP_OK &&
+	    memcmp(entry.p + entry.n, zeroes, (size_t)(buffer + bytes - (entry.p + entry.n))) != 0)
+		err = RP_ERR_CORRUPT;
+	if (err != RP_OK)
+		return err == RP_ERR_END ? RP_ERR_CORRUPT : err;
+	*at += bytes;
+	return task_pause(task);
 }
 
 static enum rp_err look_at_entries(
@@ -95,7 +101,7 @@ static enum rp_err look_at_entries(
 				header.number != of->mailboxid))
 		err = RP_ERR_CORRUPT;
 	while (err == RP_OK && at < size)
-		err = look_at_entry(task, file, header.nonce, size, buffer, &at);
+		err = look_at_entry(task, file, &header, size, buffer, &at);
 	free(buffer);
 	return err;
 }

@@ -8,11 +8,11 @@
  */
 #include <stdlib.h>
 
-#include "index/format.h"
+#include "index/cache.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 
-enum { CACHE_UNIT_BYTES = 8, CACHE_ENTRY_BYTES_LEAST = 24 }; /* cache.h */
+enum { CACHE_ENTRY_BYTES_LEAST = 24 }; /* its beginning, cache.h */
 
 static const char what_to_do[] =
     "no mail is lost by it, the next checkpoint or a repair makes it anew";
@@ -88,7 +88,7 @@ enum rp_err repair_look_owed_cache(
 {
 	const struct volume *volume = repair->volume;
 	const struct catalog_node *node = catalog_by_id(&volume->catalog, index->mailboxid);
-	uint64_t begins = (uint64_t)last * CACHE_UNIT_BYTES;
+	uint64_t begins = (uint64_t)last * CACHE_UNIT;
 	char path[VOLUME_PATH_BYTES];
 	uint64_t bytes = 0;
 	enum rp_err err;

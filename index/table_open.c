@@ -416,3 +416,32 @@ enum rp_err table_open(struct task *task, const char *path, const struct userid 
 
 	return err != RP_OK ? err : table_of_map(task, &map, userid, mailboxid, out, lsn);
 }
+
+/* In the order in which they were written, each at a multiple of INDEX_ALIGN. */
+bool table_gaps_are_zero(const struct table *table)
+{
+	const struct map *map = &table->map;
+	struct format_header header;
+	uint64_t directory;
+	uint64_t at = FORMAT_AREA_BYTES;
+
+	if (format_check_area(bytes_of(map->p, FORMAT_AREA_BYTES), FORMAT_INDEX, INDEX_VERSION,
+	        &header) != RP_OK)
+		return false;
+	directory = header.extra[INDEX_EXTRA_DIRECTORY];
+	for (uint64_t next = directory; at <= directory; next += sizeof(struct index_entry)) {
+		struct index_entry entry = {.offset = directory};
+
+		if (next < map->n)
+			memcpy(&entry, map->p + next, sizeof(entry));
+		if (entry.offset < at)
+			return false;
+		for (; at < entry.offset; at++)
+			if (map->p[at] != 0)
+				return false;
+		if (next >= map->n)
+			return true;
+		at = entry.offset + entry.bytes;
+	}
+	return false;
+}

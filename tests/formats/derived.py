@@ -261,7 +261,8 @@ class Cache:
         while at < len(data):
             size = layout.get(data, 'bytes', at)
             content = data[at + layout.size:at + layout.size + size]
-            sound = (at + layout.size + size <= len(data) and xxh3(content, header.nonce) == layout.get(data, 'xxh3 of the bytes', at))
+            seed = header.nonce ^ (layout.get(data, 'EMAILID', at) if header.version > 1 else 0)
+            sound = (at + layout.size + size <= len(data) and xxh3(content, seed) == layout.get(data, 'xxh3 of the bytes', at))
             if not look.findings.must(sound, path, at, 'no sound entry'):
                 break
             end = up(at + layout.size + size, 8)

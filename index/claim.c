@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/recover.h"
 #include "io/base/num.h"
 #include "io/file.h"
 
-enum {
-	COPY_BYTES = 4096, /* each copy in a block of its own, written one after the other */
-	COPIES = 2,
-};
+enum { COPIES = 2 };
 
 static const char store_path[] = "store";
 static const char reserve_path[] = "reserve";
@@ -63,7 +61,7 @@ static enum rp_err read_copies(
 
 		read[i] = RP_ERR_CORRUPT;
 		err = file_read_retry(
-		    task, file, area[i], sizeof(area[i]), (uint64_t)i * COPY_BYTES, &got);
+		    task, file, area[i], sizeof(area[i]), (uint64_t)i * CLAIM_COPY_BYTES, &got);
 		if (err == RP_ERR_IO) /* this copy is lost; both say the same, but within a start that was cut short */
 			err = RP_OK;
 		else if (err == RP_OK)
@@ -85,14 +83,14 @@ static enum rp_err read_copies(
 static enum rp_err write_copy(
     struct task *task, struct file *file, const struct format_header *header, unsigned which)
 {
-	uint8_t *block = calloc(1, COPY_BYTES);
+	uint8_t *block = calloc(1, CLAIM_COPY_BYTES);
 
 	if (block == NULL)
 		return RP_ERR_NOMEM;
 	memcpy(block, header, sizeof(*header));
 
 	enum rp_err err =
-	    file_write(task, file, block, COPY_BYTES, (uint64_t)which * COPY_BYTES, true);
+	    file_write(task, file, block, CLAIM_COPY_BYTES, (uint64_t)which * CLAIM_COPY_BYTES, true);
 
 	free(block);
 	return err;
@@ -146,7 +144,7 @@ static const char *reason_of(enum rp_err err)
 	case RP_ERR_CANNOT:
 		return "the data directory was written by a newer version of ringpost";
 	case RP_ERR_CORRUPT:
-		return "the file \"store\" of the data directory is damaged or missing: run ringpost repair";
+		return "damaged or missing: store at 0, with both copies of its header: run ringpost repair";
 	case RP_ERR_NOSPACE:
 		return "no room is left for the file \"store\" of the data directory";
 	case RP_ERR_DENIED:
@@ -299,6 +297,41 @@ enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_
 	do
 		err = claim_once(task, arena, shards_count, out, epoch, reason);
 	while (file_await_disk(task, &away, err));
+	return err;
+}
+
+/* Both copies, of an epoch that none of the logs has heard of. */
+static enum rp_err renew_file(struct task *task, struct file *file)
+{
+	struct format_header header = {0};
+	uint64_t epoch;
+	unsigned shards_count;
+	unsigned newer;
+	enum rp_err err = file_lock(task, file);
+
+	if (err == RP_OK)
+		err = read_copies(task, file, &header, &newer);
+	if (err != RP_ERR_NOTFOUND && err != RP_ERR_CORRUPT)
+		return err; /* it is there */
+	err = recover_newest(task, &epoch, &shards_count);
+	if (err != RP_OK)
+		return err;
+	header = (struct format_header){.epoch = epoch};
+	return raise_epoch(task, file, shards_count, &header, 1);
+}
+
+enum rp_err store_claim_renew(struct task *task)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, store_path,
+	    FILE_READ | FILE_WRITE | FILE_CREATE, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = renew_file(task, file);
+	if (err == RP_OK)
+		err = dir_sync(task, FILE_ROOT_DATA, ".");
+	file_close(file);
 	return err;
 }
 

@@ -8,7 +8,10 @@
 #include "index/format.h"
 #include "index/store.h"
 
-enum { CLAIM_VERSION = 1 };
+enum {
+	CLAIM_VERSION = 1,
+	CLAIM_COPY_BYTES = 4096, /* each copy in a block of its own, written one after the other */
+};
 
 /* extra[] of DATA/store's format_header. */
 enum claim_extra {

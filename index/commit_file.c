@@ -203,6 +203,16 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	bool blank = err == RP_ERR_END; /* a crash came while it was made */
 	bool is_free = err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
 	bool fits = is_free && header.extra[LOGFILE_EXTRA_BYTES] == commit->settings.file_bytes;
+
+	if (fits) { /* else it is made anew */
+		enum rp_err whole_err = logfile_is_whole(task, file, &header, &fits);
+
+		if (whole_err != RP_OK) {
+			file_close(file);
+			return whole_err;
+		}
+	}
+
 	struct commit_file *added = fits ? add_file(commit, number, file) : NULL;
 
 	if (added == NULL)

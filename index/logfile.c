@@ -118,6 +118,30 @@ enum rp_err logfile_read_header(
 	return RP_OK;
 }
 
+enum rp_err logfile_is_whole(
+    struct task *task, struct file *file, const struct format_header *header, bool *whole)
+{
+	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, 2 * LOGFILE_BLOCK_BYTES);
+	enum rp_err err = RP_ERR_NOMEM;
+
+	*whole = p != NULL;
+	if (p != NULL) {
+		memset(p + LOGFILE_BLOCK_BYTES, 0, LOGFILE_BLOCK_BYTES);
+		memcpy(p + LOGFILE_BLOCK_BYTES, header, sizeof(*header));
+		err = RP_OK;
+	}
+	for (unsigned i = 0; i < 2 && err == RP_OK; i++) {
+		size_t got = 0;
+
+		err = file_read_retry(
+		    task, file, p, LOGFILE_BLOCK_BYTES, (uint64_t)i * LOGFILE_BLOCK_BYTES, &got);
+		*whole = *whole && err == RP_OK && got == LOGFILE_BLOCK_BYTES &&
+		         memcmp(p, p + LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES) == 0;
+	}
+	free(p);
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
 enum rp_err logfile_write_header(
     struct task *task, struct file *file, struct format_header *header, uint8_t *block)
 {

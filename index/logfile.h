@@ -77,6 +77,10 @@ RP_MUST_USE bool logfile_parse_name(struct bytes name, uint64_t *number);
 RP_MUST_USE enum rp_err logfile_read_header(
     struct task *task, struct file *file, struct format_header *out);
 
+/* Are both as logfile_write_header() writes this one? */
+RP_MUST_USE enum rp_err logfile_is_whole(
+    struct task *task, struct file *file, const struct format_header *header, bool *whole);
+
 /* Both, durable, one after the other. block: 4,096 bytes, aligned to that, for the call. */
 RP_MUST_USE enum rp_err logfile_write_header(
     struct task *task, struct file *file, struct format_header *header, uint8_t *block);

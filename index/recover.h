@@ -42,6 +42,9 @@ size_t recover_left(const struct recover *recover);
  * are made while there is room, and it can be tried again. */
 RP_MUST_USE enum rp_err recover_sync(struct task *task, struct recover *recover);
 
+/* The greatest epoch of any log file, and how many shards there may have been, where DATA/store is lost. RP_ERR_CORRUPT: no log tells. */
+RP_MUST_USE enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_count);
+
 /* Once, when every shard has synced: all log files of epochs before `epoch` say that they hold nothing, and the folders
  * of shards that are no more are removed. */
 RP_MUST_USE enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoch);

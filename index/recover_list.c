@@ -6,6 +6,7 @@
 #include "index/claim.h"
 #include "index/recover_core.h"
 #include "io/base/arena.h"
+#include "io/base/num.h"
 
 enum {
 	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
@@ -153,6 +154,66 @@ enum rp_err recover_core_list(struct task *task, uint64_t epoch, bool lost_too,
 	*files = lister.files;
 	*files_count = lister.count;
 	return RP_OK;
+}
+
+/* ---- the newest ---- */
+
+static enum rp_err look_for_newer(
+    struct task *task, struct arena *arena, unsigned shard, uint64_t *epoch)
+{
+	struct dir_entry *names = NULL;
+	size_t count = 0;
+	char path[LOGFILE_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%u", shard);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, path, arena, &names, &count);
+
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		struct format_header header;
+		struct file *file;
+		uint64_t number;
+
+		if (!logfile_parse_name(names[i].name, &number))
+			continue;
+		logfile_path(shard, number, path);
+		err = file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+		if (err != RP_OK)
+			break;
+		err = logfile_read_header(task, file, &header);
+		file_close(file);
+		if (err == RP_OK)
+			*epoch = num_max(*epoch, header.epoch);
+		else if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO)
+			err = RP_OK;
+	}
+	return err;
+}
+
+enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_count)
+{
+	struct dir_entry *names = NULL;
+	struct arena arena;
+	size_t count = 0;
+
+	*epoch = 0;
+	*shards_count = 0;
+	arena_init(&arena, LIST_BYTES_MAX);
+
+	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
+
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t shard;
+
+		if (!names[i].is_dir || !bytes_to_u64(names[i].name, SHARD_MAX, &shard))
+			continue;
+		err = look_for_newer(task, &arena, (unsigned)shard, epoch);
+		*shards_count = (unsigned)num_max(*shards_count, shard + 1);
+	}
+	arena_fini(&arena);
+	if (err == RP_ERR_NOTFOUND || (err == RP_OK && *epoch == 0))
+		return RP_ERR_CORRUPT;
+	return err;
 }
 
 /* ---- void ---- */

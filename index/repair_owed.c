@@ -58,7 +58,8 @@ enum rp_err repair_look_owed(
 		return RP_OK;
 	if (marked > lsn) {
 		repair->report->derived_gone++;
-		repair_say(repair, "%llu.catalog is gone: %s", (unsigned long long)marked, what_to_do);
+		repair_say(
+		    repair, "%llu.catalog is gone: %s", (unsigned long long)marked, what_to_do);
 	}
 	if (lsn == 0)
 		return RP_OK;
@@ -103,14 +104,16 @@ enum rp_err repair_look_owed_cache(
 		return RP_OK;
 	if (err == RP_ERR_NOTFOUND) {
 		repair->report->derived_gone++;
-		repair_say(repair, "%llu.cache is gone: no mail is lost by it, what is wanted of it is made anew",
+		repair_say(repair,
+		    "%llu.cache is gone: no mail is lost by it, what is wanted of it is made anew",
 		    (unsigned long long)index->mailboxid);
 		return RP_OK;
 	}
 	if (err == RP_OK && bytes < begins + CACHE_ENTRY_BYTES_LEAST) {
 		repair->report->derived_damaged++;
 		repair_say(repair,
-		    "%llu.cache at %llu: it ends before an entry that the index names, at %llu; no mail is lost by it, a repair "
+		    "%llu.cache at %llu: it ends before an entry that the index names, at %llu; no "
+		    "mail is lost by it, a repair "
 		    "makes it anew",
 		    (unsigned long long)index->mailboxid, (unsigned long long)bytes,
 		    (unsigned long long)begins);

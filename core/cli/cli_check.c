@@ -13,6 +13,7 @@
 #include "core/cli/exit_code.h"
 #include "core/cli/offline.h"
 #include "index/repair.h"
+#include "index/store_look.h"
 
 struct check_user {
 	char name[AUTH_NAME_BYTES_MAX + 1];
@@ -34,6 +35,7 @@ struct check {
 	const char *current; /* the name of whom is looked at */
 	uint64_t checked_count;
 	uint64_t damaged_count;
+	uint64_t places_damaged; /* in what is no user's own */
 	int code;
 };
 
@@ -113,8 +115,22 @@ static void check_offline(struct check *check, const struct check_user *user)
 	count(check, user->name, err);
 }
 
+/* DATA/store and the commit logs: while a server runs it writes to them. */
+static void check_store(struct check *check)
+{
+	check->current = "DATA";
+	enum rp_err err = store_look(check->task, check->store, say_offline, check, &check->places_damaged);
+
+	if (err == RP_OK)
+		return;
+	fprintf(stderr, "ringpost: %s: %s\n", check->config->data, cli_text_of(err));
+	check->code = exit_code_of(err);
+}
+
 static int run(struct check *check)
 {
+	if (check->only == NULL && check->control == NULL)
+		check_store(check);
 	for (size_t i = 0; i < check->users_count && check->code != EXIT_CODE_UNAVAILABLE; i++) {
 		check->current = check->user[i].name;
 		if (check->control != NULL)
@@ -125,7 +141,7 @@ static int run(struct check *check)
 	if (!check->json && check->only == NULL)
 		printf("%llu users, %llu with damage\n", (unsigned long long)check->checked_count,
 			(unsigned long long)check->damaged_count);
-	return check->damaged_count > 0 ? EXIT_CODE_DAMAGE : check->code;
+	return check->damaged_count + check->places_damaged > 0 ? EXIT_CODE_DAMAGE : check->code;
 }
 
 /* ---- who ---- */

@@ -28,7 +28,7 @@ struct offline {
 	offline_fn *fn;
 	void *arg;
 	bool looks; /* changes nothing */
-	bool mends; /* what cannot be read is given up when it is sure to be lost */
+	bool mends; /* DATA/store is made anew where it is lost, and what cannot be read is given up when it is sure to be lost */
 	int code;
 };
 
@@ -51,12 +51,15 @@ static struct store_settings settings_of(const struct config *config)
 }
 
 static const char *open_to_look(
-    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+    struct task *task, struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
 {
 	const char *reason = "the store cannot be opened";
-	const struct store_settings settings = settings_of(config);
+	const struct store_settings settings = settings_of(offline->config);
 	uint64_t epoch;
 	enum rp_err err = store_claim_look(task, arena, claim, &epoch, &reason);
+
+	if (err == RP_ERR_CORRUPT)
+		offline->code = EXIT_CODE_DAMAGE;
 
 	if (err == RP_OK)
 		err = store_open_look(task, &settings, epoch, store, &reason);
@@ -64,12 +67,15 @@ static const char *open_to_look(
 }
 
 static const char *open_all(
-    struct task *task, const struct config *config, struct arena *arena, struct claim **claim, struct store **store)
+    struct task *task, const struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
 {
 	const char *reason = "the store cannot be opened";
-	const struct store_settings settings = settings_of(config);
+	const struct store_settings settings = settings_of(offline->config);
 	uint64_t epoch;
 	enum rp_err err = store_claim(task, arena, 1, claim, &epoch, &reason);
+
+	if (err == RP_ERR_CORRUPT && offline->mends && store_claim_renew(task) == RP_OK)
+		err = store_claim(task, arena, 1, claim, &epoch, &reason);
 
 	if (err == RP_OK)
 		err = store_open(task, &settings, epoch, store, &reason);
@@ -94,8 +100,8 @@ static void run(struct task *task, void *arg)
 
 	arena_init(&arena, 64 * 1024);
 	file_lose_whole(task, offline->mends);
-	const char *reason = offline->looks ? open_to_look(task, offline->config, &arena, &claim, &store)
-					    : open_all(task, offline->config, &arena, &claim, &store);
+	const char *reason = offline->looks ? open_to_look(task, offline, &arena, &claim, &store)
+					    : open_all(task, offline, &arena, &claim, &store);
 
 	file_lose_whole(task, false);
 	if (reason == NULL)

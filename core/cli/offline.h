@@ -10,8 +10,8 @@ typedef int offline_fn(struct task *task, struct store *store, void *arg);
 /* Open DATA, run fn in a task, close DATA in order. Returns fn's exit code, or another with a line on standard error. */
 int offline_run(const struct config *config, offline_fn *fn, void *arg);
 
-/* The same for a repair: a log, too, of which nothing can be read is given up when it is sure to be lost (file_lose_whole()), and with it
- * what anybody's records in it were. */
+/* The same for repair: DATA/store is made anew where it is lost, and a log, too, of which nothing can be read is given up when it is sure
+ * to be lost (file_lose_whole()), and with it what anybody's records in it were. */
 int offline_mend(const struct config *config, offline_fn *fn, void *arg);
 
 /* The same for who only looks: no byte of DATA is changed. */

@@ -7,6 +7,7 @@ from blocks import Broken, read_payload
 
 AREA, SECTOR, MORE = 1024, 512, 333
 DERIVED = ('catalog', 'index', 'cache')
+NO_START = ('removed', 'cut off at 0', 'cut off in the first header')  # no copy of `store` is left: a server does not start
 ALL_OF_BOX = (1, 2, 3, 15)  # items that tell of a whole mailbox
 
 
@@ -17,6 +18,7 @@ class Injury:
         self.kind, self.part, self.field, self.way, self.path, self.do = kind, part, field, way, path, do
         self.begin, self.end = place
         self.cost = cost
+        self.no_start = kind == 'store' and field in NO_START
         self.told_apart = told_apart  # it is said, and no damage: no mail can be lost by it
 
     def __str__(self):
@@ -149,7 +151,7 @@ class Injuries:
             if all(one.field.startswith('zeroes') or one.part in spans.MEANS_NOTHING for one in hit):
                 continue  # what is cut off means nothing
             yield self.of_file(path, kind, f'cut off {where}', 'cut off', lambda at=at: os.truncate(path, at), hit, (0, size + 1))
-        if not self.is_superseded(path, kind):
+        if kind != 'free log' and not self.is_superseded(path, kind):  # in a free log there is nothing: another is made
             yield self.of_file(path, kind, 'removed', 'removed', lambda: os.remove(path), every, (0, size + 1), kind in DERIVED)
         keeps = kind in ('dbox', *DERIVED)
         yield self.of_file(path, kind, 'both headers zeroed', 'sector zeroed', lambda: change(path, 0, bytes(AREA)),

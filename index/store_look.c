@@ -1,0 +1,186 @@
+#include "index/store_look.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/claim.h"
+#include "index/logfile.h"
+#include "index/store_state.h"
+
+enum {
+	LINE_BYTES_MAX = 256,
+	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
+	COPIES = 2,
+	SHARD_MAX = 4096,
+};
+
+static_assert((int)CLAIM_COPY_BYTES == (int)LOGFILE_BLOCK_BYTES, "one look for both");
+
+struct look {
+	struct task *task;
+	repair_say_fn *say;
+	void *arg;
+	uint64_t damaged;
+};
+
+static void tell(struct look *look, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void tell(struct look *look, const char *format, ...)
+{
+	char line[LINE_BYTES_MAX];
+	va_list args;
+	int n;
+
+	look->damaged++;
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (n >= 0 && look->say != NULL)
+		look->say(look->arg, bytes_of(line, strlen(line)));
+}
+
+/* A header and zeroes in one block. */
+static void look_at_copy(
+    struct look *look, const char *name, uint64_t at, struct bytes block, enum format_magic magic)
+{
+	struct format_header header;
+
+	if (format_check(block, magic, UINT16_MAX, &header) != RP_OK) {
+		tell(look,
+		    "%s at %llu: a copy of the header is damaged; the next start writes it anew",
+		    name, (unsigned long long)at);
+		return;
+	}
+	for (size_t i = sizeof(header); i < LOGFILE_BLOCK_BYTES; i++) {
+		if (i < block.n && block.p[i] == 0)
+			continue;
+		tell(look, "%s at %llu: there should be zeroes; the next start writes them anew",
+		    name, (unsigned long long)(at + i));
+		return;
+	}
+}
+
+static enum rp_err look_at_copies(
+    struct look *look, struct file *file, const char *name, enum format_magic magic)
+{
+	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+	enum rp_err err = p != NULL ? RP_OK : RP_ERR_NOMEM;
+
+	for (unsigned i = 0; err == RP_OK && i < COPIES; i++) {
+		uint64_t at = (uint64_t)i * LOGFILE_BLOCK_BYTES;
+		size_t got = 0;
+
+		err = file_read_retry(look->task, file, p, LOGFILE_BLOCK_BYTES, at, &got);
+		if (err == RP_OK || err == RP_ERR_IO) {
+			look_at_copy(look, name, at, bytes_of(p, err == RP_OK ? got : 0), magic);
+			err = RP_OK;
+		}
+	}
+	free(p);
+	return err;
+}
+
+static enum rp_err look_at_store(struct look *look)
+{
+	struct file *file;
+	enum rp_err err = file_open(look->task, FILE_ROOT_DATA, "store", FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK
+		                              : err; /* a new one, else we would not be here */
+	err = look_at_copies(look, file, "store", FORMAT_STORE);
+	file_close(file);
+	return err;
+}
+
+/* One that is nothing but zeroes was just being made. */
+static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct file *file;
+	uint64_t bytes = 0;
+
+	logfile_path(shard, number, path);
+
+	enum rp_err err = file_open(look->task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	err = file_size(look->task, file, &bytes);
+	if (err == RP_OK)
+		err = logfile_read_header(look->task, file, &header);
+	if (err == RP_ERR_END && bytes >= LOGFILE_FIRST_OFFSET) {
+		file_close(file);
+		return RP_OK;
+	}
+	if (err == RP_OK && bytes < header.extra[LOGFILE_EXTRA_BYTES])
+		tell(look, "%s at %llu: it is cut, there were %llu bytes", path,
+		    (unsigned long long)bytes,
+		    (unsigned long long)header.extra[LOGFILE_EXTRA_BYTES]);
+	if (err != RP_ERR_NOMEM && err != RP_ERR_CANCELED && err != RP_ERR_UNAVAILABLE)
+		err = look_at_copies(look, file, path, FORMAT_LOG);
+	file_close(file);
+	return err;
+}
+
+static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsigned shard)
+{
+	struct dir_entry *names = NULL;
+	size_t count = 0;
+	char path[LOGFILE_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%u", shard);
+
+	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, path, arena, &names, &count);
+
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t number;
+
+		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number))
+			err = look_at_log(look, shard, number);
+		if (err == RP_OK)
+			err = task_pause(look->task);
+	}
+	return err;
+}
+
+static enum rp_err look_at_logs(struct look *look)
+{
+	struct dir_entry *names = NULL;
+	struct arena arena;
+	size_t count = 0;
+
+	arena_init(&arena, LIST_BYTES_MAX);
+
+	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
+
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t shard;
+
+		if (names[i].is_dir && bytes_to_u64(names[i].name, SHARD_MAX, &shard))
+			err = look_at_folder(look, &arena, (unsigned)shard);
+	}
+	arena_fini(&arena);
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
+}
+
+enum rp_err store_look(
+    struct task *task, struct store *store, repair_say_fn *say, void *arg, uint64_t *damaged)
+{
+	struct look look = {.task = task, .say = say, .arg = arg};
+	struct recover_report report = {0};
+	enum rp_err err = look_at_store(&look);
+
+	if (err == RP_OK)
+		err = look_at_logs(&look);
+	if (store->recover != NULL)
+		recover_report(store->recover, &report);
+	if (report.records_damaged != 0)
+		tell(&look, "the commit logs: %llu places have no sound record that was durable",
+		    (unsigned long long)report.records_damaged);
+	*damaged = look.damaged;
+	return err;
+}

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Every class of bytes is damaged. `check` finds it, names it, and changes nothing; `repair` brings back what anything still knows.
 
-    tests/formats/injured.py [--seed N] [--times N] [--whole N] [--only PATTERN] [STAND...]      stands: stopped merged killed
+    tests/formats/injured.py [--seed N] [--times N] [--whole N] [--pairs N] [--only PATTERN] [STAND...]   stands: stopped merged killed
 
 Each class of bytes is damaged --times times for check alone; --whole: of so many in a hundred all is looked at, from the damaged
-folder served as it is to a second repair. The last lines are a table: found of injected.
+folder served as it is to a second repair. --pairs: so many times two are injured at once, in two files, and all is looked at. The last
+lines are a table: found of injected.
 """
 import argparse
 import hashlib
@@ -24,14 +25,6 @@ import whole  # noqa: E402
 
 SEED, SOUND, DAMAGE = 7, 0, 2
 WAYS = ('bit flipped', 'sector zeroed', 'cut off', 'removed', 'bytes more')
-
-# What is not yet as it must be, as regular expressions of `kind: part: field: way`: not injected. To be empty.
-NOT_YET = {
-}
-
-
-def not_yet(injury):
-    return any(re.match(pattern, str(injury)) for pattern in NOT_YET)
 
 
 def named(injury, lines):
@@ -181,7 +174,7 @@ class Tally:
     """How many were found, of how many, by part and way."""
 
     def __init__(self):
-        self.found, self.injected = {}, {}
+        self.found, self.injected, self.pairs, self.pairs_found = {}, {}, 0, 0
 
     def count(self, injury, found):
         key = f'{injury.kind}: {injury.part}', injury.way
@@ -196,8 +189,8 @@ class Tally:
             cells = [f'{self.found[part, way]} of {self.injected[part, way]}' if (part, way) in self.injected else '' for way in WAYS]
             print(f'{part:{width}}  ' + '  '.join(f'{cell:>13}' for cell in cells))
         print(f'{sum(self.found.values())} of {sum(self.injected.values())}')
-        for pattern, why in NOT_YET.items():
-            print(f'not yet: {pattern}: {why}')
+        if self.pairs:
+            print(f'{self.pairs_found} of {self.pairs} pairs, each of the two by name')
 
 
 class Run:
@@ -222,8 +215,38 @@ class Run:
             for mail, every in ((stand.users[hurt], spans.of_user(stand.look.layout, stand.users[hurt])),
                                 (None, spans.of_server(stand.look))):
                 found = injuries.Injuries(stand.look, mail, every, dice).all()
-                self.alone(stand, [one for one in found if not not_yet(one) and (kinds is None or one.kind in kinds)
-                                   and re.match(self.args.only, str(one))], dice)
+                self.alone(stand, [one for one in found if self.is_wanted(one, kinds)], dice)
+        self.pairs(stand, dice, kinds)
+
+    def is_wanted(self, injury, kinds):
+        return (kinds is None or injury.kind in kinds) and re.match(self.args.only, str(injury))
+
+    def pairs(self, stand, dice, kinds):
+        """Two of one user's files at once. What alone tells of the other, as a catalog of its indexes, may be the one that is hit."""
+        mail, all_wrong = stand.users[stand.hurt], []
+        for number in range(self.args.pairs):
+            found = injuries.Injuries(stand.look, mail, spans.of_user(stand.look.layout, mail), dice).all()
+            found = [one for one in found if self.is_wanted(one, kinds) and not one.told_apart]
+            if not found:
+                return
+            first = dice.choice(found)
+            others = [one for one in found if one.path != first.path]
+            if not others:
+                return
+            hurt = [first, dice.choice(others)]
+            for injury in hurt:
+                injury.do()
+            code, lines = stand.check()
+            missed = [injury for injury in hurt if not named(injury, lines)]
+            wrong = [f'{injury} is not named: {lines[:3]}' for injury in missed]
+            wrong += [] if code == DAMAGE else [f'check ends with {code}']
+            self.tally.pairs += 1
+            self.tally.pairs_found += not wrong
+            wrong += whole_way(stand, hurt, dice.random() < 0.5)
+            stand.restore()
+            if wrong:
+                all_wrong.append(f'{" and ".join(map(str, hurt))}: ' + '; '.join(wrong[:4]))
+        self.checks.run(f'damage, after a server was {stand.how}: two files at once', same, all_wrong, [])
 
     def alone(self, stand, found, dice):
         all_wrong = {}
@@ -252,6 +275,7 @@ def settings(args=()):
     parse.add_argument('--seed', type=int, default=SEED)
     parse.add_argument('--times', type=int, default=1)
     parse.add_argument('--whole', type=int, default=15)
+    parse.add_argument('--pairs', type=int, default=12)
     parse.add_argument('--only', default='')
     parse.add_argument('stands', nargs='*', default=['stopped', 'merged'])
     return parse.parse_args(args)

@@ -103,10 +103,12 @@ struct mail_store {
 	size_t keywords_count;
 	bool has_unchangedsince;
 	uint64_t unchangedsince;
+	uint64_t known_modseq; /* who asks knows of the changes up to this one; 0: it does not matter */
 };
 
 /* Change flags of the messages in uids that are there; those that already are so keep their MODSEQ. changed and modified
- * (UIDs that failed UNCHANGEDSINCE) are added to; either may be NULL. One change however many messages. */
+ * (UIDs that failed UNCHANGEDSINCE) are added to; either may be NULL. One change however many messages. It may have to wait: what
+ * others have changed meanwhile, beyond known_modseq, is not put into changed. */
 RP_MUST_USE enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *changed, struct runs *modified);
 

@@ -177,6 +177,22 @@ static enum rp_err add_other_keyword_ops(struct storing *storing)
 	return err;
 }
 
+/* What somebody else has changed as well, unknown to who asks, is not his change alone. */
+static enum rp_err leave_unknown(struct storing *storing)
+{
+	struct runs unknown = RUNS_EMPTY;
+	enum rp_err err = RP_OK;
+
+	if (storing->store->known_modseq == 0 || storing->changed.count == 0)
+		return RP_OK;
+	err = table_having_modseq_above(NULL, storing->mailbox->table, &storing->changed,
+	    storing->store->known_modseq, &unknown);
+	if (err == RP_OK)
+		err = remove_runs(&storing->changed, &unknown);
+	runs_fini(&unknown);
+	return err;
+}
+
 static enum rp_err make_ops(struct storing *storing)
 {
 	const struct mail_store *store = storing->store;
@@ -203,7 +219,7 @@ static enum rp_err make_ops(struct storing *storing)
 	}
 	for (size_t i = 0; i < storing->ops_count && err == RP_OK; i++)
 		err = add_runs(&storing->changed, &storing->ops[i].uids);
-	return err;
+	return err == RP_OK ? leave_unknown(storing) : err;
 }
 
 /* A change is written twice and more, and nothing may have happened in between: then what was found for the last time holds. Names

@@ -177,15 +177,19 @@ struct done {
 static enum rp_err change(struct task *task, struct selected *selected, const struct runs *uids,
     const struct store_args *args, struct done *done)
 {
+	struct mail_store store = args->store;
 	struct runs untold = RUNS_EMPTY;
 	struct runs changed = RUNS_EMPTY;
 	enum rp_err err = RP_OK;
 
-	if (args->silent)
+	if (args->silent) {
+		/* What comes behind it, while we look and wait for our turn, stays news. */
+		store.known_modseq = mailbox_entry(selected->mailbox)->highestmodseq;
 		err = sync_untold_flags(task, selected, uids, &untold);
+	}
 	if (err == RP_OK)
 		err = mailbox_store(
-		    task, selected->mailbox, uids, &args->store, &changed, &done->modified);
+		    task, selected->mailbox, uids, &store, &changed, &done->modified);
 	done->modseq = mailbox_entry(selected->mailbox)->highestmodseq;
 	if (err == RP_OK && take_out(&changed, &untold) != RP_OK)
 		runs_fini(&changed); /* all of it stays news */

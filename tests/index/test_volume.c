@@ -364,6 +364,42 @@ IO_TASK_TEST(volume, changes_larger_than_a_record_are_whole)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* Of what others have changed meanwhile the one who stores knows half. */
+IO_TASK_TEST(volume, what_others_changed_is_not_of_a_store_alone)
+{
+	const struct mail_store flagged = {.mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED};
+	struct mail_store draft = {.mode = MAIL_STORE_ADD, .flags = MAIL_DRAFT};
+	struct store *store = open_store(task, 1);
+	struct volume *volume = open_volume(task, store);
+	struct runs all = RUNS_EMPTY;
+	struct runs one = RUNS_EMPTY;
+	struct runs changed = RUNS_EMPTY;
+	struct mailbox *inbox;
+
+	(void)arg;
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	append_many(task, inbox, MAILBOX_APPEND_MAX);
+	cr_assert_eq(runs_add(&all, 1, 3), RP_OK);
+	cr_assert_eq(runs_add(&one, 2, 2), RP_OK);
+	draft.known_modseq = mailbox_entry(inbox)->highestmodseq;
+	cr_assert_eq(mailbox_store(task, inbox, &one, &flagged, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_store(task, inbox, &all, &draft, &changed, NULL), RP_OK);
+	cr_assert_eq(runs_total(&changed), 2);
+	cr_assert(!runs_has(&changed, 2));
+	runs_fini(&changed);
+	draft = (struct mail_store){.mode = MAIL_STORE_REMOVE,
+	    .flags = MAIL_DRAFT,
+	    .known_modseq = mailbox_entry(inbox)->highestmodseq};
+	cr_assert_eq(mailbox_store(task, inbox, &all, &draft, &changed, NULL), RP_OK);
+	cr_assert_eq(runs_total(&changed), 3);
+	runs_fini(&all);
+	runs_fini(&one);
+	runs_fini(&changed);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* A mapped index is checked column by column as it is touched: damage shows itself in the middle of things. */
 IO_TASK_TEST(volume, a_large_index_that_is_damaged_is_mended)
 {

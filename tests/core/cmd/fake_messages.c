@@ -151,6 +151,7 @@ static bool store_one(
 
 uint32_t fake_store_part;
 unsigned fake_store_fails_after;
+void (*fake_store_meanwhile)(void);
 
 enum rp_err mailbox_store_cut(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *there, uint32_t *part)
@@ -168,9 +169,14 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 	uint64_t keywords = 0;
 	bool any = false;
 
+	void (*meanwhile)(void) = fake_store_meanwhile;
+
 	(void)task;
 	if (fake_store_fails_after > 0 && --fake_store_fails_after == 0)
 		return RP_ERR_NOSPACE;
+	fake_store_meanwhile = NULL;
+	if (meanwhile != NULL)
+		meanwhile();
 	for (size_t k = 0; k < store->keywords_count; k++) {
 		uint64_t bit;
 
@@ -180,6 +186,7 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 	}
 	for (size_t i = 0; i < mailbox->count; i++) {
 		struct fake_message *m = &mailbox->messages[i];
+		bool known = store->known_modseq == 0 || m->message.modseq <= store->known_modseq;
 		enum rp_err err = RP_OK;
 
 		if (m->expunged || !runs_has(uids, m->message.uid))
@@ -189,7 +196,7 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 				err = runs_add(modified, m->message.uid, m->message.uid);
 		} else if (store_one(m, store, keywords, mailbox->volume->modseq + 1)) {
 			any = true;
-			if (changed != NULL)
+			if (changed != NULL && known)
 				err = runs_add(changed, m->message.uid, m->message.uid);
 		}
 		RP_ASSERT(err == RP_OK);

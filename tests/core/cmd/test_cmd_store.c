@@ -58,6 +58,24 @@ Test(cmd_store, what_others_did_is_told_though_the_own_change_is_silent)
 	    "a OK STORE completed\r\n");
 }
 
+static void other_flags_1(void)
+{
+	struct run run = {1, 1};
+	const struct runs uids = {&run, 1, 1};
+	const struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_FLAGGED};
+
+	cr_assert_eq(mailbox_store(NULL, fake_mailbox("INBOX"), &uids, &store, NULL, NULL), RP_OK);
+}
+
+/* A change may wait for its turn, behind another's. */
+Test(cmd_store, what_others_do_while_a_silent_one_waits_is_told)
+{
+	fake_store_meanwhile = other_flags_1;
+	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 1:2 +FLAGS.SILENT \\Seen"),
+	    "* 1 FETCH (FLAGS (\\Flagged \\Seen))\r\na OK STORE completed\r\n");
+	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"), "b OK NOOP completed\r\n");
+}
+
 Test(cmd_store, silent_is_silent_but_for_modseq)
 {
 	cmd_fixture_is(cmd_fixture_say(&f, "a STORE 1 +FLAGS.SILENT \\Seen"), "a OK STORE completed\r\n");

@@ -110,7 +110,20 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	return err;
 }
 
-static enum rp_err remove_derived(struct task *task, const struct userid *userid)
+/* A folder that has the name of one would be in the way of what is made anew. What somebody has put into it is his. */
+static enum rp_err remove_folder(
+    struct task *task, struct repair *repair, const char *path, struct bytes name)
+{
+	enum rp_err err = dir_remove(task, FILE_ROOT_DATA, path);
+
+	if (err != RP_ERR_EXISTS)
+		return err;
+	repair_say(repair, "%.*s is a folder with files in it, and stays: take it away", BYTES_FMT(name));
+	return RP_OK;
+}
+
+static enum rp_err remove_derived(
+    struct task *task, struct repair *repair, const struct userid *userid)
 {
 	char dir[USERID_PATH_BYTES];
 	struct dir_entry *entries = NULL;
@@ -122,12 +135,14 @@ static enum rp_err remove_derived(struct task *task, const struct userid *userid
 	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
 	err = dir_list(task, FILE_ROOT_DATA, dir, &arena, &entries, &count);
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		struct bytes name = entries[i].name;
 		char path[VOLUME_PATH_BYTES];
 
-		if (volume_file_parse(entries[i].name).kind == VOLUME_FILE_OTHER)
+		if (volume_file_parse(name).kind == VOLUME_FILE_OTHER)
 			continue;
-		snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(entries[i].name));
-		err = file_remove(task, FILE_ROOT_DATA, path);
+		snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(name));
+		err = entries[i].is_dir ? remove_folder(task, repair, path, name)
+		                        : file_remove(task, FILE_ROOT_DATA, path);
 	}
 	arena_fini(&arena);
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
@@ -208,7 +223,7 @@ static enum rp_err begin_journal(struct task *task, const struct volume_repair *
 static enum rp_err open_anew(
     struct task *task, const struct volume_repair *user, struct repair *repair)
 {
-	enum rp_err err = remove_derived(task, &user->userid);
+	enum rp_err err = remove_derived(task, repair, &user->userid);
 
 	if (err == RP_OK && repair->anew)
 		err = begin_journal(task, user);

@@ -50,11 +50,15 @@ enum rp_err volume_files_list(
 {
 	struct dir_entry *entries = NULL;
 	size_t count = 0;
+	size_t kept = 0;
 	enum rp_err err = dir_list(task, FILE_ROOT_DATA, dir, arena, &entries, &count);
 
 	if (err != RP_OK && err != RP_ERR_NOTFOUND)
 		return err;
-	*out = (struct volume_files){ entries, count };
+	for (size_t i = 0; i < count; i++)
+		if (!entries[i].is_dir)
+			entries[kept++] = entries[i];
+	*out = (struct volume_files){ entries, kept };
 	return RP_OK;
 }
 

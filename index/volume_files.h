@@ -34,7 +34,7 @@ enum { VOLUME_LIST_BYTES_MAX = 32 * 1024 * 1024 }; /* the names in a directory *
 /* What a name says. */
 struct volume_file volume_file_parse(struct bytes name);
 
-/* A directory that is not there has no files. */
+/* A directory that is not there has no files; one in it is none, whatever its name. */
 RP_MUST_USE enum rp_err volume_files_list(
     struct task *task, const char *dir, struct arena *arena, struct volume_files *out);
 

@@ -1,5 +1,7 @@
 #include "core/cli/cli.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,7 +63,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 	return command->fn(argc, argv);
 }
 
-int cli_run(int argc, char **argv)
+static int find_and_run(int argc, char **argv)
 {
 	if (argc < 2) {
 		help(stderr);
@@ -80,4 +82,24 @@ int cli_run(int argc, char **argv)
 			return run(&commands[i], argc - 1, argv + 1);
 	fprintf(stderr, "ringpost: there is no command \"%s\"; `ringpost help` lists them\n", argv[1]);
 	return EXIT_CODE_USAGE;
+}
+
+/* What was to be said and could not be written, to a full disk, is no success. */
+static int told(int code)
+{
+	int err = fflush(stdout) != 0 ? errno : ferror(stdout) ? EIO : 0;
+
+	if (err == 0)
+		return code;
+	fprintf(stderr, "ringpost: standard output: %s\n", strerror(err));
+	return code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
+}
+
+int cli_run(int argc, char **argv)
+{
+	/* They say `ready` to who waits for it, perhaps to nobody; how they end is another matter. */
+	bool serves = argc > 1 && (strncmp(argv[1], "serve", 5) == 0 || strcmp(argv[1], "quickstart") == 0);
+	int code = find_and_run(argc, argv);
+
+	return serves ? code : told(code);
 }

@@ -304,6 +304,16 @@ def dumps(server, dir):
     assert kinds >= {'store', 'log', 'journal', 'dbox', 'index', 'catalog'}, kinds
 
 
+def nowhere_to_say_it(server):
+    """What could not be written, to a full disk, was not said: that is no success."""
+    for args in (['check'], ['check', '--user', 'sam', '--json'], ['repair', '--user', 'sam'], ['undelete', 'sam', '--list'], ['user', 'list'],
+                 ['user', 'info', 'sam'], ['dump', f'{server.dir}/data/store'], ['config', 'explain'], ['--version'], ['--help'], ['dump', '--help']):
+        conf = ['-c', server.conf] if args[0] in ('check', 'repair', 'undelete', 'user') else []
+        with open('/dev/full', 'wb') as full:
+            done = subprocess.run([server.exe, *args, *conf], stdout=full, stderr=subprocess.PIPE, timeout=120, env=ENV)
+        assert (done.returncode, done.stderr) == (1, b'ringpost: standard output: No space left on device\n'), (args, done)
+
+
 def damaged(server):
     """Findings are lines, or objects; the exit code says that there are some."""
     files = [os.path.join(where, name) for where, _, names in os.walk(f'{server.dir}/data/users') for name in names]
@@ -336,5 +346,6 @@ def run_all(checks):
                 server.run('user', 'del', 'eve')
                 server.stop()
         checks.run('dump', dumps, server, dir)
+        checks.run('a standard output that is full', nowhere_to_say_it, server)
         checks.run('check of damage', damaged, server)
     shutil.rmtree(dir, ignore_errors=True)

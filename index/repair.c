@@ -67,6 +67,18 @@ static enum rp_err look_at_files(struct task *task, struct store *store,
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
+/* What somebody has done to his files: nothing is lost by it, and nobody else can put it right. */
+static void say_why(struct repair *repair, const struct userid *userid, enum rp_err err)
+{
+	char dir[USERID_PATH_BYTES];
+
+	userid_path(userid, dir);
+	if (err == RP_ERR_DENIED)
+		repair_say(repair, "%s, or a file in it, may not be read and written by the owner of the data directory", dir);
+	if (err == RP_ERR_CANNOT)
+		repair_say(repair, "in %s is a symbolic link in the place of a file, or what a newer version has written", dir);
+}
+
 enum rp_err repair_check(struct task *task, struct store *store, const struct userid *userid,
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
@@ -78,6 +90,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	bool bare;
 
 	*report = (struct repair_report){ 0 };
+	say_why(&repair, userid, err);
 	if (err != RP_OK)
 		return err;
 	if (!any && !open)
@@ -97,6 +110,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
+	say_why(&repair, userid, err);
 	if (err == RP_ERR_UNAVAILABLE)
 		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
 				    "what is lost for good repair goes on without");
@@ -304,6 +318,7 @@ static enum rp_err rebuild(
 		report->messages_taken_out = repair.lost.count + repair.unkept.count;
 	}
 	file_lose_whole(task, false);
+	say_why(&repair, userid, err);
 	repair_fini(&repair);
 	volume_close(repair.volume);
 	return err;

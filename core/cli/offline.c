@@ -118,7 +118,8 @@ static void run(struct task *task, void *arg)
 	loop_stop(task_loop(task));
 }
 
-/* Read what root may read: mail to import, say, lies where it lies. */
+/* Read what root may read: mail to import, say, lies where it lies. Who looks for damage, and mends, must not be able to read what the
+ * server is not. */
 static bool keep_reading(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -131,13 +132,13 @@ static bool keep_reading(void)
 }
 
 /* The files that we make are the server's: be who it will be. */
-static void become_owner(const char *path, int fd)
+static void become_owner(const char *path, int fd, bool reads_all)
 {
 	struct stat st;
 
 	if (geteuid() != 0 || fstat(fd, &st) != 0 || st.st_uid == 0)
 		return;
-	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0 || !keep_reading())
+	if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0 || (reads_all && !keep_reading()))
 		fprintf(stderr, "ringpost: cannot become the owner of %s: %s\n", path, strerror(errno));
 #ifdef RP_SANITIZED
 	/* LeakSanitizer looks into its own process, which a change of user forbids. */
@@ -146,16 +147,17 @@ static void become_owner(const char *path, int fd)
 }
 
 /* The folders are opened before we become their owner: those above may not be his to pass through. */
-static bool open_folders(const struct config *config, bool looks, int root_fd[FILE_ROOT_COUNT])
+static bool open_folders(const struct offline *offline, int root_fd[FILE_ROOT_COUNT])
 {
+	const struct config *config = offline->config;
 	const char *commit = config->commit_dir[0] != '\0' ? config->commit_dir : "commit";
 	int data_fd = open(config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int commit_fd = -1;
 	char reason[384];
 
 	if (data_fd >= 0) {
-		become_owner(config->data, data_fd);
-		if (!looks)
+		become_owner(config->data, data_fd, !offline->looks && !offline->mends);
+		if (!offline->looks)
 			(void)!mkdirat(data_fd, commit, 0700);
 		commit_fd = openat(data_fd, commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
@@ -182,7 +184,6 @@ static void run_on(struct loop *loop, struct shard_group *group, struct offline 
 
 static int run_offline(struct offline *offline)
 {
-	const struct config *config = offline->config;
 	struct loop_settings settings = { .log = log_open(NULL, 0, 64 * 1024) };
 	struct shard_group_settings group_settings = { .shards_count = 1, .calls = NULL };
 	struct shard_group *group = NULL;
@@ -192,7 +193,7 @@ static int run_offline(struct offline *offline)
 	gid_t gid = getegid();
 
 	log_set(settings.log, LOG_ERROR, LOG_TEXT); /* a command says itself what it has to say */
-	if (!open_folders(config, offline->looks, settings.root_fd))
+	if (!open_folders(offline, settings.root_fd))
 		offline->code = EXIT_CODE_FAILED;
 	else if (loop_open(&settings, &loop, &reason) != RP_OK || shard_group_open(&group_settings, &group) != RP_OK)
 		fprintf(stderr, "ringpost: %s\n", reason);

@@ -314,6 +314,32 @@ def nowhere_to_say_it(server):
         assert (done.returncode, done.stderr) == (1, b'ringpost: standard output: No space left on device\n'), (args, done)
 
 
+def not_to_be_read():
+    """What the server may not read, or does not follow, is not sound, though root, who asks, could read it."""
+    nobody = 65534
+    server = rp.Server(shards=1)
+    os.chmod(server.dir, 0o711)
+    os.chown(f'{server.dir}/data', nobody, nobody)
+    with server:
+        server.add_user('sam')
+        server.lmtp().sendmail('a@b', ['sam@test.invalid'], MAIL)
+        server.stop()
+        conf = ['--user', 'sam', '-c', server.conf]
+        files = [os.path.join(where, name) for where, _, names in os.walk(f'{server.dir}/data/users') for name in names]
+        for path in [path for path in files if path.endswith(('.journal', '.dbox'))]:
+            os.chmod(path, 0)
+            for command in ('check', 'repair'):
+                expect(server, [command, *conf], 1, out='users/.*may not be', err='^ringpost: sam: permission denied')
+            os.chmod(path, 0o600)
+            os.rename(path, path + '.away')
+            os.symlink(path + '.away', path)
+            for command in ('check', 'repair'):
+                expect(server, [command, *conf], 1, out='in users/.* a symbolic link', err='^ringpost: sam: not possible')
+            os.rename(path + '.away', path)
+        expect(server, ['check', *conf], 0, out='sam: sound')
+        expect(server, ['repair', *conf], 0, out='sam: made anew')
+
+
 def damaged(server):
     """Findings are lines, or objects; the exit code says that there are some."""
     files = [os.path.join(where, name) for where, _, names in os.walk(f'{server.dir}/data/users') for name in names]
@@ -348,4 +374,8 @@ def run_all(checks):
         checks.run('dump', dumps, server, dir)
         checks.run('a standard output that is full', nowhere_to_say_it, server)
         checks.run('check of damage', damaged, server)
+    if os.geteuid() == 0:
+        checks.run('files that the server may not read', not_to_be_read)
+    else:
+        checks.skip('files that the server may not read', 'only root can be another user')
     shutil.rmtree(dir, ignore_errors=True)

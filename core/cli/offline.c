@@ -58,8 +58,8 @@ static const char *open_to_look(
 	uint64_t epoch;
 	enum rp_err err = store_claim_look(task, arena, claim, &epoch, &reason);
 
-	if (err == RP_ERR_CORRUPT)
-		offline->code = EXIT_CODE_DAMAGE;
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_BUSY)
+		offline->code = exit_code_of(err);
 
 	if (err == RP_OK)
 		err = store_open_look(task, &settings, epoch, store, &reason);
@@ -67,7 +67,7 @@ static const char *open_to_look(
 }
 
 static const char *open_all(
-    struct task *task, const struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
+    struct task *task, struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
 {
 	const char *reason = "the store cannot be opened";
 	const struct store_settings settings = settings_of(offline->config);
@@ -76,6 +76,8 @@ static const char *open_all(
 
 	if (err == RP_ERR_CORRUPT && offline->mends && store_claim_renew(task) == RP_OK)
 		err = store_claim(task, arena, 1, claim, &epoch, &reason);
+	if (err == RP_ERR_BUSY)
+		offline->code = EXIT_CODE_TRY_AGAIN;
 
 	if (err == RP_OK)
 		err = store_open(task, &settings, epoch, store, &reason);

@@ -1,10 +1,12 @@
 """Every command with every option, and with what is wrong: exit codes, one line that says what, JSON where it lists."""
+import fcntl
 import hashlib
 import json
 import os
 import pty
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
@@ -314,6 +316,14 @@ def nowhere_to_say_it(server):
         assert (done.returncode, done.stderr) == (1, b'ringpost: standard output: No space left on device\n'), (args, done)
 
 
+def data_in_use(server):
+    """Another program has DATA: that is for now, so who asks is told to try again."""
+    with open(f'{server.dir}/data/store', 'r+b') as store:
+        fcntl.fcntl(store, fcntl.F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        for args in (['check'], ['check', '--user', 'sam'], ['repair', '--user', 'sam'], ['undelete', 'sam'], ['deliver', '--user', 'sam']):
+            expect(server, [*args, '-c', server.conf], 75, err='another server is using this data directory', input=MAIL)
+
+
 def not_to_be_read():
     """What the server may not read, or does not follow, is not sound, though root, who asks, could read it."""
     nobody = 65534
@@ -373,6 +383,7 @@ def run_all(checks):
                 server.stop()
         checks.run('dump', dumps, server, dir)
         checks.run('a standard output that is full', nowhere_to_say_it, server)
+        checks.run('DATA that is in use', data_in_use, server)
         checks.run('check of damage', damaged, server)
     if os.geteuid() == 0:
         checks.run('files that the server may not read', not_to_be_read)

@@ -7,6 +7,7 @@
 #include "index/compact_core.h"
 #include "index/dbox/dbox_format.h"
 #include "index/keep.h"
+#include "index/long_sort.h"
 #include "index/mailbox_state.h"
 #include "io/base/log.h"
 #include "io/base/num.h"
@@ -14,6 +15,7 @@
 enum {
 	COPY_BYTES = 64 * 1024, /* of a body at a time */
 	POLL_NS = 1000 * 1000,
+	PAUSE_ROWS = 1024, /* that are gone through without a look at the clock */
 };
 
 struct compact_moved {
@@ -300,25 +302,28 @@ static int by_offset(const void *a, const void *b)
 }
 
 /* A message that was expunged while it was looked for is met as live and as kept. */
-static void sort_rows(struct compact_rows *rows)
+static enum rp_err sort_rows(struct task *task, struct compact_rows *rows)
 {
 	size_t left = 0;
+	enum rp_err err = long_sort(task, rows->row, rows->count, sizeof(*rows->row), by_offset);
 
-	if (rows->count > 0)
-		qsort(rows->row, rows->count, sizeof(*rows->row), by_offset);
-	for (size_t i = 0; i < rows->count; i++)
+	for (size_t i = 0; err == RP_OK && i < rows->count; i++) {
 		if (left == 0 || by_offset(&rows->row[left - 1], &rows->row[i]) != 0)
 			rows->row[left++] = rows->row[i];
-	rows->count = left;
+		if (i % PAUSE_ROWS == 0)
+			err = task_pause(task);
+	}
+	if (err == RP_OK)
+		rows->count = left;
+	return err;
 }
 
 static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t *p)
 {
 	struct compact_rows *rows = &compact->rows;
 	struct volume *volume = compact->volume;
-	enum rp_err err = RP_OK;
+	enum rp_err err = sort_rows(task, rows);
 
-	sort_rows(rows);
 	for (size_t at = 0, n; err == RP_OK && at < rows->count; at += n) {
 		for (n = 1;
 		     at + n < rows->count && rows->row[at + n].offset == rows->row[at].offset;)
@@ -417,13 +422,35 @@ static enum rp_err compact_file(struct task *task, struct volume *volume, uint32
 	return err;
 }
 
-/* Bytes of bodies that nothing may refer to, by what is known without looking. */
+/* Of the messages there are, those whose body is another's too, for all that is known: if nobody has looked, any that are not in
+ * the largest mailbox. */
+static uint64_t shared_of(const struct volume *volume)
+{
+	const struct catalog *catalog = &volume->catalog;
+	uint64_t largest = 0;
+
+	if (volume->compact_shared_bytes != UINT64_MAX)
+		return num_min(volume->compact_shared_bytes + volume->compact_copied_bytes,
+		    catalog->sums.bytes);
+	for (size_t i = 0; i < catalog->ids_count; i++)
+		largest = num_max(largest, catalog->by_id[i]->entry.bytes);
+	return catalog->sums.bytes - num_min(largest, catalog->sums.bytes);
+}
+
+/* Bytes of bodies that something refers to, by what is known without looking. */
+static uint64_t live_of(const struct volume *volume)
+{
+	return volume->catalog.sums.bytes - shared_of(volume);
+}
+
+/* Of those that nothing may refer to, likewise. */
 static uint64_t waste_of(const struct volume *volume)
 {
 	uint64_t files = dbox_files_count(volume->dbox);
 	uint64_t most = files > 0 ? (files - 1) * dbox_file_bytes_max(volume->dbox) : 0;
+	uint64_t live = live_of(volume);
 
-	return most > volume->catalog.sums.bytes ? most - volume->catalog.sums.bytes : 0;
+	return most > live ? most - live : 0;
 }
 
 /* It stays, for repair to say what is wrong with it. */
@@ -501,11 +528,16 @@ static bool is_worth_it(const struct volume *volume)
 {
 	uint64_t waste = waste_of(volume);
 
-	if (waste <= volume->catalog.sums.bytes || waste < dbox_file_bytes_max(volume->dbox))
+	if (waste <= live_of(volume) || waste < dbox_file_bytes_max(volume->dbox))
 		return false;
 	return waste >= volume->compact_at_bytes ||
 	       (volume->compact_at_expiry != UINT64_MAX &&
 	           keep_since(volume->store) >= volume->compact_at_expiry);
+}
+
+void compact_note_copied(struct volume *volume, uint64_t bytes)
+{
+	volume->compact_copied_bytes += bytes;
 }
 
 void compact_consider(struct volume *volume)

@@ -33,4 +33,7 @@ void compact_let_go(struct volume *volume);
 /* In a change's breath: these rows are new. */
 void compact_note(struct compact *compact, const struct change_item *item);
 
+/* Likewise: so many bytes of messages are there once more, and their bodies are not. */
+void compact_note_copied(struct volume *volume, uint64_t bytes);
+
 #endif

@@ -4,12 +4,14 @@
 #include "index/compact_core.h"
 #include "index/dbox/dbox_format.h"
 #include "index/kept_read.h"
+#include "index/long_sort.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
 
 enum {
 	SCAN_TRIES_MAX = 8,  /* a table is replaced by a checkpoint now and then */
 	SCAN_ROW_BYTES = 20, /* that are looked at */
+	PAUSE_ROWS = 1024,   /* that are gone through without a look at the clock */
 };
 
 /* With more of it live a file stays. */
@@ -129,11 +131,19 @@ enum rp_err compact_core_scan(struct task *task, struct compact *compact)
 	return err == RP_OK ? collect_kept(task, compact) : err;
 }
 
-/* A file that can be emptied, and how much of it is referred to. What is shared counts twice: then it stays a little longer. */
+/* A file that can be emptied, and how much of it is referred to. */
 struct weighed {
 	uint64_t live;
 	uint64_t bytes;
 	uint32_t number;
+};
+
+/* What a row refers to. COPY shares: several may be of one body. */
+struct weight {
+	uint64_t seconds; /* when it was expunged; UINT64_MAX: it is not */
+	uint32_t file;
+	uint32_t offset;
+	uint32_t bytes; /* of the message */
 };
 
 /* By number: as many as there are, however many there have been. */
@@ -142,6 +152,9 @@ struct weighing {
 	size_t count;
 	size_t max;
 	size_t at; /* that was found last: the next body often lies beside */
+	struct weight *weight;
+	size_t weights_count;
+	size_t weights_max;
 	uint64_t mailboxid;
 };
 
@@ -213,16 +226,29 @@ static enum rp_err list_sealed(struct task *task, struct volume *volume,
 	return RP_OK;
 }
 
+static enum rp_err add_weight(struct weighing *weighing, const struct weight *weight)
+{
+	if (weighing->weights_count == weighing->weights_max) {
+		size_t max = 2 * weighing->weights_max + 64;
+		struct weight *p = realloc(weighing->weight, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		weighing->weight = p;
+		weighing->weights_max = max;
+	}
+	weighing->weight[weighing->weights_count++] = *weight;
+	return RP_OK;
+}
+
 static enum rp_err weigh(
     void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
 {
-	struct weighed *file = find_weighed(arg, body.file);
+	struct weight weight = {UINT64_MAX, body.file, body.offset, size_bytes};
 
 	(void)uid;
 	(void)emailid;
-	if (file != NULL)
-		file->live += dbox_format_record_bytes(size_bytes);
-	return RP_OK;
+	return add_weight(arg, &weight);
 }
 
 static uint32_t lightest(const struct weighing *weighing)
@@ -242,12 +268,39 @@ static uint32_t lightest(const struct weighing *weighing)
 	return number;
 }
 
-/* A body that can be brought back. */
-struct weight {
-	uint64_t seconds; /* when it was expunged */
-	uint64_t bytes;
-	struct weighed *file;
-};
+/* What is kept is live until its time is over. */
+static enum rp_err weigh_kept(struct task *task, struct weighing *weighing, const struct kept *kept)
+{
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++) {
+		const struct kept_rows *rows = &kept->mailbox[i].rows;
+
+		for (size_t k = 0; err == RP_OK && k < rows->count; k++) {
+			const struct change_row *row = &rows->row[k].row;
+			struct weight weight = {rows->row[k].seconds, row->body.file,
+			    row->body.offset, row->rfc822_size_bytes};
+
+			err = row->body.file != 0 ? add_weight(weighing, &weight) : RP_OK;
+			if (err == RP_OK && k % PAUSE_ROWS == 0)
+				err = task_pause(task);
+		}
+	}
+	return err;
+}
+
+/* By place; of one body that one first which is live the longest. */
+static int by_place(const void *a, const void *b)
+{
+	const struct weight *x = a;
+	const struct weight *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return x->seconds > y->seconds ? -1 : x->seconds < y->seconds;
+}
 
 static int by_seconds(const void *a, const void *b)
 {
@@ -257,70 +310,94 @@ static int by_seconds(const void *a, const void *b)
 	return x->seconds < y->seconds ? -1 : x->seconds > y->seconds;
 }
 
-/* What is kept is live until its time is over. Sorted by that; malloc'ed, *count of them. */
-static enum rp_err weigh_kept(
-    const struct kept *kept, struct weighing *weighing, struct weight **out, size_t *count)
+/* The rows from `at` on that share a body; how many. `shared` grows by what the sums count too often. */
+static size_t same_body(const struct weighing *weighing, size_t at, uint64_t *shared)
 {
-	struct weight *weight = malloc((kept->rows_count + 1) * sizeof(*weight));
-	size_t n = 0;
+	const struct weight *weight = &weighing->weight[at];
+	size_t n = 1;
 
-	if (weight == NULL)
-		return RP_ERR_NOMEM;
-	for (size_t i = 0; i < kept->mailboxes_count; i++) {
-		const struct kept_rows *rows = &kept->mailbox[i].rows;
-
-		for (size_t k = 0; k < rows->count; k++) {
-			const struct change_row *row = &rows->row[k].row;
-			uint64_t bytes = dbox_format_record_bytes(row->rfc822_size_bytes);
-			struct weighed *file = find_weighed(weighing, row->body.file);
-
-			if (file == NULL)
-				continue;
-			weight[n++] = (struct weight){rows->row[k].seconds, bytes, file};
-			file->live += bytes;
-		}
+	while (at + n < weighing->weights_count && weight[n].file == weight->file &&
+	       weight[n].offset == weight->offset) {
+		if (weight[n].seconds == UINT64_MAX)
+			*shared += weight[n].bytes;
+		n++;
 	}
-	qsort(weight, n, sizeof(*weight), by_seconds);
-	*out = weight;
-	*count = n;
-	return RP_OK;
+	return n;
+}
+
+/* Each body counts once for its file. What can be brought back and is shared with nothing else is left, by time. */
+static enum rp_err add_up(struct task *task, struct weighing *weighing, uint64_t *shared)
+{
+	struct weight *weight = weighing->weight;
+	size_t left = 0;
+	enum rp_err err =
+	    long_sort(task, weight, weighing->weights_count, sizeof(*weight), by_place);
+
+	*shared = 0;
+	for (size_t at = 0, n, next = 0; err == RP_OK && at < weighing->weights_count; at += n) {
+		struct weighed *file = find_weighed(weighing, weight[at].file);
+
+		n = same_body(weighing, at, shared);
+		if (file != NULL)
+			file->live += dbox_format_record_bytes(weight[at].bytes);
+		if (file != NULL && weight[at].seconds != UINT64_MAX)
+			weight[left++] = weight[at];
+		if (at < next)
+			continue;
+		next = at + PAUSE_ROWS;
+		err = task_pause(task);
+	}
+	if (err != RP_OK)
+		return err;
+	weighing->weights_count = left;
+	return long_sort(task, weight, left, sizeof(*weight), by_seconds);
 }
 
 /* When what was expunged in this second is over, there is a file to be emptied. UINT64_MAX: by time alone there never is. */
-static uint64_t next_expiry(const struct weight *weight, size_t count)
+static enum rp_err next_expiry(struct task *task, struct weighing *weighing, uint64_t *seconds)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct weighed *file = weight[i].file;
+	enum rp_err err = RP_OK;
 
-		file->live -= weight[i].bytes;
-		if ((double)file->live < LIVE_SHARE_MAX * (double)file->bytes)
-			return weight[i].seconds;
+	*seconds = UINT64_MAX;
+	for (size_t i = 0; err == RP_OK && i < weighing->weights_count; i++) {
+		const struct weight *weight = &weighing->weight[i];
+		struct weighed *file = find_weighed(weighing, weight->file);
+
+		file->live -= dbox_format_record_bytes(weight->bytes);
+		if ((double)file->live < LIVE_SHARE_MAX * (double)file->bytes) {
+			*seconds = weight->seconds;
+			return RP_OK;
+		}
+		if (i % PAUSE_ROWS == 0)
+			err = task_pause(task);
 	}
-	return UINT64_MAX;
+	return err;
 }
 
 static enum rp_err choose(struct task *task, struct volume *volume, struct weighing *weighing,
     const struct compact_passed *passed, uint32_t *file)
 {
-	struct weight *weight = NULL;
-	size_t count = 0;
+	uint64_t shared;
 	struct kept kept;
 	enum rp_err err = list_sealed(task, volume, passed, weighing);
 
+	volume->compact_copied_bytes =
+	    0; /* those on the way may be met too: then they count twice */
 	if (err == RP_OK)
 		err = scan(task, volume, &weighing->mailboxid, weigh, weighing);
 	if (err == RP_OK)
 		err = kept_read(task, volume, &volume->compact_pace, &kept);
 	if (err != RP_OK)
 		return err;
-	err = weigh_kept(&kept, weighing, &weight, &count);
+	err = weigh_kept(task, weighing, &kept);
 	kept_fini(&kept);
+	if (err == RP_OK)
+		err = add_up(task, weighing, &shared);
 	if (err != RP_OK)
 		return err;
+	volume->compact_shared_bytes = shared;
 	*file = lightest(weighing);
-	volume->compact_at_expiry = next_expiry(weight, count);
-	free(weight);
-	return RP_OK;
+	return next_expiry(task, weighing, &volume->compact_at_expiry);
 }
 
 enum rp_err compact_core_choose(
@@ -332,5 +409,6 @@ enum rp_err compact_core_choose(
 	*file = 0;
 	err = choose(task, volume, &weighing, passed, file);
 	free(weighing.file);
+	free(weighing.weight);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* mailbox_copy() and mailbox_move() of mailbox.h: rows are copied, bodies shared. */
 #include <stdlib.h>
 
+#include "index/compact.h"
 #include "index/mailbox_transfer.h"
 #include "io/base/clock.h"
 
@@ -247,6 +248,8 @@ static enum rp_err run(struct task *task, struct transfer *transfer, struct runs
 	transfer->toid = transfer->to->mailboxid;
 	transfer->savedate_s = (uint32_t)(loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
 	err = change(task, transfer);
+	if (err == RP_OK && !transfer->moves)
+		compact_note_copied(transfer->to->volume, transfer->sum.bytes);
 	if (err == RP_OK) {
 		*first_uid = transfer->first_uid;
 		err = mailbox_give_runs(taken, &transfer->taken);

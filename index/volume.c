@@ -46,6 +46,7 @@ static struct volume *volume_new(struct store *store, const struct userid *useri
 	if (volume == NULL)
 		return NULL;
 	volume->store = store;
+	volume->compact_shared_bytes = UINT64_MAX; /* nobody has looked */
 	volume->userid = *userid;
 	userid_path(userid, volume->dir);
 	list_init(&volume->idle);

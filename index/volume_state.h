@@ -62,6 +62,8 @@ struct volume {
 	bool compact_runs;          /* one is looked for, or emptied */
 	unsigned compact_holds;     /* while there are any, none runs: compact_hold() */
 	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */
+	uint64_t compact_shared_bytes; /* of messages whose body another has too; UINT64_MAX: nobody has looked */
+	uint64_t compact_copied_bytes; /* since it was looked */
 	uint64_t compact_at_expiry; /* or what was expunged in this second is over: then a file can be emptied */
 	bool undeleting;            /* undelete.h: one at a time */
 	bool kept_over; /* more was expunged than is kept (kept_any()) */

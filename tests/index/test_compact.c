@@ -437,3 +437,129 @@ IO_TASK_TEST(compact, a_body_moves_though_nobody_could_read_its_mailbox)
 	volume_close(busy.volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* ---- bodies that several share ---- */
+
+static struct mailbox *open_named(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of(name, strlen(name)), &mailbox), RP_OK);
+	return mailbox;
+}
+
+static void copy_all(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *from = open_named(task, volume, "INBOX");
+	struct mailbox *to = open_named(task, volume, name);
+	struct runs all = RUNS_EMPTY;
+	struct runs copied = RUNS_EMPTY;
+	uint32_t first;
+
+	cr_assert_eq(runs_add(&all, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_copy(task, from, &all, to, &copied, &first), RP_OK);
+	runs_fini(&all);
+	runs_fini(&copied);
+	mailbox_close(from);
+	mailbox_close(to);
+}
+
+static void expunge_all(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *mailbox = open_named(task, volume, name);
+	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct runs all = RUNS_EMPTY;
+	struct runs changed = RUNS_EMPTY;
+
+	cr_assert_eq(runs_add(&all, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &all, &store, &changed, NULL), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	runs_fini(&all);
+	runs_fini(&changed);
+	mailbox_close(mailbox);
+}
+
+/* As the server does it by itself. */
+static uint64_t bytes_in_the_end(struct task *task, struct volume *volume)
+{
+	checkpoint(task, volume);
+	compact_consider(volume);
+	wait_for(task, &volume->compact_runs);
+	return dbox_bytes(task, volume);
+}
+
+/* Two of seven messages are left of each file, and COPY makes six of them. One body counts once: not the file is live, but a third. */
+static void looks_once(struct task *task, bool looked)
+{
+	enum { BODY_BYTES = 4200, LEFT = FILES * STAY - 1, FILE_BYTES = 32 * 1024 };
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("a"), 0, NULL), RP_OK);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("b"), 0, NULL), RP_OK);
+	if (looked)
+		cr_assert_eq(compact_now(task, volume), RP_OK);
+	make_waste(task, volume);
+	copy_all(task, volume, "a");
+	copy_all(task, volume, "b");
+	cr_assert_lt(bytes_in_the_end(task, volume), 2 * LEFT * BODY_BYTES + 2 * FILE_BYTES);
+	expunge_all(task, volume, "INBOX");
+	expunge_all(task, volume, "a");
+	cr_assert_lt(bytes_in_the_end(task, volume), 2 * LEFT * BODY_BYTES + 2 * FILE_BYTES);
+	expunge_all(task, volume, "b");
+	cr_assert_leq(bytes_in_the_end(task, volume), 2 * FILE_BYTES);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(compact, counts_a_body_once_that_many_share)
+{
+	(void)arg;
+	looks_once(task, false);
+}
+
+IO_TASK_TEST(compact, counts_it_once_when_it_was_shared_after_a_look)
+{
+	(void)arg;
+	looks_once(task, true);
+}
+
+/* What stays in a mailbox is copied twice, and goes again, in a round after the other: the files do not grow. */
+IO_TASK_TEST(compact, keeps_the_bodies_flat_though_they_are_shared)
+{
+	enum { ROUNDS = 60, APPENDS = 20, STAY_ONE_IN = 4, FILE_BYTES = 32 * 1024 };
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+	uint64_t most = 0;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("a"), 0, NULL), RP_OK);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("b"), 0, NULL), RP_OK);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		struct mailbox *mailbox = open_named(task, volume, "INBOX");
+
+		for (unsigned i = 1; i <= APPENDS; i++)
+			append(task, volume, round * APPENDS + i,
+			    i % STAY_ONE_IN == 0 ? 0 : MAIL_DELETED);
+		cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+		mailbox_close(mailbox);
+		copy_all(task, volume, "a");
+		copy_all(task, volume, "b");
+		if (round % 4 == 0)
+			expunge_all(task, volume, "INBOX");
+		if (round % 8 == 0)
+			expunge_all(task, volume, "a");
+		if (round % 8 == 1)
+			expunge_all(task, volume, "b");
+
+		uint64_t bytes = bytes_in_the_end(task, volume);
+
+		most = bytes > most ? bytes : most;
+	}
+	cr_assert_gt(store->compacts_done, 10);
+	cr_assert_lt(most, 16 * FILE_BYTES, "%lu", (unsigned long)most);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -241,9 +241,12 @@ enum rp_err journal_look(
 
 bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
 {
-	const struct journal_file *newest = journal->files + journal->files_count - 1;
+	const struct journal_file *newest;
 
-	if (journal->files_count == 0 || newest->merged || newest->last == 0)
+	if (journal->files_count == 0)
+		return false;
+	newest = &journal->files[journal->files_count - 1];
+	if (newest->merged || newest->last == 0)
 		return false;
 	*first = newest->last + 1;
 	return true;

@@ -238,6 +238,22 @@ bool recover_has(const struct recover *recover, const struct userid *userid)
 	return find(recover, userid) != NULL;
 }
 
+bool recover_record(const struct recover *recover, const struct userid *userid, size_t i,
+    struct recover_known *out)
+{
+	const struct recover_user *user = find(recover, userid);
+
+	if (user == NULL || i >= user->count)
+		return false;
+
+	const struct recover_item *item = &user->items[i];
+	bool has_body = !item->no_body && (item->flags & RECORD_DROPS_DBOX) == 0;
+
+	*out = (struct recover_known){
+	    .lsn = item->lsn, .epoch = item->epoch, .dbox = has_body ? item->dbox : 0};
+	return true;
+}
+
 bool recover_next(const struct recover *recover, struct userid *userid)
 {
 	LIST_FOR_EACH (link, &recover->users) {

@@ -24,6 +24,15 @@ RP_MUST_USE enum rp_err recover_open(
 /* Has this user records that are not in their places yet? */
 bool recover_has(const struct recover *recover, const struct userid *userid);
 
+/* His i-th record that is not void, in the order of LSNs; for who only looks. False: there are no more. */
+struct recover_known {
+	uint64_t lsn;
+	uint64_t epoch;
+	uint32_t dbox; /* the file that its body goes to; 0: none */
+};
+bool recover_record(const struct recover *recover, const struct userid *userid, size_t i,
+    struct recover_known *out);
+
 /* Put this user's records in their places (files under his directory), unflushed; then forget them. Several tasks may ask
  * for the same user: all wait until it is done. */
 RP_MUST_USE enum rp_err recover_user(

@@ -40,7 +40,7 @@ bool repair_found_damage(const struct repair_report *report)
 	       report->journals_gone;
 }
 
-/* Without an open volume: which files are there. */
+/* Without an open volume: which files are there. *journals: or records that are to be in one. */
 static enum rp_err look_at_files(struct task *task, struct store *store,
     const struct userid *userid, bool *any, bool *journals)
 {
@@ -79,6 +79,20 @@ static void say_why(struct repair *repair, const struct userid *userid, enum rp_
 		repair_say(repair, "in %s is a symbolic link in the place of a file, or what a newer version has written", dir);
 }
 
+/* Behind the rest. RP_ERR_UNAVAILABLE: there is damage, and the next start may mend it. */
+static enum rp_err look_at_logs(struct task *task, struct repair *repair)
+{
+	bool owed;
+	enum rp_err err = repair_look_logs(task, repair, &owed);
+
+	repair->owed = owed || repair->bodies_owed > 0;
+	if (err != RP_OK || !repair->owed || !repair_found_damage(repair->report))
+		return err;
+	repair_say(repair, "what is told here may be what the commit logs still have: start the server, "
+			   "or repair, and check again");
+	return RP_ERR_UNAVAILABLE;
+}
+
 enum rp_err repair_check(struct task *task, struct store *store, const struct userid *userid,
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
@@ -100,18 +114,15 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		repair_say(&repair, "the journals are gone, with 1-.journal");
 		return RP_OK;
 	}
-	if (store->commit == NULL && store->recover != NULL && recover_has(store->recover, userid)) {
-		repair_say(&repair, "the commit logs have records of his that are not in their places: "
-				    "start the server, or repair, first");
-		return RP_ERR_UNAVAILABLE;
-	}
 	/* Bare: what opening would write to mend numbers is no business of who only looks. Nor does he give up what cannot be
 	 * read (file_lose_whole()): whoever comes meanwhile is served from what he has opened. */
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
+	if (err == RP_OK)
+		err = look_at_logs(task, &repair);
 	say_why(&repair, userid, err);
-	if (err == RP_ERR_UNAVAILABLE)
+	if (err == RP_ERR_UNAVAILABLE && !repair.owed)
 		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
 				    "what is lost for good repair goes on without");
 	if (repair.volume == NULL)

@@ -103,7 +103,9 @@ static void compare_catalogs(struct repair *repair, const struct catalog *replay
 /* What was written and shown is not there to be read any more, though the files that had it did not tell. */
 static void check_end(struct repair *repair, uint64_t lsn, uint64_t expected)
 {
-	if (repair->report->records == 0 && (expected != 0 || repair->volume->bare)) {
+	bool none = repair->report->records == 0 && !repair_logs_begin(repair);
+
+	if (none && (expected != 0 || repair->volume->bare)) {
 		repair->report->journals_gone = true;
 		repair_say(repair, "the journals are gone, with 1-.journal");
 	} else if (lsn < expected) {

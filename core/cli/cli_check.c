@@ -36,6 +36,7 @@ struct check {
 	uint64_t checked_count;
 	uint64_t damaged_count;
 	uint64_t places_damaged; /* in what is no user's own */
+	bool gone; /* the server, meanwhile */
 	int code;
 };
 
@@ -96,6 +97,7 @@ static void check_by_control(struct check *check, const struct check_user *user)
 	if (err != RP_OK) {
 		fprintf(stderr, "ringpost: the server has gone: %s\n", cli_text_of(err));
 		check->code = EXIT_CODE_UNAVAILABLE;
+		check->gone = true;
 		return;
 	}
 	if (json_integer_value(json_object_get(answer, "code")) != EXIT_CODE_OK)
@@ -131,7 +133,7 @@ static int run(struct check *check)
 {
 	if (check->only == NULL && check->control == NULL)
 		check_store(check);
-	for (size_t i = 0; i < check->users_count && check->code != EXIT_CODE_UNAVAILABLE; i++) {
+	for (size_t i = 0; i < check->users_count && !check->gone; i++) {
 		check->current = check->user[i].name;
 		if (check->control != NULL)
 			check_by_control(check, &check->user[i]);

@@ -209,7 +209,7 @@ class Run:
         stand = stands.Stand(ended, hurt)
         how = f'damage, after a server was {ended.how}'
         self.checks.run(f'{how}: every byte has a class', self.every_byte_has_a_class, stand)
-        self.checks.run(f'{how}: what is sound is called sound', same, stand.check(), (SOUND, []))
+        self.checks.run(f'{how}: what is sound is called sound', called_sound, ended, *stand.check())
         dice = random.Random(f'{self.args.seed} {ended.how}')
         for _ in range(self.args.times):
             for mail, every in ((stand.users[hurt], spans.of_user(stand.look.layout, stand.users[hurt])),
@@ -264,6 +264,12 @@ class Run:
         for part, wrong in all_wrong.items():
             self.checks.run(f'damage, after a server was {stand.how}: {part}', same, wrong, [])
         self.checks.run(f'damage, after a server was {stand.how}: the folder is as it was', same, stand.digest(), stand.as_it_was)
+
+
+def called_sound(ended, code, lines):
+    """A kill leaves records in the commit logs alone, which is told, and no damage."""
+    alone = [line for line in lines if 'in the commit logs alone' in line]
+    assert (code, lines) == (SOUND, alone) and bool(alone) == (ended.how == 'killed'), (code, lines)
 
 
 def same(has, said):

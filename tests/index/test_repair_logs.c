@@ -1,0 +1,195 @@
+/* After a crash, before a start: check looks at a user of whom the commit logs still have records, and changes nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/logfile.h"
+#include "index/repair.h"
+#include "index/store_state.h"
+#include "index/volume_files.h"
+#include "index/volume_state.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/open_store.h"
+#include "tests/io/io_fixture.h"
+
+enum { SAID_BYTES = 4096, LOG_BYTES = 1024 * 1024, BODIES = 5 };
+
+struct said {
+	char text[SAID_BYTES];
+	size_t n;
+};
+
+static void keep_line(void *arg, struct bytes line)
+{
+	struct said *said = arg;
+
+	cr_assert_lt(said->n + line.n + 2, sizeof(said->text));
+	memcpy(said->text + said->n, line.p, line.n);
+	said->n += line.n;
+	said->text[said->n++] = '\n';
+	said->text[said->n] = '\0';
+}
+
+static struct file *open_it(struct task *task, enum file_root root, const char *path)
+{
+	struct file *file;
+
+	cr_assert_eq(file_open(task, root, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	return file;
+}
+
+/* Good until the next call. */
+static const char *path_in_volume(const char *name)
+{
+	static char path[VOLUME_PATH_BYTES];
+	char dir[USERID_PATH_BYTES];
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static uint64_t size_of(struct task *task, const char *name)
+{
+	struct file *file = open_it(task, FILE_ROOT_DATA, path_in_volume(name));
+	uint64_t bytes;
+
+	cr_assert_eq(file_size(task, file, &bytes), RP_OK);
+	file_close(file);
+	return bytes;
+}
+
+/* Mail whose records are in the log still, as a crash leaves them, and in their places too. *before: the journal's size without the
+ * last record. */
+static void crash(struct task *task, uint64_t *before)
+{
+	struct store *store = made_open_store(task, 1);
+	struct file *log = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
+	uint8_t *p = malloc(LOG_BYTES);
+	struct volume *volume;
+	size_t got;
+
+	cr_assert_not_null(p);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	for (unsigned i = 0; i < BODIES; i++)
+		made_append(task, volume, "INBOX", 0, "a body that is in the log");
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	*before = size_of(task, "1-.journal");
+	made_append(task, volume, "INBOX", 0, "the last");
+	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
+	cr_assert_eq(file_read(task, log, p, LOG_BYTES, 0, &got), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	cr_assert_eq(file_write(task, log, p, got, 0, false), RP_OK);
+	file_close(log);
+	free(p);
+}
+
+static enum rp_err check(struct task *task, struct said *said, struct repair_report *report)
+{
+	struct store_settings settings = small_store();
+	struct store *store;
+	const char *reason;
+
+	*said = (struct said){0};
+	*report = (struct repair_report){0};
+	cr_assert_eq(store_open_look(task, &settings, 1, &store, &reason), RP_OK);
+	cr_assert(recover_has(store->recover, &made_user));
+
+	enum rp_err err = repair_check(task, store, &made_user, keep_line, said, report);
+
+	cr_assert_eq(store_close(task, store), RP_OK);
+	return err;
+}
+
+static void flip(struct task *task, const char *name, uint64_t at)
+{
+	struct file *file = open_it(task, FILE_ROOT_DATA, path_in_volume(name));
+	uint8_t byte;
+	size_t got;
+
+	cr_assert_eq(file_read(task, file, &byte, 1, at, &got), RP_OK);
+	cr_assert_eq(got, 1);
+	byte ^= 4;
+	cr_assert_eq(file_write(task, file, &byte, 1, at, false), RP_OK);
+	file_close(file);
+}
+
+IO_TASK_TEST(repair_logs, records_that_are_in_their_places_too_are_no_obstacle)
+{
+	struct repair_report report;
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_eq(said.n, 0, "%s", said.text);
+	cr_assert_eq(report.messages, BODIES + 1);
+}
+
+IO_TASK_TEST(repair_logs, a_record_in_the_log_alone_is_sound)
+{
+	struct repair_report report;
+	struct said said;
+	struct file *file;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	file = open_it(task, FILE_ROOT_DATA, path_in_volume("1-.journal"));
+	cr_assert_eq(file_truncate(task, file, before), RP_OK);
+	file_close(file);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert(strncmp(said.text, "1 records, from ", 16) == 0, "%s", said.text);
+	cr_assert_eq(report.messages, BODIES);
+	cr_assert_eq(size_of(task, "1-.journal"), before);
+}
+
+IO_TASK_TEST(repair_logs, who_has_no_journal_yet_is_sound)
+{
+	struct repair_report report;
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path_in_volume("1-.journal")), RP_OK);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "from 1 on"), "%s", said.text);
+}
+
+/* What a power cut has torn the next start writes anew; whether that is all, nobody can tell before. */
+IO_TASK_TEST(repair_logs, what_the_log_may_mend_is_not_called_damage)
+{
+	struct repair_report report;
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	flip(task, "1-.journal", before + 100);
+	cr_assert_eq(check(task, &said, &report), RP_ERR_UNAVAILABLE, "%s", said.text);
+	flip(task, "1-.journal", before + 100);
+	flip(task, "1.dbox", size_of(task, "1.dbox") - 40);
+	cr_assert_eq(check(task, &said, &report), RP_ERR_UNAVAILABLE, "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "its body cannot be read"), "%s", said.text);
+}
+
+/* Derived files are not in the logs. */
+IO_TASK_TEST(repair_logs, other_damage_is_damage)
+{
+	struct repair_report report;
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	flip(task, "1-.journal", 50);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_eq(report.places_spoilt, 1);
+	cr_assert_not_null(strstr(said.text, "1-.journal at 50"), "%s", said.text);
+}

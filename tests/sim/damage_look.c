@@ -101,6 +101,13 @@ static void look_at_messages(struct task *task, struct look *look, struct mailbo
 	view_close(view);
 }
 
+/* Of a user without a body whose files are all gone nothing tells, not even which UIDVALIDITYs he had. In these mailboxes no UID was given
+ * out that another message could get. */
+static bool may_be_unknown(const struct volume *volume, uint32_t uidnext)
+{
+	return uidnext == 1 && dbox_last_file(volume->dbox) == 0;
+}
+
 static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
 {
 	const struct model_mailbox *model =
@@ -116,7 +123,8 @@ static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
 		look->loss->messages_lost += (unsigned)model->count;
 		return;
 	}
-	MODEL_CHECK(entry->uidvalidity >= model->uidvalidity);
+	MODEL_CHECK(entry->uidvalidity >= model->uidvalidity ||
+	            may_be_unknown(look->volume, model->uidnext));
 	look->loss->counters_older +=
 	    entry->uidvalidity == model->uidvalidity &&
 	    (entry->uidnext < model->uidnext || entry->highestmodseq < model->highestmodseq);
@@ -145,11 +153,13 @@ static uint64_t number_of(struct bytes name)
 	return XXH3_64bits(name.p, name.n);
 }
 
-static void must_not_fall(const struct damage_shown *was, const struct catalog_entry *entry)
+static void must_not_fall(const struct volume *volume, const struct damage_shown *was,
+    const struct catalog_entry *entry)
 {
 	if (was->uidvalidity != entry->uidvalidity) {
 		if (was->mailboxid == entry->mailboxid && was->name == number_of(entry->name))
-			MODEL_CHECK(entry->uidvalidity > was->uidvalidity);
+			MODEL_CHECK(entry->uidvalidity > was->uidvalidity ||
+			            may_be_unknown(volume, was->uidnext));
 		return;
 	}
 	MODEL_EQ(was->mailboxid, entry->mailboxid);
@@ -166,7 +176,7 @@ void damage_shown(struct volume *volume, struct damage_shown_all *all)
 		if (entry->mailboxid == 0)
 			continue;
 		for (unsigned i = 0; i < all->count; i++)
-			must_not_fall(&all->shown[i], entry);
+			must_not_fall(volume, &all->shown[i], entry);
 		MODEL_CHECK(all->count < DAMAGE_SHOWN_MAX);
 		all->shown[all->count++] = (struct damage_shown){number_of(entry->name),
 		    entry->mailboxid, entry->uidvalidity, entry->uidnext, entry->highestmodseq};

@@ -230,6 +230,7 @@ void recover_close(struct recover *recover)
 	hash_fini(&recover->by_userid);
 	file_close(recover->sync);
 	free(recover->files);
+	free(recover->places);
 	free(recover);
 }
 
@@ -270,6 +271,12 @@ bool recover_next(const struct recover *recover, struct userid *userid)
 void recover_report(const struct recover *recover, struct recover_report *out)
 {
 	*out = recover->report;
+}
+
+const struct recover_place *recover_places(const struct recover *recover, size_t *count)
+{
+	*count = recover->places_count;
+	return recover->places;
 }
 
 enum rp_err recover_sync(struct task *task, struct recover *recover)

@@ -71,6 +71,15 @@ struct recover_report {
 	uint64_t files_sealed; /* users' files that failed meanwhile: the rest went to others */
 };
 void recover_report(const struct recover *recover, struct recover_report *out);
+
+/* Where what was durable is not sound: the first RECOVER_PLACES_MAX. Good until it is closed. */
+enum { RECOVER_PLACES_MAX = 256 };
+struct recover_place {
+	unsigned shard;
+	uint64_t number; /* of the file */
+	uint64_t offset;
+};
+const struct recover_place *recover_places(const struct recover *recover, size_t *count);
 void recover_close(struct recover *recover);
 
 #endif

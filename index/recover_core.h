@@ -55,6 +55,8 @@ struct recover {
 	struct hash by_userid;
 	struct list users;
 	struct task_queue placed;
+	struct recover_place *places; /* places_count of them, for who looks */
+	size_t places_count;
 	struct recover_report report;
 };
 

@@ -19,6 +19,7 @@ struct found {
 	uint32_t records;
 	uint32_t file; /* index in recover->files */
 	bool whole;
+	uint32_t unclean; /* offset in it of the first byte behind its records that is no zero; 0: all are */
 };
 
 struct reader {
@@ -127,6 +128,23 @@ static enum rp_err add_found(struct reader *reader, const struct found *found)
 	return RP_OK;
 }
 
+/* For a person: what was durable is not sound there. */
+static enum rp_err note_place(struct reader *reader, uint32_t index, uint64_t offset)
+{
+	const struct recover_file *file = &reader->recover->files[index];
+	struct recover *recover = reader->recover;
+
+	if (recover->places_count == RECOVER_PLACES_MAX)
+		return RP_OK;
+	if (recover->places == NULL)
+		recover->places = calloc(RECOVER_PLACES_MAX, sizeof(*recover->places));
+	if (recover->places == NULL)
+		return RP_ERR_NOMEM;
+	recover->places[recover->places_count++] = (struct recover_place){
+	    .shard = file->shard, .number = file->number, .offset = offset};
+	return RP_OK;
+}
+
 /* The records of a whole write. They were checked with it; what does not read then was written so, and is damage. */
 static enum rp_err keep_records(
     struct reader *reader, struct bytes in, const struct logfile_write *write, uint64_t offset)
@@ -142,8 +160,9 @@ static enum rp_err keep_records(
 
 		if (err != RP_OK) {
 			reader->recover->report.records_damaged++;
-			if (skip == 0)
-				return RP_OK;
+			err = note_place(reader, reader->index, offset + at);
+			if (skip == 0 || err != RP_OK)
+				return err;
 			at += (size_t)skip;
 			continue;
 		}
@@ -156,6 +175,15 @@ static enum rp_err keep_records(
 	return RP_OK;
 }
 
+/* Behind the records of a whole write, to the end of its last block. */
+static uint32_t unclean_at(struct bytes block, uint32_t bytes)
+{
+	for (size_t at = bytes; at < block.n; at++)
+		if (block.p[at] != 0)
+			return (uint32_t)at;
+	return 0;
+}
+
 /* Is there a write at `at`? *next: where to look then. */
 static enum rp_err look_at_block(struct reader *reader, uint64_t at, uint64_t *next)
 {
@@ -166,7 +194,7 @@ static enum rp_err look_at_block(struct reader *reader, uint64_t at, uint64_t *n
 	*next = at + LOGFILE_BLOCK_BYTES;
 	if (err != RP_OK || logfile_check_write(in, file_of(reader)->nonce, &write) != RP_OK)
 		return err;
-	err = show(reader, at, write.bytes, &in);
+	err = show(reader, at, num_round_up(write.bytes, LOGFILE_BLOCK_BYTES), &in);
 	if (err != RP_OK)
 		return err;
 
@@ -182,6 +210,7 @@ static enum rp_err look_at_block(struct reader *reader, uint64_t at, uint64_t *n
 	reader->durable = num_max(reader->durable, write.durable);
 	if (found.whole) {
 		*next = at + num_round_up(write.bytes, LOGFILE_BLOCK_BYTES);
+		found.unclean = unclean_at(in, write.bytes);
 		err = keep_records(reader, in, &write, at);
 	}
 	return err == RP_OK ? add_found(reader, &found) : err;
@@ -267,11 +296,41 @@ static enum rp_err save_between(
 	return err;
 }
 
+/* Where these writes are that are not whole; of those that cannot be told from anything else, where the first must have been. */
+static enum rp_err note_missing(struct reader *reader, uint64_t number, const struct found *before,
+    const struct found *after, uint64_t missing)
+{
+	bool any = false;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < reader->count; i++) {
+		const struct found *found = &reader->found[i];
+
+		if (found->whole || found->number < number || found->number - number >= missing)
+			continue;
+		any = true;
+		err = note_place(reader, found->file, found->offset);
+	}
+	if (any)
+		return err;
+
+	bool in_next = after != NULL && after->offset != LOGFILE_FIRST_OFFSET &&
+	               (before == NULL || before->file != after->file);
+
+	if (before == NULL || in_next)
+		return note_place(reader, after->file, LOGFILE_FIRST_OFFSET);
+	return note_place(reader, before->file, end_of(before));
+}
+
 static enum rp_err damage(struct reader *reader, uint64_t number, const struct found *before,
     const struct found *after, uint64_t missing)
 {
 	struct recover_report *report = &reader->recover->report;
 	uint64_t saved = 0;
+	enum rp_err err = note_missing(reader, number, before, after, missing);
+
+	if (err != RP_OK)
+		return err;
 
 	LOG(loop_log(reader->recover->loop), LOG_ERROR, "recover.damaged",
 	    LOG_U64("shard", file_of(reader)->shard), LOG_U64("write", number),
@@ -308,6 +367,13 @@ static enum rp_err put_in_order(struct reader *reader, uint64_t *cut)
 		if (found->number != next || begins_late) {
 			enum rp_err err = damage(
 			    reader, next, before, found, num_max(found->number - next, 1));
+
+			if (err != RP_OK)
+				return err;
+		}
+		if (found->unclean != 0 && found->number <= reader->durable) {
+			enum rp_err err = note_place(
+			    reader, found->file, found->offset + found->unclean);
 
 			if (err != RP_OK)
 				return err;

@@ -167,20 +167,33 @@ static enum rp_err look_at_logs(struct look *look)
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
+/* What was durable in logs that are in use. */
+static void tell_places(struct look *look, const struct recover *recover)
+{
+	size_t count;
+	const struct recover_place *places = recover_places(recover, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		char path[LOGFILE_PATH_BYTES];
+
+		logfile_path(places[i].shard, places[i].number, path);
+		tell(look, "%s at %llu: what was written there, and durable, is not sound", path,
+		    (unsigned long long)places[i].offset);
+	}
+	if (count == RECOVER_PLACES_MAX)
+		tell(look, "the commit logs: there may be more such places");
+}
+
 enum rp_err store_look(
     struct task *task, struct store *store, repair_say_fn *say, void *arg, uint64_t *damaged)
 {
 	struct look look = {.task = task, .say = say, .arg = arg};
-	struct recover_report report = {0};
 	enum rp_err err = look_at_store(&look);
 
 	if (err == RP_OK)
 		err = look_at_logs(&look);
 	if (store->recover != NULL)
-		recover_report(store->recover, &report);
-	if (report.records_damaged != 0)
-		tell(&look, "the commit logs: %llu places have no sound record that was durable",
-		    (unsigned long long)report.records_damaged);
+		tell_places(&look, store->recover);
 	*damaged = look.damaged;
 	return err;
 }

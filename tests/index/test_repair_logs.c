@@ -5,6 +5,7 @@
 
 #include "index/logfile.h"
 #include "index/repair.h"
+#include "index/store_look.h"
 #include "index/store_state.h"
 #include "index/volume_files.h"
 #include "index/volume_state.h"
@@ -59,16 +60,34 @@ static uint64_t size_of(struct task *task, const char *name)
 	return bytes;
 }
 
+/* DATA/store is made. */
+static void claim_once(struct task *task)
+{
+	struct claim *claim = NULL;
+	struct arena arena;
+	const char *reason;
+	uint64_t epoch;
+
+	arena_init(&arena, 65536);
+	cr_assert_eq(store_claim(task, &arena, 1, &claim, &epoch, &reason), RP_OK);
+	cr_assert_eq(epoch, 1);
+	store_unclaim(claim);
+	arena_fini(&arena);
+}
+
 /* Mail whose records are in the log still, as a crash leaves them, and in their places too. *before: the journal's size without the
  * last record. */
 static void crash(struct task *task, uint64_t *before)
 {
-	struct store *store = made_open_store(task, 1);
-	struct file *log = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
 	uint8_t *p = malloc(LOG_BYTES);
 	struct volume *volume;
+	struct store *store;
+	struct file *log;
 	size_t got;
 
+	claim_once(task);
+	store = made_open_store(task, 1);
+	log = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
 	cr_assert_not_null(p);
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	for (unsigned i = 0; i < BODIES; i++)
@@ -113,6 +132,60 @@ static void flip(struct task *task, const char *name, uint64_t at)
 	byte ^= 4;
 	cr_assert_eq(file_write(task, file, &byte, 1, at, false), RP_OK);
 	file_close(file);
+}
+
+static uint64_t look(struct task *task, struct said *said)
+{
+	struct store_settings settings = small_store();
+	struct store *store;
+	const char *reason;
+	uint64_t damaged;
+
+	*said = (struct said){0};
+	cr_assert_eq(store_open_look(task, &settings, 1, &store, &reason), RP_OK);
+	cr_assert_eq(store_look(task, store, keep_line, said, &damaged), RP_OK);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	return damaged;
+}
+
+static void flip_log(struct task *task, uint64_t at)
+{
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
+	uint8_t byte;
+	size_t got;
+
+	cr_assert_eq(file_read(task, file, &byte, 1, at, &got), RP_OK);
+	byte ^= 4;
+	cr_assert_eq(file_write(task, file, &byte, 1, at, false), RP_OK);
+	file_close(file);
+}
+
+/* Header, payload, zeroes to the end of the block of the first write and of a later one. */
+IO_TASK_TEST(repair_logs, a_write_that_is_hit_is_named)
+{
+	static const struct {
+		uint64_t hit;
+		uint64_t named;
+	} places[] = {{8192, 8192}, {8192 + 17, 8192}, {8192 + 70, 8192}, {12287, 12287},
+	    {12288 + 59, 12288}, {12288 + 64, 12288}, {12288 + 4095, 12288 + 4095}};
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char begin[64];
+
+		snprintf(
+		    begin, sizeof(begin), "0/1.log at %llu: ", (unsigned long long)places[i].named);
+		flip_log(task, places[i].hit);
+		cr_assert_eq(look(task, &said), 1, "%s", said.text);
+		cr_assert(
+		    strncmp(said.text, begin, strlen(begin)) == 0, "%s, not %s", said.text, begin);
+		flip_log(task, places[i].hit);
+	}
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
 }
 
 IO_TASK_TEST(repair_logs, records_that_are_in_their_places_too_are_no_obstacle)

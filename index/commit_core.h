@@ -104,6 +104,7 @@ struct commit {
 	struct commit_file *spare; /* NULL: none yet */
 	uint64_t spare_retry_ns;   /* not before: there was no room for it */
 	unsigned files_count;
+	uint64_t files_there;  /* LOGFILE_EXTRA_FILES */
 	uint64_t files_number; /* the highest name */
 	uint64_t files_before; /* the highest that earlier runs left */
 	uint64_t use;

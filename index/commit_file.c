@@ -38,6 +38,11 @@ static enum rp_err open_log(
 	return err;
 }
 
+static uint64_t bit_of(uint64_t number)
+{
+	return number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
+}
+
 static struct commit_file *add_file(struct commit *commit, uint64_t number, struct file *file)
 {
 	struct commit_file *added = calloc(1, sizeof(*added));
@@ -48,6 +53,7 @@ static struct commit_file *add_file(struct commit *commit, uint64_t number, stru
 	added->number = number;
 	added->file = file;
 	commit->files_count++;
+	commit->files_there |= bit_of(number);
 	if (commit->files_number < number)
 		commit->files_number = number;
 	return added;
@@ -75,6 +81,7 @@ static enum rp_err write_header(
 	header.extra[LOGFILE_EXTRA_STATE] = state;
 	header.extra[LOGFILE_EXTRA_DURABLE] = commit->durable_number;
 	header.extra[LOGFILE_EXTRA_BYTES] = commit->settings.file_bytes;
+	header.extra[LOGFILE_EXTRA_FILES] = commit->files_there;
 
 	enum rp_err err = logfile_write_header(task, file->file, &header, block);
 
@@ -175,6 +182,7 @@ static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t 
 		err = then(task, commit, made);
 	if (err != RP_OK) {
 		drop_file(commit, made);
+		commit->files_there &= ~bit_of(number);
 		(void)!file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
 	}
 	return err;
@@ -233,6 +241,7 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 		                             : err; /* it is gone, and what it took is free */
 	}
 	/* In use by the last run, damaged or lost: it stays. */
+	commit->files_there |= bit_of(number);
 	return err == RP_ERR_CORRUPT || err == RP_ERR_IO ? RP_OK : err;
 }
 
@@ -319,9 +328,11 @@ static enum rp_err free_list(struct task *task, struct commit *commit, struct li
 	return RP_OK;
 }
 
-/* At a clean end, oldest first: nothing is in them. */
+/* At a clean end, oldest first: nothing is in them, and none will be missed. */
 enum rp_err commit_core_free_all(struct task *task, struct commit *commit)
 {
+	commit->files_there = 0;
+
 	enum rp_err err = free_list(task, commit, &commit->full);
 
 	if (err == RP_OK && commit->current != NULL)

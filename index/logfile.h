@@ -31,7 +31,10 @@ enum logfile_extra {
 	LOGFILE_EXTRA_STATE,   /* enum logfile_state */
 	LOGFILE_EXTRA_DURABLE, /* number of the write up to which all were durable then */
 	LOGFILE_EXTRA_BYTES,   /* the file's size */
+	LOGFILE_EXTRA_FILES,   /* bit n - 1: <n>.log was there too, of this shard; LOGFILE_FILES_TOLD of them */
 };
+
+enum { LOGFILE_FILES_TOLD = 64 }; /* files with higher names no header tells of */
 
 enum logfile_state {
 	LOGFILE_FREE = 1, /* says that nothing is in it */

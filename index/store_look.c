@@ -23,22 +23,41 @@ struct look {
 	repair_say_fn *say;
 	void *arg;
 	uint64_t damaged;
+	struct format_header newest; /* of the shard that is looked at; epoch 0: none yet */
+	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
 };
 
 static void tell(struct look *look, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell_harmless(struct look *look, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static void tell(struct look *look, const char *format, ...)
+static void say_it(struct look *look, const char *format, va_list args)
 {
 	char line[LINE_BYTES_MAX];
+	int n = vsnprintf(line, sizeof(line), format, args);
+
+	if (n >= 0 && look->say != NULL)
+		look->say(look->arg, bytes_of(line, strlen(line)));
+}
+
+/* It is damage. */
+static void tell(struct look *look, const char *format, ...)
+{
 	va_list args;
-	int n;
 
 	look->damaged++;
 	va_start(args, format);
-	n = vsnprintf(line, sizeof(line), format, args);
+	say_it(look, format, args);
 	va_end(args);
-	if (n >= 0 && look->say != NULL)
-		look->say(look->arg, bytes_of(line, strlen(line)));
+}
+
+static void tell_harmless(struct look *look, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say_it(look, format, args);
+	va_end(args);
 }
 
 /* A header and zeroes in one block. */
@@ -82,6 +101,24 @@ static enum rp_err look_at_copies(
 	return err;
 }
 
+/* Only one copy was written, and nothing behind it: a power cut while it was made, or a lost copy of one that was not used yet. Neither
+ * costs anything. */
+static enum rp_err was_just_made(struct look *look, struct file *file, bool *just_made)
+{
+	const size_t n = 2 * LOGFILE_BLOCK_BYTES;
+	uint8_t *p = calloc(1, n);
+	size_t got = 0;
+	enum rp_err err = RP_ERR_NOMEM;
+
+	if (p != NULL)
+		err = file_read_retry(look->task, file, p, n, LOGFILE_BLOCK_BYTES, &got);
+	*just_made = err == RP_OK && got == n;
+	for (size_t i = 0; *just_made && i < n; i++)
+		*just_made = p[i] == 0;
+	free(p);
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
 static enum rp_err look_at_store(struct look *look)
 {
 	struct file *file;
@@ -93,6 +130,31 @@ static enum rp_err look_at_store(struct look *look)
 	err = look_at_copies(look, file, "store", FORMAT_STORE);
 	file_close(file);
 	return err;
+}
+
+static void keep_newest(struct look *look, const struct format_header *header)
+{
+	const struct format_header *newest = &look->newest;
+
+	if (header->epoch > newest->epoch ||
+	    (header->epoch == newest->epoch &&
+	        header->extra[LOGFILE_EXTRA_USE] > newest->extra[LOGFILE_EXTRA_USE]))
+		look->newest = *header;
+}
+
+/* The newest header tells of them. */
+static void tell_gone(struct look *look, unsigned shard)
+{
+	uint64_t gone = look->newest.extra[LOGFILE_EXTRA_FILES] & ~look->there;
+
+	for (uint64_t number = 1; gone != 0; number++, gone >>= 1) {
+		char path[LOGFILE_PATH_BYTES];
+
+		if ((gone & 1) == 0)
+			continue;
+		logfile_path(shard, number, path);
+		tell(look, "%s is gone: records that were in no other place are lost", path);
+	}
 }
 
 /* One that is nothing but zeroes was just being made. */
@@ -109,6 +171,7 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	look->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
 	err = file_size(look->task, file, &bytes);
 	if (err == RP_OK)
 		err = logfile_read_header(look->task, file, &header);
@@ -120,7 +183,19 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 		tell(look, "%s at %llu: it is cut, there were %llu bytes", path,
 		    (unsigned long long)bytes,
 		    (unsigned long long)header.extra[LOGFILE_EXTRA_BYTES]);
-	if (err != RP_ERR_NOMEM && err != RP_ERR_CANCELED && err != RP_ERR_UNAVAILABLE)
+	if (err == RP_OK)
+		keep_newest(look, &header);
+
+	bool just_made = false;
+
+	if (err == RP_OK)
+		err = was_just_made(look, file, &just_made);
+	if (just_made)
+		tell_harmless(look,
+		    "%s at %d: the second copy of the header is not there, and nothing behind it: "
+		    "a power cut leaves it so; the next start writes it",
+		    path, LOGFILE_BLOCK_BYTES);
+	else if (err != RP_ERR_NOMEM && err != RP_ERR_CANCELED && err != RP_ERR_UNAVAILABLE)
 		err = look_at_copies(look, file, path, FORMAT_LOG);
 	file_close(file);
 	return err;
@@ -132,6 +207,8 @@ static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsign
 	size_t count = 0;
 	char path[LOGFILE_PATH_BYTES];
 
+	look->newest = (struct format_header){0};
+	look->there = 0;
 	snprintf(path, sizeof(path), "%u", shard);
 
 	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, path, arena, &names, &count);
@@ -144,6 +221,8 @@ static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsign
 		if (err == RP_OK)
 			err = task_pause(look->task);
 	}
+	if (err == RP_OK)
+		tell_gone(look, shard);
 	return err;
 }
 

@@ -102,8 +102,18 @@ class Injuries:
         for one in hit:
             cost = cost | self.cost_of(one)
         begin = min([one.begin for one in hit] + [place[0]])
+        apart = way == 'sector zeroed' and self.is_as_just_made(hit[0])
         dead = all(one.part.startswith('dead') and not one.field.startswith('zeroes') for one in hit)
-        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), cost, dead)
+        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), cost, dead or apart)
+
+    @staticmethod
+    def is_as_just_made(span):
+        """Without its second header, and with nothing behind it: as a log that a power cut met while it was made."""
+        if span.kind != 'free log' or span.part != 'second header':
+            return False
+        with open(span.path, 'rb') as f:
+            f.seek(2 * spans.BLOCK)
+            return not any(f.read(spans.BLOCK))
 
     def cost_of(self, span):
         if span.field.startswith('zeroes') or span.about is None:

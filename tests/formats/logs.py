@@ -116,10 +116,25 @@ def those_that_count(look, logs):
     return found
 
 
+def all_there(look, logs):
+    """The newest header of a shard tells which files it had."""
+    newest = {}
+    for log in logs:
+        if log.header is not None:
+            age = log.epoch, log.header.extra('which use')
+            if log.shard not in newest or age > newest[log.shard][0]:
+                newest[log.shard] = age, log.header.extra('bit n - 1')
+    for shard, (_, bits) in newest.items():
+        numbers = {log.header.number for log in logs if log.header is not None and log.shard == shard}
+        for number in (n for n in range(1, 65) if bits >> n - 1 & 1):
+            look.findings.must(number in numbers, f'{shard}/{number}.log', 0, 'a file that was there is gone')
+
+
 def read_logs(look, top):
     """{user id: {lsn: record}} of all records in the commit logs that count."""
     logs = [Log(look, path) for path in sorted(glob.glob(os.path.join(top, 'commit', '*', '*.log')))]
     look.logs = logs
+    all_there(look, logs)
     by_run = {}
     for log in logs:
         if log.header is not None:

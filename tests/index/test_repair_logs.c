@@ -188,6 +188,62 @@ IO_TASK_TEST(repair_logs, a_write_that_is_hit_is_named)
 	cr_assert_eq(look(task, &said), 0, "%s", said.text);
 }
 
+/* A header as a commit log of this size would write it, in the second file: the newest of the shard. */
+static void put_header(struct task *task, uint64_t files_there)
+{
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, "0/2.log");
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+	struct format_header header = {.epoch = 1, .number = 2, .nonce = 3};
+
+	cr_assert_not_null(block);
+	header.extra[LOGFILE_EXTRA_USE] = 1000;
+	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_FREE;
+	header.extra[LOGFILE_EXTRA_BYTES] = LOG_BYTES;
+	header.extra[LOGFILE_EXTRA_FILES] = files_there;
+	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
+	file_close(file);
+	free(block);
+}
+
+IO_TASK_TEST(repair_logs, a_file_that_the_newest_header_tells_of_is_missed)
+{
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	put_header(task, 3);
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
+	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, "0/1.log"), RP_OK);
+	cr_assert_eq(look(task, &said), 1, "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "0/1.log is gone"), "%s", said.text);
+	put_header(task, 0);
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
+}
+
+/* A power cut comes between the two copies of a new file's header; where something was written it is damage. */
+IO_TASK_TEST(repair_logs, a_file_that_was_just_made_is_sound)
+{
+	static const uint8_t zeroes[LOGFILE_BLOCK_BYTES];
+	static const char *const path[] = {"0/2.log", "0/1.log"};
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	for (unsigned i = 0; i < 2; i++) {
+		struct file *file = open_it(task, FILE_ROOT_COMMIT, path[i]);
+
+		cr_assert_eq(
+		    file_write(task, file, zeroes, sizeof(zeroes), LOGFILE_BLOCK_BYTES, false),
+		    RP_OK);
+		file_close(file);
+		cr_assert_eq(look(task, &said), i, "%s", said.text);
+		cr_assert_not_null(strstr(said.text, "0/2.log at 4096: "), "%s", said.text);
+	}
+	cr_assert_not_null(strstr(said.text, "0/1.log at 4096: "), "%s", said.text);
+}
+
 IO_TASK_TEST(repair_logs, records_that_are_in_their_places_too_are_no_obstacle)
 {
 	struct repair_report report;

@@ -242,8 +242,11 @@ class Index:
         date = (said['INTERNALDATE'] % (1 << 52)) << 12 | said['zone'] + 2048
         sent = (said['sent date'] % (1 << 52)) << 12 | said['sent zone'] + 2048
         expected = {'MODSEQ': modseq, 'INTERNALDATE': date, 'sent date': sent, 'size': said['size'], 'SAVEDATE': said['SAVEDATE'],
-                    'body': said['dbox file'] | said['dbox offset / 16'] << 32, 'EMAILID': said['EMAILID'],
+                    'EMAILID': said['EMAILID'],
                     'THREADID': said['THREADID'], 'flags': flags}
+        place = row['body'] & (1 << 32) - 1, (row['body'] >> 32) * 16
+        places = message.places_from(self.header.lsn)
+        must(place in places, self.path, 0, f'UID {row["uid"]}: body {place}, journal {places}')  # moved since: its MODSEQ stays
         for name, value in expected.items():
             must(row[name] == value, self.path, 0, f'UID {row["uid"]}: {name} {row[name]}, journal {value}')
 

@@ -3,11 +3,20 @@ SYSTEM = ('\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft')
 KEYWORD = 5
 
 
+PLACE = 'dbox file', 'dbox offset / 16'
+
+
+def place_of(row):
+    number, sixteenths = (row[name] for name in PLACE)
+    return number, sixteenths * 16
+
+
 class Message:
     def __init__(self, row, lsn):
         self.row = row
         self.states = [(lsn, frozenset(name for bit, name in enumerate(SYSTEM) if row['flags'] >> bit & 1))]
         self.expunged, self.moved = None, False
+        self.places = [(lsn, place_of(row))]
 
     @property
     def modseq(self):
@@ -19,6 +28,16 @@ class Message:
 
     def flags_at(self, lsn):
         return [state for state in self.states if state[0] <= lsn][-1]
+
+    def places_from(self, lsn):
+        """Where its body lay at this LSN, and later."""
+        then = max((at for at, _ in self.places if at <= lsn), default=0)
+        return {place for at, place in self.places if at >= then}
+
+    def move(self, lsn, item):
+        self.row.update({name: item[name] for name in PLACE})
+        self.places.append((lsn, place_of(item)))
+        self.moved = True
 
     def set(self, lsn, flag, on):
         flags = self.flags | {flag} if on else self.flags - {flag}
@@ -79,8 +98,7 @@ class Volume:
 
     def keep(self, item, messages):
         for uid, message in messages:
-            place = message.row['dbox file'], message.row['dbox offset / 16'] * 16
-            self.kept[item['mailboxid'], uid] = (item['seconds since 1970'], message.row['size'], place)
+            self.kept[item['mailboxid'], uid] = (item['seconds since 1970'], message.row['size'], place_of(message.row))
 
     def renamed(self, _lsn, item):
         mailbox = self.mailboxes[item['mailboxid']]
@@ -138,11 +156,17 @@ class Volume:
         """Keywords, and the name of a mailbox: for undelete."""
 
     def lies(self, lsn, item):
-        mailbox = self.mailboxes[item['mailboxid']]
-        mailbox.changed = lsn
-        message = mailbox.messages[item['uid']]
-        message.row.update({name: item[name] for name in ('dbox file', 'dbox offset / 16')})
-        message.moved = True
+        """Of a message that is there, or of one that is kept, of which a merge leaves nothing else, nor perhaps its mailbox."""
+        who, mailbox = (item['mailboxid'], item['uid']), self.mailboxes.get(item['mailboxid'])
+        message = mailbox.messages.get(item['uid']) if mailbox is not None else None
+        if message is None and who not in self.kept:
+            raise KeyError(who)
+        if mailbox is not None:
+            mailbox.changed = lsn
+        if message is not None:
+            message.move(lsn, item)
+        if who in self.kept:
+            self.kept[who] = *self.kept[who][:2], place_of(item)
 
     def emptied(self, lsn, item):
         for mailbox in self.mailboxes.values():

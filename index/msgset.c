@@ -429,7 +429,7 @@ enum rp_err msgset_seqnos_of(const struct msgset *set, struct runs *seqnos)
 {
 	struct run run = {0, 0};
 	uint32_t leaf = UIDMAP_NO_LEAF;
-	enum rp_err err = RP_OK;
+	enum rp_err err = view_is_overrun(set->view) ? RP_ERR_UNAVAILABLE : RP_OK;
 
 	for (uint32_t word = 0; word < set->words && err == RP_OK; word++) {
 		if (set->bits[word] != 0)

@@ -196,6 +196,8 @@ uint32_t view_first_unseen(const struct view *view)
 enum rp_err view_uids_of_seqnos(
     const struct view *view, const struct runs *seqnos, struct runs *uids)
 {
+	if (view->overrun)
+		return RP_ERR_UNAVAILABLE;
 	for (size_t i = 0; i < seqnos->count; i++) {
 		if (seqnos->run[i].first == 0 || seqnos->run[i].last > view->exists)
 			return RP_ERR_NOTFOUND;

@@ -61,7 +61,7 @@ enum view_field {
  *     view_cursor_init(&cursor, view, uids or NULL for all);
  *     cursor.fields = VIEW_MODSEQ | ...;    (VIEW_ALL otherwise; what is left out reads as 0)
  *     while ((err = view_cursor_next(task, &cursor)) == RP_OK) ... cursor.seqno, cursor.message ...
- *     RP_ERR_END: all were met.
+ *     RP_ERR_END: all were met. RP_ERR_UNAVAILABLE: the view is overrun.
  *
  * It may suspend (pages to load, other tasks' turn), and goes on rightly after any change
  * meanwhile. */

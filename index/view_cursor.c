@@ -310,6 +310,8 @@ enum rp_err view_cursor_next(struct task *task, struct view_cursor *cursor)
 
 		if (place->left == 0 || place->version != version_of(cursor->view))
 			err = advance(task, cursor);
+		if (cursor->view->overrun) /* seqnos mean nothing any more */
+			return RP_ERR_UNAVAILABLE;
 		if (err == RP_OK)
 			err = read_row(cursor);
 		if (err == RP_ERR_NOTFOUND)

@@ -50,6 +50,8 @@ enum rp_err cmd_arg_messages(struct cmd *cmd, struct lex *lex, struct runs *uids
 	enum rp_err err;
 
 	err = seqset_parse(lex, cmd->arena, false, &set);
+	if (err == RP_OK && view_is_overrun(view))
+		err = RP_ERR_UNAVAILABLE; /* another message would be meant, or none */
 	if (err != RP_OK)
 		return err;
 	if (!cmd->uid)

@@ -149,6 +149,8 @@ static enum rp_err search(struct task *task, struct cmd *cmd, const struct searc
 			       : msgset_seqnos_of(found->set, &found->numbers);
 	if (err == RP_OK)
 		err = find_modseq(task, cmd, args, found);
+	if (err == RP_OK && view_is_overrun(cmd->session->selected->view))
+		err = RP_ERR_UNAVAILABLE; /* no number is right */
 	if (err == RP_OK)
 		err = args->has_return ? put_esearch(task, cmd, found, args->returns)
 				       : put_search(task, cmd, found);

@@ -129,6 +129,8 @@ static enum rp_err modified_code(struct cmd *cmd, const struct runs *modified, s
 	enum rp_err err = RP_OK;
 	struct bytes set;
 
+	if (!cmd->uid && view_is_overrun(view))
+		return RP_ERR_UNAVAILABLE;
 	if (!cmd->uid) {
 		for (size_t i = 0; i < modified->count && err == RP_OK; i++) {
 			for (uint32_t uid = modified->run[i].first; err == RP_OK; uid++) {

@@ -107,6 +107,27 @@ enum rp_err sync_untold_flags(
 	return err == RP_ERR_END ? RP_OK : err;
 }
 
+/* RP_ERR_UNAVAILABLE: the view is, or has become, overrun; no number that would be told is right. */
+static enum rp_err tell_news(
+    struct task *task, struct session *session, struct resp *resp, const struct sync *how)
+{
+	struct selected *selected = session->selected;
+	enum rp_err err = RP_OK;
+
+	if (view_is_overrun(selected->view))
+		return RP_ERR_UNAVAILABLE;
+	resp_stamp(resp, session_position(session));
+	sync_keywords(selected, resp);
+	if (how->expunges)
+		err = tell_expunges(task, session, resp, how);
+	if (err == RP_OK && view_is_overrun(selected->view))
+		err = RP_ERR_UNAVAILABLE;
+	if (err != RP_OK)
+		return err;
+	tell_exists(selected, resp);
+	return tell_flags(task, selected, resp, how);
+}
+
 enum rp_err sync_news(
     struct task *task, struct session *session, struct resp *resp, const struct sync *how)
 {
@@ -115,18 +136,10 @@ enum rp_err sync_news(
 
 	if (selected == NULL || !view_has_news(selected->view))
 		return RP_OK;
-	if (view_is_overrun(selected->view)) {
-		session->wish = SESSION_WISH_CLOSE;
-		session->bye = "Too many changes were kept back: please select the mailbox again";
-		return RP_OK;
-	}
-	resp_stamp(resp, session_position(session));
-	sync_keywords(selected, resp);
-	if (how->expunges) {
-		err = tell_expunges(task, session, resp, how);
-		if (err != RP_OK)
-			return err;
-	}
-	tell_exists(selected, resp);
-	return tell_flags(task, selected, resp, how);
+	err = tell_news(task, session, resp, how);
+	if (!view_is_overrun(selected->view))
+		return err;
+	session->wish = SESSION_WISH_CLOSE;
+	session->bye = "Too many changes were kept back: please select the mailbox again";
+	return err == RP_ERR_UNAVAILABLE ? RP_OK : err;
 }

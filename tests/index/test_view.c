@@ -333,6 +333,8 @@ Test(view, too_much_unannounced_ends_the_session_not_the_server)
 	struct table_room room = {.first_uid = 1, .last_uid = MESSAGES, .rows = MESSAGES};
 	struct runs odd = RUNS_EMPTY;
 	struct run one = {2 * RUNS_MAX + 1, 2 * RUNS_MAX + 1};
+	struct runs named = RUNS_EMPTY;
+	struct view_cursor cursor;
 	struct view *view;
 
 	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
@@ -345,8 +347,19 @@ Test(view, too_much_unannounced_ends_the_session_not_the_server)
 	cr_assert_not(view_is_overrun(view));
 	cr_assert_eq(view_uid_of(view, 5000), 5000);
 	cr_assert_eq(view_seqno_of(view, 5001), 5001);
+	view_cursor_init(&cursor, view, NULL);
+	for (uint32_t seqno = 1; seqno <= 20; seqno++) {
+		cr_assert_eq(view_cursor_next(NULL, &cursor), RP_OK);
+		cr_assert_eq(cursor.seqno, seqno);
+	}
 	model_expunge(model, &(struct runs){.run = &one, .count = 1});
 	cr_assert(view_is_overrun(view));
+	/* No message under a wrong number, and none that is meant by another's. */
+	cr_assert_eq(view_uids_of_seqnos(view, &(struct runs){.run = &one, .count = 1}, &named),
+	    RP_ERR_UNAVAILABLE);
+	cr_assert_eq(named.count, 0);
+	cr_assert_eq(view_cursor_next(NULL, &cursor), RP_ERR_UNAVAILABLE);
+	cr_assert_eq(view_message(NULL, view, 2, &cursor), RP_ERR_UNAVAILABLE);
 	cr_assert(view_has_news(view));
 	cr_assert_eq(view_expunged(view)->count, 0);
 	view_take_expunged(view, 0);

@@ -59,6 +59,8 @@ struct mailbox *fake_mailbox(const char *name);
 extern uint32_t fake_store_part;
 /* The how manieth store from now on fails; 0: none. */
 extern unsigned fake_store_fails_after;
+/* Views are overrun. */
+extern bool fake_view_overrun;
 /* What others do while the next store waits for its turn; once. */
 extern void (*fake_store_meanwhile)(void);
 

@@ -202,9 +202,11 @@ bool view_has_news(const struct view *view)
 	return view->expunged.count > 0 || view_cursor_next(NULL, &cursor) == RP_OK;
 }
 
+bool fake_view_overrun;
+
 bool view_is_overrun(const struct view *view)
 {
-	return view->expunged.count * sizeof(struct run) > VIEW_UNANNOUNCED_BYTES_MAX;
+	return fake_view_overrun || view->expunged.count * sizeof(struct run) > VIEW_UNANNOUNCED_BYTES_MAX;
 }
 
 const struct runs *view_expunged(const struct view *view)

@@ -20,6 +20,7 @@ static void close_fixture(void)
 {
 	fake_store_part = 0;
 	fake_store_fails_after = 0;
+	fake_view_overrun = false;
 	cmd_fixture_close(&other);
 	cmd_fixture_close(&f);
 }
@@ -130,6 +131,20 @@ Test(cmd_store, a_long_one_that_fails_tells_what_it_did)
 	cmd_fixture_has(answer, "* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (FLAGS (\\Seen))\r\n");
 	cmd_fixture_has(answer, "a NO ");
 	cmd_fixture_is(cmd_fixture_say(&f, "b NOOP"), "b OK NOOP completed\r\n");
+}
+
+/* The session ends with this command. Till then a number, or "*", means another message, or none. */
+Test(cmd_store, nothing_is_done_where_numbers_mean_nothing_any_more)
+{
+	static const char *const commands[] = {"a STORE 2 +FLAGS \\Deleted",
+	    "a UID STORE 2 +FLAGS \\Deleted", "a STORE 2 +FLAGS.SILENT \\Deleted", "a COPY 2 INBOX",
+	    "a UID COPY 2 INBOX", "a UID MOVE 2 INBOX", "a FETCH 2 FLAGS", "a UID FETCH 2 FLAGS"};
+
+	fake_view_overrun = true;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		cmd_fixture_has(cmd_fixture_say(&f, commands[i]), "a NO [UNAVAILABLE] ");
+	cr_assert_eq(fake_find(fake_mailbox("INBOX"), 2)->message.flags, 0);
+	cr_assert_eq(fake_mailbox("INBOX")->count, 3);
 }
 
 Test(cmd_store, a_new_keyword_is_announced_first)

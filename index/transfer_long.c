@@ -84,6 +84,7 @@ static void end(struct transfer_long *its)
 	its->volume->changing = false;
 	task_queue_wake_all(&its->volume->changed);
 	compact_let_go(its->volume);
+	checkpoint_count(its->volume, its->bytes); /* void parts too lie in the journal */
 	table_free(its->to);
 	table_free(its->from);
 	free(its->payload);
@@ -400,7 +401,6 @@ static enum rp_err finish(struct task *task, struct transfer_long *its)
 	apply_change(volume, its->lsn, bytes_of(its->writer.p, its->writer.n));
 	if (its->transfer->to != NULL)
 		view_news_append(its->transfer->to);
-	checkpoint_count(volume, its->bytes);
 	return RP_OK;
 }
 

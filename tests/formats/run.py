@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the server writes is what index/FORMATS.md says: read by that page alone, compared with IMAP, damaged, kept.
 
-    tests/formats/run.py [GROUP...]         groups: stopped killed injured merged golden
+    tests/formats/run.py [GROUP...]         groups: stopped killed injured unseen merged golden
 """
 import os
 import sys
@@ -16,9 +16,10 @@ import merged  # noqa: E402
 import rp  # noqa: E402
 import stale  # noqa: E402
 import stands  # noqa: E402
+import unseen  # noqa: E402
 import whole  # noqa: E402
 
-GROUPS = ('stopped', 'killed', 'injured', 'merged', 'golden')
+GROUPS = ('stopped', 'killed', 'injured', 'unseen', 'merged', 'golden')
 
 
 def main():
@@ -37,6 +38,10 @@ def main():
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)
             hurt.of_stand(ended, 'sam')
+    if 'unseen' in wanted:
+        with stands.Plain('stopped') as ended:
+            ended.look = looked.look(ended.data)
+            unseen.run(checks, ended, unseen.settings())
     if 'merged' in wanted:
         with merged.Merged('merged') as ended:
             merged.run(checks, ended, looked)

@@ -1,7 +1,9 @@
 /* Bodies and cache entries of mailbox.h. */
 #include "index/cache.h"
+#include "index/dbox/dbox_format.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
+#include "io/base/log.h"
 
 /* A table is replaced by a checkpoint now and then while we wait in it: a few times at most. */
 enum { ROW_TRIES_MAX = 8 };
@@ -25,6 +27,23 @@ static enum rp_err find_row(
 	return err == RP_ERR_NOTFOUND ? RP_ERR_EXPUNGED : err;
 }
 
+/* Of one that is there the file has been lost: no EXPUNGE is going to tell of it. */
+static enum rp_err is_lost(const struct mailbox *mailbox, uint32_t uid)
+{
+	bool there = !mailbox->gone && table_has(mailbox->table, uid, false);
+
+	return there ? RP_ERR_CORRUPT : RP_ERR_EXPUNGED;
+}
+
+static void log_bad_body(const struct mailbox *mailbox, const struct table_row *row)
+{
+	const struct volume *volume = mailbox->volume;
+
+	LOG(loop_log(volume->store->loop), LOG_ERROR, "mailbox.bad_body", LOG_STR("volume", volume->dir),
+	    LOG_U64("mailboxid", mailbox->mailboxid), LOG_U64("uid", row->uid), LOG_U64("file", row->body.file),
+	    LOG_U64("offset", (uint64_t)row->body.offset * DBOX_RECORD_ALIGN));
+}
+
 /* Where its body lies may change while we wait. */
 static enum rp_err open_row(struct task *task, struct mailbox *mailbox, struct table_row *row,
     struct dbox_body **out)
@@ -39,10 +58,15 @@ static enum rp_err open_row(struct task *task, struct mailbox *mailbox, struct t
 			return RP_ERR_EXPUNGED;
 		err = dbox_body_open(
 		    task, volume->dbox, &volume->settle, tried, row->emailid, out);
-		if (err != RP_ERR_EXPUNGED || find_row(task, mailbox, row->uid, row) != RP_OK ||
-		    (row->body.file == tried.file && row->body.offset == tried.offset))
+		if (err != RP_ERR_EXPUNGED || find_row(task, mailbox, row->uid, row) != RP_OK)
 			break;
+		if (row->body.file == tried.file && row->body.offset == tried.offset) {
+			err = is_lost(mailbox, row->uid);
+			break;
+		}
 	}
+	if (err == RP_ERR_CORRUPT)
+		log_bad_body(mailbox, row);
 	return err;
 }
 

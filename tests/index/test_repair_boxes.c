@@ -4,6 +4,7 @@
 
 #include "index/format.h"
 #include "index/mailbox.h"
+#include "index/mailbox_state.h"
 #include "index/repair.h"
 #include "index/volume_state.h"
 #include "io/base/runs.h"
@@ -262,4 +263,30 @@ IO_TASK_TEST(repair_boxes, what_is_kept_with_a_damaged_body_is_named_and_kept_no
 	cr_assert(!repair_found_damage(&report));
 	cr_assert_eq(report.kept_bodiless, 0);
 	cr_assert_eq(digest_of(task, 7), digest);
+}
+
+/* Who is told "expunged" waits for an EXPUNGE; of a message that is there, and whose file somebody has removed, none comes. */
+IO_TASK_TEST(repair_boxes, a_file_that_is_gone_expunges_nothing)
+{
+	struct runs uids = RUNS_EMPTY;
+	struct mailbox *mailbox;
+	struct dbox_body *body;
+	struct volume *volume;
+	struct store *store;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	made_harm(task, MADE_BODIES, true);
+	store = made_open_store(task, 2);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_body_open(task, mailbox, 3, &body), RP_ERR_CORRUPT);
+	cr_assert_eq(runs_add(&uids, 3, 3), RP_OK);
+	cr_assert_eq(mailbox_take_out(task, mailbox, &uids), RP_OK);
+	cr_assert_eq(mailbox_body_open(task, mailbox, 3, &body), RP_ERR_EXPUNGED);
+	runs_fini(&uids);
+	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -95,9 +95,7 @@ def differences(before, after):
 
 
 def derived(stand, userid):
-    found = sorted(path for kind in KINDS for path in glob.glob(f'{stand.data}/users/*/{userid}/*.{kind}'))
-    assert len({os.path.splitext(path)[1] for path in found}) == len(KINDS), found
-    return found
+    return sorted(path for kind in KINDS for path in glob.glob(f'{stand.data}/users/*/{userid}/*.{kind}'))
 
 
 def cut_off(path, at):
@@ -135,6 +133,8 @@ class Unseen:
         self.note('asked twice', seen(self.server))
         assert self.server.stop() and not self.wrong, self.wrong
         self.stand.restore()
+        kinds = {os.path.splitext(path)[1] for path in derived(self.stand, self.userid)}
+        assert len(kinds) == len(KINDS), kinds
 
     def note(self, when, said):
         differ = differences(self.before, said)
@@ -157,6 +157,7 @@ class Unseen:
         self.server.start()
         pid, end = self.server.children()['server'], time.monotonic() + self.args.seconds
         while time.monotonic() < end:
+            self.note('before the next', seen(self.server))  # it makes caches, too
             found = injuries(derived(self.stand, self.userid), dice, self.args)
             for words, what in dice.sample(found, min(BATCH, len(found))):
                 self.under_sessions(f'running: {words}', what, dice)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "index/kept_core.h"
+#include "index/long_sort.h"
 #include "io/base/num.h"
 
 enum {
@@ -137,23 +138,30 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+enum rp_err kept_core_pause(struct task *task, size_t at)
+{
+	return task != NULL && at % KEPT_PAUSE_ROWS == 0 ? task_pause(task) : RP_OK;
+}
+
 /* Sorted; where two overlap the first of them counts. */
-static void sort_runs(struct kept_runs *runs)
+static enum rp_err sort_runs(struct task *task, struct kept_runs *runs)
 {
 	size_t kept = 0;
+	enum rp_err err = long_sort(task, runs->run, runs->count, sizeof(*runs->run), by_first);
 
-	if (runs->count > 0)
-		qsort(runs->run, runs->count, sizeof(*runs->run), by_first);
-	for (size_t i = 0; i < runs->count; i++) {
+	for (size_t i = 0; err == RP_OK && i < runs->count; i++) {
 		struct kept_run run = runs->run[i];
 
+		err = kept_core_pause(task, i);
 		if (kept > 0 && run.last <= runs->run[kept - 1].last)
 			continue;
 		if (kept > 0 && run.first <= runs->run[kept - 1].last)
 			run.first = runs->run[kept - 1].last + 1;
 		runs->run[kept++] = run;
 	}
-	runs->count = kept;
+	if (err == RP_OK)
+		runs->count = kept;
+	return err;
 }
 
 /* Index of the first that does not end before this UID. */
@@ -297,83 +305,110 @@ static uint64_t count_back(const struct kept_runs *back, const struct kept_run *
 	return n;
 }
 
-static void count(const struct kept *kept, struct counting *counting)
+static enum rp_err count(
+    struct task *task, const struct kept *kept, struct counting *counting)
 {
+	enum rp_err err = RP_OK;
+
 	counting->width = (counting->until - counting->after - 1) / BUCKETS + 1;
 	memset(counting->in, 0, sizeof(counting->in));
 	counting->all = 0;
-	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++) {
 		const struct kept_mailbox *mailbox = &kept->mailbox[i];
 
 		count_at(counting, mailbox->gone_seconds, mailbox->messages_count);
-		for (size_t k = 0; k < mailbox->timed.count; k++) {
+		for (size_t k = 0; err == RP_OK && k < mailbox->timed.count; k++) {
 			const struct kept_run *run = &mailbox->timed.run[k];
 			uint64_t n = (uint64_t)run->last - run->first + 1;
 
 			count_at(counting, run->seconds, n - count_back(&mailbox->back, run));
+			err = kept_core_pause(task, k);
 		}
 	}
+	return err;
 }
 
 /* The newest that have room stay: the last second of those that do not. */
-static uint64_t since_with_room(const struct kept *kept, struct counting *counting)
+static enum rp_err since_with_room(
+    struct task *task, const struct kept *kept, struct counting *counting, uint64_t *since)
 {
 	uint64_t room = kept->rows_max;
 
 	for (;;) {
 		size_t at = BUCKETS;
+		enum rp_err err = count(task, kept, counting);
 
-		count(kept, counting);
+		if (err != RP_OK)
+			return err;
 		while (at > 0 && counting->in[at - 1] <= room)
 			room -= counting->in[--at];
+		*since = counting->after;
 		if (at == 0)
-			return counting->after;
+			return RP_OK;
 		if (at < BUCKETS && at * counting->width < counting->until - counting->after)
 			counting->until = counting->after + at * counting->width;
 		counting->after += (at - 1) * counting->width;
+		*since = counting->until;
 		if (counting->width == 1)
-			return counting->until;
+			return RP_OK;
 	}
 }
 
 /* The oldest of too many are let go. */
-static void let_go(struct kept *kept)
+static enum rp_err let_go(struct task *task, struct kept *kept)
 {
 	struct counting counting = {.after = kept->since, .until = UINT64_MAX};
+	uint64_t since = kept->since;
 	uint64_t all;
+	enum rp_err err;
 
 	if (kept->since == UINT64_MAX)
-		return;
-	count(kept, &counting);
+		return RP_OK;
+	err = count(task, kept, &counting);
 	all = counting.all;
-	if (all <= kept->rows_max)
-		return;
+	if (err != RP_OK || all <= kept->rows_max)
+		return err;
 	counting.until = counting.newest;
-	kept->since = since_with_room(kept, &counting);
-	counting = (struct counting){.after = kept->since, .until = UINT64_MAX};
-	if (kept->since < UINT64_MAX)
-		count(kept, &counting);
+	err = since_with_room(task, kept, &counting, &since);
+	if (err != RP_OK)
+		return err;
+	kept->since = since;
+	counting = (struct counting){.after = since, .until = UINT64_MAX};
+	if (since < UINT64_MAX)
+		err = count(task, kept, &counting);
 	kept->let_go = all - counting.all;
+	return err;
 }
 
-bool kept_wants(struct kept *kept)
+static bool wants(const struct kept *kept)
 {
-	bool any = false;
-
 	for (size_t i = 0; i < kept->mailboxes_count; i++) {
-		struct kept_mailbox *mailbox = &kept->mailbox[i];
-
-		sort_runs(&mailbox->timed);
-		sort_runs(&mailbox->out);
-		sort_runs(&mailbox->back);
-	}
-	let_go(kept);
-	for (size_t i = 0; !any && i < kept->mailboxes_count; i++) {
 		const struct kept_mailbox *mailbox = &kept->mailbox[i];
 
-		any = mailbox->gone_seconds > kept->since;
-		for (size_t k = 0; !any && k < mailbox->timed.count; k++)
-			any = mailbox->timed.run[k].seconds > kept->since;
+		if (mailbox->gone_seconds > kept->since)
+			return true;
+		for (size_t k = 0; k < mailbox->timed.count; k++)
+			if (mailbox->timed.run[k].seconds > kept->since)
+				return true;
 	}
-	return any;
+	return false;
+}
+
+enum rp_err kept_ready(struct task *task, struct kept *kept, bool *any)
+{
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++) {
+		struct kept_mailbox *mailbox = &kept->mailbox[i];
+
+		err = sort_runs(task, &mailbox->timed);
+		if (err == RP_OK)
+			err = sort_runs(task, &mailbox->out);
+		if (err == RP_OK)
+			err = sort_runs(task, &mailbox->back);
+	}
+	if (err == RP_OK)
+		err = let_go(task, kept);
+	*any = err == RP_OK && wants(kept);
+	return err;
 }

@@ -1,7 +1,7 @@
 /* kept.h -- the messages of a user that were expunged a short time ago, and can be brought back.
  *
- *   kept_note each change, from the first one on -> kept_wants: is there any? -> kept_take each again: their rows
- *     -> kept_end: sorted -> kept.mailbox[].rows
+ *   kept_note each change, from the first one on -> kept_ready: is there any? -> kept_take each again: their rows
+ *     -> kept_end: joined -> kept.mailbox[].rows
  *     -> kept_write: into the records of a merged journal
  *
  * The log says all of it: when a message was expunged or its mailbox deleted stands in that record, its row, flags and place in those
@@ -10,12 +10,13 @@
  *
  * Of more than rows_max messages those that were expunged first are let go, whole seconds of them: as if their time were over.
  *
- * Pure: no disk, no task.
+ * No disk. What goes through all of it lets others in on the way; task NULL: nobody waits.
  */
 #ifndef RP_INDEX_KEPT_H
 #define RP_INDEX_KEPT_H
 
 #include "index/change.h"
+#include "io/task.h"
 
 enum {
 	KEPT_ROWS_MAX = 4 * 1024 * 1024
@@ -41,7 +42,7 @@ struct kept_run {
 };
 
 struct kept_runs {
-	struct kept_run *run; /* kept_wants(): by UID, disjoint */
+	struct kept_run *run; /* kept_ready(): by UID, disjoint */
 	size_t count;
 	size_t max;
 };
@@ -72,7 +73,7 @@ struct kept {
 	size_t mailboxes_count;
 	size_t mailboxes_max;
 	size_t rows_count;
-	size_t rows_max;   /* KEPT_ROWS_MAX; who reads may ask for less before kept_wants() */
+	size_t rows_max;   /* KEPT_ROWS_MAX; who reads may ask for less before kept_ready() */
 	uint64_t let_go;   /* so many more there were */
 	size_t at_mailbox; /* how far kept_write() has come */
 	size_t at_row;
@@ -88,11 +89,11 @@ void kept_fini(struct kept *kept);
 RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
 
 /* All are noted. May there be anything that is kept? `since` is later now where there would be too many. */
-bool kept_wants(struct kept *kept);
+RP_MUST_USE enum rp_err kept_ready(struct task *task, struct kept *kept, bool *any);
 
 /* The same again. */
 RP_MUST_USE enum rp_err kept_take(struct kept *kept, struct bytes payload);
-RP_MUST_USE enum rp_err kept_end(struct kept *kept);
+RP_MUST_USE enum rp_err kept_end(struct task *task, struct kept *kept);
 
 /* Where a journal is damaged: is this one kept, and no record tells how it was? Such rows, by UID; then kept_end() once more. */
 bool kept_lacks(const struct kept *kept, uint64_t mailboxid, uint32_t uid);

@@ -11,6 +11,11 @@ struct kept_mailbox *kept_core_mailbox(const struct kept *kept, uint64_t mailbox
 uint64_t kept_core_seconds(
     const struct kept *kept, const struct kept_mailbox *mailbox, uint32_t uid);
 
+enum { KEPT_PAUSE_ROWS = 1024 }; /* that are gone through without a look at the clock */
+
+/* After the at-th of a long walk: are others to be let in? */
+RP_MUST_USE enum rp_err kept_core_pause(struct task *task, size_t at);
+
 void kept_core_drop_rows(struct kept_rows *rows);
 
 #endif

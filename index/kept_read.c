@@ -62,11 +62,13 @@ void kept_begin(const struct volume *volume, struct kept *kept)
 		kept->rows_max = rows_max;
 }
 
-bool kept_any(struct volume *volume, struct kept *kept)
+enum rp_err kept_any(struct task *task, struct volume *volume, struct kept *kept, bool *any)
 {
-	bool any = kept_wants(kept);
+	enum rp_err err = kept_ready(task, kept, any);
 	bool over = kept->let_go > 0;
 
+	if (err != RP_OK)
+		return err;
 	if (over && !volume->kept_over)
 		LOG(loop_log(volume->store->loop), LOG_WARN, "volume.kept_let_go",
 		    LOG_STR("volume", volume->dir), LOG_U64("messages", kept->let_go),
@@ -74,7 +76,7 @@ bool kept_any(struct volume *volume, struct kept *kept)
 	if (over != volume->kept_over)
 		volume->store->kept_over += over ? 1 : -1U;
 	volume->kept_over = over;
-	return any;
+	return RP_OK;
 }
 
 enum rp_err kept_read(
@@ -91,11 +93,12 @@ enum rp_err kept_read(
 		return err;
 	journal_hold(volume->journal); /* both times the same */
 	err = read_all(task, &reading);
-	if (err == RP_OK && kept_any(volume, kept)) {
-		reading.takes = true;
+	if (err == RP_OK)
+		err = kept_any(task, volume, kept, &reading.takes);
+	if (err == RP_OK && reading.takes) {
 		err = read_all(task, &reading);
 		if (err == RP_OK)
-			err = kept_end(kept);
+			err = kept_end(task, kept);
 	}
 	journal_let_go(volume->journal);
 	if (err != RP_OK)

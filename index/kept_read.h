@@ -8,8 +8,9 @@
 /* kept_init() as the store's settings say. */
 void kept_begin(const struct volume *volume, struct kept *kept);
 
-/* kept_wants(); if some are let go because there are too many, that is told once in the log, and counted. */
-bool kept_any(struct volume *volume, struct kept *kept);
+/* kept_ready(); if some are let go because there are too many, that is told once in the log, and counted. */
+RP_MUST_USE enum rp_err kept_any(
+    struct task *task, struct volume *volume, struct kept *kept, bool *any);
 
 /* All that was expunged before this call, and more. What a journal has lost is not there. On an error there is nothing in it.
  * pace: of a compaction, which whoever holds it up (compact_hold()) ends; NULL: somebody waits for it. RP_ERR_CANCELED: that, or the

@@ -5,12 +5,12 @@
 #include "index/kept_core.h"
 #include "io/base/assert.h"
 
-static enum rp_err reserve_row(struct kept_rows *rows)
+static enum rp_err reserve_rows(struct kept_rows *rows, size_t more)
 {
-	size_t max = 2 * rows->max + 16;
+	size_t max = 2 * rows->max + 16 + more;
 	struct kept_row *p;
 
-	if (rows->count < rows->max)
+	if (rows->count + more <= rows->max)
 		return RP_OK;
 	p = realloc(rows->row, max * sizeof(*p));
 	if (p == NULL)
@@ -51,7 +51,7 @@ static enum rp_err take_row(struct kept *kept, const struct kept_mailbox *mailbo
 	/* Each at most twice: where it lay, and as a merge wrote it. More of them were told of no counter: damage. */
 	if (kept->rows_count >= 2 * kept->rows_max)
 		return RP_OK;
-	err = reserve_row(to);
+	err = reserve_rows(to, 1);
 	if (err != RP_OK)
 		return err;
 	to->row[to->count++] = (struct kept_row){.row = *row, .seconds = seconds};
@@ -205,24 +205,20 @@ enum rp_err kept_take(struct kept *kept, struct bytes payload)
 	return err == RP_ERR_END ? RP_OK : err;
 }
 
-static int by_uid(const void *a, const void *b)
-{
-	const struct kept_row *x = a;
-	const struct kept_row *y = b;
-
-	return x->row.uid < y->row.uid ? -1 : x->row.uid > y->row.uid;
-}
-
-/* What a merge has written is how it was in the end; beside it the row may still lie where it was. */
-static enum rp_err join(struct kept *kept, struct kept_mailbox *mailbox)
+/* Those stay that no merge has written. */
+static enum rp_err drop_told(struct task *task, struct kept *kept, struct kept_mailbox *mailbox)
 {
 	struct kept_rows *rows = &mailbox->rows;
-	struct kept_rows *told = &mailbox->told;
+	const struct kept_rows *told = &mailbox->told;
 	size_t left = 0;
+	size_t at = 0;
+	enum rp_err err = RP_OK;
 
 	for (size_t i = 0; i < rows->count; i++) {
-		size_t at = row_lower(told, rows->row[i].row.uid);
-
+		if (err == RP_OK)
+			err = kept_core_pause(task, i);
+		while (at < told->count && told->row[at].row.uid < rows->row[i].row.uid)
+			at++;
 		if (at == told->count || told->row[at].row.uid != rows->row[i].row.uid) {
 			rows->row[left++] = rows->row[i];
 			continue;
@@ -231,26 +227,54 @@ static enum rp_err join(struct kept *kept, struct kept_mailbox *mailbox)
 		kept->rows_count--;
 	}
 	rows->count = left;
-	for (size_t i = 0; i < told->count; i++) {
-		enum rp_err err = reserve_row(rows);
-
-		if (err != RP_OK)
-			return err;
-		rows->row[rows->count++] = told->row[i];
-		told->row[i].keyword = NULL; /* it is the other's now */
-	}
-	if (rows->count > 0)
-		qsort(rows->row, rows->count, sizeof(*rows->row), by_uid);
-	kept_core_drop_rows(told);
-	return RP_OK;
+	return err;
 }
 
-enum rp_err kept_end(struct kept *kept)
+/* Both are in order: from the end on, into the room behind. All of them, though somebody ends it: then at once. */
+static enum rp_err add_told(struct task *task, struct kept_rows *rows, struct kept_rows *told)
+{
+	size_t from = rows->count;
+	size_t to = from + told->count;
+	enum rp_err err = RP_OK;
+
+	rows->count = to;
+	while (told->count > 0) {
+		const struct kept_row *last = &told->row[told->count - 1];
+
+		if (from > 0 && rows->row[from - 1].row.uid > last->row.uid) {
+			rows->row[--to] = rows->row[--from];
+		} else {
+			rows->row[--to] = *last;
+			told->count--; /* what it has is the other's now */
+		}
+		if (err == RP_OK)
+			err = kept_core_pause(task, to);
+	}
+	return err;
+}
+
+/* What a merge has written is how it was in the end; beside it the row may still lie where it was. */
+static enum rp_err join(struct task *task, struct kept *kept, struct kept_mailbox *mailbox)
+{
+	enum rp_err err = RP_OK;
+
+	if (mailbox->told.count == 0)
+		return RP_OK;
+	err = drop_told(task, kept, mailbox);
+	if (err == RP_OK)
+		err = reserve_rows(&mailbox->rows, mailbox->told.count);
+	if (err == RP_OK)
+		err = add_told(task, &mailbox->rows, &mailbox->told);
+	kept_core_drop_rows(&mailbox->told);
+	return err;
+}
+
+enum rp_err kept_end(struct task *task, struct kept *kept)
 {
 	enum rp_err err = RP_OK;
 
 	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++)
-		err = join(kept, &kept->mailbox[i]);
+		err = join(task, kept, &kept->mailbox[i]);
 	return err;
 }
 

@@ -66,6 +66,19 @@ static enum rp_err sort_chunks(const struct sorting *sorting, uint8_t *p)
 	return err;
 }
 
+/* All of it, though somebody ends it: then at once. */
+static void copy_back(
+    const struct sorting *sorting, const uint8_t *from, uint8_t *to, enum rp_err *err)
+{
+	for (size_t at = 0; at < sorting->count; at += CHUNK) {
+		size_t n = num_min(CHUNK, sorting->count - at);
+
+		memcpy(to + at * sorting->bytes, from + at * sorting->bytes, n * sorting->bytes);
+		if (*err == RP_OK)
+			*err = let_in(sorting);
+	}
+}
+
 enum rp_err long_sort(struct task *task, void *p, size_t count, size_t bytes,
     int (*compare)(const void *, const void *))
 {
@@ -94,7 +107,7 @@ enum rp_err long_sort(struct task *task, void *p, size_t count, size_t bytes,
 		to = was;
 	}
 	if (from != p)
-		memcpy(p, from, count * bytes);
+		copy_back(&sorting, from, p, &err);
 	free(more);
 	return err;
 }

@@ -244,13 +244,14 @@ static uint64_t bound_of(const struct volume *volume)
 /* The rows of what can be brought back. */
 static enum rp_err read_kept(struct task *task, struct merging *merging)
 {
-	enum rp_err err;
+	bool any;
+	enum rp_err err = kept_any(task, merging->volume, &merging->kept, &any);
 
-	if (!kept_any(merging->volume, &merging->kept))
-		return RP_OK;
+	if (err != RP_OK || !any)
+		return err;
 	merging->at = "reading what is kept";
 	err = read_all(task, merging, take_kept);
-	return err == RP_OK ? kept_end(&merging->kept) : err;
+	return err == RP_OK ? kept_end(task, &merging->kept) : err;
 }
 
 static enum rp_err merge_files(struct task *task, struct merging *merging)

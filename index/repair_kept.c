@@ -33,7 +33,7 @@ static enum rp_err take_bodies(struct task *task, struct known *known)
 		if (err == RP_OK)
 			err = kept_add(&known->kept, mailboxid, &row);
 	}
-	return err == RP_OK ? kept_end(&known->kept) : err;
+	return err == RP_OK ? kept_end(task, &known->kept) : err;
 }
 
 enum rp_err known_keep(struct task *task, struct known *known)

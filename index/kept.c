@@ -293,20 +293,9 @@ static void count_at(struct counting *counting, uint64_t seconds, uint64_t messa
 	counting->in[(seconds - counting->after - 1) / counting->width] += messages;
 }
 
-/* How many of a run were brought back. */
-static uint64_t count_back(const struct kept_runs *back, const struct kept_run *run)
-{
-	const struct kept_run *at = back->run;
-	uint64_t n = 0;
-
-	for (size_t i = run_lower(back, run->first); i < back->count && at[i].first <= run->last;
-	     i++)
-		n += num_min(at[i].last, run->last) - num_max(at[i].first, run->first) + 1;
-	return n;
-}
-
-static enum rp_err count(
-    struct task *task, const struct kept *kept, struct counting *counting)
+/* What was brought back counts too: were there room for others then, what had been let go would be kept again, and its bodies may be
+ * gone. So `since` never falls back while only the log grows. */
+static enum rp_err count(struct task *task, const struct kept *kept, struct counting *counting)
 {
 	enum rp_err err = RP_OK;
 
@@ -319,9 +308,8 @@ static enum rp_err count(
 		count_at(counting, mailbox->gone_seconds, mailbox->messages_count);
 		for (size_t k = 0; err == RP_OK && k < mailbox->timed.count; k++) {
 			const struct kept_run *run = &mailbox->timed.run[k];
-			uint64_t n = (uint64_t)run->last - run->first + 1;
 
-			count_at(counting, run->seconds, n - count_back(&mailbox->back, run));
+			count_at(counting, run->seconds, (uint64_t)run->last - run->first + 1);
 			err = kept_core_pause(task, k);
 		}
 	}

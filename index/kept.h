@@ -9,6 +9,7 @@
  * What left a mailbox by MOVE lives on elsewhere; its record tells no time, and it is not kept.
  *
  * Of more than rows_max messages those that were expunged first are let go, whole seconds of them: as if their time were over.
+ * What was brought back counts as well: what is let go once is so for good.
  *
  * No disk. What goes through all of it lets others in on the way; task NULL: nobody waits.
  */

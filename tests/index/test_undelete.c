@@ -383,6 +383,39 @@ IO_TASK_TEST(undelete, lets_the_oldest_go_where_there_are_too_many)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* What was brought back makes no room for what has been let go: its bodies may be gone by now. */
+IO_TASK_TEST(undelete, does_not_offer_again_what_was_let_go)
+{
+	enum { ROWS_MAX = 90, THIRD = MESSAGES / 3 };
+	struct store *store = open_bounded(task, 1, KEEP_S, ROWS_MAX);
+	struct volume *volume = open_user(task, store);
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Old"), 0, NULL), RP_OK);
+	fill(task, volume, "INBOX", 0);
+	fill(task, volume, "Old", 1000);
+	expunge(task, volume, "INBOX", 1, THIRD);
+	next_second(task);
+	expunge(task, volume, "INBOX", THIRD + 1, 2 * THIRD);
+	next_second(task);
+	expunge(task, volume, "Old", 1, THIRD);
+	cr_assert_eq(offered(task, volume, ""), 2 * THIRD, "the first third has gone");
+	wait_for(task, &volume->compact_runs);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_gt(store->compacts_done, 0, "with its bodies");
+	cr_assert_eq(bring_back(task, volume, "Old", ""), THIRD);
+	cr_assert_eq(offered(task, volume, ""), THIRD);
+	clear_up(task, volume);
+	cr_assert_eq(offered(task, volume, ""), THIRD);
+	cr_assert_eq(bring_back(task, volume, "INBOX", ""), THIRD);
+	bodies_are(task, volume, "INBOX", MESSAGES + 1, THIRD, THIRD);
+	cr_assert_eq(offered(task, volume, ""), 0);
+	clear_up(task, volume);
+	cr_assert_eq(offered(task, volume, ""), 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 struct lost {
 	struct undelete_message message[MESSAGES];
 	enum rp_err why[MESSAGES];

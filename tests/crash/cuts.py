@@ -12,6 +12,8 @@ import model
 import mounts
 import rp
 
+LIE_SYNCFS = 6   # so often, before the power goes
+LIE_DSYNCS = 20  # so many, and no syncfs
 POWER = 'power cuts on a file system that forgets'
 
 
@@ -69,18 +71,26 @@ def power_cut(server, disk, world, threads, stop, dice):
         disk.frozen(dice.uniform(0.3, 2))
     else:
         time.sleep(dice.uniform(0.1, 1.5))
+    power_goes(server, disk, world, pids, dice.randrange(1, 1 << 60))
+    ended(world, threads, stop)
+    disk.again()
+
+
+def power_goes(server, disk, world, pids, seed):
     world.ending.set()
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    disk.cut(dice.randrange(1, 1 << 60))
+    disk.cut(seed)
     server.kill()
+
+
+def ended(world, threads, stop):
     stop.set()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive(), 'a client hangs'
     world.ending.clear()
-    disk.again()
 
 
 def power_cuts(checks, seed, count, clients):
@@ -118,6 +128,51 @@ def power_cuts(checks, seed, count, clients):
               f'{world.shown()} messages shown to watchers, {world.messages} messages compared, {world.bodies} bodies; lost: '
               f'{totals["lost"]} of {totals["sectors"]} unflushed sectors, {totals["names_lost"]} of {totals["names"]} '
               f'changes of names, {totals["torn"]} files torn')
+
+
+def lies(checks, seed, clients):
+    """A disk that answers a flush and does nothing is as a server that makes none: the comparison must see what is lost by that."""
+    for what in ('dsync', 'syncfs'):
+        with lossy_server(checks, f'a disk that lies about {what}') as (server, disk):
+            if server is None:
+                continue
+            users = [f'u{i}' for i in range(6)]
+            for user in users:
+                server.add_user(user)
+            world = model.World(users, seed, imap=clients - 4)
+            server.start()
+            checks.run(f'a server whose {what} makes nothing durable is found out', lie_once, server, disk, world, what)
+
+
+def lie_once(server, disk, world, what):
+    """All that is not flushed is lost. Of syncfs that shows when logs have been used again; of the log's own writes, which such a
+    flush makes durable too, before there is one."""
+    stop, threads = world.start(server)
+    disk.tell(f'lie {what}')
+    before, end = disk.tell('count'), time.monotonic() + 60
+    while True:
+        assert time.monotonic() < end, 'nothing is written, or settled'
+        time.sleep(0.2)
+        count = disk.tell('count')
+        made = {name: count[name] - before[name] for name in count}
+        if what == 'syncfs' and made['syncfs'] >= LIE_SYNCFS:
+            break
+        if what == 'dsync' and made['syncfs'] == 0 and made['dsync'] >= LIE_DSYNCS:
+            break
+        if what == 'dsync':
+            before = count
+    power_goes(server, disk, world, [server.process.pid] + list(server.children().values()), 0)
+    ended(world, threads, stop)
+    disk.again()
+    server.start()
+    world.raise_errors()  # of clients, which met nothing yet
+    try:
+        world.compare(server, all_bodies=True)
+    except model.Wrong as error:
+        print(f'lie about {what}: found out: {str(error).splitlines()[0][:120]}')
+        return
+    raise AssertionError(f'{world.acknowledged()} changes were acknowledged by a server that made them durable without {what}, '
+                         f'and none is missing ({made}, {disk.totals})')
 
 
 def failing_disk(checks, seed, clients):

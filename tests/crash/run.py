@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The server is killed, crashed, badly configured and out of room: what was promised holds.
 
-    tests/crash/run.py [--seed N] [--kills N] [--cuts N] [--clients N] [--only kill|power|away|eio|disk|poison|sandbox|fault|back]
+    tests/crash/run.py [--seed N] [--kills N] [--cuts N] [--clients N] [--only kill|power|lie|away|eio|disk|poison|sandbox|fault|back]
 
 As root it has a mount namespace of its own; what a machine cannot mount is skipped, with the reason.
 
@@ -498,7 +498,7 @@ def main():
     parser.add_argument('--kills', type=int, default=50)
     parser.add_argument('--cuts', type=int, default=30)
     parser.add_argument('--clients', type=int, default=16, help='at least 5: two deliver, two look on')
-    parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk', 'back', 'power', 'away', 'eio'))
+    parser.add_argument('--only', choices=('kill', 'poison', 'sandbox', 'fault', 'config', 'end', 'disk', 'back', 'power', 'lie', 'away', 'eio'))
     options = parser.parse_args()
     mounts.own_namespace()
     checks = rp.Checks()
@@ -511,6 +511,7 @@ def main():
         'poison': lambda: poison(checks),
         'back': lambda: back_in_time(checks),
         'power': lambda: cuts.power_cuts(checks, options.seed, options.cuts, options.clients),
+        'lie': lambda: cuts.lies(checks, options.seed, options.clients),
         'away': lambda: cuts.away(checks),
         'eio': lambda: cuts.failing_disk(checks, options.seed, options.clients),
         'kill': lambda: kills(checks, options.seed, options.kills, options.clients),

@@ -12,7 +12,8 @@
  *     cut SEED     the power goes: "cut ..." with what was lost; all is EIO till it is unmounted, then
  *                  it is mounted anew: "mounted"
  *     fail GLOB    writes to and flushes of files of that path are EIO; "syncfs" is that
- *     heal         no more
+ *     lie WHAT     "dsync" (writes with O_DSYNC, fsyncs) or "syncfs" is answered, and makes nothing durable
+ *     heal         no more of both
  *     count        how many writes, writes with O_DSYNC, fsyncs, fsyncs of directories, syncfs
  */
 #define FUSE_USE_VERSION 314
@@ -36,6 +37,7 @@ static const char *backing, *mountpoint, *device;
 static bool dead;          /* the power is off: nothing is served till the next mount */
 static uint64_t armed;     /* 0: not */
 static char failing[1024]; /* a glob of paths; "": none */
+static char lying[16];     /* "": it is not */
 static struct {
 	uint64_t writes, dsync, fsync, fsyncdir, syncfs;
 } count;
@@ -71,6 +73,11 @@ static bool fails(const struct node *node)
 		return false;
 	disk_path(node, path, sizeof(path));
 	return fnmatch(failing, path, 0) == 0;
+}
+
+static bool lies(const char *what)
+{
+	return strcmp(lying, what) == 0;
 }
 
 static struct fuse_entry_param entry_of(const struct node *node)
@@ -295,7 +302,7 @@ static void on_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t n
 	}
 	if (err == 0 && (info->flags & O_DSYNC) != 0) {
 		count.dsync++;
-		err = disk_flush_range(node, (uint64_t)off, n);
+		err = lies("dsync") ? 0 : disk_flush_range(node, (uint64_t)off, n);
 	}
 	if (err != 0)
 		fuse_reply_err(req, -err);
@@ -338,7 +345,7 @@ static void on_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 		freeze();
 	if (dead || fails(node))
 		err = EIO;
-	else
+	else if (!lies("dsync"))
 		err = -disk_flush(node);
 	fuse_reply_err(req, err);
 }
@@ -410,7 +417,7 @@ static void on_syncfs(int fd, uint64_t unique)
 		freeze();
 	if (dead || strcmp(failing, "syncfs") == 0)
 		out.error = -EIO;
-	else
+	else if (!lies("syncfs"))
 		out.error = disk_flush_all();
 	if (write(fd, &out, sizeof(out)) != sizeof(out))
 		perror("lossyfs: syncfs");
@@ -424,6 +431,7 @@ static void command_cut(uint64_t seed)
 	dead = true;
 	armed = 0;
 	failing[0] = '\0';
+	lying[0] = '\0';
 	if (err != 0) {
 		fprintf(stderr, "lossyfs: cut: %s\n", strerror(-err));
 		exit(1);
@@ -452,8 +460,10 @@ static void command_wait(void)
 		command_cut(strtoull(arg, NULL, 10));
 	else if (strncmp(line, "fail ", 5) == 0)
 		snprintf(failing, sizeof(failing), "%s", arg);
+	else if (strncmp(line, "lie ", 4) == 0)
+		snprintf(lying, sizeof(lying), "%s", arg);
 	else if (strcmp(line, "heal") == 0)
-		failing[0] = '\0';
+		failing[0] = lying[0] = '\0';
 	if (strncmp(line, "cut ", 4) != 0)
 		printf("ok writes=%llu dsync=%llu fsync=%llu fsyncdir=%llu syncfs=%llu\n",
 		    (unsigned long long)count.writes, (unsigned long long)count.dsync,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "tests/index/others.h"
 #include "tests/io/io_fixture.h"
 
 enum {
@@ -12,21 +13,6 @@ enum {
 	SLICES_MIN = 20, /* of half a millisecond: to sort all of it takes some hundred */
 	JOINED_MIN = 3,  /* likewise; that takes a tenth of the time */
 };
-
-struct others {
-	uint64_t turns;
-	bool over;
-	bool gone;
-};
-
-static void others_task(struct task *task, void *arg)
-{
-	struct others *others = arg;
-
-	while (!others->over && task_yield(task) == RP_OK)
-		others->turns++;
-	others->gone = true;
-}
 
 static void expunge(struct kept *kept, uint8_t *p, unsigned part)
 {
@@ -69,13 +55,13 @@ static void tell(struct kept *kept, uint8_t *p, uint32_t uid, uint32_t last, boo
 IO_TASK_TEST(kept, lets_others_in)
 {
 	uint8_t *p = malloc(CHANGE_PAYLOAD_BYTES_MAX);
-	struct others others = {0};
+	struct others others;
 	uint64_t before;
 	struct kept kept;
 	bool any;
 
 	(void)arg;
-	cr_assert_eq(task_start(task_loop(task), others_task, &others, NULL), RP_OK);
+	others_begin(task, &others);
 	kept_init(&kept, 0);
 	for (unsigned part = 0; part < PARTS; part++)
 		expunge(&kept, p, part);
@@ -94,9 +80,7 @@ IO_TASK_TEST(kept, lets_others_in)
 		cr_assert_eq(kept.mailbox[0].rows.row[i].row.uid, 2 * i + 1);
 	kept_fini(&kept);
 	free(p);
-	others.over = true;
-	while (!others.gone)
-		cr_assert_eq(task_yield(task), RP_OK);
+	others_end(task, &others);
 }
 
 IO_TASK_TEST(kept, ends_when_it_is_cancelled)

@@ -61,6 +61,15 @@ static void start_loop(struct machine *machine)
 	cr_assert_eq(sim_loop_open(machine->world, &settings, &machine->loop), RP_OK);
 }
 
+/* A life that ends in order. */
+static void live(struct machine *machine, task_fn *fn)
+{
+	start_loop(machine);
+	run(machine, fn);
+	cr_assert(sim_run(machine->world, 1000000));
+	loop_close(machine->loop);
+}
+
 static void open_all(struct task *task, struct machine *machine)
 {
 	struct commit_settings settings = { .file_bytes = FILE_BYTES,
@@ -214,10 +223,7 @@ static void look_again(struct task *task, void *arg)
 
 static void again(struct machine *machine)
 {
-	start_loop(machine);
-	run(machine, look_again);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, look_again);
 }
 
 static const struct {
@@ -238,10 +244,7 @@ Test(place, a_file_that_fails_while_the_server_runs_is_sealed)
 		machine->file = cases[i].file;
 		machine->broken = cases[i].broken;
 		cr_assert_eq(sim_open(7 + i, &machine->world), RP_OK);
-		start_loop(machine);
-		run(machine, fail_while_running);
-		cr_assert(sim_run(machine->world, 1000000));
-		loop_close(machine->loop);
+		live(machine, fail_while_running);
 		cr_assert_eq(machine->sealed, 1, "%s", machine->file);
 		again(machine);
 		cr_assert_eq(machine->sealed, 1, "it is not tried again");
@@ -397,10 +400,7 @@ Test(place, a_file_begun_in_recovery_is_there_when_the_power_goes)
 
 		machine->file = "1-.journal";
 		cr_assert_eq(sim_open(100 + seed, &machine->world), RP_OK);
-		start_loop(machine);
-		run(machine, fill_some);
-		cr_assert(sim_run(machine->world, 1000000));
-		loop_close(machine->loop);
+		live(machine, fill_some);
 		start_loop(machine);
 		run(machine, fill_more_and_leave);
 		crash(machine);
@@ -446,10 +446,7 @@ Test(place, a_file_that_cannot_be_flushed_is_found_and_sealed)
 		run(machine, fill_and_leave);
 		crash(machine);
 		break_file(machine);
-		start_loop(machine);
-		run(machine, fail_at_a_flush);
-		cr_assert(sim_run(machine->world, 1000000));
-		loop_close(machine->loop);
+		live(machine, fail_at_a_flush);
 		cr_assert_eq(sim_disk_read(machine->world, FILE_ROOT_DATA, "careful", &mark), RP_OK);
 		again(machine);
 		cr_assert_eq(machine->sealed, 1, "%s", files[i]);
@@ -516,23 +513,14 @@ Test(place, an_unreadable_file_costs_what_is_in_it)
 	machine->file = "1-.journal";
 	machine->broken = (struct sim_broken){ .write = EIO };
 	cr_assert_eq(sim_open(51, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, fail_while_running);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, fail_while_running);
 	machine->file = "1-10.journal";
 	machine->broken.read = EIO;
 	break_file(machine);
-	start_loop(machine);
-	run(machine, read_what_is_left);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, read_what_is_left);
 	machine->broken = (struct sim_broken){ 0 };
 	break_file(machine);
-	start_loop(machine);
-	run(machine, read_all);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, read_all);
 	sim_close(machine->world);
 	free(machine);
 }
@@ -566,10 +554,7 @@ Test(place, a_sealed_file_gets_no_new_mail)
 	struct machine *machine = calloc(1, sizeof(*machine));
 
 	cr_assert_eq(sim_open(27, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, break_all_new);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, break_all_new);
 	again(machine);
 	cr_assert_neq(machine->refs[0][COUNT].file, 1);
 	cr_assert_eq(machine->refs[1][COUNT].file, 1);
@@ -674,10 +659,7 @@ Test(place, one_users_folder_is_in_nobodys_way)
 	struct machine *machine = calloc(1, sizeof(*machine));
 
 	cr_assert_eq(sim_open(61, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, be_stuck_for_a_while);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
+	live(machine, be_stuck_for_a_while);
 	sim_close(machine->world);
 	free(machine);
 }
@@ -744,10 +726,7 @@ Test(place, what_is_stuck_stays_in_the_log)
 			loop_close(machine->loop);
 		}
 		break_folder(machine, &sound);
-		start_loop(machine);
-		run(machine, look_at_him);
-		cr_assert(sim_run(machine->world, 1000000));
-		loop_close(machine->loop);
+		live(machine, look_at_him);
 		sim_close(machine->world);
 		free(machine);
 	}

@@ -9,6 +9,7 @@
 #include "io/base/num.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
+#include "tests/index/said.h"
 #include "tests/io/io_fixture.h"
 
 static void count_line(void *arg, struct bytes line)
@@ -99,20 +100,6 @@ static void flip_near_end(struct task *task, const char *name, uint64_t back)
 	file_close(file);
 }
 
-struct said {
-	char text[4096];
-	size_t n;
-};
-
-static void keep_line(void *arg, struct bytes line)
-{
-	struct said *said = arg;
-
-	cr_assert_lt(said->n + line.n, sizeof(said->text));
-	memcpy(said->text + said->n, line.p, line.n);
-	said->n += line.n;
-}
-
 IO_TASK_TEST(repair, a_damaged_body_is_named)
 {
 	struct repair_report report;
@@ -126,7 +113,7 @@ IO_TASK_TEST(repair, a_damaged_body_is_named)
 	made_mail(task, &digest);
 	flip_near_end(task, "1.dbox", 16); /* in the last one's text, behind its header */
 	store = made_open_store(task, 2);
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_eq(report.bodies_dead, 0);
 	cr_assert_eq(report.messages_bodiless, 1);
 	cr_assert_not_null(
@@ -137,7 +124,7 @@ IO_TASK_TEST(repair, a_damaged_body_is_named)
 	modseq = volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq;
 	volume_close(volume);
 	said = (struct said){0};
-	cr_assert_eq(repair_rebuild(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_eq(report.messages_taken_out, 1);
 	cr_assert_not_null(
 	    strstr(said.text, "mailbox 1 (INBOX), UID 21, 1.dbox at "), "%s", said.text);
@@ -146,7 +133,7 @@ IO_TASK_TEST(repair, a_damaged_body_is_named)
 	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->uidnext, 22);
 	cr_assert_gt(volume_find(volume, BYTES_LIT("INBOX"))->highestmodseq, modseq);
 	volume_close(volume);
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_eq(report.messages_bodiless, 0);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -441,7 +428,7 @@ IO_TASK_TEST(repair, a_derived_file_that_is_gone_is_named)
 		said = (struct said){0};
 		store = made_open_store(task, 2 + i);
 		cr_assert_eq(
-		    repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+		    repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 		cr_assert_eq(store_close(task, store), RP_OK);
 		cr_assert_eq(report.derived_gone, 1);
 		cr_assert(!repair_found_damage(&report));

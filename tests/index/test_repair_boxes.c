@@ -11,25 +11,10 @@
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
+#include "tests/index/said.h"
 #include "tests/io/io_fixture.h"
 
 enum { KEEP_S = 14 * 24 * 3600 };
-
-struct said {
-	char text[16384];
-	size_t n;
-};
-
-static void keep_line(void *arg, struct bytes line)
-{
-	struct said *said = arg;
-
-	cr_assert_lt(said->n + line.n + 2, sizeof(said->text));
-	memcpy(said->text + said->n, line.p, line.n);
-	said->n += line.n;
-	said->text[said->n++] = '\n';
-	said->text[said->n] = '\0';
-}
 
 static bool says(const struct said *said, const char *what)
 {
@@ -79,7 +64,7 @@ static struct repair_report check(struct task *task, uint64_t epoch, struct said
 	struct store *store = open_keeping(task, epoch, KEEP_S);
 
 	*said = (struct said){.n = 0};
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, said, &report), RP_OK);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	return report;
 }
@@ -89,7 +74,7 @@ static void repair(struct task *task, uint64_t epoch, struct repair_report *repo
 	struct said said = {.n = 0};
 	struct store *store = open_keeping(task, epoch, KEEP_S);
 
-	cr_assert_eq(repair_rebuild(task, store, &made_user, keep_line, &said, report), RP_OK);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, report), RP_OK);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 

@@ -9,30 +9,14 @@
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
+#include "tests/index/said.h"
 #include "tests/io/io_fixture.h"
 
 enum {
-	SAID_BYTES = 8192,
 	OFFSETS_MAX = 100,
 	FLIP = 0x10,
 	SMALL_JOURNAL_BYTES = 2560,
 };
-
-struct said {
-	char text[SAID_BYTES];
-	size_t n;
-};
-
-static void keep_line(void *arg, struct bytes line)
-{
-	struct said *said = arg;
-
-	cr_assert_lt(said->n + line.n + 2, sizeof(said->text));
-	memcpy(said->text + said->n, line.p, line.n);
-	said->n += line.n;
-	said->text[said->n++] = '\n';
-	said->text[said->n] = '\0';
-}
 
 /* The one journal file, and where its records begin. */
 struct file_map {
@@ -200,7 +184,7 @@ static void assert_sound(struct task *task, struct store *store)
 	struct repair_report report;
 	struct said said = {.n = 0};
 
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert(!repair_found_damage(&report), "%s", said.text);
 }
 
@@ -221,7 +205,7 @@ static void assert_found(struct task *task, harm_fn *harm, bool harmless)
 	file_close(map.file);
 	snprintf(line, sizeof(line), "1-.journal at %llu, ", (unsigned long long)at);
 	store = made_open_store(task, 2);
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert(repair_found_damage(&report));
 	cr_assert_not_null(strstr(said.text, line), "%s: %s", line, said.text);
 	cr_assert_eq(report.places_spoilt != 0, harmless);
@@ -274,7 +258,7 @@ IO_TASK_TEST(repair_journal, whose_records_are_lost_is_named)
 	(void)record_payload(task, &map);
 	file_close(map.file);
 	store = made_open_store(task, 2);
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_not_null(
 	    strstr(said.text, "1-.journal: records 8 to 8 are lost"), "%s", said.text);
 	cr_assert_not_null(
@@ -348,7 +332,7 @@ static void assert_said(struct task *task, const char *line, bool harmless, uint
 	struct volume *volume;
 	struct store *store = open_small(task, 2);
 
-	cr_assert_eq(repair_check(task, store, &made_user, keep_line, &said, &report), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert(repair_found_damage(&report));
 	cr_assert_not_null(strstr(said.text, line), "%s: %s", line, said.text);
 	cr_assert_eq(report.places_spoilt != 0, harmless);
@@ -371,40 +355,35 @@ static void remove_one(struct task *task, const char *name)
 	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
 }
 
-IO_TASK_TEST(repair_journal, a_sealed_file_that_is_gone_is_named)
+/* The file of this place in their order is gone: a line begins with its name and goes on so. */
+static void assert_gone_is_named(struct task *task, bool newest, unsigned at, const char *says)
 {
 	struct journal_names names;
 	char line[256];
 	uint64_t digest = make_files(task, &names);
+	const char *name = names.name[newest ? names.count - 1 : at];
 
-	(void)arg;
-	remove_one(task, names.name[1]);
-	snprintf(line, sizeof(line), "%s is gone: records ", names.name[1]);
+	remove_one(task, name);
+	snprintf(line, sizeof(line), "%s%s", name, says);
 	assert_said(task, line, false, digest);
+}
+
+IO_TASK_TEST(repair_journal, a_sealed_file_that_is_gone_is_named)
+{
+	(void)arg;
+	assert_gone_is_named(task, false, 1, " is gone: records ");
 }
 
 IO_TASK_TEST(repair_journal, the_first_file_that_is_gone_is_named)
 {
-	struct journal_names names;
-	char line[256];
-	uint64_t digest = make_files(task, &names);
-
 	(void)arg;
-	remove_one(task, names.name[0]);
-	snprintf(line, sizeof(line), "%s or 1+", names.name[0]);
-	assert_said(task, line, false, digest);
+	assert_gone_is_named(task, false, 0, " or 1+");
 }
 
 IO_TASK_TEST(repair_journal, the_newest_file_that_is_gone_is_named)
 {
-	struct journal_names names;
-	char line[256];
-	uint64_t digest = make_files(task, &names);
-
 	(void)arg;
-	remove_one(task, names.name[names.count - 1]);
-	snprintf(line, sizeof(line), "%s is gone: ", names.name[names.count - 1]);
-	assert_said(task, line, false, digest);
+	assert_gone_is_named(task, true, 0, " is gone: ");
 }
 
 static void add_behind(struct task *task, const char *name, const uint8_t *p, size_t n)

@@ -11,25 +11,10 @@
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/open_store.h"
+#include "tests/index/said.h"
 #include "tests/io/io_fixture.h"
 
-enum { SAID_BYTES = 4096, LOG_BYTES = 1024 * 1024, BODIES = 5 };
-
-struct said {
-	char text[SAID_BYTES];
-	size_t n;
-};
-
-static void keep_line(void *arg, struct bytes line)
-{
-	struct said *said = arg;
-
-	cr_assert_lt(said->n + line.n + 2, sizeof(said->text));
-	memcpy(said->text + said->n, line.p, line.n);
-	said->n += line.n;
-	said->text[said->n++] = '\n';
-	said->text[said->n] = '\0';
-}
+enum { LOG_BYTES = 1024 * 1024, BODIES = 5 };
 
 static struct file *open_it(struct task *task, enum file_root root, const char *path)
 {
@@ -115,7 +100,7 @@ static enum rp_err check(struct task *task, struct said *said, struct repair_rep
 	cr_assert_eq(store_open_look(task, &settings, 1, &store, &reason), RP_OK);
 	cr_assert(recover_has(store->recover, &made_user));
 
-	enum rp_err err = repair_check(task, store, &made_user, keep_line, said, report);
+	enum rp_err err = repair_check(task, store, &made_user, said_keep, said, report);
 
 	cr_assert_eq(store_close(task, store), RP_OK);
 	return err;
@@ -143,7 +128,7 @@ static uint64_t look(struct task *task, struct said *said)
 
 	*said = (struct said){0};
 	cr_assert_eq(store_open_look(task, &settings, 1, &store, &reason), RP_OK);
-	cr_assert_eq(store_look(task, store, keep_line, said, &damaged), RP_OK);
+	cr_assert_eq(store_look(task, store, said_keep, said, &damaged), RP_OK);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	return damaged;
 }

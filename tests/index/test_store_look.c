@@ -7,22 +7,8 @@
 #include "index/claim.h"
 #include "index/logfile.h"
 #include "tests/index/made_mail.h"
+#include "tests/index/said.h"
 #include "tests/io/io_fixture.h"
-
-struct said {
-	char text[4096];
-	size_t n;
-};
-
-static void keep_line(void *arg, struct bytes line)
-{
-	struct said *said = arg;
-
-	cr_assert_lt(said->n + line.n + 1, sizeof(said->text));
-	memcpy(said->text + said->n, line.p, line.n);
-	said->n += line.n;
-	said->text[said->n++] = '\n';
-}
 
 static uint64_t claim_once(struct task *task)
 {
@@ -48,7 +34,7 @@ static uint64_t look(struct task *task, struct said *said)
 
 	*said = (struct said){0};
 	cr_assert_eq(store_open_look(task, &settings, 9, &store, &reason), RP_OK);
-	cr_assert_eq(store_look(task, store, keep_line, said, &damaged), RP_OK);
+	cr_assert_eq(store_look(task, store, said_keep, said, &damaged), RP_OK);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	return damaged;
 }

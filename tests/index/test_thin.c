@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "index/long_sort.h"
+#include "tests/index/others.h"
 #include "tests/io/io_fixture.h"
 
 enum {
@@ -11,34 +12,6 @@ enum {
 	STORES = 16,        /* of all of them: more than the memory for flags is good for */
 	SLICES_MIN = 20,    /* of half a millisecond: all of it takes some hundred */
 };
-
-struct others {
-	uint64_t turns;
-	bool over;
-	bool gone;
-};
-
-static void others_task(struct task *task, void *arg)
-{
-	struct others *others = arg;
-
-	while (!others->over && task_yield(task) == RP_OK)
-		others->turns++;
-	others->gone = true;
-}
-
-static void begin_others(struct task *task, struct others *others)
-{
-	*others = (struct others){0};
-	cr_assert_eq(task_start(task_loop(task), others_task, others, NULL), RP_OK);
-}
-
-static void end_others(struct task *task, struct others *others)
-{
-	others->over = true;
-	while (!others->gone)
-		cr_assert_eq(task_yield(task), RP_OK);
-}
 
 static struct bytes make(uint8_t *p, uint64_t lsn)
 {
@@ -85,7 +58,7 @@ IO_TASK_TEST(thin, lets_others_in)
 	uint64_t noted;
 
 	(void)arg;
-	begin_others(task, &others);
+	others_begin(task, &others);
 	thin_init(&thin, (struct hash_key){0});
 	for (uint64_t lsn = 1; lsn <= STORES; lsn++)
 		cr_assert_eq(thin_note(task, &thin, lsn, make(payload, lsn)), RP_OK);
@@ -100,7 +73,7 @@ IO_TASK_TEST(thin, lets_others_in)
 	}
 	cr_assert_gt(others.turns, noted + SLICES_MIN);
 	thin_fini(task, &thin);
-	end_others(task, &others);
+	others_end(task, &others);
 	free(payload);
 	free(left);
 }
@@ -138,10 +111,10 @@ IO_TASK_TEST(long_sort, sorts_and_lets_others_in)
 	(void)arg;
 	for (size_t i = 0; i < sizeof(few) / sizeof(few[0]); i++)
 		sort_some(NULL, few[i]);
-	begin_others(task, &others);
+	others_begin(task, &others);
 	sort_some(task, MANY);
 	cr_assert_gt(others.turns, SLICES_MIN);
-	end_others(task, &others);
+	others_end(task, &others);
 }
 
 IO_TASK_TEST(long_sort, ends_when_it_is_cancelled_and_loses_nothing)

@@ -51,17 +51,9 @@ static enum rp_err bytes_of_file(
     struct task *task, const struct journal *journal, size_t at, uint64_t *bytes)
 {
 	char path[JOURNAL_CORE_PATH_BYTES];
-	struct file *file;
 
 	journal_core_path_of(journal, &journal->files[at], path);
-
-	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
-
-	if (err != RP_OK)
-		return err;
-	err = file_size(task, file, bytes);
-	file_close(file);
-	return err;
+	return file_size_at(task, FILE_ROOT_DATA, path, bytes);
 }
 
 enum rp_err journal_mergeable(

@@ -72,18 +72,6 @@ enum rp_err repair_look_owed(
 	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK;
 }
 
-static enum rp_err size_of(struct task *task, const char *path, uint64_t *bytes)
-{
-	struct file *file;
-	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &file);
-
-	if (err != RP_OK)
-		return err;
-	err = file_size(task, file, bytes);
-	file_close(file);
-	return err;
-}
-
 enum rp_err repair_look_owed_cache(
     struct task *task, struct repair *repair, const struct volume_file *index, uint32_t last)
 {
@@ -97,7 +85,7 @@ enum rp_err repair_look_owed_cache(
 	if (last == 0 || node == NULL || node->index_lsn != index->lsn)
 		return RP_OK; /* superseded */
 	volume_path(volume, path, "%llu.cache", (unsigned long long)index->mailboxid);
-	err = size_of(task, path, &bytes);
+	err = file_size_at(task, FILE_ROOT_DATA, path, &bytes);
 	node = catalog_by_id(&volume->catalog, index->mailboxid);
 	if (volume->checkpointing || node == NULL || node->index_lsn != index->lsn ||
 	    repair_cache_is_used(volume, index->mailboxid))

@@ -229,6 +229,19 @@ enum rp_err file_size(struct task *task, struct file *file, uint64_t *size_bytes
 	return err;
 }
 
+enum rp_err file_size_at(
+    struct task *task, enum file_root root, const char *path, uint64_t *bytes)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, root, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_size(task, file, bytes);
+	file_close(file);
+	return err;
+}
+
 /* A lock that is refused is an answer, no reason to try again. */
 enum rp_err file_lock(struct task *task, struct file *file)
 {

@@ -89,6 +89,10 @@ RP_MUST_USE enum rp_err file_allocate(
 RP_MUST_USE enum rp_err file_truncate(struct task *task, struct file *file, uint64_t size_bytes);
 RP_MUST_USE enum rp_err file_size(struct task *task, struct file *file, uint64_t *size_bytes);
 
+/* The same of a file by its name. */
+RP_MUST_USE enum rp_err file_size_at(
+    struct task *task, enum file_root root, const char *path, uint64_t *bytes);
+
 /* An exclusive lock that goes with the process (OFD lock). RP_ERR_BUSY: somebody else has it. */
 RP_MUST_USE enum rp_err file_lock(struct task *task, struct file *file);
 

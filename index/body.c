@@ -44,7 +44,7 @@ enum rp_err body_spill(struct task *task, struct body_put *put)
 	if (!body_is_inline(put))
 		return RP_OK;
 	/* What is left on a full disk is for what was promised. */
-	if (commit_disk_full(put->volume->store->commit)) {
+	if (commit_room(put->volume->store->commit) != COMMIT_ROOM_ENOUGH) {
 		put->failed = RP_ERR_NOSPACE;
 		return RP_ERR_NOSPACE;
 	}

@@ -161,13 +161,21 @@ static enum rp_err try_plan(
 	return RP_ERR_BUSY;
 }
 
+static bool is_refused(const struct breath_plan *plan, enum commit_room room)
+{
+	if (room == COMMIT_ROOM_ENOUGH)
+		return false;
+	return plan->room == BREATH_ROOM_MORE ||
+	    (plan->room == BREATH_ROOM_SOME && room == COMMIT_ROOM_SCARCE);
+}
+
 enum rp_err breath_run(struct task *task, struct volume *volume, const struct breath_plan *plan)
 {
 	struct commit *commit = volume->store->commit;
 	uint64_t reserved;
 	enum rp_err err;
 
-	if (plan->grows && commit_disk_full(commit))
+	if (is_refused(plan, commit_room(commit)))
 		return RP_ERR_NOSPACE;
 	err = commit_reserve(task, commit, BREATH_FIRST_BYTES);
 	if (err != RP_OK)

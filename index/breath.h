@@ -28,6 +28,13 @@ struct breath {
 	struct change_writer writer;
 };
 
+/* What it asks of a disk that is nearly full. */
+enum breath_room {
+	BREATH_ROOM_NONE, /* it makes room, or cannot be refused: goes on */
+	BREATH_ROOM_SOME, /* refused when room is scarce: anybody may make as many as he likes */
+	BREATH_ROOM_MORE, /* the mail grows: refused when the disk is full */
+};
+
 /* What a change is made of. */
 struct breath_plan {
 	enum change_type type;
@@ -39,7 +46,7 @@ struct breath_plan {
 	void *arg;
 	uint16_t record_flags;
 	uint32_t drops_dbox; /* RECORD_DROPS_DBOX: this file */
-	bool grows; /* takes room that a full disk does not have: refused then */
+	enum breath_room room;
 };
 
 /* RP_OK: done, or nothing to do. RP_ERR_NOSPACE, RP_ERR_LIMIT, RP_ERR_UNAVAILABLE, RP_ERR_BUSY, or the plan's: nothing has

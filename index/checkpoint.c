@@ -310,6 +310,7 @@ void checkpoint_consider(struct volume *volume)
 		return;
 	volume->checkpoint_at_bytes = threshold(volume);
 	if (volume->unwritten_bytes < volume->checkpoint_at_bytes ||
+	    commit_room_bytes(store->commit) / 4 < volume->checkpoint_at_bytes ||
 	    loop_now_ns(store->loop) < volume->checkpoint_after_ns)
 		return;
 	volume->checkpointing = volume_task_start(volume, "checkpoint", checkpoint_task);

@@ -297,9 +297,23 @@ void commit_unreserve(struct commit *commit, uint64_t bytes)
 	task_queue_wake(&commit->room);
 }
 
-bool commit_disk_full(const struct commit *commit)
+uint64_t commit_core_scarce_bytes(const struct commit *commit)
 {
-	return commit->disk_full;
+	return commit->settings.reserve_bytes / COMMIT_RESERVE_PARTS + commit->live_bytes;
+}
+
+enum commit_room commit_room(const struct commit *commit)
+{
+	return commit->disk;
+}
+
+uint64_t commit_room_bytes(const struct commit *commit)
+{
+	uint64_t kept = commit_core_scarce_bytes(commit);
+
+	if (commit->disk == COMMIT_ROOM_ENOUGH)
+		return UINT64_MAX;
+	return commit->disk_free_bytes > kept ? commit->disk_free_bytes - kept : 0;
 }
 
 /* Room in the open write for this many bytes and one entry? */

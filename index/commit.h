@@ -33,6 +33,9 @@ enum {
 	COMMIT_FILES_MAX = 16, /* beyond, changes wait until the disk has taken what is settled */
 	COMMIT_FILES_RECOVERING = 16, /* times as many while recovery is not over, or somebody is stuck */
 	COMMIT_WRITES_MAX = 4, /* under way at the same time */
+	COMMIT_RESERVE_PARTS = 5, /* one of them is for what makes room */
+	COMMIT_ROOM_FILES = 1024, /* with fewer left to be made the disk is full: a new user's mail is three */
+	COMMIT_SCARCE_FILES = 64, /* with fewer, room is scarce */
 };
 
 /* Take over this shard's free log files, make what is missing: recover_open() has read the logs on every shard. */
@@ -58,8 +61,21 @@ void commit_unreserve(struct commit *commit, uint64_t bytes);
  * something that is short. */
 void commit_press(struct commit *commit, bool on);
 
-/* The disk is so full that new mail must be refused; flags and expunges still work. */
-bool commit_disk_full(const struct commit *commit);
+/* What DATA's disk still takes, of bytes and of files. */
+enum commit_room {
+	COMMIT_ROOM_ENOUGH,
+	COMMIT_ROOM_FULL,   /* new mail is refused; flags and expunges go on */
+	COMMIT_ROOM_SCARCE, /* most of the reserve is used up as well: only what makes room goes on */
+};
+
+/* By the last look: there is one a second while something settles. */
+enum commit_room commit_room(const struct commit *commit);
+
+/* Look at once, for what will need files of its own. */
+void commit_look_at_room(struct task *task, struct commit *commit);
+
+/* So many bytes more may be written by what need not be, before room is scarce. */
+uint64_t commit_room_bytes(const struct commit *commit);
 
 /* Queue one record; room was reserved. header: type, flags, userid, lsn, place are set by the caller, the rest is
  * done here. payload and body are copied. Cannot fail. Returns its position; *entry (may be NULL) is borrowed until

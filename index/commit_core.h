@@ -123,7 +123,9 @@ struct commit {
 	struct task_queue settlers;
 	struct task_queue settled_wait;
 	uint64_t room_checked_ns;
-	bool disk_full;
+	enum commit_room disk;
+	enum commit_room disk_told;
+	uint64_t disk_free_bytes; /* when it was looked at last, if it was not ENOUGH then */
 	bool reserve_given;
 	bool settle_stuck;
 	unsigned users_stuck;   /* whose files cannot be written */
@@ -136,6 +138,9 @@ struct commit {
 	struct task_queue ended;
 	struct commit_stats stats;
 };
+
+/* Of DATA's disk, what is not for changes that can be refused: part of the reserve, and what was promised and is not settled. */
+uint64_t commit_core_scarce_bytes(const struct commit *commit);
 
 void commit_core_fail(struct commit *commit, const char *what, enum rp_err err);
 

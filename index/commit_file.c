@@ -402,7 +402,7 @@ static bool may_make(const struct commit *commit)
 /* In time before the disk is full, and after what is in use. */
 static bool wants_spare(const struct commit *commit)
 {
-	return commit->spare == NULL && !commit->settings.recovering && !commit->disk_full;
+	return commit->spare == NULL && !commit->settings.recovering && commit->disk == COMMIT_ROOM_ENOUGH;
 }
 
 void commit_core_wake_recycler(struct commit *commit)

@@ -268,7 +268,7 @@ static enum rp_err move(struct task *task, struct compact *compact, const struct
 	    .prepare = move_prepare,
 	    .write = move_write,
 	    .arg = &moving,
-	    .grows = true};
+	    .room = BREATH_ROOM_SOME};
 	enum rp_err err = RP_OK;
 
 	compact->copied_bytes = 0;
@@ -465,6 +465,12 @@ static enum rp_err pass(struct compact_passed *passed, uint32_t file)
 	return RP_OK;
 }
 
+/* What is moved is less than half of a file, and makes more room than it takes: it may go on where the disk is full. */
+static bool has_room(const struct volume *volume)
+{
+	return commit_room_bytes(volume->store->commit) >= dbox_file_bytes_max(volume->dbox) / 2;
+}
+
 static enum rp_err compact_files(
     struct task *task, struct volume *volume, struct compact_passed *passed)
 {
@@ -472,7 +478,7 @@ static enum rp_err compact_files(
 	enum rp_err err;
 
 	for (;;) {
-		err = compact_core_choose(task, volume, passed, &file);
+		err = has_room(volume) ? compact_core_choose(task, volume, passed, &file) : RP_ERR_NOSPACE;
 		if (err != RP_OK || file == 0)
 			return err;
 		err = compact_file(task, volume, file);
@@ -546,7 +552,7 @@ void compact_consider(struct volume *volume)
 
 	if (volume->compact_runs || volume->compact_holds > 0 || volume->bare ||
 	    volume->catalog.destroyed || store->compacts >= COMPACTS_MAX ||
-	    commit_failed(store->commit) || commit_disk_full(store->commit) || !is_worth_it(volume))
+	    commit_failed(store->commit) || !has_room(volume) || !is_worth_it(volume))
 		return;
 	volume->compact_runs = volume_task_start(volume, "compact", compact_task);
 }

@@ -357,7 +357,7 @@ enum rp_err mailbox_append(struct task *task, struct mailbox *mailbox,
 		.prepare = append_prepare,
 		.write = append_write,
 		.arg = appending,
-		.grows = true };
+		.room = BREATH_ROOM_MORE };
 	enum rp_err err;
 
 	if (appending == NULL)

@@ -229,7 +229,7 @@ static enum rp_err change(struct task *task, struct transfer *transfer)
 		.prepare = prepare,
 		.write = write,
 		.arg = transfer,
-		.grows = !transfer->moves };
+		.room = transfer->moves ? BREATH_ROOM_SOME : BREATH_ROOM_MORE };
 	bool is_long;
 	enum rp_err err = transfer_measure(task, transfer, &is_long);
 

@@ -273,6 +273,12 @@ static enum rp_err store_write(struct breath *breath, void *arg)
 	return RP_OK;
 }
 
+/* What an EXPUNGE is waiting for; each message takes it once. */
+static bool only_deletes(const struct mail_store *store)
+{
+	return store->mode == MAIL_STORE_ADD && store->flags == MAIL_DELETED && store->keywords_count == 0;
+}
+
 enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const struct runs *uids,
     const struct mail_store *store, struct runs *changed, struct runs *modified)
 {
@@ -280,7 +286,8 @@ enum rp_err mailbox_store(struct task *task, struct mailbox *mailbox, const stru
 	struct breath_plan plan = { .type = CHANGE_STORE,
 		.prepare = store_prepare,
 		.write = store_write,
-		.arg = &storing };
+		.arg = &storing,
+		.room = only_deletes(store) ? BREATH_ROOM_NONE : BREATH_ROOM_SOME };
 	enum rp_err err = RP_OK;
 
 	if (store->keywords_count > MAILBOX_KEYWORDS_MAX)

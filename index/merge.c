@@ -339,6 +339,7 @@ void merge_consider(struct volume *volume)
 
 	if (volume->merging || volume->bare || volume->catalog.destroyed ||
 	    store->merges >= MERGES_MAX || commit_failed(store->commit) ||
+	    commit_room_bytes(store->commit) < journal_bytes_since(volume->journal, 0) ||
 	    !journal_wants_merge(volume->journal, bound_of(volume)))
 		return;
 	volume->merging = volume_task_start(volume, "merge", merge_task);

@@ -3,22 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/commit.h"
 #include "index/journal_core.h"
 
 enum {
 	PLACE_BODIES_BYTES_MAX = 256 * 1024, /* adjacent bodies in one write */
 	PLACE_TRIES_MAX = 3,                 /* files that fail for one write, before it is no file's fault */
 };
-/* So much is free, and yet none for a few KiB: a quota on the folder, or a file system that is out of order. */
+/* So much is free, and yet none for a few KiB, or for one file more: a quota on the folder, or a file system that is out of order. */
 #define PLACE_ROOM_BYTES (UINT64_C(64) * 1024 * 1024)
 
 bool place_disk_has_room(struct task *task)
 {
-	uint64_t free_bytes;
-	uint64_t total_bytes;
+	struct file_room room;
 
-	return file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) == RP_OK &&
-	    free_bytes >= PLACE_ROOM_BYTES;
+	return file_room(task, FILE_ROOT_DATA, &room) == RP_OK && room.free_bytes >= PLACE_ROOM_BYTES &&
+	    room.free_files >= COMMIT_SCARCE_FILES;
 }
 
 static bool is_files_own(struct task *task, enum rp_err err)

@@ -129,10 +129,12 @@ static bool give_reserve(struct task *task, struct commit *commit)
 {
 	enum rp_err err;
 
-	commit->disk_full = true;
+	if (commit->disk == COMMIT_ROOM_ENOUGH)
+		commit->disk = COMMIT_ROOM_FULL;
 	if (commit->reserve_given)
 		return false;
 	commit->reserve_given = true;
+	commit->room_checked_ns = 0;
 	LOG(loop_log(commit->loop), LOG_ERROR, "disk.full", LOG_STR("answer", "reserve given up"));
 	err = claim_reserve_give_up(task);
 	return err == RP_OK || err == RP_ERR_NOTFOUND;
@@ -199,7 +201,7 @@ static void note_failure(struct commit *commit, struct settle *settle, enum rp_e
 	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("error", err_name(err)),
 	    LOG_U64("tries", settle->failures + 1));
 	settle->retry_ns = loop_now_ns(commit->loop) + CLOCK_NS_PER_S;
-	if (err == RP_ERR_NOSPACE && commit->disk_full) {
+	if (err == RP_ERR_NOSPACE && commit->disk != COMMIT_ROOM_ENOUGH) {
 		commit->settle_stuck = true;
 		task_queue_wake_all(&commit->room);
 		return;
@@ -251,33 +253,63 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 }
 
 /* Another shard may have made it. There must be more room than it takes, or new mail would be refused again at once. */
-static bool reserve_is_back(struct task *task, struct commit *commit, uint64_t free_bytes)
+static bool reserve_is_back(struct task *task, struct commit *commit, const struct file_room *room)
 {
 	const struct commit_settings *settings = &commit->settings;
 
 	if (claim_reserve_is_there(task))
 		return true;
-	return free_bytes > settings->reserve_bytes + settings->memory_bytes_max / 4 * 5 &&
+	return room->free_bytes > settings->reserve_bytes + settings->memory_bytes_max / 4 * 5 &&
 	       claim_reserve_make(task, settings->reserve_bytes) == RP_OK;
 }
 
-/* Is there room again? Looked at once a second while there is work. */
+static enum commit_room room_of(const struct commit *commit, const struct file_room *room)
+{
+	/* The room of the reserve is for what was promised: it is no room for more. */
+	if (room->free_files < COMMIT_SCARCE_FILES ||
+	    (commit->reserve_given && room->free_bytes < commit_core_scarce_bytes(commit)))
+		return COMMIT_ROOM_SCARCE;
+	return commit->reserve_given || room->free_bytes < commit->settings.memory_bytes_max || room->free_files < COMMIT_ROOM_FILES
+	    ? COMMIT_ROOM_FULL
+	    : COMMIT_ROOM_ENOUGH;
+}
+
+static void note_room(struct commit *commit, const struct file_room *room)
+{
+	static const char *const answer[] = {
+	    [COMMIT_ROOM_ENOUGH] = "there is room again",
+	    [COMMIT_ROOM_FULL] = "new mail is refused",
+	    [COMMIT_ROOM_SCARCE] = "all is refused but what makes room",
+	};
+	enum commit_room is = room_of(commit, room);
+
+	if (is != commit->disk_told)
+		LOG(loop_log(commit->loop), is == COMMIT_ROOM_ENOUGH ? LOG_INFO : LOG_ERROR, "disk.room",
+		    LOG_STR("answer", answer[is]), LOG_U64("free_bytes", room->free_bytes),
+		    LOG_U64("free_files", room->free_files));
+	commit->disk = commit->disk_told = is;
+	commit->disk_free_bytes = room->free_bytes;
+}
+
+void commit_look_at_room(struct task *task, struct commit *commit)
+{
+	struct file_room room;
+
+	commit->room_checked_ns = loop_now_ns(commit->loop);
+	if (file_room(task, FILE_ROOT_DATA, &room) != RP_OK)
+		return;
+	if (commit->reserve_given && reserve_is_back(task, commit, &room))
+		commit->reserve_given = false;
+	note_room(commit, &room);
+}
+
+/* Once a second while there is work. */
 static void check_room(struct task *task, struct commit *commit)
 {
 	uint64_t now_ns = loop_now_ns(commit->loop);
-	uint64_t free_bytes = 0;
-	uint64_t total_bytes;
 
-	if (now_ns - commit->room_checked_ns < CLOCK_NS_PER_S && commit->room_checked_ns != 0)
-		return;
-	commit->room_checked_ns = now_ns;
-	if (file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes) != RP_OK)
-		return;
-	if (commit->reserve_given && reserve_is_back(task, commit, free_bytes))
-		commit->reserve_given = false;
-	/* The room of the reserve is for what was promised: it is no room for more. */
-	commit->disk_full =
-	    commit->reserve_given || free_bytes < commit->settings.memory_bytes_max;
+	if (now_ns - commit->room_checked_ns >= CLOCK_NS_PER_S || commit->room_checked_ns == 0)
+		commit_look_at_room(task, commit);
 }
 
 void settle_core_task(struct task *task, void *arg)
@@ -301,13 +333,13 @@ void settle_core_task(struct task *task, void *arg)
 		if (commit->failed)
 			break;
 		/* While new mail is refused there may be no work that would show that there is room again. */
-		if ((ns == 0 && commit->disk_full) || (ns > CLOCK_NS_PER_S && commit->users_stuck > 0))
+		if ((ns == 0 && commit->disk != COMMIT_ROOM_ENOUGH) || (ns > CLOCK_NS_PER_S && commit->users_stuck > 0))
 			ns = CLOCK_NS_PER_S;
 		if (ns != 0)
 			(void)!task_queue_wait_ns(task, &commit->settlers, ns);
 		else
 			(void)!task_queue_wait(task, &commit->settlers);
-		if (commit->disk_full && !commit->stopping)
+		if (commit->disk != COMMIT_ROOM_ENOUGH && !commit->stopping)
 			check_room(task, commit);
 	}
 	commit->tasks_count--;

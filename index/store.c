@@ -94,10 +94,13 @@ static const char *why_no_log(enum rp_err err)
 	}
 }
 
-/* Room that is given up when the disk is full: as much as may be promised, on all shards, and not be in its place yet. */
+/* Room that is given up when the disk is full: as much as may be promised, on all shards, and not be in its place yet; and a part
+ * more for what makes room afterwards. */
 static uint64_t reserve_bytes(const struct store_settings *settings)
 {
-	return settings->shards_count * settings->unsettled_bytes_max;
+	uint64_t promised = settings->shards_count * settings->unsettled_bytes_max;
+
+	return promised + promised / (COMMIT_RESERVE_PARTS - 1);
 }
 
 static const char logs_unread[] = "the commit logs of the last run cannot be read: if the disk does not come back, "

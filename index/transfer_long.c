@@ -465,9 +465,10 @@ static void forget_bad(struct transfer_long *its)
 static enum rp_err try_once(struct task *task, struct transfer *transfer)
 {
 	struct transfer_long its = {.transfer = transfer, .volume = transfer->from->volume};
+	enum commit_room room = commit_room(its.volume->store->commit);
 	enum rp_err err;
 
-	if (!transfer->moves && commit_disk_full(its.volume->store->commit))
+	if (transfer->moves ? room == COMMIT_ROOM_SCARCE : room != COMMIT_ROOM_ENOUGH)
 		return RP_ERR_NOSPACE;
 	err = begin(task, &its);
 	if (err != RP_OK)

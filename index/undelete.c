@@ -326,7 +326,7 @@ static enum rp_err bring(struct task *task, struct bringing *bringing)
 	    .prepare = bring_prepare,
 	    .write = bring_write,
 	    .arg = bringing,
-	    .grows = true};
+	    .room = BREATH_ROOM_MORE};
 	enum rp_err err = RP_ERR_NOMEM;
 
 	bringing->with = calloc(bringing->from->keywords_count + 1, sizeof(*bringing->with));

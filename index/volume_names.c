@@ -132,7 +132,7 @@ enum rp_err volume_create(struct task *task, struct volume *volume, struct bytes
 		.prepare = create_prepare,
 		.write = create_write,
 		.arg = &create,
-		.grows = true };
+		.room = BREATH_ROOM_MORE };
 	enum rp_err err;
 
 	if (name.n == 0 || name.n > CHANGE_NAME_BYTES_MAX)
@@ -212,7 +212,8 @@ enum rp_err volume_subscribe(
 	struct breath_plan plan = { .type = CHANGE_SUBSCRIBE,
 		.prepare = subscribe_prepare,
 		.write = subscribe_write,
-		.arg = &subscription };
+		.arg = &subscription,
+		.room = BREATH_ROOM_SOME };
 
 	if (name.n == 0 || name.n > CHANGE_NAME_BYTES_MAX)
 		return RP_ERR_CANNOT;

@@ -234,10 +234,12 @@ static enum rp_err make_first(struct task *task, struct volume *volume)
 		.prepare = init_prepare,
 		.write = init_write,
 		.arg = volume,
-		.grows = true };
+		.room = BREATH_ROOM_MORE };
 
 	if (volume->catalog.destroyed)
 		return RP_OK;
+	/* His files are not there yet: what could not be put into them would hold up all who share the log. */
+	commit_look_at_room(task, volume->store->commit);
 	return breath_run(task, volume, &plan);
 }
 

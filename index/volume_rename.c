@@ -216,7 +216,8 @@ static enum rp_err rename_inbox(struct task *task, struct renaming *renaming)
 	struct breath_plan plan = { .type = CHANGE_RENAME,
 		.prepare = inbox_prepare,
 		.write = inbox_write,
-		.arg = renaming };
+		.arg = renaming,
+		.room = BREATH_ROOM_SOME };
 	struct transfer_opening opening = {
 	    .prepare = opening_prepare, .write = opening_write, .arg = renaming};
 	struct mailbox *inbox;
@@ -247,7 +248,8 @@ enum rp_err volume_rename(
 	struct breath_plan plan = { .type = CHANGE_RENAME,
 		.prepare = rename_prepare,
 		.write = rename_write,
-		.arg = &renaming };
+		.arg = &renaming,
+		.room = BREATH_ROOM_SOME };
 	enum rp_err err;
 
 	if (to.n == 0 || to.n > CHANGE_NAME_BYTES_MAX)

@@ -122,9 +122,14 @@ struct dir_entry {
 RP_MUST_USE enum rp_err dir_list(struct task *task, enum file_root root, const char *path,
     struct arena *arena, struct dir_entry **out, size_t *out_count);
 
-/* Free and total bytes of the file system of a root. */
-RP_MUST_USE enum rp_err file_room(
-    struct task *task, enum file_root root, uint64_t *free_bytes, uint64_t *total_bytes);
+struct file_room {
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+	uint64_t free_files; /* UINT64_MAX where the file system has no number of them (statfs: f_files 0) */
+};
+
+/* What is free on the file system of a root. */
+RP_MUST_USE enum rp_err file_room(struct task *task, enum file_root root, struct file_room *out);
 
 /* What kind of file system a root lies on: the number that statfs(2) gives. */
 RP_MUST_USE enum rp_err file_fs_type(struct task *task, enum file_root root, uint64_t *type);

@@ -196,16 +196,16 @@ enum rp_err dir_list(struct task *task, enum file_root root, const char *path, s
 	return err;
 }
 
-enum rp_err file_room(
-    struct task *task, enum file_root root, uint64_t *free_bytes, uint64_t *total_bytes)
+enum rp_err file_room(struct task *task, enum file_root root, struct file_room *out)
 {
 	struct op op = {.kind = OP_ROOM, .root = (uint8_t)root};
 	enum rp_err err = outcome(task, carry_on(task, &op));
 
 	if (err != RP_OK)
 		return err;
-	*free_bytes = op.room.free_bytes;
-	*total_bytes = op.room.total_bytes;
+	out->free_bytes = op.room.free_bytes;
+	out->total_bytes = op.room.total_bytes;
+	out->free_files = op.room.total_files == 0 ? UINT64_MAX : op.room.free_files;
 	return RP_OK;
 }
 

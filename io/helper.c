@@ -69,6 +69,8 @@ static int room(struct op *op)
 		return -errno;
 	op->room.free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize;
 	op->room.total_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_frsize;
+	op->room.free_files = (uint64_t)fs.f_ffree;
+	op->room.total_files = (uint64_t)fs.f_files;
 	/* Some numbers have their highest bit set. */
 	op->room.fs_type = (uint64_t)fs.f_type & UINT32_MAX;
 	return 0;

@@ -102,6 +102,8 @@ struct op {
 		struct {
 			uint64_t free_bytes;
 			uint64_t total_bytes;
+			uint64_t free_files;
+			uint64_t total_files; /* 0: not counted */
 			uint64_t fs_type; /* statfs f_type */
 		} room;
 		struct {

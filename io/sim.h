@@ -25,6 +25,7 @@ struct sim_faults {
 	uint16_t write_short; /* the ring sees a short result and has to go on */
 	uint16_t sync_eio;
 	uint64_t disk_bytes_max; /* 0: endless; beyond: ENOSPC */
+	bool no_more_files;      /* inodes are used up: to make a file or folder is ENOSPC, whatever room there is */
 	uint64_t latency_ns_max; /* operations complete after 0..this, in any order; 0: 100 us */
 };
 

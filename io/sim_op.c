@@ -9,6 +9,7 @@
 
 enum {
 	SIM_ROOM_BYTES = 1 << 30, /* what an endless disk says of itself */
+	SIM_ROOM_FILES = 1 << 20,
 	SIM_PAGE_BYTES = 4096,
 };
 
@@ -83,6 +84,13 @@ static bool is_away(struct sim_world *world)
 	return away;
 }
 
+/* No room for one more file or folder? */
+static bool is_refused(struct sim_world *world)
+{
+	return world->faults.no_more_files ||
+	       strikes(world, world->faults.write_nospace, &world->met.writes_refused);
+}
+
 static int open_node(struct sim_world *world, struct op *op)
 {
 	uint64_t flags = op->open.how.flags;
@@ -94,7 +102,7 @@ static int open_node(struct sim_world *world, struct op *op)
 	if (result == 0)
 		result = may_open(node, flags);
 	else if (result == -ENOENT && (flags & O_CREAT) != 0)
-		result = strikes(world, world->faults.write_nospace, &world->met.writes_refused)
+		result = is_refused(world)
 		             ? -ENOSPC
 		             : sim_disk_create(&world->disk, op->root, op->open.path, false, &node);
 	if (result < 0)
@@ -282,7 +290,7 @@ static int make_dir(struct sim_world *world, struct op *op)
 {
 	struct sim_node *node;
 
-	if (strikes(world, world->faults.write_nospace, &world->met.writes_refused))
+	if (is_refused(world))
 		return -ENOSPC;
 	return sim_disk_create(&world->disk, op->root, op->path.from, true, &node);
 }
@@ -313,6 +321,8 @@ static int room(struct sim_world *world, struct op *op)
 
 	op->room.total_bytes = max != 0 ? max : SIM_ROOM_BYTES;
 	op->room.fs_type = world->fs_type[op->root];
+	op->room.total_files = SIM_ROOM_FILES;
+	op->room.free_files = world->faults.no_more_files ? 0 : SIM_ROOM_FILES;
 	op->room.free_bytes =
 	    max == 0 ? SIM_ROOM_BYTES : max - num_min(max, world->disk.bytes_used);
 	return 0;

@@ -283,15 +283,14 @@ SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 	struct sim_faults faults = {0};
 	struct store *store = open_store(task, 1);
 	struct volume *volume;
-	uint64_t free_bytes;
-	uint64_t total_bytes;
+	struct file_room room;
 
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	make_waste(task, volume);
 	faults.disk_bytes_max = UINT64_C(1) << 30;
 	sim_set_faults(fixture->world, &faults);
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
-	faults.disk_bytes_max = total_bytes - free_bytes;
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes;
 	sim_set_faults(fixture->world, &faults);
 	cr_assert_eq(compact_now(task, volume), RP_ERR_NOSPACE);
 

@@ -119,6 +119,111 @@ SIM_TASK_TEST(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+static const struct store_settings scarce_settings = { .shards_count = 1,
+	.commit_file_bytes = 512 * 1024,
+	.unsettled_bytes_max = 2 * 1024 * 1024,
+	.volumes_bytes_max = 1024 * 1024,
+	.reader = &model_reader };
+
+static enum rp_err set_flag(struct task *task, struct mailbox *mailbox, enum mail_store_mode mode, uint32_t flags)
+{
+	struct mail_store store = { .mode = mode, .flags = flags };
+	struct runs uids = RUNS_EMPTY;
+	enum rp_err err;
+
+	/* Each by itself, so that a change is some hundred bytes. */
+	for (uint32_t uid = 1; uid < 200; uid += 2)
+		cr_assert_eq(runs_add(&uids, uid, uid), RP_OK);
+	err = mailbox_store(task, mailbox, &uids, &store, NULL, NULL);
+	runs_fini(&uids);
+	return err;
+}
+
+static void durable(struct task *task, struct volume *volume)
+{
+	cr_assert_eq(store_wait_durable(task, volume_store(volume), volume_position(volume)), RP_OK);
+}
+
+SIM_TASK_TEST(volume_full, flags_on_a_full_disk_leave_room_for_expunges)
+{
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = { .disk_bytes_max = 12 * 1024 * 1024 };
+	struct store *store = open_recovered(task, &scarce_settings, 1);
+	struct volume *volume;
+	struct mailbox *inbox;
+	unsigned count = 0;
+	unsigned changes = 0;
+	enum rp_err err = RP_OK;
+
+	cr_assert_eq(task_sleep(task, 1000000000), RP_OK);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	for (unsigned i = 0; i < 200; i++)
+		cr_assert_eq(append(task, inbox, 1000), RP_OK);
+	sim_set_faults(fixture->world, &faults);
+	fill(task, inbox, 30000, &count);
+	for (; err == RP_OK; changes++) {
+		cr_assert_lt(changes, 50000, "somebody may fill the disk for all");
+		err = set_flag(task, inbox, changes % 2 == 0 ? MAIL_STORE_ADD : MAIL_STORE_REMOVE, MAIL_FLAGGED);
+		durable(task, volume);
+		cr_assert_eq(task_sleep(task, 1000000), RP_OK);
+	}
+	cr_assert_gt(changes, 100, "there was room for flags");
+	cr_assert_eq(err, RP_ERR_NOSPACE, "%s", err_name(err));
+	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("x"), true), RP_ERR_NOSPACE);
+	cr_assert_eq(set_flag(task, inbox, MAIL_STORE_ADD, MAIL_DELETED), RP_OK);
+	cr_assert_eq(set_flag(task, inbox, MAIL_STORE_REMOVE, MAIL_DELETED), RP_ERR_NOSPACE);
+	cr_assert_eq(mailbox_expunge(task, inbox, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, 100 + count);
+	durable(task, volume);
+	faults.disk_bytes_max = 0;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
+	cr_assert_eq(set_flag(task, inbox, MAIL_STORE_ADD, MAIL_FLAGGED), RP_OK);
+	cr_assert_eq(append(task, inbox, 30000), RP_OK);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+SIM_TASK_TEST(volume_full, a_disk_that_takes_no_more_files_refuses_who_needs_some)
+{
+	static const struct userid other = { { 0x47 } };
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = { .no_more_files = true };
+	struct store *store = open_recovered(task, &scarce_settings, 1);
+	struct volume *volume;
+	struct volume *new_one;
+	struct mailbox *inbox;
+
+	cr_assert_eq(task_sleep(task, 1000000000), RP_OK);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	for (unsigned i = 0; i < 200; i++)
+		cr_assert_eq(append(task, inbox, 1000), RP_OK);
+	durable(task, volume);
+	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK);
+
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(volume_open(task, store, &other, &new_one), RP_ERR_NOSPACE);
+	cr_assert_eq(append(task, inbox, 1000), RP_ERR_NOSPACE);
+	cr_assert_eq(set_flag(task, inbox, MAIL_STORE_ADD, MAIL_DELETED), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, inbox, NULL, NULL), RP_OK);
+	durable(task, volume);
+	cr_assert_eq(task_sleep(task, UINT64_C(30000000000)), RP_OK);
+	cr_assert_not(store_failed(store));
+
+	faults.no_more_files = false;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK);
+	cr_assert_eq(append(task, inbox, 1000), RP_OK);
+	cr_assert_eq(volume_open(task, store, &other, &new_one), RP_OK);
+	volume_close(new_one);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 static const struct store_settings crash_settings = {.shards_count = 1,
     .commit_file_bytes = 512 * 1024,
     .unsettled_bytes_max = 2 * 1024 * 1024,
@@ -135,8 +240,7 @@ static void fill_and_vanish(struct task *task, void *arg)
 	struct store *store;
 	struct volume *volume;
 	struct mailbox *inbox;
-	uint64_t free_bytes;
-	uint64_t total_bytes;
+	struct file_room room;
 
 	store = open_recovered(task, &crash_settings, 1);
 	cr_assert_eq(task_sleep(task, 1000000000), RP_OK);
@@ -145,8 +249,8 @@ static void fill_and_vanish(struct task *task, void *arg)
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
 	fill(task, inbox, 30000, &filled);
 	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK); /* it settles */
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
-	faults.disk_bytes_max = total_bytes - free_bytes;
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes;
 	sim_set_faults(fixture->world, &faults);
 }
 

@@ -247,12 +247,13 @@ IO_TASK_TEST(file, a_lock_keeps_others_out_while_its_file_is_open)
 
 IO_TASK_TEST(file, the_file_system_tells_its_room)
 {
-	uint64_t free_bytes = 0, total_bytes = 0;
+	struct file_room room = {0};
 
 	(void)arg;
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
-	cr_assert_gt(total_bytes, 0);
-	cr_assert_leq(free_bytes, total_bytes);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	cr_assert_gt(room.total_bytes, 0);
+	cr_assert_leq(room.free_bytes, room.total_bytes);
+	cr_assert_gt(room.free_files, 0);
 }
 
 IO_TASK_TEST(file, a_mapping_is_private)

@@ -156,7 +156,7 @@ void apply_change(struct volume *volume, uint64_t lsn, struct bytes payload)
 }
 
 enum rp_err apply_to_catalog(
-    struct catalog *catalog, struct log *log, uint64_t lsn, struct bytes payload)
+    struct catalog *catalog, struct log *log, const char *volume, uint64_t lsn, struct bytes payload)
 {
 	struct change_reader reader;
 	struct change_item item;
@@ -167,14 +167,14 @@ enum rp_err apply_to_catalog(
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
 		err = catalog_apply(catalog, &item, lsn);
 		if (err == RP_ERR_CORRUPT) {
-			LOG(log, LOG_WARN, "volume.odd_record", LOG_U64("lsn", lsn),
-			    LOG_U64("item", item.type));
+			LOG(log, LOG_WARN, "volume.odd_record", LOG_STR("volume", volume),
+			    LOG_U64("lsn", lsn), LOG_U64("item", item.type));
 			err = RP_OK;
 		}
 	}
 	catalog_sort(catalog);
 	if (err == RP_ERR_CORRUPT) {
-		LOG(log, LOG_WARN, "volume.bad_record", LOG_U64("lsn", lsn));
+		LOG(log, LOG_WARN, "volume.bad_record", LOG_STR("volume", volume), LOG_U64("lsn", lsn));
 		err = RP_ERR_END;
 	}
 	if (err != RP_ERR_END)

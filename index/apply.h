@@ -10,8 +10,8 @@
 void apply_change(struct volume *volume, uint64_t lsn, struct bytes payload);
 
 /* Replay: the catalog's part alone. What cannot be is reported in the log and passed over. RP_ERR_NOMEM. */
-RP_MUST_USE enum rp_err apply_to_catalog(
-    struct catalog *catalog, struct log *log, uint64_t lsn, struct bytes payload);
+RP_MUST_USE enum rp_err apply_to_catalog(struct catalog *catalog, struct log *log, const char *volume,
+    uint64_t lsn, struct bytes payload);
 
 /* Replay: one mailbox's part alone, into a table that nobody sees yet. */
 RP_MUST_USE enum rp_err apply_to_table(struct task *task, struct table *table, uint64_t mailboxid,

@@ -118,8 +118,8 @@ static enum rp_err catch_up(
 {
 	enum rp_err err;
 
-	replay_init(
-	    &loading->replay, loop_log(volume->store->loop), replay_into_table, loading, lsn);
+	replay_init(&loading->replay, loop_log(volume->store->loop), volume->dir, replay_into_table,
+	    loading, lsn);
 	journal_hold(volume->journal);
 	err = replay_all(task, volume, loading);
 	journal_let_go(volume->journal);

@@ -125,7 +125,7 @@ static enum rp_err read_all(struct task *task, struct merging *merging, replay_f
 	struct volume *volume = merging->volume;
 	enum rp_err err;
 
-	replay_init(&merging->replay, loop_log(volume->store->loop), fn, merging, 0);
+	replay_init(&merging->replay, loop_log(volume->store->loop), volume->dir, fn, merging, 0);
 	err = journal_replay(task, volume->journal, 0, take, merging);
 	replay_fini(&merging->replay);
 	if (err == RP_OK && journal_damaged(volume->journal) != 0)
@@ -188,7 +188,7 @@ static enum rp_err read_change(
 	struct reading *reading = arg;
 
 	(void)task;
-	return apply_to_catalog(&reading->catalog, NULL, header->lsn, payload);
+	return apply_to_catalog(&reading->catalog, NULL, NULL, header->lsn, payload);
 }
 
 static enum rp_err read_record(struct task *task, void *arg, const struct record *record,
@@ -206,7 +206,7 @@ static enum rp_err read_back(struct task *task, struct merging *merging)
 	enum rp_err err;
 
 	catalog_init(&reading.catalog, merging->thin.catalog.names.key);
-	replay_init(&reading.replay, NULL, read_change, &reading, 0);
+	replay_init(&reading.replay, NULL, NULL, read_change, &reading, 0);
 	err = journal_merge_replay(task, merging->merge, read_record, &reading);
 	if (err == RP_OK)
 		err = compare(merging, &reading.catalog);

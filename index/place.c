@@ -39,6 +39,16 @@ static void log_sealed(struct place *place, const char *kind, uint64_t number,
 	place->sealed++;
 }
 
+static void log_body_lost(const struct place *place, const struct record_header *header)
+{
+	char userid[USERID_TEXT_BYTES + 1];
+
+	userid_format(&header->userid, userid);
+	LOG(loop_log(place->journal->loop), LOG_ERROR, "recover.body_lost", LOG_STR("userid", userid),
+	    LOG_U64("lsn", header->lsn), LOG_U64("file", header->place.dbox),
+	    LOG_U64("offset", header->place.dbox_offset));
+}
+
 static bool has_body(const struct record *const *records, const bool *no_body, size_t i)
 {
 	return records[i]->body.n != 0 && (no_body == NULL || !no_body[i]);
@@ -124,8 +134,7 @@ static enum rp_err place_bodies(struct task *task, struct place *place,
 	if (err != RP_ERR_CORRUPT || !place->recovering)
 		return err;
 	/* Not a body at all: the record is kept, its message will read as damaged. */
-	LOG(loop_log(place->journal->loop), LOG_ERROR, "recover.body_lost",
-	    LOG_U64("lsn", records[0]->header.lsn));
+	log_body_lost(place, &records[0]->header);
 	return RP_OK;
 }
 

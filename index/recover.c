@@ -345,8 +345,21 @@ static enum rp_err open_log(struct task *task, struct placer *placer, uint32_t i
 	return file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &placer->file);
 }
 
-static enum rp_err read_item(
-    struct task *task, struct placer *placer, const struct recover_item *item)
+/* It was sound when the log was read. It costs this record. */
+static void lose(struct placer *placer, const struct userid *userid, const struct recover_item *item)
+{
+	const struct recover_file *log = &placer->recover->files[item->file];
+	char text[USERID_TEXT_BYTES + 1];
+
+	userid_format(userid, text);
+	LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.record_lost", LOG_STR("userid", text),
+	    LOG_U64("lsn", item->lsn), LOG_U64("shard", log->shard), LOG_U64("log", log->number),
+	    LOG_U64("offset", item->offset));
+	placer->recover->report.records_damaged++;
+}
+
+static enum rp_err read_item(struct task *task, struct placer *placer, const struct userid *userid,
+    const struct recover_item *item)
 {
 	uint8_t *p = placer->buffer + placer->used;
 	struct record *record = &placer->records[placer->count];
@@ -361,10 +374,7 @@ static enum rp_err read_item(
 		err = record_read(bytes_of(p, got), placer->recover->files[item->file].nonce, true,
 		    record, &skip);
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO) {
-		/* It was sound when the log was read. It costs this record. */
-		LOG(loop_log(placer->recover->loop), LOG_ERROR, "recover.record_lost",
-		    LOG_U64("lsn", item->lsn));
-		placer->recover->report.records_damaged++;
+		lose(placer, userid, item);
 		return RP_OK;
 	}
 	if (err != RP_OK)
@@ -400,7 +410,7 @@ static enum rp_err place_items(
 		if (placer->count == BATCH_RECORDS || placer->used + item->bytes > BATCH_BYTES)
 			err = place_batch(task, placer);
 		if (err == RP_OK)
-			err = read_item(task, placer, item);
+			err = read_item(task, placer, &user->userid, item);
 		if (err == RP_OK)
 			err = task_pause(task);
 		if (err != RP_OK)

@@ -142,6 +142,8 @@ static enum rp_err note_place(struct reader *reader, uint32_t index, uint64_t of
 		return RP_ERR_NOMEM;
 	recover->places[recover->places_count++] = (struct recover_place){
 	    .shard = file->shard, .number = file->number, .offset = offset};
+	LOG(loop_log(recover->loop), LOG_ERROR, "recover.bad_write", LOG_U64("shard", file->shard),
+	    LOG_U64("log", file->number), LOG_U64("offset", offset));
 	return RP_OK;
 }
 

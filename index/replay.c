@@ -11,9 +11,10 @@ struct replay_part {
 	uint8_t payload[];
 };
 
-void replay_init(struct replay *replay, struct log *log, replay_fn *fn, void *arg, uint64_t since)
+void replay_init(struct replay *replay, struct log *log, const char *volume, replay_fn *fn, void *arg,
+    uint64_t since)
 {
-	*replay = (struct replay){ .fn = fn, .arg = arg, .log = log, .lsn = since };
+	*replay = (struct replay){ .fn = fn, .arg = arg, .log = log, .volume = volume, .lsn = since };
 	list_init(&replay->parts);
 }
 
@@ -75,12 +76,13 @@ static enum rp_err take_record(
 
 	if (change_open(record->payload, &reader) != RP_OK) {
 		LOG(replay->log, LOG_WARN, "volume.bad_record",
-		    LOG_U64("lsn", record->header.lsn));
+		    LOG_STR("volume", replay->volume), LOG_U64("lsn", record->header.lsn));
 		return RP_OK;
 	}
 	if (reader.part == 0 && replay->part_next != 0) {
 		LOG(replay->log, LOG_INFO, "volume.void_change",
-		    LOG_U64("lsn", record->header.lsn), LOG_U64("parts", replay->part_next));
+		    LOG_STR("volume", replay->volume), LOG_U64("lsn", record->header.lsn),
+		    LOG_U64("parts", replay->part_next));
 		drop_parts(replay);
 	}
 	if (!reader.last) {
@@ -107,7 +109,8 @@ enum rp_err replay_record(struct task *task, void *arg, const struct record *rec
 		replay->missing_last = missing_last;
 		replay->lsn = missing_last;
 		LOG(replay->log, LOG_ERROR, "volume.lost_records",
-		    LOG_U64("first_lsn", missing_first), LOG_U64("last_lsn", missing_last));
+		    LOG_STR("volume", replay->volume), LOG_U64("first_lsn", missing_first),
+		    LOG_U64("last_lsn", missing_last));
 		return give_parts(task, replay);
 	}
 	replay->lsn = record->header.lsn;

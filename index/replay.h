@@ -18,6 +18,7 @@ struct replay {
 	replay_fn *fn;
 	void *arg;
 	struct log *log;
+	const char *volume; /* its directory, for the log; borrowed */
 	struct list parts; /* of a group whose last part was not met yet */
 	uint64_t parts_bytes;
 	uint32_t part_next;   /* 0: between groups */
@@ -26,7 +27,9 @@ struct replay {
 	uint64_t missing_last; /* the newest of them; 0: none */
 };
 
-void replay_init(struct replay *replay, struct log *log, replay_fn *fn, void *arg, uint64_t since);
+/* log and volume: NULL where nothing is to be said. */
+void replay_init(struct replay *replay, struct log *log, const char *volume, replay_fn *fn, void *arg,
+    uint64_t since);
 void replay_fini(struct replay *replay);
 
 /* A journal_replay_fn; arg: struct replay. */

@@ -176,7 +176,7 @@ static enum rp_err replay_into_catalog(
 	struct volume *volume = arg;
 
 	enum rp_err err = apply_to_catalog(
-	    &volume->catalog, loop_log(volume->store->loop), header->lsn, payload);
+	    &volume->catalog, loop_log(volume->store->loop), volume->dir, header->lsn, payload);
 
 	return err == RP_OK ? task_pause(task) : err;
 }
@@ -186,8 +186,8 @@ static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 	struct replay replay;
 	enum rp_err err;
 
-	replay_init(&replay, loop_log(volume->store->loop), replay_into_catalog, volume,
-	    volume->catalog.lsn);
+	replay_init(&replay, loop_log(volume->store->loop), volume->dir, replay_into_catalog,
+	    volume, volume->catalog.lsn);
 	err = journal_replay(task, volume->journal, volume->catalog.lsn, replay_record, &replay);
 	volume->replayed_lsn = volume->catalog.lsn;
 	volume->missing_lsn = replay.missing_last;

@@ -1,6 +1,9 @@
 #include "index/catalog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "io/base/num.h"
 
 enum { CATALOG_ROOM_MIN = 16 };
 
@@ -328,19 +331,49 @@ static void id_del(struct catalog *catalog, uint64_t mailboxid)
 	    (catalog->ids_count - i) * sizeof(struct catalog_node *));
 }
 
+struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES])
+{
+	int n = snprintf(name, CATALOG_RECOVERED_BYTES, "Recovered-%llu", (unsigned long long)mailboxid);
+
+	return bytes_of(name, (size_t)n);
+}
+
+static bool has_mailbox(const struct catalog *catalog, struct bytes name)
+{
+	const struct catalog_node *node = catalog_find(catalog, name);
+
+	return node != NULL && node->entry.mailboxid != 0;
+}
+
+/* What it is was not known when it was found. */
+static void tell_of_found(
+    struct catalog *catalog, struct catalog_node *node, const struct change_item *item)
+{
+	node->entry.uidvalidity = item->uidvalidity;
+	node->entry.special_use = item->special_use;
+	catalog->sums.uidvalidity_last =
+	    (uint32_t)num_max(catalog->sums.uidvalidity_last, item->uidvalidity);
+}
+
 static enum rp_err add_mailbox(
     struct catalog *catalog, const struct change_item *item, uint64_t lsn)
 {
-	struct catalog_node *node = catalog_find(catalog, item->name);
+	struct catalog_node *node = catalog_by_id(catalog, item->mailboxid);
+	char recovered[CATALOG_RECOVERED_BYTES];
+	struct bytes name = item->name;
 
-	if (catalog_by_id(catalog, item->mailboxid) != NULL)
+	if (node != NULL) {
+		if (node->entry.uidvalidity == 0)
+			tell_of_found(catalog, node, item);
 		return RP_OK; /* replayed over itself */
-	if (node != NULL && node->entry.mailboxid != 0)
+	}
+	if (name.n == 0 || (catalog->has_gap && has_mailbox(catalog, name)))
+		name = catalog_recovered_name(item->mailboxid, recovered);
+	if (has_mailbox(catalog, name) || catalog->ids_count >= VOLUME_MAILBOXES_MAX)
 		return RP_ERR_CORRUPT;
-	if (catalog->ids_count >= VOLUME_MAILBOXES_MAX)
-		return RP_ERR_CORRUPT;
+	node = catalog_find(catalog, name);
 	if (node == NULL) {
-		node = node_take(catalog, item->name);
+		node = node_take(catalog, name);
 		if (node == NULL)
 			return RP_ERR_NOMEM;
 		name_add(catalog, node);
@@ -469,11 +502,25 @@ static enum rp_err add_delivery(struct catalog *catalog, const struct delivery *
 	return err;
 }
 
+static bool tells_of_mailbox(const struct change_item *item)
+{
+	return item->type == CHANGE_ITEM_NAME || item->type == CHANGE_ITEM_COUNTERS ||
+	       item->type == CHANGE_ITEM_ROWS;
+}
+
 enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *item, uint64_t lsn)
 {
 	struct catalog_node *node =
 	    item->mailboxid != 0 ? catalog_by_id(catalog, item->mailboxid) : NULL;
 
+	if (node == NULL && catalog->has_gap && tells_of_mailbox(item)) {
+		struct change_item found = {.mailboxid = item->mailboxid};
+		enum rp_err err = add_mailbox(catalog, &found, lsn);
+
+		if (err != RP_OK)
+			return err;
+		node = catalog_by_id(catalog, item->mailboxid);
+	}
 	switch (item->type) {
 	case CHANGE_ITEM_MAILBOX:
 		return add_mailbox(catalog, item, lsn);

@@ -46,7 +46,12 @@ struct catalog {
 	struct delivered delivered; /* by LMTP, in the last day */
 	uint64_t lsn; /* all changes up to this one are in */
 	bool destroyed;
+	bool has_gap; /* set by who replays: records are lost, so what they made may be told of all the same */
 };
+
+/* The name of a mailbox of which none is known. */
+enum { CATALOG_RECOVERED_BYTES = 40 };
+struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES]);
 
 void catalog_init(struct catalog *catalog, struct hash_key key);
 void catalog_fini(struct catalog *catalog);
@@ -67,7 +72,9 @@ struct catalog_node *catalog_first_below(const struct catalog *catalog, struct b
 bool catalog_is_below(const struct catalog_node *node, struct bytes parent);
 bool catalog_has_children(const struct catalog *catalog, struct bytes name);
 
-/* One item of a record. Items about messages (rows, flags, expunged) change nothing here but changed_lsn.
+/* One item of a record. Items about messages (rows, flags, expunged) change nothing here but changed_lsn. Behind a gap the first that
+ * tells of an unknown mailbox makes it: its name is Recovered-<id>, its UIDVALIDITY 0 (not known) till an item says what they are; so
+ * is one called whose name is taken.
  * RP_ERR_CORRUPT: it cannot be so (a name twice, an unknown id): nothing was changed. RP_ERR_NOMEM: not when prepared. */
 RP_MUST_USE enum rp_err catalog_apply(
     struct catalog *catalog, const struct change_item *item, uint64_t lsn);

@@ -47,7 +47,7 @@ static enum rp_err read_all(struct task *task, struct kept_reading *reading)
 {
 	enum rp_err err;
 
-	replay_init(&reading->replay, NULL, NULL, read_change, reading, 0);
+	replay_init(&reading->replay, NULL, "", read_change, reading, 0);
 	err = journal_replay(task, reading->volume->journal, 0, read_record, reading);
 	replay_fini(&reading->replay);
 	return err;

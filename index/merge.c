@@ -188,7 +188,7 @@ static enum rp_err read_change(
 	struct reading *reading = arg;
 
 	(void)task;
-	return apply_to_catalog(&reading->catalog, NULL, NULL, header->lsn, payload);
+	return apply_to_catalog(&reading->catalog, NULL, "", header->lsn, payload);
 }
 
 static enum rp_err read_record(struct task *task, void *arg, const struct record *record,
@@ -206,7 +206,7 @@ static enum rp_err read_back(struct task *task, struct merging *merging)
 	enum rp_err err;
 
 	catalog_init(&reading.catalog, merging->thin.catalog.names.key);
-	replay_init(&reading.replay, NULL, NULL, read_change, &reading, 0);
+	replay_init(&reading.replay, NULL, "", read_change, &reading, 0);
 	err = journal_merge_replay(task, merging->merge, read_record, &reading);
 	if (err == RP_OK)
 		err = compare(merging, &reading.catalog);

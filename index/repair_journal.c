@@ -18,7 +18,8 @@ static enum rp_err take_change(
 	struct journal_check *check = arg;
 
 	(void)task;
-	return apply_to_catalog(&check->catalog, NULL, NULL, header->lsn, payload);
+	check->catalog.has_gap = check->replay.missing > 0;
+	return apply_to_catalog(&check->catalog, NULL, "", header->lsn, payload);
 }
 
 /* Records with these LSNs are lost: by the files that have them, or had them. */
@@ -182,7 +183,7 @@ static enum rp_err check_records(struct task *task, struct repair *repair)
 	if (err != RP_OK)
 		return err;
 	catalog_init(&check.catalog, volume->catalog.names.key);
-	replay_init(&check.replay, NULL, NULL, take_change, &check, 0);
+	replay_init(&check.replay, NULL, "", take_change, &check, 0);
 	err = journal_replay(task, volume->journal, 0, check_record, &check);
 	if (err == RP_OK)
 		check_end(repair, check.replay.lsn, expected);

@@ -16,8 +16,6 @@
 #include "index/volume_files.h"
 #include "io/base/num.h"
 
-enum { RECOVERED_NAME_BYTES = 40 };
-
 void known_init(struct known *known, struct repair *repair)
 {
 	*known = (struct known){ .repair = repair, .no_records = true, .no_catalog = true };
@@ -216,7 +214,7 @@ enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid, uint32_t 
     unsigned special_use, struct bytes name)
 {
 	struct catalog *catalog = &known->repair->volume->catalog;
-	char recovered[RECOVERED_NAME_BYTES];
+	char recovered[CATALOG_RECOVERED_BYTES];
 	struct change_item item = { .type = CHANGE_ITEM_MAILBOX,
 		.mailboxid = mailboxid,
 		.uidvalidity = uidvalidity,
@@ -225,10 +223,7 @@ enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid, uint32_t 
 	enum rp_err err = name.n != 0 ? catalog_apply(catalog, &item, 0) : RP_ERR_CORRUPT;
 
 	if (err == RP_ERR_CORRUPT) { /* another mailbox has this name by now */
-		int n = snprintf(recovered, sizeof(recovered), "Recovered-%llu",
-		    (unsigned long long)mailboxid);
-
-		item.name = bytes_of(recovered, (size_t)n);
+		item.name = catalog_recovered_name(mailboxid, recovered);
 		item.special_use = 0;
 		err = catalog_apply(catalog, &item, 0);
 	}

@@ -27,7 +27,7 @@ struct replay {
 	uint64_t missing_last; /* the newest of them; 0: none */
 };
 
-/* log and volume: NULL where nothing is to be said. */
+/* log: NULL where nothing is to be said. */
 void replay_init(struct replay *replay, struct log *log, const char *volume, replay_fn *fn, void *arg,
     uint64_t since);
 void replay_fini(struct replay *replay);

@@ -266,7 +266,7 @@ enum rp_err thin_note(struct task *task, struct thin *thin, uint64_t lsn, struct
 	enum rp_err err = change_check(payload);
 
 	if (err == RP_OK)
-		err = apply_to_catalog(&thin->catalog, NULL, NULL, lsn, payload);
+		err = apply_to_catalog(&thin->catalog, NULL, "", lsn, payload);
 	if (err == RP_OK && thin->catalog.destroyed)
 		err = RP_ERR_CANNOT;
 	if (err == RP_OK)

@@ -76,7 +76,14 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 	const struct floor *floor = arg;
 	const struct catalog *catalog = &breath->volume->catalog;
 	struct change_sums sums = catalog->sums;
+	bool drawn = false; /* a UIDVALIDITY, for a mailbox of which the record that made it is lost */
 
+	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->known.sums.mailboxid_next);
+	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->mailboxid + 1);
+	sums.uidvalidity_last =
+	    (uint32_t)num_max(sums.uidvalidity_last, floor->known.sums.uidvalidity_last);
+	if (floor->sums_too)
+		volume_floor_sums(breath->volume, &sums);
 	for (size_t i = 0; i < catalog->ids_count; i++) {
 		const struct catalog_entry *entry = &catalog->by_id[i]->entry;
 		struct change_counters counters = {
@@ -87,16 +94,17 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 		    .bytes = entry->bytes,
 		};
 
+		if (entry->uidvalidity == 0) {
+			sums.uidvalidity_last = volume_uidvalidity(breath->volume, sums.uidvalidity_last);
+			drawn = true;
+			BREATH_PUT(breath, change_put_mailbox(&breath->writer, entry->mailboxid,
+					       sums.uidvalidity_last, entry->special_use, entry->name));
+		}
 		if (entry->highestmodseq <= floor->lost_lsn)
 			BREATH_PUT(breath,
 			    change_put_counters(&breath->writer, entry->mailboxid, &counters));
 	}
-	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->known.sums.mailboxid_next);
-	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->mailboxid + 1);
-	sums.uidvalidity_last =
-	    (uint32_t)num_max(sums.uidvalidity_last, floor->known.sums.uidvalidity_last);
-	volume_floor_sums(breath->volume, &sums);
-	if (floor->sums_too)
+	if (floor->sums_too || drawn)
 		BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
 }

@@ -170,30 +170,39 @@ static enum rp_err start_catalog(
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
+struct reading {
+	struct volume *volume;
+	struct replay replay;
+};
+
 static enum rp_err replay_into_catalog(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {
-	struct volume *volume = arg;
+	struct reading *reading = arg;
+	struct volume *volume = reading->volume;
+	enum rp_err err;
 
-	enum rp_err err = apply_to_catalog(
+	volume->catalog.has_gap = reading->replay.missing > 0;
+	err = apply_to_catalog(
 	    &volume->catalog, loop_log(volume->store->loop), volume->dir, header->lsn, payload);
-
 	return err == RP_OK ? task_pause(task) : err;
 }
 
 static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 {
-	struct replay replay;
+	struct reading reading = {.volume = volume};
 	enum rp_err err;
 
-	replay_init(&replay, loop_log(volume->store->loop), volume->dir, replay_into_catalog,
-	    volume, volume->catalog.lsn);
-	err = journal_replay(task, volume->journal, volume->catalog.lsn, replay_record, &replay);
+	replay_init(&reading.replay, loop_log(volume->store->loop), volume->dir, replay_into_catalog,
+	    &reading, volume->catalog.lsn);
+	err = journal_replay(
+	    task, volume->journal, volume->catalog.lsn, replay_record, &reading.replay);
+	volume->catalog.has_gap = false;
 	volume->replayed_lsn = volume->catalog.lsn;
-	volume->missing_lsn = replay.missing_last;
+	volume->missing_lsn = reading.replay.missing_last;
 	/* Void parts at the end are passed over for ever: no later record belongs to them. */
 	volume->catalog.lsn = journal_last_lsn(volume->journal);
-	replay_fini(&replay);
+	replay_fini(&reading.replay);
 	return err;
 }
 

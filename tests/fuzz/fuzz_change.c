@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	RP_ASSERT(sound == (err == RP_ERR_END));
 	catalog_init(&catalog, (struct hash_key){ 3, 4 });
 	for (uint64_t lsn = 1; lsn < 3; lsn++)
-		if (apply_to_catalog(&catalog, NULL, NULL, lsn, payload) != RP_OK)
+		if (apply_to_catalog(&catalog, NULL, "", lsn, payload) != RP_OK)
 			abort();
 	check_catalog(&catalog);
 	catalog_fini(&catalog);

@@ -120,6 +120,22 @@ static enum rp_err write_mailbox(struct task *task, struct volume *volume, uint6
 	return err;
 }
 
+/* Somebody has put another table in the place of the one that was being written. Who copies or moves very many again and again does
+ * that each time: so he waits this once, or his journal would grow for ever. */
+static enum rp_err write_in_turn(struct task *task, struct volume *volume, uint64_t mailboxid)
+{
+	enum rp_err err = RP_OK;
+
+	volume->checkpoint_turn = true;
+	while (err == RP_OK && volume->changing)
+		err = task_queue_wait(task, &volume->changed);
+	if (err == RP_OK)
+		err = write_mailbox(task, volume, mailboxid);
+	volume->checkpoint_turn = false;
+	task_queue_wake_all(&volume->changed);
+	return err;
+}
+
 /* The next mailbox whose index lacks something, by id; 0: none. */
 static uint64_t next_behind(const struct catalog *catalog, uint64_t after)
 {
@@ -260,8 +276,11 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 	err = remove_stale(task, volume);
 	if (err == RP_OK)
 		err = dir_make(task, FILE_ROOT_DATA, volume->dir); /* nothing may be settled yet */
-	while (err == RP_OK && (mailboxid = next_behind(&volume->catalog, mailboxid)) != 0)
+	while (err == RP_OK && (mailboxid = next_behind(&volume->catalog, mailboxid)) != 0) {
 		err = write_mailbox(task, volume, mailboxid);
+		if (err == RP_ERR_BUSY)
+			err = write_in_turn(task, volume, mailboxid);
+	}
 	if (err == RP_OK)
 		err = write_catalog(task, volume);
 	return err;

@@ -69,7 +69,7 @@ static enum rp_err begin(struct task *task, struct transfer_long *its)
 	struct volume *volume = its->volume;
 	enum rp_err err = compact_hold(task, volume); /* it must not move what is copied */
 
-	while (err == RP_OK && volume->changing)
+	while (err == RP_OK && (volume->changing || volume->checkpoint_turn))
 		err = task_queue_wait(task, &volume->changed);
 	if (err != RP_OK) {
 		compact_let_go(volume);

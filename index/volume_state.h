@@ -42,7 +42,8 @@ struct volume {
 	uint64_t begun_position; /* likewise, of the first that there ever was; 0: it was there when this was opened */
 	uint64_t generation;   /* grows with every change and every table that is swapped */
 	bool changing;               /* a change of several breaths is under way (transfer_long.c): no other is made */
-	struct task_queue changed;   /* who waits for its end */
+	bool checkpoint_turn;        /* it has been put off long enough: no such change begins */
+	struct task_queue changed;   /* who waits for the end of either */
 	uint64_t replayed_lsn; /* when it was opened: of the last record of a whole change */
 	uint64_t catalog_lsn;  /* of the newest catalog file that is not ahead of the journal; 0: none */
 	uint64_t newest_catalog_lsn; /* when it was opened: of the newest catalog file of all; 0: none */

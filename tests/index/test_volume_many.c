@@ -1,6 +1,7 @@
 /* Changes to so many messages that others have to be let in before they are over. */
 #include <stdio.h>
 
+#include "index/checkpoint.h"
 #include "index/view.h"
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
@@ -392,5 +393,67 @@ IO_TASK_TEST(volume_many, a_store_is_cut_where_what_changes_is_scattered)
 	cr_assert_eq(there.count, 0, "none may be changed");
 	runs_fini(&scattered);
 	mailbox_close(inbox);
+	assert_kept(task, volume, store);
+}
+
+struct mover {
+	struct mailbox *mailbox;
+	unsigned moves;
+	bool ends;
+	bool ended;
+};
+
+/* A MOVE to where they are already: nothing but UIDs and the journal grow. */
+static void move_again_and_again(struct task *task, void *arg)
+{
+	struct mover *mover = arg;
+	struct run each = {1, UINT32_MAX};
+	struct runs all = {&each, 1, 1};
+
+	while (!mover->ends) {
+		struct runs out = RUNS_EMPTY;
+		uint32_t first_uid;
+
+		cr_assert_eq(mailbox_move(task, mover->mailbox, &all, mover->mailbox, &out, &first_uid),
+		    RP_OK);
+		runs_fini(&out);
+		mover->moves++;
+	}
+	mover->ended = true;
+}
+
+/* Each of them puts a table in the place of the one that is being written. */
+IO_TASK_TEST(volume_many, a_checkpoint_has_its_turn_among_moves_of_very_many)
+{
+	enum { MANY = 64 * 40, MOVERS = 2, ROUNDS = 6 };
+	struct store *store = open_with_small_breaths(task, 1);
+	struct mover mover[MOVERS] = {0};
+	struct volume *volume;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	for (unsigned i = 0; i < MOVERS; i++)
+		mover[i].mailbox = open_mailbox(task, volume, "INBOX");
+	append_many(task, mover[0].mailbox, MANY);
+	for (unsigned i = 0; i < MOVERS; i++)
+		cr_assert_eq(task_start(task_loop(task), move_again_and_again, &mover[i], NULL), RP_OK);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unsigned moves = mover[0].moves;
+		uint64_t lsn = volume->catalog.lsn;
+		enum rp_err err;
+
+		while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY && volume->checkpointing)
+			cr_assert_eq(task_sleep(task, 100 * 1000), RP_OK);
+		cr_assert_eq(err, RP_OK);
+		cr_assert_geq(catalog_find(&volume->catalog, BYTES_LIT("INBOX"))->index_lsn, lsn);
+		while (mover[0].moves == moves)
+			cr_assert_eq(task_sleep(task, 100 * 1000), RP_OK);
+	}
+	for (unsigned i = 0; i < MOVERS; i++) {
+		mover[i].ends = true;
+		while (!mover[i].ended)
+			cr_assert_eq(task_sleep(task, 1000), RP_OK);
+		mailbox_close(mover[i].mailbox);
+	}
 	assert_kept(task, volume, store);
 }

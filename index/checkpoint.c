@@ -270,7 +270,6 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 	uint64_t mailboxid = 0;
 	enum rp_err err;
 
-	volume->unwritten_bytes = 0;
 	if (volume->catalog.destroyed)
 		return remove_destroyed(task, volume);
 	err = remove_stale(task, volume);
@@ -289,9 +288,11 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 /* One at a time for a volume. */
 static enum rp_err run(struct task *task, struct volume *volume)
 {
+	uint64_t unwritten_bytes = volume->unwritten_bytes;
 	enum rp_err err;
 
 	volume->checkpointing = true;
+	volume->unwritten_bytes = 0;
 	volume->store->checkpoints++;
 	err = checkpoint(task, volume);
 	volume->store->checkpoints--;
@@ -303,6 +304,7 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	if (err == RP_OK)
 		compact_consider(volume);
 	if (err != RP_OK) {
+		volume->unwritten_bytes += unwritten_bytes;
 		volume->checkpoint_after_ns =
 		    loop_now_ns(volume->store->loop) + CHECKPOINT_RETRY_S * CLOCK_NS_PER_S;
 		LOG(loop_log(volume->store->loop), LOG_WARN, "volume.checkpoint",

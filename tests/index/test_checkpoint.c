@@ -90,3 +90,34 @@ IO_TASK_TEST(checkpoint, drops_a_cache_of_messages_that_have_gone)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* What has gathered is not forgotten: it is tried again though little comes after it. */
+SIM_TASK_TEST(checkpoint, that_failed_is_tried_again)
+{
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 30};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume;
+	uint64_t free_bytes;
+	uint64_t total_bytes;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	made_append(task, volume, "INBOX", 0, "Subject: x\r\n\r\nx\r\n");
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
+	faults.disk_bytes_max = total_bytes - free_bytes;
+	sim_set_faults(fixture->world, &faults);
+	volume->unwritten_bytes = CHECKPOINT_BYTES_MIN;
+	cr_assert_eq(checkpoint_now(task, volume), RP_ERR_NOSPACE);
+
+	faults.disk_bytes_max = 0;
+	sim_set_faults(fixture->world, &faults);
+	checkpoint_consider(volume);
+	cr_assert_not(volume->checkpointing, "too early");
+	cr_assert_eq(task_sleep(task, UINT64_C(61000000000)), RP_OK);
+	checkpoint_consider(volume);
+	cr_assert(volume->checkpointing);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -2,6 +2,7 @@
 #include "core/cmd/cmd_arg.h"
 #include "core/cmd/commands.h"
 #include "core/cmd/special_use.h"
+#include "core/session/selected.h"
 
 /* [SP "(" "USE" SP "(" use-attr *(SP use-attr) ")" ")"]; RP_ERR_CANNOT: a use that is not known here. */
 static enum rp_err parse_use(struct lex *lex, unsigned *special_use)
@@ -83,6 +84,32 @@ enum cmd_result cmd_delete(struct task *task, struct cmd *cmd)
 	return err == RP_OK ? cmd_ok(cmd) : cmd_no(cmd, err);
 }
 
+/* The view from which the renaming takes messages out; NULL: from none of this session. */
+static struct view *view_left(const struct cmd *cmd, struct bytes from)
+{
+	const struct selected *selected = cmd->session->selected;
+	struct bytes inbox = BYTES_LIT("INBOX");
+
+	return selected != NULL && bytes_eq(from, inbox) &&
+		       bytes_eq(mailbox_entry(selected->mailbox)->name, inbox) ?
+		   selected->view :
+		   NULL;
+}
+
+static enum rp_err rename_mailbox(
+    struct task *task, struct cmd *cmd, struct bytes from, struct bytes to)
+{
+	struct view *view = view_left(cmd, from);
+	enum rp_err err;
+
+	if (view != NULL)
+		view_own_expunges(view, true);
+	err = volume_rename(task, cmd->session->volume, from, to);
+	if (view != NULL)
+		view_own_expunges(view, false);
+	return err;
+}
+
 enum cmd_result cmd_rename(struct task *task, struct cmd *cmd)
 {
 	struct lex lex = lex_of(cmd->args);
@@ -99,7 +126,7 @@ enum cmd_result cmd_rename(struct task *task, struct cmd *cmd)
 		err = RP_ERR_SYNTAX;
 	if (err != RP_OK)
 		return cmd_arg_refuse(cmd, err, "Expected two mailbox names");
-	err = volume_rename(task, cmd->session->volume, from, to);
+	err = rename_mailbox(task, cmd, from, to);
 	if (err == RP_ERR_CANNOT)
 		return cmd_no_code(cmd, BYTES_LIT("CANNOT"), "A mailbox cannot be moved there");
 	return err == RP_OK ? cmd_ok(cmd) : cmd_no(cmd, err);

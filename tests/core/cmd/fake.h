@@ -61,6 +61,9 @@ extern uint32_t fake_store_part;
 extern unsigned fake_store_fails_after;
 /* Views are overrun. */
 extern bool fake_view_overrun;
+/* Some view was told that expunges are its own, and not yet that they are no more; what it was when a mailbox was renamed last. */
+extern bool fake_view_own;
+extern bool fake_renamed_own;
 /* What others do while the next store waits for its turn; once. */
 extern void (*fake_store_meanwhile)(void);
 

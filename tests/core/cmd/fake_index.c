@@ -257,12 +257,15 @@ enum rp_err volume_delete(struct task *task, struct volume *volume, struct bytes
 	return RP_OK;
 }
 
+bool fake_renamed_own;
+
 enum rp_err volume_rename(
     struct task *task, struct volume *volume, struct bytes from, struct bytes to)
 {
 	struct mailbox *mailbox = at_name(volume, from);
 
 	(void)task;
+	fake_renamed_own = fake_view_own;
 	if (mailbox == NULL || mailbox->entry.mailboxid == 0)
 		return RP_ERR_NOTFOUND;
 	if (at_name(volume, to) != NULL)

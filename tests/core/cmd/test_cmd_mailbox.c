@@ -82,6 +82,21 @@ Test(cmd_mailbox, rename)
 	cr_assert_not_null(fake_mailbox("INBOX"));
 }
 
+/* It takes all messages out of INBOX: who has that selected is told of them at the end, however scattered they are. */
+Test(cmd_mailbox, what_a_rename_of_inbox_takes_out_is_the_session_s_own)
+{
+	cmd_fixture_say(&f, "a CREATE p");
+	cmd_fixture_say(&f, "a SELECT p");
+	cmd_fixture_is(cmd_fixture_say(&f, "a RENAME INBOX old"), "a OK RENAME completed\r\n");
+	cr_assert_not(fake_renamed_own, "of another mailbox");
+	cmd_fixture_say(&f, "a SELECT INBOX");
+	cmd_fixture_is(cmd_fixture_say(&f, "a RENAME p q"), "a OK RENAME completed\r\n");
+	cr_assert_not(fake_renamed_own, "nothing leaves");
+	cmd_fixture_is(cmd_fixture_say(&f, "a RENAME inbox older"), "a OK RENAME completed\r\n");
+	cr_assert(fake_renamed_own);
+	cr_assert_not(fake_view_own, "afterwards it is as it was");
+}
+
 Test(cmd_mailbox, subscriptions_take_any_name)
 {
 	cmd_fixture_is(cmd_fixture_say(&f, "a SUBSCRIBE nowhere"), "a OK SUBSCRIBE completed\r\n");

@@ -77,4 +77,7 @@ RP_MUST_USE enum rp_err transfer_measure(
     struct task *task, const struct transfer *transfer, bool *is_long);
 RP_MUST_USE enum rp_err transfer_long(struct task *task, struct transfer *transfer);
 
+/* Of all messages, as many as there are now: are they too many for a breath? */
+bool transfer_is_many(const struct transfer *transfer);
+
 #endif

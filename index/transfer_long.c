@@ -62,6 +62,13 @@ enum rp_err transfer_measure(struct task *task, const struct transfer *transfer,
 	return err;
 }
 
+bool transfer_is_many(const struct transfer *transfer)
+{
+	const struct mailbox *from = transfer->from;
+
+	return mailbox_entry(from)->messages_count > messages_min(from->volume->store);
+}
+
 /* ---- the volume is ours ---- */
 
 static enum rp_err begin(struct task *task, struct transfer_long *its)

@@ -18,7 +18,8 @@ struct renaming {
 	struct bytes to;
 	struct rename_step *steps;
 	size_t steps_count;
-	struct transfer transfer; /* INBOX: its messages */
+	struct transfer transfer; /* INBOX: its messages, */
+	bool grew;                /* which have become too many for a breath */
 };
 
 /* to + what stands behind the old beginning of the name. .p == NULL: no memory. */
@@ -190,8 +191,12 @@ static enum rp_err opening_write(struct breath *breath, void *arg)
 static enum rp_err inbox_prepare(struct task *task, void *arg)
 {
 	struct renaming *renaming = arg;
-	enum rp_err err = transfer_prepare(task, &renaming->transfer);
+	enum rp_err err;
 
+	renaming->grew = transfer_is_many(&renaming->transfer);
+	if (renaming->grew)
+		return RP_ERR_LIMIT;
+	err = transfer_prepare(task, &renaming->transfer);
 	if (err == RP_OK)
 		err = check_names(renaming);
 	return err == RP_OK ? opening_prepare(renaming) : err;
@@ -221,7 +226,7 @@ static enum rp_err rename_inbox(struct task *task, struct renaming *renaming)
 	struct transfer_opening opening = {
 	    .prepare = opening_prepare, .write = opening_write, .arg = renaming};
 	struct mailbox *inbox;
-	bool is_long;
+	bool is_long = false;
 	enum rp_err err = mailbox_open(task, renaming->volume, renaming->from, &inbox);
 
 	if (err != RP_OK)
@@ -232,9 +237,12 @@ static enum rp_err rename_inbox(struct task *task, struct renaming *renaming)
 	err = check_names(renaming);
 	if (err == RP_OK)
 		err = transfer_measure(task, &renaming->transfer, &is_long);
-	if (err == RP_OK)
-		err = is_long ? transfer_long(task, &renaming->transfer)
-		              : mailbox_run(task, inbox, &plan);
+	if (err == RP_OK && !is_long) {
+		err = mailbox_run(task, inbox, &plan);
+		is_long = err == RP_ERR_LIMIT && renaming->grew;
+	}
+	if (is_long)
+		err = transfer_long(task, &renaming->transfer);
 	catalog_drop_spares(&renaming->volume->catalog);
 	transfer_fini(&renaming->transfer);
 	mailbox_close(inbox);

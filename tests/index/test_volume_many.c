@@ -354,6 +354,51 @@ IO_TASK_TEST(volume_many, an_inbox_of_very_many_is_renamed)
 	assert_kept(task, volume, store);
 }
 
+static void rename_meanwhile(struct task *task, void *arg)
+{
+	struct onlooker *looks = arg;
+
+	while (!looks->volume->changing)
+		cr_assert_eq(task_yield(task), RP_OK);
+	cr_assert_eq(
+	    volume_rename(task, looks->volume, BYTES_LIT("INBOX"), BYTES_LIT("old")), RP_OK);
+	looks->ended = true;
+}
+
+/* INBOX had few when it was asked for, and has very many when its turn comes. */
+IO_TASK_TEST(volume_many, a_renaming_that_waited_lets_others_in_too)
+{
+	enum { MANY = 64 * 16 };
+	struct store *store = open_with_small_breaths(task, 1);
+	struct onlooker looks = {0};
+	struct run each = {1, UINT32_MAX};
+	struct runs all = {&each, 1, 1};
+	struct runs out = RUNS_EMPTY;
+	struct mailbox *inbox;
+	struct mailbox *sent;
+	uint32_t first_uid;
+	uint64_t lsn;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &looks.volume), RP_OK);
+	inbox = open_mailbox(task, looks.volume, "INBOX");
+	sent = open_mailbox(task, looks.volume, "Sent");
+	append_many(task, sent, MANY);
+	made_append(task, looks.volume, "INBOX", 0, "a: b\r\n\r\n");
+	cr_assert_eq(task_start(task_loop(task), rename_meanwhile, &looks, NULL), RP_OK);
+	cr_assert_eq(mailbox_move(task, sent, &all, inbox, &out, &first_uid), RP_OK);
+	runs_fini(&out);
+	lsn = looks.volume->catalog.lsn;
+	while (!looks.ended)
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, 0);
+	cr_assert_eq(volume_find(looks.volume, BYTES_LIT("old"))->messages_count, MANY + 1);
+	cr_assert_gt(looks.volume->catalog.lsn, lsn + MANY / 100, "not in one breath");
+	mailbox_close(inbox);
+	mailbox_close(sent);
+	assert_kept(task, looks.volume, store);
+}
+
 /* A STORE is cut where what changes stands scattered, however its UIDs were named; and not where it is many that stand together. */
 IO_TASK_TEST(volume_many, a_store_is_cut_where_what_changes_is_scattered)
 {

@@ -110,15 +110,17 @@ static enum rp_err collect_kept(struct task *task, struct compact *compact)
 		const struct kept_mailbox *mailbox = &kept.mailbox[i];
 
 		for (size_t k = 0; err == RP_OK && k < mailbox->rows.count; k++) {
-			const struct change_row *row = &mailbox->rows.row[k].row;
+			const struct change_row *row = &kept_row_at(&mailbox->rows, k)->row;
 			struct compact_row found = {
 			    mailbox->mailboxid, row->emailid, row->uid, row->body.offset};
 
 			if (row->body.file == compact->file)
 				err = compact_core_add(&compact->rows, &found);
+			if (err == RP_OK && k % PAUSE_ROWS == 0)
+				err = task_pause(task);
 		}
 	}
-	kept_fini(&kept);
+	kept_fini(task, &kept);
 	return err;
 }
 
@@ -277,9 +279,10 @@ static enum rp_err weigh_kept(struct task *task, struct weighing *weighing, cons
 		const struct kept_rows *rows = &kept->mailbox[i].rows;
 
 		for (size_t k = 0; err == RP_OK && k < rows->count; k++) {
-			const struct change_row *row = &rows->row[k].row;
-			struct weight weight = {rows->row[k].seconds, row->body.file,
-			    row->body.offset, row->rfc822_size_bytes};
+			const struct kept_row *one = kept_row_at(rows, k);
+			const struct change_row *row = &one->row;
+			struct weight weight = {one->seconds, row->body.file, row->body.offset,
+			    row->rfc822_size_bytes};
 
 			err = row->body.file != 0 ? add_weight(weighing, &weight) : RP_OK;
 			if (err == RP_OK && k % PAUSE_ROWS == 0)
@@ -310,42 +313,37 @@ static int by_seconds(const void *a, const void *b)
 	return x->seconds < y->seconds ? -1 : x->seconds > y->seconds;
 }
 
-/* The rows from `at` on that share a body; how many. `shared` grows by what the sums count too often. */
-static size_t same_body(const struct weighing *weighing, size_t at, uint64_t *shared)
+static bool is_same_body(const struct weight *a, const struct weight *b)
 {
-	const struct weight *weight = &weighing->weight[at];
-	size_t n = 1;
-
-	while (at + n < weighing->weights_count && weight[n].file == weight->file &&
-	       weight[n].offset == weight->offset) {
-		if (weight[n].seconds == UINT64_MAX)
-			*shared += weight[n].bytes;
-		n++;
-	}
-	return n;
+	return a->file == b->file && a->offset == b->offset;
 }
 
 /* Each body counts once for its file. What can be brought back and is shared with nothing else is left, by time. */
 static enum rp_err add_up(struct task *task, struct weighing *weighing, uint64_t *shared)
 {
 	struct weight *weight = weighing->weight;
+	struct weight before = {0};
 	size_t left = 0;
 	enum rp_err err =
 	    long_sort(task, weight, weighing->weights_count, sizeof(*weight), by_place);
 
 	*shared = 0;
-	for (size_t at = 0, n, next = 0; err == RP_OK && at < weighing->weights_count; at += n) {
-		struct weighed *file = find_weighed(weighing, weight[at].file);
+	for (size_t at = 0; err == RP_OK && at < weighing->weights_count; at++) {
+		const struct weight one = weight[at];
 
-		n = same_body(weighing, at, shared);
-		if (file != NULL)
-			file->live += dbox_format_record_bytes(weight[at].bytes);
-		if (file != NULL && weight[at].seconds != UINT64_MAX)
-			weight[left++] = weight[at];
-		if (at < next)
-			continue;
-		next = at + PAUSE_ROWS;
-		err = task_pause(task);
+		if (at == 0 || !is_same_body(&one, &before)) {
+			struct weighed *file = find_weighed(weighing, one.file);
+
+			if (file != NULL)
+				file->live += dbox_format_record_bytes(one.bytes);
+			if (file != NULL && one.seconds != UINT64_MAX)
+				weight[left++] = one;
+		} else if (one.seconds == UINT64_MAX) {
+			*shared += one.bytes; /* the sums count it too often */
+		}
+		before = one;
+		if (at % PAUSE_ROWS == 0)
+			err = task_pause(task);
 	}
 	if (err != RP_OK)
 		return err;
@@ -390,7 +388,7 @@ static enum rp_err choose(struct task *task, struct volume *volume, struct weigh
 	if (err != RP_OK)
 		return err;
 	err = weigh_kept(task, weighing, &kept);
-	kept_fini(&kept);
+	kept_fini(task, &kept);
 	if (err == RP_OK)
 		err = add_up(task, weighing, &shared);
 	if (err != RP_OK)

@@ -18,16 +18,24 @@ void kept_init(struct kept *kept, uint64_t since)
 	*kept = (struct kept){.since = since, .rows_max = KEPT_ROWS_MAX};
 }
 
-void kept_core_drop_rows(struct kept_rows *rows)
+void kept_core_drop_rows(struct task *task, struct kept_rows *rows)
 {
-	for (size_t i = 0; i < rows->count; i++)
-		free(rows->row[i].keyword);
-	free(rows->row);
+	for (size_t i = 0; i < rows->pieces_count; i++) {
+		size_t from = i * KEPT_PIECE_ROWS;
+
+		for (size_t k = from; k < from + KEPT_PIECE_ROWS && k < rows->count; k++)
+			free(kept_row_at(rows, k)->keyword);
+		free(rows->piece[i]);
+		(void)!kept_core_pause(task, from); /* cancelled or not, it has to be done */
+	}
+	free(rows->piece);
 	*rows = (struct kept_rows){0};
 }
 
-void kept_fini(struct kept *kept)
+void kept_fini(struct task *task, struct kept *kept)
 {
+	if (task != NULL)
+		task_shield(task);
 	for (size_t i = 0; i < kept->mailboxes_count; i++) {
 		struct kept_mailbox *mailbox = &kept->mailbox[i];
 
@@ -36,9 +44,11 @@ void kept_fini(struct kept *kept)
 		free(mailbox->out.run);
 		free(mailbox->back.run);
 		free(mailbox->keyword);
-		kept_core_drop_rows(&mailbox->rows);
-		kept_core_drop_rows(&mailbox->told);
+		kept_core_drop_rows(task, &mailbox->rows);
+		kept_core_drop_rows(task, &mailbox->told);
 	}
+	if (task != NULL)
+		task_unshield(task);
 	free(kept->mailbox);
 	*kept = (struct kept){.since = kept->since, .rows_max = kept->rows_max};
 }
@@ -225,7 +235,7 @@ static enum rp_err note_item(struct kept *kept, const struct change_item *item)
 	uint32_t first = item->rows.row.uid + 1;
 
 	if (item->type == CHANGE_ITEM_DESTROYED)
-		kept_fini(kept);
+		kept_fini(NULL, kept); /* there are no rows yet */
 	if (item->mailboxid == 0)
 		return RP_OK;
 	if (mailbox == NULL)

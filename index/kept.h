@@ -20,8 +20,9 @@
 #include "io/task.h"
 
 enum {
-	KEPT_ROWS_MAX = 4 * 1024 * 1024
-}; /* of one user at a time: protects memory, 120 bytes each */
+	KEPT_ROWS_MAX = 4 * 1024 * 1024, /* of one user at a time: protects memory, 120 bytes each */
+	KEPT_PIECE_ROWS = 16,            /* taken, and given back, together */
+};
 
 struct kept_row {
 	struct change_row row; /* as it was in the end */
@@ -30,11 +31,18 @@ struct kept_row {
 	uint16_t keywords_count;
 };
 
+/* In pieces: a million in one would be copied each time that it grows, and given back in one slice. */
 struct kept_rows {
-	struct kept_row *row; /* by UID */
-	size_t count;
-	size_t max;
+	struct kept_row **piece; /* pieces_count of them, by UID; KEPT_PIECE_ROWS each */
+	size_t count;            /* of rows */
+	size_t pieces_count;
+	size_t pieces_max;
 };
+
+static inline struct kept_row *kept_row_at(const struct kept_rows *rows, size_t at)
+{
+	return &rows->piece[at / KEPT_PIECE_ROWS][at % KEPT_PIECE_ROWS];
+}
 
 struct kept_run {
 	uint64_t seconds;
@@ -84,7 +92,7 @@ struct kept {
 };
 
 void kept_init(struct kept *kept, uint64_t since);
-void kept_fini(struct kept *kept);
+void kept_fini(struct task *task, struct kept *kept); /* to its end, though the task is cancelled */
 
 /* A change that has been checked, or not: RP_ERR_CORRUPT. */
 RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
@@ -92,8 +100,8 @@ RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
 /* All are noted. May there be anything that is kept? `since` is later now where there would be too many. */
 RP_MUST_USE enum rp_err kept_ready(struct task *task, struct kept *kept, bool *any);
 
-/* The same again. */
-RP_MUST_USE enum rp_err kept_take(struct kept *kept, struct bytes payload);
+/* The same again; payload is to be good till it returns. */
+RP_MUST_USE enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload);
 RP_MUST_USE enum rp_err kept_end(struct task *task, struct kept *kept);
 
 /* Where a journal is damaged: is this one kept, and no record tells how it was? Such rows, by UID; then kept_end() once more. */
@@ -102,6 +110,7 @@ RP_MUST_USE enum rp_err kept_add(
     struct kept *kept, uint64_t mailboxid, const struct change_row *row);
 
 /* Put what has room. RP_ERR_LIMIT: not all has; go on in the next record. */
-RP_MUST_USE enum rp_err kept_write(struct kept *kept, struct change_writer *writer);
+RP_MUST_USE enum rp_err kept_write(
+    struct task *task, struct kept *kept, struct change_writer *writer);
 
 #endif

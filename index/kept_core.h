@@ -16,6 +16,6 @@ enum { KEPT_PAUSE_ROWS = 1024 }; /* that are gone through without a look at the 
 /* After the at-th of a long walk: are others to be let in? */
 RP_MUST_USE enum rp_err kept_core_pause(struct task *task, size_t at);
 
-void kept_core_drop_rows(struct kept_rows *rows);
+void kept_core_drop_rows(struct task *task, struct kept_rows *rows);
 
 #endif

@@ -16,10 +16,9 @@ static enum rp_err read_change(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {
 	struct kept_reading *reading = arg;
-	enum rp_err err =
-	    reading->takes ? kept_take(reading->kept, payload) : kept_note(reading->kept, payload);
+	enum rp_err err = reading->takes ? kept_take(task, reading->kept, payload)
+	                                 : kept_note(reading->kept, payload);
 
-	(void)task;
 	(void)header;
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* it was told when the catalog was replayed */
 }
@@ -102,6 +101,6 @@ enum rp_err kept_read(
 	}
 	journal_let_go(volume->journal);
 	if (err != RP_OK)
-		kept_fini(kept);
+		kept_fini(task, kept);
 	return err;
 }

@@ -5,19 +5,36 @@
 #include "index/kept_core.h"
 #include "io/base/assert.h"
 
-static enum rp_err reserve_rows(struct kept_rows *rows, size_t more)
+static enum rp_err add_piece(struct kept_rows *rows)
 {
-	size_t max = 2 * rows->max + 16 + more;
-	struct kept_row *p;
+	struct kept_row *piece;
 
-	if (rows->count + more <= rows->max)
-		return RP_OK;
-	p = realloc(rows->row, max * sizeof(*p));
-	if (p == NULL)
+	if (rows->pieces_count == rows->pieces_max) {
+		size_t max = 2 * rows->pieces_max + 1;
+		struct kept_row **p = realloc(rows->piece, max * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		rows->piece = p;
+		rows->pieces_max = max;
+	}
+	piece = malloc(KEPT_PIECE_ROWS * sizeof(*piece));
+	if (piece == NULL)
 		return RP_ERR_NOMEM;
-	rows->row = p;
-	rows->max = max;
+	rows->piece[rows->pieces_count++] = piece;
 	return RP_OK;
+}
+
+static enum rp_err reserve_rows(struct task *task, struct kept_rows *rows, size_t more)
+{
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && rows->count + more > rows->pieces_count * KEPT_PIECE_ROWS) {
+		err = add_piece(rows);
+		if (err == RP_OK)
+			err = kept_core_pause(task, rows->pieces_count * KEPT_PIECE_ROWS);
+	}
+	return err;
 }
 
 /* Index of the first whose UID is not below. */
@@ -29,7 +46,7 @@ static size_t row_lower(const struct kept_rows *rows, uint32_t uid)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (rows->row[middle].row.uid < uid)
+		if (kept_row_at(rows, middle)->row.uid < uid)
 			low = middle + 1;
 		else
 			high = middle;
@@ -46,27 +63,30 @@ static enum rp_err take_row(struct kept *kept, const struct kept_mailbox *mailbo
 	if (seconds == 0)
 		return RP_OK;
 	/* UIDs only ascend, and a merge writes them in order: what does not is not ours. */
-	if (to->count > 0 && to->row[to->count - 1].row.uid >= row->uid)
+	if (to->count > 0 && kept_row_at(to, to->count - 1)->row.uid >= row->uid)
 		return RP_OK;
 	/* Each at most twice: where it lay, and as a merge wrote it. More of them were told of no counter: damage. */
 	if (kept->rows_count >= 2 * kept->rows_max)
 		return RP_OK;
-	err = reserve_rows(to, 1);
+	err = reserve_rows(NULL, to, 1);
 	if (err != RP_OK)
 		return err;
-	to->row[to->count++] = (struct kept_row){.row = *row, .seconds = seconds};
+	*kept_row_at(to, to->count++) = (struct kept_row){.row = *row, .seconds = seconds};
 	kept->rows_count++;
 	return RP_OK;
 }
 
-static enum rp_err take_rows(struct kept *kept, struct kept_mailbox *mailbox, struct kept_rows *to,
-    const struct change_item *item)
+static enum rp_err take_rows(struct task *task, struct kept *kept, struct kept_mailbox *mailbox,
+    struct kept_rows *to, const struct change_item *item)
 {
 	struct change_rows rest = item->rows;
 	enum rp_err err = RP_OK;
 
-	while (err == RP_OK && change_rows_next(&rest))
+	while (err == RP_OK && change_rows_next(&rest)) {
 		err = take_row(kept, mailbox, to, &rest.row);
+		if (err == RP_OK)
+			err = kept_core_pause(task, rest.left);
+	}
 	return err;
 }
 
@@ -78,7 +98,7 @@ bool kept_lacks(const struct kept *kept, uint64_t mailboxid, uint32_t uid)
 	if (mailbox == NULL || kept_core_seconds(kept, mailbox, uid) == 0)
 		return false;
 	at = row_lower(&mailbox->rows, uid);
-	return at == mailbox->rows.count || mailbox->rows.row[at].row.uid != uid;
+	return at == mailbox->rows.count || kept_row_at(&mailbox->rows, at)->row.uid != uid;
 }
 
 enum rp_err kept_add(struct kept *kept, uint64_t mailboxid, const struct change_row *row)
@@ -134,26 +154,34 @@ static enum rp_err set_keyword(struct kept_row *row, uint16_t keyword, bool on)
 	return RP_OK;
 }
 
+static enum rp_err set_flag(
+    struct kept_row *row, const struct change_item *item, uint16_t keyword, bool on)
+{
+	uint32_t bit = 1U << item->flag;
+
+	if (item->name.n != 0)
+		return set_keyword(row, keyword, on);
+	row->row.flags = on ? row->row.flags | bit : row->row.flags & ~bit;
+	return RP_OK;
+}
+
 /* A flag, or a keyword, of the rows with these UIDs. */
-static enum rp_err set_flags(
-    struct kept_mailbox *mailbox, struct kept_rows *rows, const struct change_item *item, bool on)
+static enum rp_err set_flags(struct task *task, struct kept_mailbox *mailbox,
+    struct kept_rows *rows, const struct change_item *item, bool on)
 {
 	struct change_runs rest = item->runs;
-	bool keyword = item->name.n != 0;
 	uint16_t index = 0;
 	struct run run;
 	enum rp_err err =
-	    keyword && rows->count > 0 ? keyword_of(mailbox, item->name, &index) : RP_OK;
+	    item->name.n != 0 && rows->count > 0 ? keyword_of(mailbox, item->name, &index) : RP_OK;
 
 	while (err == RP_OK && rows->count > 0 && change_runs_next(&rest, &run, 1) == 1) {
 		for (size_t i = row_lower(rows, run.first);
-		     err == RP_OK && i < rows->count && rows->row[i].row.uid <= run.last; i++) {
-			uint32_t bit = keyword ? 0 : 1U << item->flag;
-
-			rows->row[i].row.flags =
-			    on ? rows->row[i].row.flags | bit : rows->row[i].row.flags & ~bit;
-			if (keyword)
-				err = set_keyword(&rows->row[i], index, on);
+		     err == RP_OK && i < rows->count && kept_row_at(rows, i)->row.uid <= run.last;
+		     i++) {
+			err = set_flag(kept_row_at(rows, i), item, index, on);
+			if (err == RP_OK)
+				err = kept_core_pause(task, i);
 		}
 	}
 	return err;
@@ -163,22 +191,22 @@ static void set_body(struct kept_rows *rows, const struct change_item *item)
 {
 	size_t i = row_lower(rows, item->uid);
 
-	if (i < rows->count && rows->row[i].row.uid == item->uid)
-		rows->row[i].row.body = item->body;
+	if (i < rows->count && kept_row_at(rows, i)->row.uid == item->uid)
+		kept_row_at(rows, i)->row.body = item->body;
 }
 
-static enum rp_err take_item(
-    struct kept *kept, struct kept_mailbox *mailbox, const struct change_item *item)
+static enum rp_err take_item(struct task *task, struct kept *kept, struct kept_mailbox *mailbox,
+    const struct change_item *item)
 {
 	switch (item->type) {
 	case CHANGE_ITEM_ROWS:
-		return take_rows(kept, mailbox, &mailbox->rows, item);
+		return take_rows(task, kept, mailbox, &mailbox->rows, item);
 	case CHANGE_ITEM_KEPT:
-		return take_rows(kept, mailbox, &mailbox->told, item);
+		return take_rows(task, kept, mailbox, &mailbox->told, item);
 	case CHANGE_ITEM_FLAG:
-		return set_flags(mailbox, &mailbox->rows, item, item->on);
+		return set_flags(task, mailbox, &mailbox->rows, item, item->on);
 	case CHANGE_ITEM_KEPT_KEYWORD:
-		return set_flags(mailbox, &mailbox->told, item, true);
+		return set_flags(task, mailbox, &mailbox->told, item, true);
 	case CHANGE_ITEM_BODY:
 		set_body(&mailbox->rows, item);
 		set_body(&mailbox->told, item);
@@ -188,7 +216,7 @@ static enum rp_err take_item(
 	}
 }
 
-enum rp_err kept_take(struct kept *kept, struct bytes payload)
+enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload)
 {
 	struct change_reader reader;
 	struct change_item item;
@@ -200,7 +228,7 @@ enum rp_err kept_take(struct kept *kept, struct bytes payload)
 		struct kept_mailbox *mailbox = kept_core_mailbox(kept, item.mailboxid);
 
 		if (mailbox != NULL)
-			err = take_item(kept, mailbox, &item);
+			err = take_item(task, kept, mailbox, &item);
 	}
 	return err == RP_ERR_END ? RP_OK : err;
 }
@@ -217,13 +245,15 @@ static enum rp_err drop_told(struct task *task, struct kept *kept, struct kept_m
 	for (size_t i = 0; i < rows->count; i++) {
 		if (err == RP_OK)
 			err = kept_core_pause(task, i);
-		while (at < told->count && told->row[at].row.uid < rows->row[i].row.uid)
+		const struct kept_row *row = kept_row_at(rows, i);
+
+		while (at < told->count && kept_row_at(told, at)->row.uid < row->row.uid)
 			at++;
-		if (at == told->count || told->row[at].row.uid != rows->row[i].row.uid) {
-			rows->row[left++] = rows->row[i];
+		if (at == told->count || kept_row_at(told, at)->row.uid != row->row.uid) {
+			*kept_row_at(rows, left++) = *row;
 			continue;
 		}
-		free(rows->row[i].keyword);
+		free(row->keyword);
 		kept->rows_count--;
 	}
 	rows->count = left;
@@ -239,12 +269,12 @@ static enum rp_err add_told(struct task *task, struct kept_rows *rows, struct ke
 
 	rows->count = to;
 	while (told->count > 0) {
-		const struct kept_row *last = &told->row[told->count - 1];
+		const struct kept_row *last = kept_row_at(told, told->count - 1);
 
-		if (from > 0 && rows->row[from - 1].row.uid > last->row.uid) {
-			rows->row[--to] = rows->row[--from];
+		if (from > 0 && kept_row_at(rows, from - 1)->row.uid > last->row.uid) {
+			*kept_row_at(rows, --to) = *kept_row_at(rows, --from);
 		} else {
-			rows->row[--to] = *last;
+			*kept_row_at(rows, --to) = *last;
 			told->count--; /* what it has is the other's now */
 		}
 		if (err == RP_OK)
@@ -262,10 +292,10 @@ static enum rp_err join(struct task *task, struct kept *kept, struct kept_mailbo
 		return RP_OK;
 	err = drop_told(task, kept, mailbox);
 	if (err == RP_OK)
-		err = reserve_rows(&mailbox->rows, mailbox->told.count);
+		err = reserve_rows(task, &mailbox->rows, mailbox->told.count);
 	if (err == RP_OK)
 		err = add_told(task, &mailbox->rows, &mailbox->told);
-	kept_core_drop_rows(&mailbox->told);
+	kept_core_drop_rows(task, &mailbox->told);
 	return err;
 }
 
@@ -287,16 +317,18 @@ static enum rp_err write_rows(
 	const struct kept_rows *rows = &mailbox->rows;
 
 	while (kept->at_row < rows->count) {
-		const struct kept_row *first = &rows->row[kept->at_row];
+		const struct kept_row *first = kept_row_at(rows, kept->at_row);
 		uint32_t uid = first->row.uid;
 		bool fits = true;
 
 		if (!change_kept_begin(writer, mailbox->mailboxid, first->seconds, uid))
 			return RP_ERR_LIMIT;
-		while (fits && kept->at_row < rows->count &&
-		       rows->row[kept->at_row].row.uid == uid &&
-		       rows->row[kept->at_row].seconds == first->seconds) {
-			fits = change_rows_put(writer, &rows->row[kept->at_row].row);
+		while (fits && kept->at_row < rows->count) {
+			const struct kept_row *row = kept_row_at(rows, kept->at_row);
+
+			if (row->row.uid != uid || row->seconds != first->seconds)
+				break;
+			fits = change_rows_put(writer, &row->row);
 			kept->at_row += fits;
 			uid += fits;
 		}
@@ -315,8 +347,8 @@ static bool has_keyword(const struct kept_row *row, size_t keyword)
 	return false;
 }
 
-static enum rp_err write_keywords(
-    struct kept *kept, const struct kept_mailbox *mailbox, struct change_writer *writer)
+static enum rp_err write_keywords(struct task *task, struct kept *kept,
+    const struct kept_mailbox *mailbox, struct change_writer *writer)
 {
 	for (; kept->at_keyword < mailbox->keywords_count; kept->at_keyword++, kept->at_run = 0) {
 		const struct kept_keyword *keyword = &mailbox->keyword[kept->at_keyword];
@@ -324,10 +356,12 @@ static enum rp_err write_keywords(
 		enum rp_err err = RP_OK;
 
 		for (size_t i = 0; err == RP_OK && i < mailbox->rows.count; i++) {
-			const struct kept_row *row = &mailbox->rows.row[i];
+			const struct kept_row *row = kept_row_at(&mailbox->rows, i);
 
 			if (has_keyword(row, kept->at_keyword))
 				err = runs_add(&runs, row->row.uid, row->row.uid);
+			if (err == RP_OK)
+				err = kept_core_pause(task, i);
 		}
 		if (err == RP_OK && !change_put_kept_keyword(writer, mailbox->mailboxid,
 		                        bytes_of(keyword->text, keyword->n), &runs, &kept->at_run))
@@ -339,7 +373,7 @@ static enum rp_err write_keywords(
 	return RP_OK;
 }
 
-enum rp_err kept_write(struct kept *kept, struct change_writer *writer)
+enum rp_err kept_write(struct task *task, struct kept *kept, struct change_writer *writer)
 {
 	for (; kept->at_mailbox < kept->mailboxes_count; kept->at_mailbox++) {
 		const struct kept_mailbox *mailbox = &kept->mailbox[kept->at_mailbox];
@@ -353,7 +387,7 @@ enum rp_err kept_write(struct kept *kept, struct change_writer *writer)
 		kept->at_named = true;
 		err = write_rows(kept, mailbox, writer);
 		if (err == RP_OK)
-			err = write_keywords(kept, mailbox, writer);
+			err = write_keywords(task, kept, mailbox, writer);
 		if (err != RP_OK)
 			return err;
 		kept->at_named = false;

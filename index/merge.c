@@ -53,9 +53,8 @@ static enum rp_err take_kept(
 {
 	struct merging *merging = arg;
 
-	(void)task;
 	(void)header;
-	return kept_take(&merging->kept, payload);
+	return kept_take(task, &merging->kept, payload);
 }
 
 static enum rp_err put(struct task *task, struct merging *merging,
@@ -68,9 +67,10 @@ static enum rp_err put(struct task *task, struct merging *merging,
 }
 
 /* As much as has room. The last record must take what is left. */
-static enum rp_err put_kept(struct merging *merging, uint64_t lsn, struct change_writer *writer)
+static enum rp_err put_kept(
+    struct task *task, struct merging *merging, uint64_t lsn, struct change_writer *writer)
 {
-	enum rp_err err = kept_write(&merging->kept, writer);
+	enum rp_err err = kept_write(task, &merging->kept, writer);
 
 	return err == RP_ERR_LIMIT && lsn != merging->thin.last ? RP_OK : err;
 }
@@ -88,7 +88,7 @@ static enum rp_err write_change(
 	change_begin(&writer, merging->payload, CHANGE_PAYLOAD_BYTES_MAX, 0);
 	err = thin_write(task, &merging->thin, header->lsn, payload, &writer);
 	if (err == RP_OK)
-		err = put_kept(merging, header->lsn, &writer);
+		err = put_kept(task, merging, header->lsn, &writer);
 	if (err != RP_OK || (change_is_empty(&writer) && header->lsn != merging->last))
 		return err;
 	return put(task, merging, header, change_finish(&writer, true));
@@ -275,7 +275,7 @@ static enum rp_err merge_files(struct task *task, struct merging *merging)
 		err = thin_ready(task, &merging->thin);
 	if (err == RP_OK)
 		err = make_file(task, merging);
-	kept_fini(&merging->kept);
+	kept_fini(task, &merging->kept);
 	thin_fini(task, &merging->thin);
 	free(merging->payload);
 	return err;

@@ -207,7 +207,7 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	if (err == RP_OK && known.recovered > 0)
 		repair_say(repair, "%llu messages are known by their bodies alone",
 		    (unsigned long long)known.recovered);
-	known_fini(&known);
+	known_fini(task, &known);
 	return err;
 }
 

@@ -257,7 +257,7 @@ static enum rp_err look_at_all_kept(
 		const struct kept_mailbox *mailbox = &kept->mailbox[i];
 
 		for (size_t k = 0; err == RP_OK && k < mailbox->rows.count; k++) {
-			err = look_at_kept(task, repair, mailbox, &mailbox->rows.row[k]);
+			err = look_at_kept(task, repair, mailbox, kept_row_at(&mailbox->rows, k));
 			if (err == RP_OK)
 				err = task_pause(task);
 		}
@@ -274,7 +274,7 @@ enum rp_err repair_look_kept(struct task *task, struct repair *repair)
 		err = kept_read(task, repair->volume, NULL, &kept);
 		if (err == RP_OK) {
 			err = look_at_all_kept(task, repair, &kept);
-			kept_fini(&kept);
+			kept_fini(task, &kept);
 		} else if (err == RP_ERR_LIMIT) {
 			repair_say(repair, "more is kept for undelete than can be looked at");
 			err = RP_OK;

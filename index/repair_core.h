@@ -143,7 +143,7 @@ struct known {
 };
 
 void known_init(struct known *known, struct repair *repair);
-void known_fini(struct known *known);
+void known_fini(struct task *task, struct known *known);
 
 /* From the names of the files, the catalogs, the journal. */
 RP_MUST_USE enum rp_err known_gather(struct task *task, struct known *known);

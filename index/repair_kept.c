@@ -47,6 +47,6 @@ enum rp_err known_keep(struct task *task, struct known *known)
 	if (err != RP_ERR_LIMIT) /* of too many messages the oldest are let go; keywords are too many by damage alone */
 		return err;
 	repair_say(known->repair, "what is kept for undelete has more keywords than can be: nothing of it is kept");
-	kept_fini(&known->kept);
+	kept_fini(task, &known->kept);
 	return RP_OK;
 }

@@ -22,12 +22,12 @@ void known_init(struct known *known, struct repair *repair)
 	kept_init(&known->kept, UINT64_MAX);
 }
 
-void known_fini(struct known *known)
+void known_fini(struct task *task, struct known *known)
 {
 	free(known->gone);
 	free(known->told);
 	free(known->found);
-	kept_fini(&known->kept);
+	kept_fini(task, &known->kept);
 }
 
 static enum rp_err push(uint64_t **list, size_t *count, size_t *max, uint64_t value)

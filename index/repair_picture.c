@@ -311,7 +311,7 @@ static enum rp_err put_kept(struct task *task, struct picture *picture)
 {
 	enum rp_err err;
 
-	while ((err = kept_write(&picture->known->kept, &picture->writer)) == RP_ERR_LIMIT)
+	while ((err = kept_write(task, &picture->known->kept, &picture->writer)) == RP_ERR_LIMIT)
 		if ((err = end_record(task, picture)) != RP_OK)
 			return err;
 	return err;

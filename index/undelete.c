@@ -10,7 +10,10 @@
 #include "io/base/clock.h"
 #include "io/base/log.h"
 
-enum { READ_TRIES = 5 }; /* of a body that the disk does not give */
+enum {
+	READ_TRIES = 5,    /* of a body that the disk does not give */
+	PAUSE_ROWS = 1024, /* that are gone through without a look at the clock */
+};
 
 /* One that is offered. */
 struct offer {
@@ -45,24 +48,31 @@ static struct bytes name_of(const struct kept_mailbox *mailbox)
 	return mailbox->name.n != 0 ? mailbox->name : BYTES_LIT("INBOX");
 }
 
-static enum rp_err select_offers(struct undelete *undelete, const struct undelete_filter *filter)
+static enum rp_err select_offers(
+    struct task *task, struct undelete *undelete, const struct undelete_filter *filter)
 {
 	const struct kept *kept = &undelete->kept;
+	enum rp_err err = RP_OK;
 
 	undelete->offer = malloc((kept->rows_count + 1) * sizeof(*undelete->offer));
 	if (undelete->offer == NULL)
 		return RP_ERR_NOMEM;
-	for (size_t i = 0; i < kept->mailboxes_count; i++) {
+	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++) {
 		const struct kept_mailbox *mailbox = &kept->mailbox[i];
 
 		if (filter->mailbox.n != 0 && !bytes_eq(filter->mailbox, name_of(mailbox)))
 			continue;
-		for (size_t k = 0; k < mailbox->rows.count; k++)
-			if (mailbox->rows.row[k].seconds >= filter->since_s)
+		for (size_t k = 0; err == RP_OK && k < mailbox->rows.count; k++) {
+			const struct kept_row *row = kept_row_at(&mailbox->rows, k);
+
+			if (row->seconds >= filter->since_s)
 				undelete->offer[undelete->offers_count++] =
-				    (struct offer){mailbox, &mailbox->rows.row[k]};
+				    (struct offer){mailbox, row};
+			if (k % PAUSE_ROWS == 0)
+				err = task_pause(task);
+		}
 	}
-	return RP_OK;
+	return err;
 }
 
 enum rp_err undelete_begin(struct task *task, struct volume *volume,
@@ -83,22 +93,22 @@ enum rp_err undelete_begin(struct task *task, struct volume *volume,
 	if (err == RP_OK)
 		err = kept_read(task, volume, NULL, &undelete->kept);
 	if (err == RP_OK)
-		err = select_offers(undelete, filter);
+		err = select_offers(task, undelete, filter);
 	if (err == RP_OK)
 		*out = undelete;
 	else
-		undelete_end(undelete);
+		undelete_end(task, undelete);
 	return err;
 }
 
-void undelete_end(struct undelete *undelete)
+void undelete_end(struct task *task, struct undelete *undelete)
 {
 	if (undelete == NULL)
 		return;
 	undelete->volume->undeleting = false;
 	compact_let_go(undelete->volume);
 	volume_close(undelete->volume);
-	kept_fini(&undelete->kept);
+	kept_fini(task, &undelete->kept);
 	free(undelete->offer);
 	free(undelete);
 }

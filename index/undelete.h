@@ -44,7 +44,7 @@ typedef void undelete_lost_fn(void *arg, const struct undelete_message *message,
 /* RP_ERR_BUSY: somebody does it for this user just now. */
 RP_MUST_USE enum rp_err undelete_begin(struct task *task, struct volume *volume,
     const struct undelete_filter *filter, struct undelete **out);
-void undelete_end(struct undelete *undelete); /* NULL is fine */
+void undelete_end(struct task *task, struct undelete *undelete); /* NULL is fine */
 
 /* By mailbox, then by UID. */
 size_t undelete_count(const struct undelete *undelete);

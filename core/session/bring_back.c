@@ -98,7 +98,7 @@ enum rp_err bring_back_run(struct task *task, struct store *store, const struct 
 		undelete_tell_lost(undelete, tell_lost, &teller);
 		err = in->lists ? list(task, undelete, fn, arg)
 		                : undelete_all(task, undelete, in->to, &back, &lost);
-		undelete_end(undelete);
+		undelete_end(task, undelete);
 	}
 	volume_close(volume);
 	out->back = back;

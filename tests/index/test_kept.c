@@ -48,8 +48,33 @@ static void tell(struct kept *kept, uint8_t *p, uint32_t uid, uint32_t last, boo
 		}
 		change_rows_end(&writer);
 		uid = row.uid;
-		cr_assert_eq(kept_take(kept, change_finish(&writer, true)), RP_OK);
+		cr_assert_eq(kept_take(NULL, kept, change_finish(&writer, true)), RP_OK);
 	}
+}
+
+/* All of them have it, in one record of one run. */
+static void tell_keyword(struct task *task, struct kept *kept, uint8_t *p)
+{
+	struct run each = {1, 2 * MANY};
+	struct runs all = {&each, 1, 1};
+	struct change_writer writer;
+	size_t at = 0;
+
+	change_begin(&writer, p, CHANGE_PAYLOAD_BYTES_MAX, 0);
+	cr_assert(change_put_flag(
+	    &writer, 1, CHANGE_FLAG_KEYWORD, BYTES_LIT("every"), true, &all, &at));
+	cr_assert_eq(kept_take(task, kept, change_finish(&writer, true)), RP_OK);
+}
+
+/* The first record of what a merge writes: all runs of a keyword are gathered for it. */
+static void write_some(struct task *task, struct kept *kept, uint8_t *p)
+{
+	struct change_writer writer;
+
+	kept->at_named = true;
+	kept->at_row = kept->mailbox[0].rows.count;
+	change_begin(&writer, p, CHANGE_PAYLOAD_BYTES_MAX, 0);
+	cr_assert_eq(kept_write(task, kept, &writer), RP_ERR_LIMIT);
 }
 
 IO_TASK_TEST(kept, lets_others_in)
@@ -77,8 +102,17 @@ IO_TASK_TEST(kept, lets_others_in)
 	cr_assert_eq(kept.rows_count, MANY);
 	cr_assert_eq(kept.mailbox[0].rows.count, MANY);
 	for (size_t i = 0; i < MANY; i++)
-		cr_assert_eq(kept.mailbox[0].rows.row[i].row.uid, 2 * i + 1);
-	kept_fini(&kept);
+		cr_assert_eq(kept_row_at(&kept.mailbox[0].rows, i)->row.uid, 2 * i + 1);
+	before = others.turns;
+	tell_keyword(task, &kept, p);
+	cr_assert_gt(others.turns, before + JOINED_MIN);
+	cr_assert_eq(kept_row_at(&kept.mailbox[0].rows, MANY - 1)->keywords_count, 1);
+	before = others.turns;
+	write_some(task, &kept, p);
+	cr_assert_gt(others.turns, before + JOINED_MIN);
+	before = others.turns;
+	kept_fini(task, &kept);
+	cr_assert_gt(others.turns, before + JOINED_MIN);
 	free(p);
 	others_end(task, &others);
 }
@@ -100,6 +134,6 @@ IO_TASK_TEST(kept, ends_when_it_is_cancelled)
 	cr_assert_eq(kept_ready(task, &kept, &any), RP_ERR_CANCELED);
 	cr_assert(!any);
 	cr_assert_eq(kept_end(task, &kept), RP_ERR_CANCELED);
-	kept_fini(&kept);
+	kept_fini(task, &kept);
 	free(p);
 }

@@ -182,7 +182,7 @@ static size_t offered(struct task *task, struct volume *volume, const char *name
 
 	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
 	n = undelete_count(undelete);
-	undelete_end(undelete);
+	undelete_end(task, undelete);
 	return n;
 }
 
@@ -195,7 +195,7 @@ static size_t bring_back(struct task *task, struct volume *volume, const char *n
 
 	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
 	cr_assert_eq(undelete_all(task, undelete, bytes_of_str(to), &back, &lost), RP_OK);
-	undelete_end(undelete);
+	undelete_end(task, undelete);
 	cr_assert_eq(lost, 0);
 	return back;
 }
@@ -484,7 +484,7 @@ IO_TASK_TEST(undelete, passes_over_bodies_that_cannot_be_read)
 		cr_assert_eq(lost.message[i].file, message.file);
 		cr_assert(bytes_eq(lost.message[i].mailbox, BYTES_LIT("INBOX")));
 	}
-	undelete_end(undelete);
+	undelete_end(task, undelete);
 	cr_assert_eq(offered(task, volume, ""), passed, "the disk may give it tomorrow");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -548,9 +548,9 @@ IO_TASK_TEST(undelete, is_one_at_a_time)
 	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
 	cr_assert_eq(undelete_begin(task, volume, &filter, &second), RP_ERR_BUSY);
 	cr_assert_eq(compact_now(task, volume), RP_ERR_BUSY);
-	undelete_end(undelete);
+	undelete_end(task, undelete);
 	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
-	undelete_end(undelete);
+	undelete_end(task, undelete);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

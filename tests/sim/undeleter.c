@@ -194,7 +194,7 @@ void undeleter_run(struct task *task, struct machine *machine, struct ledger *le
 			if (compare(task, machine, ledger, undelete) &&
 			    undelete_count(undelete) > 0)
 				bring_back(task, machine, ledger, undelete, random);
-			undelete_end(undelete);
+			undelete_end(task, undelete);
 		} else if (err != RP_ERR_CANCELED) {
 			(void)machine_is_well(machine, err);
 		}

@@ -142,7 +142,7 @@ static const char *reason_of(enum rp_err err)
 	case RP_ERR_BUSY:
 		return "another server is using this data directory";
 	case RP_ERR_CANNOT:
-		return "the data directory was written by a newer version of ringpost";
+		return "the file \"store\" of the data directory is no file, or was written by a newer version of ringpost";
 	case RP_ERR_CORRUPT:
 		return "damaged or missing: store at 0, with both copies of its header: run ringpost repair";
 	case RP_ERR_NOSPACE:

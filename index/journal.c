@@ -168,8 +168,8 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		struct journal_file file;
 
-		if (names[i].is_dir || !journal_core_parse_name(names[i].name, &file))
-			continue;
+		if (!journal_core_parse_name(names[i].name, &file))
+			continue; /* what bears such a name and is no file is found out when it is opened */
 
 		struct journal_file *same = journal_core_find(journal, file.first);
 

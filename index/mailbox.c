@@ -140,7 +140,7 @@ static enum rp_err open_node(struct task *task, struct volume *volume, struct ca
 	err = wait_loaded(task, mailbox);
 	if (err != RP_OK) {
 		mailbox_close(mailbox);
-		return err;
+		return volume_away(err);
 	}
 	*out = mailbox;
 	return RP_OK;

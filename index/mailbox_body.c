@@ -67,7 +67,7 @@ static enum rp_err open_row(struct task *task, struct mailbox *mailbox, struct t
 	}
 	if (err == RP_ERR_CORRUPT)
 		log_bad_body(mailbox, row);
-	return err;
+	return volume_away(err);
 }
 
 enum rp_err mailbox_body_open(

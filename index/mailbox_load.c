@@ -198,7 +198,7 @@ static enum rp_err open_table(struct task *task, struct volume *volume, uint64_t
 			return RP_OK;
 		if (err == RP_OK)
 			table_free(*out);
-		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT)
+		if (err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT || err == RP_ERR_DENIED)
 			return err;
 		LOG(loop_log(volume->store->loop), LOG_WARN, "mailbox.bad_index",
 		    LOG_STR("file", path), LOG_STR("reason", err_name(err)));

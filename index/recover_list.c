@@ -97,7 +97,7 @@ static enum rp_err look_in_folder(
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t number;
 
-		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number))
+		if (logfile_parse_name(names[i].name, &number)) /* a folder too: it is refused */
 			err = look_at(task, lister, shard, number);
 	}
 	return err;

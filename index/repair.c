@@ -67,16 +67,81 @@ static enum rp_err look_at_files(struct task *task, struct store *store,
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
-/* What somebody has done to his files: nothing is lost by it, and nobody else can put it right. */
-static void say_why(struct repair *repair, const struct userid *userid, enum rp_err err)
+static bool is_truth(struct bytes name)
 {
-	char dir[USERID_PATH_BYTES];
+	size_t dot = bytes_find(name, 0, '.');
+	struct bytes end = bytes_from(name, dot);
 
+	return bytes_eq(end, BYTES_LIT(".journal")) || bytes_eq(end, BYTES_LIT(".dbox"));
+}
+
+/* As the server would open it. */
+static enum rp_err try_open(struct task *task, const char *path)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file);
+
+	if (err == RP_OK)
+		file_close(file);
+	return err;
+}
+
+struct refused {
+	unsigned denied;
+	unsigned no_files; /* of those that are the truth */
+};
+
+static void say_refused(struct task *task, struct repair *repair, const char *dir,
+    const struct dir_entry *entry, struct refused *refused)
+{
+	bool truth = is_truth(entry->name);
+	char path[VOLUME_PATH_BYTES];
+	enum rp_err err;
+
+	if ((!truth && volume_file_parse(entry->name).kind == VOLUME_FILE_OTHER) ||
+	    entry->name.n >= sizeof(path) - USERID_PATH_BYTES)
+		return;
+	snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(entry->name));
+	err = try_open(task, path);
+	if (err == RP_ERR_DENIED) {
+		refused->denied++;
+		repair_say(repair,
+		    "%s may not be read and written by the owner of the data directory, or is a symbolic link: nothing "
+		    "is changed", path);
+	}
+	if (err == RP_ERR_CANNOT && truth) { /* of the others a repair makes new ones */
+		refused->no_files++;
+		repair_say(repair, "%s is no file, but %s: nothing is changed; put the file back, or take that away "
+				   "and repair without it",
+		    path, entry->is_dir ? "a folder" : "a FIFO, a socket or a device");
+	}
+}
+
+/* What somebody has done to modes, owners and links: nothing is lost by it, and nobody else can put it right. RP_ERR_CORRUPT: where one of
+ * his files was is what is none. */
+static enum rp_err say_why(
+    struct task *task, struct repair *repair, const struct userid *userid, enum rp_err err)
+{
+	struct dir_entry *entries = NULL;
+	struct refused refused = { 0 };
+	char dir[USERID_PATH_BYTES];
+	struct arena arena;
+	size_t count = 0;
+
+	if (err != RP_ERR_DENIED && err != RP_ERR_CANNOT)
+		return err;
 	userid_path(userid, dir);
-	if (err == RP_ERR_DENIED)
-		repair_say(repair, "%s, or a file in it, may not be read and written by the owner of the data directory", dir);
-	if (err == RP_ERR_CANNOT)
-		repair_say(repair, "in %s is a symbolic link in the place of a file, or what a newer version has written", dir);
+	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
+	if (dir_list(task, FILE_ROOT_DATA, dir, &arena, &entries, &count) == RP_OK)
+		for (size_t i = 0; i < count; i++)
+			say_refused(task, repair, dir, &entries[i], &refused);
+	arena_fini(&arena);
+	if (refused.denied == 0 && refused.no_files == 0)
+		repair_say(repair,
+		    err == RP_ERR_DENIED ? "%s may not be read and written by the owner of the data directory"
+					 : "%s is no folder, or in it is what a newer version has written",
+		    dir);
+	return err == RP_ERR_CANNOT && refused.no_files > 0 ? RP_ERR_CORRUPT : err;
 }
 
 /* Behind the rest. RP_ERR_UNAVAILABLE: there is damage, and the next start may mend it. */
@@ -104,9 +169,8 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	bool bare;
 
 	*report = (struct repair_report){ 0 };
-	say_why(&repair, userid, err);
 	if (err != RP_OK)
-		return err;
+		return say_why(task, &repair, userid, err);
 	if (!any && !open)
 		return RP_ERR_NOTFOUND;
 	if (!journals && !open) {
@@ -121,7 +185,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		err = repair_look(task, &repair);
 	if (err == RP_OK)
 		err = look_at_logs(task, &repair);
-	say_why(&repair, userid, err);
+	err = say_why(task, &repair, userid, err);
 	if (err == RP_ERR_UNAVAILABLE && !repair.owed)
 		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
 				    "what is lost for good repair goes on without");
@@ -329,7 +393,7 @@ static enum rp_err rebuild(
 		report->messages_taken_out = repair.lost.count + repair.unkept.count;
 	}
 	file_lose_whole(task, false);
-	say_why(&repair, userid, err);
+	err = say_why(task, &repair, userid, err);
 	repair_fini(&repair);
 	volume_close(repair.volume);
 	return err;

@@ -103,8 +103,18 @@ static uint64_t reserve_bytes(const struct store_settings *settings)
 	return promised + promised / (COMMIT_RESERVE_PARTS - 1);
 }
 
-static const char logs_unread[] = "the commit logs of the last run cannot be read: if the disk does not come back, "
-				  "ringpost repair goes on without what is lost";
+static const char *why_unread(enum rp_err err)
+{
+	switch (err) {
+	case RP_ERR_CANNOT:
+		return "a commit log is no file, or was written by a newer version of ringpost";
+	case RP_ERR_DENIED:
+		return "a commit log may not be read by the server's user, or is a symbolic link";
+	default:
+		return "the commit logs of the last run cannot be read: if the disk does not come back, "
+		       "ringpost repair goes on without what is lost";
+	}
+}
 
 static enum rp_err open_once(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason)
@@ -125,10 +135,8 @@ static enum rp_err open_once(struct task *task, const struct store_settings *set
 	*reason = "no memory for the store";
 	if (store == NULL)
 		return RP_ERR_NOMEM;
-	*reason = logs_unread;
 	err = recover_open(task, settings->shards_count, epoch, &store->recover);
-	if (err == RP_ERR_CANNOT)
-		*reason = "a commit log was written by a newer version of ringpost";
+	*reason = why_unread(err);
 	if (err != RP_OK)
 		goto free_store;
 	log_recovery(store);
@@ -169,12 +177,12 @@ static enum rp_err look_once(struct task *task, const struct store_settings *set
 	*reason = "no memory for the store";
 	if (store == NULL)
 		return RP_ERR_NOMEM;
-	*reason = logs_unread;
 	/* The last run's own epoch is among those that are read. */
 	err = epoch != 0 ? recover_open(task, settings->shards_count, epoch + 1, &store->recover)
 			 : RP_OK;
 	if (err != RP_OK) {
 		store_free(store);
+		*reason = why_unread(err);
 		return err;
 	}
 	*reason = "";

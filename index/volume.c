@@ -246,7 +246,7 @@ enum rp_err volume_open(
 {
 	if (find_repair(store, userid) != NULL)
 		return RP_ERR_UNAVAILABLE;
-	return open_living(task, store, userid, false, out);
+	return volume_away(open_living(task, store, userid, false, out));
 }
 
 enum rp_err volume_open_any(

@@ -117,9 +117,10 @@ static enum rp_err find_catalog(struct task *task, const char *dir, const struct
 		if (lsn == 0)
 			return RP_ERR_NOTFOUND;
 		err = read_catalog(task, dir, userid, lsn, catalog);
-		/* A disk that is away is no reason to do without: an older one may know less than the journals have lost since. */
-		if (err == RP_OK || err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ||
-		    err == RP_ERR_LIMIT || err == RP_ERR_UNAVAILABLE)
+		/* A disk that is away, or a file that may not be read, is no reason to do without: an older one may know less than
+		 * the journals have lost since. */
+		if (err == RP_OK || err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_LIMIT ||
+		    err == RP_ERR_UNAVAILABLE || err == RP_ERR_DENIED)
 			return err;
 		LOG(loop_log(task_loop(task)), LOG_WARN, "volume.bad_catalog",
 		    LOG_STR("volume", dir), LOG_U64("lsn", lsn), LOG_STR("reason", err_name(err)));

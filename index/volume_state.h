@@ -113,6 +113,12 @@ RP_MUST_USE enum rp_err volume_open_bare(
 RP_MUST_USE enum rp_err volume_open_any(
     struct task *task, struct store *store, const struct userid *userid, struct volume **out);
 
+/* A file of his that is none, or may not be opened, is for an admin to put right (the log names it): till then his mail is away. */
+static inline enum rp_err volume_away(enum rp_err err)
+{
+	return err == RP_ERR_DENIED || err == RP_ERR_CANNOT ? RP_ERR_UNAVAILABLE : err;
+}
+
 /* The last LSN that it had when it was forgotten last; 0: that is not known. */
 uint64_t volume_seen_lsn(const struct volume *volume);
 

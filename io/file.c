@@ -29,7 +29,7 @@ static bool again(int result)
 
 static uint64_t open_flags(unsigned mode)
 {
-	uint64_t flags = O_CLOEXEC | O_NOFOLLOW;
+	uint64_t flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 	RP_ASSERT((mode & (FILE_READ | FILE_WRITE)) != 0);
 	if ((mode & FILE_WRITE) != 0)
@@ -98,15 +98,9 @@ enum rp_err file_open(
 		result = op_await(task, &op);
 	while (again(result) && !task_interrupted(task));
 	if (result < 0 || task_interrupted(task)) {
-		enum rp_err err = outcome(task, result);
-
 		drop_fd(loop, file, result);
-		/* EINVAL: the file system knows no O_DIRECT. The others: a name that leads out, or
-		 * is none. */
-		if (result == -EINVAL || result == -EXDEV || result == -ELOOP ||
-		    result == -EISDIR || result == -ENOTDIR)
-			return RP_ERR_CANNOT;
-		return err;
+		/* EINVAL: the file system knows no O_DIRECT. */
+		return result == -EINVAL ? RP_ERR_CANNOT : file_err_of(task, path, result);
 	}
 	file->fd = result;
 	loop->files_open++;

@@ -24,7 +24,9 @@ enum file_mode {
 	FILE_MAPPABLE = 1 << 6, /* for file_map() */
 };
 
-/* RP_ERR_NOTFOUND, RP_ERR_EXISTS, RP_ERR_DENIED, RP_ERR_LIMIT (no descriptor free), RP_ERR_NOSPACE... */
+/* RP_ERR_NOTFOUND, RP_ERR_EXISTS, RP_ERR_LIMIT (no descriptor free), RP_ERR_NOSPACE... RP_ERR_DENIED: it may not be opened, or is a symbolic
+ * link, or its path leads out of the root: nothing is known of what it holds. RP_ERR_CANNOT: it is no file, but a folder, a FIFO, a socket or a
+ * device (which are not waited for), or has none above it. The log names it (file.denied), now and then. */
 RP_MUST_USE enum rp_err file_open(
     struct task *task, enum file_root root, const char *path, unsigned mode, struct file **out);
 

@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "io/file.h"
-#include "io/op.h"
+#include "io/file_core.h"
 
 enum {
 	/* A path below a root is users/<slot>/<userid>/<name>; the kernel's own bound is 4,096. */
@@ -28,15 +27,6 @@ static bool stays_below(const char *path)
 			return true;
 		part += length + 1;
 	}
-}
-
-static enum rp_err outcome(struct task *task, int result)
-{
-	if (task_interrupted(task))
-		return RP_ERR_CANCELED;
-	if (result == -ENOTDIR || result == -EISDIR || result == -EXDEV || result == -ELOOP)
-		return RP_ERR_CANNOT;
-	return result < 0 ? err_of_errno(-result) : RP_OK;
 }
 
 static int carry_on(struct task *task, struct op *op)
@@ -65,7 +55,7 @@ enum rp_err file_rename(struct task *task, enum file_root root, const char *from
 		return RP_ERR_CANNOT;
 	op.path.from = from;
 	op.path.to = to;
-	return outcome(task, carry_on(task, &op));
+	return file_err_of(task, from, carry_on(task, &op));
 }
 
 static enum rp_err remove_name(
@@ -75,7 +65,7 @@ static enum rp_err remove_name(
 		return RP_ERR_CANNOT;
 	int result = by_name(task, kind, root, path);
 
-	return outcome(task, result == -ENOENT ? 0 : result);
+	return file_err_of(task, path, result == -ENOENT ? 0 : result);
 }
 
 enum rp_err file_remove(struct task *task, enum file_root root, const char *path)
@@ -106,11 +96,11 @@ enum rp_err dir_make(struct task *task, enum file_root root, const char *path)
 		int made = by_name(task, OP_MKDIR, root, part);
 
 		if (made < 0 && made != -EEXIST)
-			return outcome(task, made);
+			return file_err_of(task, part, made);
 	}
 	if (result == -ENOENT)
 		result = by_name(task, OP_MKDIR, root, path);
-	return outcome(task, result == -EEXIST ? 0 : result);
+	return file_err_of(task, path, result == -EEXIST ? 0 : result);
 }
 
 enum rp_err dir_sync(struct task *task, enum file_root root, const char *path)
@@ -123,7 +113,7 @@ enum rp_err dir_sync(struct task *task, enum file_root root, const char *path)
 	int fd = carry_on(task, &open);
 
 	if (fd < 0)
-		return outcome(task, fd);
+		return file_err_of(task, path, fd);
 	int result = carry_on(task, &(struct op){.kind = OP_SYNC, .fd = fd});
 
 	task_shield(task);
@@ -131,7 +121,7 @@ enum rp_err dir_sync(struct task *task, enum file_root root, const char *path)
 
 	task_unshield(task);
 	(void)closed; /* nothing was written through it */
-	return outcome(task, result);
+	return file_err_of(task, path, result);
 }
 
 enum rp_err dir_sync_path(struct task *task, enum file_root root, const char *path)
@@ -188,7 +178,7 @@ enum rp_err dir_list(struct task *task, enum file_root root, const char *path, s
 	op.list.path = path;
 	op.list.names = &names;
 	int result = carry_on(task, &op);
-	enum rp_err err = outcome(task, result);
+	enum rp_err err = file_err_of(task, path, result);
 
 	if (err == RP_OK)
 		err = unpack(&names, arena, out, out_count);
@@ -199,7 +189,7 @@ enum rp_err dir_list(struct task *task, enum file_root root, const char *path, s
 enum rp_err file_room(struct task *task, enum file_root root, struct file_room *out)
 {
 	struct op op = {.kind = OP_ROOM, .root = (uint8_t)root};
-	enum rp_err err = outcome(task, carry_on(task, &op));
+	enum rp_err err = file_err_of(task, ".", carry_on(task, &op));
 
 	if (err != RP_OK)
 		return err;
@@ -212,7 +202,7 @@ enum rp_err file_room(struct task *task, enum file_root root, struct file_room *
 enum rp_err file_fs_type(struct task *task, enum file_root root, uint64_t *type)
 {
 	struct op op = {.kind = OP_ROOM, .root = (uint8_t)root};
-	enum rp_err err = outcome(task, carry_on(task, &op));
+	enum rp_err err = file_err_of(task, ".", carry_on(task, &op));
 
 	if (err == RP_OK)
 		*type = op.room.fs_type;

@@ -6,6 +6,7 @@
 
 #include "io/base/list.h"
 #include "io/base/pool.h"
+#include "io/base/seldom.h"
 #include "io/fiber.h"
 #include "io/loop.h"
 #include "io/op.h"
@@ -85,6 +86,7 @@ struct loop {
 	size_t files_open;
 	uint64_t disk_away_ns; /* when a read was waited for in vain last; 0: never */
 	bool waits_no_more;    /* file_wait_no_more() */
+	struct seldom refused; /* whose files could not be opened: file_err_of() */
 	struct pool net_pool;
 	uint8_t *pinned; /* NULL: none; registered as the ring's only buffer */
 	size_t pinned_bytes;

@@ -191,7 +191,7 @@ static void take_completion(struct ring *ring, const struct io_uring_cqe *cqe)
 		else
 			bufring_give(&ring->bufring, op->buffer);
 	}
-	op_complete(op, cqe->res);
+	op_complete(op, op->kind == OP_OPEN && cqe->res >= 0 ? ring_op_opened(op, cqe->res) : cqe->res);
 }
 
 /* Copied out first: done functions submit, and may make room by entering the kernel. */

@@ -1,6 +1,8 @@
 #include "io/ring_op.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "io/bufring.h"
 #include "io/ring_sys.h"
@@ -175,4 +177,30 @@ void ring_op_fill(struct io_uring_sqe *sqe, const struct op *op, int root_fd, in
 	}
 	if (op->fixed && op->kind != OP_CLOSE && op->kind != OP_SEND_FD)
 		sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+/* To ask an open descriptor for its kind, and to set its flags, waits for no disk. */
+static int error_of_opened(const struct op *op, int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) != 0)
+		return errno;
+	if (S_ISDIR(stat.st_mode))
+		return (op->open.how.flags & O_DIRECTORY) != 0 ? 0 : EISDIR;
+	if (!S_ISREG(stat.st_mode))
+		return ENXIO;
+	if ((op->open.how.flags & O_NONBLOCK) == 0)
+		return 0;
+	return fcntl(fd, F_SETFL, (int)op->open.how.flags & ~O_NONBLOCK) == 0 ? 0 : errno;
+}
+
+int32_t ring_op_opened(const struct op *op, int fd)
+{
+	int error = error_of_opened(op, fd);
+
+	if (error == 0)
+		return fd;
+	close(fd);
+	return -error;
 }

@@ -22,4 +22,9 @@ extern const size_t ring_op_codes_count;
  */
 enum { RING_OP_MESSAGE_BIT = 1 };
 
+/* What was opened is a regular file, or the folder that was asked for: fd. Else -errno, and it is closed: -EISDIR, or -ENXIO for a FIFO, a
+ * socket or a device. OP_OPEN with O_NONBLOCK waits for none of these; a regular file does not keep that flag, with which the ring would
+ * give up reads that have to wait. */
+int32_t ring_op_opened(const struct op *op, int fd);
+
 #endif

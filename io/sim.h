@@ -29,9 +29,10 @@ struct sim_faults {
 	uint64_t latency_ns_max; /* operations complete after 0..this, in any order; 0: 100 us */
 };
 
-/* What one file does wrong from now on, over crashes too: the errno of each read, write and flush of
- * it; 0: nothing. Of a folder `read` alone counts: no name in it can be looked up, made or listed. A flush that fails (alone, or within a syncfs) keeps any part of what was written. */
+/* What one file does wrong from now on, over crashes too: the errno of each open, read, write and
+ * flush of it; 0: nothing. Of a folder `read` alone counts: no name in it can be looked up, made or listed. A flush that fails (alone, or within a syncfs) keeps any part of what was written. */
 struct sim_broken {
+	int open; /* of a file */
 	int read;
 	int write;
 	int sync;

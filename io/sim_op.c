@@ -69,8 +69,10 @@ static int may_open(const struct sim_node *node, uint64_t flags)
 {
 	if ((flags & O_DIRECTORY) != 0 && !node->is_dir)
 		return -ENOTDIR;
-	if (node->is_dir && (flags & O_ACCMODE) != O_RDONLY)
+	if (node->is_dir && (flags & O_DIRECTORY) == 0)
 		return -EISDIR;
+	if (node->broken.open != 0)
+		return -node->broken.open;
 	if ((flags & O_EXCL) != 0)
 		return -EEXIST;
 	return 0;

@@ -328,7 +328,7 @@ static enum rp_err find_end(struct task *task, struct dbox_file *file)
 	enum rp_err err = dbox_core_use(task, file);
 
 	if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_CANNOT ||
-	    err == RP_ERR_IO) {
+	    err == RP_ERR_DENIED || err == RP_ERR_IO) {
 		file->full = true;
 		return RP_OK;
 	}

@@ -188,7 +188,7 @@ static enum rp_err list_files(struct task *task, struct dbox *dbox)
 		uint32_t number;
 		uint32_t standin;
 
-		if (!names[i].is_dir && parse_name(names[i].name, &number, &standin))
+		if (parse_name(names[i].name, &number, &standin)) /* a folder too: its number is taken */
 			err = add_found(dbox, number, standin);
 	}
 	arena_fini(&arena);

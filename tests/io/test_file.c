@@ -93,9 +93,9 @@ IO_TASK_TEST(file, opening_says_what_is_wrong)
 	    file_open(task, FILE_ROOT_DATA, "a", FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE, &file),
 	    RP_ERR_EXISTS);
 	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "a/b", FILE_READ, &file), RP_ERR_CANNOT);
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "../x", FILE_READ, &file), RP_ERR_CANNOT);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "../x", FILE_READ, &file), RP_ERR_DENIED);
 	cr_assert_eq(
-	    file_open(task, FILE_ROOT_DATA, "/etc/passwd", FILE_READ, &file), RP_ERR_CANNOT);
+	    file_open(task, FILE_ROOT_DATA, "/etc/passwd", FILE_READ, &file), RP_ERR_DENIED);
 	cr_assert_null(file);
 }
 

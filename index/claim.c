@@ -300,6 +300,21 @@ enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_
 	return err;
 }
 
+enum rp_err store_claim_find(struct task *task, struct arena *arena)
+{
+	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, store_path, FILE_READ, &file);
+
+	if (err == RP_OK)
+		file_close(file);
+	if (err != RP_ERR_NOTFOUND)
+		return err;
+	err = is_new(task, arena);
+	if (err == RP_ERR_CORRUPT)
+		return RP_OK; /* it was lost */
+	return err == RP_OK ? RP_ERR_NOTFOUND : err;
+}
+
 /* Both copies, of an epoch that none of the logs has heard of. */
 static enum rp_err renew_file(struct task *task, struct file *file)
 {

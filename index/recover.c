@@ -182,8 +182,8 @@ static enum rp_err read_all(struct task *task, struct recover *recover)
 	return err;
 }
 
-enum rp_err recover_open(
-    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out)
+static enum rp_err open_logs(struct task *task, unsigned shards_count, uint64_t epoch, bool looks,
+    struct recover **out)
 {
 	struct recover *recover = calloc(1, sizeof(*recover));
 	struct hash_key key;
@@ -198,9 +198,11 @@ enum rp_err recover_open(
 	list_init(&recover->users);
 	task_queue_init(&recover->placed);
 
-	enum rp_err err = file_open(
-	    task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE | FILE_CREATE, &recover->sync);
+	enum rp_err err = RP_OK;
 
+	if (!looks) /* who looks has nothing to sync, and makes no file */
+		err = file_open(task, FILE_ROOT_DATA, "store",
+		    FILE_READ | FILE_WRITE | FILE_CREATE, &recover->sync);
 	if (err == RP_OK)
 		err = claim_careful_asked(task, &recover->careful);
 	if (err == RP_OK)
@@ -219,6 +221,18 @@ enum rp_err recover_open(
 	}
 	*out = recover;
 	return RP_OK;
+}
+
+enum rp_err recover_open(
+    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out)
+{
+	return open_logs(task, shards_count, epoch, false, out);
+}
+
+enum rp_err recover_open_look(
+    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out)
+{
+	return open_logs(task, shards_count, epoch, true, out);
 }
 
 void recover_close(struct recover *recover)

@@ -21,6 +21,10 @@ struct recover;
 RP_MUST_USE enum rp_err recover_open(
     struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out);
 
+/* The same for who only looks: nothing is made, and it is not to be synced. */
+RP_MUST_USE enum rp_err recover_open_look(
+    struct task *task, unsigned shards_count, uint64_t epoch, struct recover **out);
+
 /* Has this user records that are not in their places yet? */
 bool recover_has(const struct recover *recover, const struct userid *userid);
 

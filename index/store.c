@@ -178,11 +178,12 @@ static enum rp_err look_once(struct task *task, const struct store_settings *set
 	if (store == NULL)
 		return RP_ERR_NOMEM;
 	/* The last run's own epoch is among those that are read. */
-	err = epoch != 0 ? recover_open(task, settings->shards_count, epoch + 1, &store->recover)
+	err = epoch != 0 ? recover_open_look(
+			       task, settings->shards_count, epoch + 1, &store->recover)
 			 : RP_OK;
 	if (err != RP_OK) {
-		store_free(store);
 		*reason = why_unread(err);
+		store_free(store);
 		return err;
 	}
 	*reason = "";

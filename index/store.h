@@ -53,6 +53,8 @@ struct store_settings {
 RP_MUST_USE enum rp_err store_claim(struct task *task, struct arena *arena, unsigned shards_count,
     struct claim **claim, uint64_t *epoch, const char **reason);
 void store_unclaim(struct claim *claim);
+/* For repair, which makes no store where there was none. RP_ERR_NOTFOUND: there is no DATA/store, and no user and no log either. */
+RP_MUST_USE enum rp_err store_claim_find(struct task *task, struct arena *arena);
 /* For repair: DATA/store, where it is lost, is made anew from what the commit logs tell. RP_ERR_CORRUPT: they tell nothing. */
 RP_MUST_USE enum rp_err store_claim_renew(struct task *task);
 RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,

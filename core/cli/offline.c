@@ -66,14 +66,20 @@ static const char *open_to_look(
 	return err == RP_OK ? NULL : reason;
 }
 
+static const char no_store[] = "there is no store here (no file \"store\", no users, no commit logs), so nothing is repaired, and none is made: "
+			       "is the path of `data` right?";
+
 static const char *open_all(
     struct task *task, struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
 {
 	const char *reason = "the store cannot be opened";
 	const struct store_settings settings = settings_of(offline->config);
 	uint64_t epoch;
-	enum rp_err err = store_claim(task, arena, 1, claim, &epoch, &reason);
+	enum rp_err err = offline->mends ? store_claim_find(task, arena) : RP_OK;
 
+	if (err == RP_ERR_NOTFOUND)
+		return no_store;
+	err = store_claim(task, arena, 1, claim, &epoch, &reason);
 	if (err == RP_ERR_CORRUPT && offline->mends && store_claim_renew(task) == RP_OK)
 		err = store_claim(task, arena, 1, claim, &epoch, &reason);
 	if (err == RP_ERR_BUSY)
@@ -148,6 +154,17 @@ static void become_owner(const char *path, int fd, bool reads_all)
 #endif
 }
 
+/* Who mends makes no folder in a place where there is no store at all: that is a mistyped path. */
+static bool may_make_commit(const struct offline *offline, int data_fd)
+{
+	struct stat st;
+
+	if (offline->looks)
+		return false;
+	return !offline->mends || fstatat(data_fd, "store", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       fstatat(data_fd, "users", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* The folders are opened before we become their owner: those above may not be his to pass through. */
 static bool open_folders(const struct offline *offline, int root_fd[FILE_ROOT_COUNT])
 {
@@ -159,7 +176,7 @@ static bool open_folders(const struct offline *offline, int root_fd[FILE_ROOT_CO
 
 	if (data_fd >= 0) {
 		become_owner(config->data, data_fd, !offline->looks && !offline->mends);
-		if (!offline->looks)
+		if (may_make_commit(offline, data_fd))
 			(void)!mkdirat(data_fd, commit, 0700);
 		commit_fd = openat(data_fd, commit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
@@ -172,6 +189,10 @@ static bool open_folders(const struct offline *offline, int root_fd[FILE_ROOT_CO
 	}
 	if (commit_fd >= 0)
 		return true;
+	if (data_fd >= 0 && errno == ENOENT && offline->mends) {
+		fprintf(stderr, "ringpost: %s: %s\n", config->data, no_store);
+		return false;
+	}
 	fprintf(stderr, "ringpost: %s%s%s: %s\n", config->data, data_fd >= 0 ? ": " : "", data_fd >= 0 ? commit : "",
 		strerror(errno));
 	return false;

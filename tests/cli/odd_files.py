@@ -239,7 +239,41 @@ def starts():
         shutil.rmtree(server.dir, ignore_errors=True)
 
 
+def no_store():
+    """repair makes no store where there is none; where it is lost, and users are there, it makes it anew."""
+    server = rp.Server(shards=1)
+    try:
+        server.add_user('sam')
+        data = f'{server.dir}/data'
+        for made in ((), ('commit',), ('commit', 'users')):
+            for name in made:
+                os.makedirs(f'{data}/{name}', exist_ok=True)
+            done = expect(server, ['repair', '--user', 'sam'], 1)
+            assert b'there is no store here' in done.stderr and done.stderr.count(b'\n') == 1, done
+            expect(server, ['check', '--user', 'sam'], 67 if made else 1)
+            assert sorted(os.listdir(data)) == sorted(made), os.listdir(data)
+        server.start()
+        deliver(server, 'sam', 2)
+        assert server.stop()
+        os.unlink(f'{data}/store')
+        before = sorted(os.listdir(data))
+        done = expect(server, ['check', '--user', 'sam'], 2)
+        assert b'damaged or missing: store at 0' in done.stderr, done
+        assert sorted(os.listdir(data)) == before
+        expect(server, ['repair', '--user', 'sam'], 0, 'sam: made anew')
+        expect(server, ['check'], 0)
+        server.start()
+        imap = server.imap('sam')
+        assert imap.select('INBOX')[1] == [b'2']
+        imap.logout()
+        assert server.stop()
+    finally:
+        server.kill()
+        shutil.rmtree(server.dir, ignore_errors=True)
+
+
 def run(checks):
+    checks.run('repair where there is no store', no_store)
     checks.run('a start, and what is no file', starts)
     server = rp.Server(shards=1)
     try:

@@ -138,6 +138,10 @@ RP_MUST_USE enum rp_err mailbox_move(struct task *task, struct mailbox *from, co
 RP_MUST_USE enum rp_err mailbox_body_open(
     struct task *task, struct mailbox *mailbox, uint32_t uid, struct dbox_body **out);
 
+/* A read of it has said that it is damaged: the log names the message, once an hour. */
+void mailbox_body_damaged(
+    const struct mailbox *mailbox, uint32_t uid, const struct dbox_body *body);
+
 /* The cache entry of a message: as appended, or made by mail_reader now. Good until the next call with the task. */
 RP_MUST_USE enum rp_err mailbox_cache(struct task *task, struct mailbox *mailbox, uint32_t uid,
     struct arena *arena, struct bytes *entry);

@@ -3,10 +3,12 @@
 #include "index/dbox/dbox_format.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
+#include "io/base/clock.h"
 #include "io/base/log.h"
 
 /* A table is replaced by a checkpoint now and then while we wait in it: a few times at most. */
 enum { ROW_TRIES_MAX = 8 };
+#define BAD_BODY_AGAIN_NS (3600 * CLOCK_NS_PER_S)
 
 /* A message's columns, also of one that is expunged and still listed. A table that turns out to be bad is mended once. */
 static enum rp_err find_row(
@@ -35,13 +37,25 @@ static enum rp_err is_lost(const struct mailbox *mailbox, uint32_t uid)
 	return there ? RP_ERR_CORRUPT : RP_ERR_EXPUNGED;
 }
 
-static void log_bad_body(const struct mailbox *mailbox, const struct table_row *row)
+/* A client asks again, or for the next piece: it is named once an hour. */
+static void log_bad_body(const struct mailbox *mailbox, uint32_t uid, struct dbox_ref ref)
 {
 	const struct volume *volume = mailbox->volume;
+	struct store *store = volume->store;
+	const uint64_t which[] = {volume->by_userid.hash, mailbox->mailboxid, uid};
+	uint64_t who = hash_bytes(store->volumes.key, bytes_of(which, sizeof(which)));
 
-	LOG(loop_log(volume->store->loop), LOG_ERROR, "mailbox.bad_body", LOG_STR("volume", volume->dir),
-	    LOG_U64("mailboxid", mailbox->mailboxid), LOG_U64("uid", row->uid), LOG_U64("file", row->body.file),
-	    LOG_U64("offset", (uint64_t)row->body.offset * DBOX_RECORD_ALIGN));
+	if (!seldom_is_due(&store->bad_bodies, who, loop_now_ns(store->loop), BAD_BODY_AGAIN_NS))
+		return;
+	LOG(loop_log(store->loop), LOG_ERROR, "mailbox.bad_body", LOG_STR("volume", volume->dir),
+	    LOG_U64("mailboxid", mailbox->mailboxid), LOG_U64("uid", uid), LOG_U64("file", ref.file),
+	    LOG_U64("offset", (uint64_t)ref.offset * DBOX_RECORD_ALIGN));
+}
+
+void mailbox_body_damaged(
+    const struct mailbox *mailbox, uint32_t uid, const struct dbox_body *body)
+{
+	log_bad_body(mailbox, uid, dbox_body_ref(body));
 }
 
 /* Where its body lies may change while we wait. */
@@ -66,7 +80,7 @@ static enum rp_err open_row(struct task *task, struct mailbox *mailbox, struct t
 		}
 	}
 	if (err == RP_ERR_CORRUPT)
-		log_bad_body(mailbox, row);
+		log_bad_body(mailbox, row->uid, row->body);
 	return volume_away(err);
 }
 
@@ -126,6 +140,8 @@ static enum rp_err render(struct task *task, struct mailbox *mailbox, struct tab
 	if (err != RP_OK)
 		return err;
 	err = volume->store->settings.reader->render(task, body, arena, entry);
+	if (err == RP_ERR_CORRUPT)
+		mailbox_body_damaged(mailbox, row->uid, body);
 	dbox_body_close(body);
 	return err;
 }

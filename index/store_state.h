@@ -8,6 +8,7 @@
 #include "index/store.h"
 #include "io/base/hash.h"
 #include "io/base/list.h"
+#include "io/base/seldom.h"
 #include "io/loop.h"
 
 enum {
@@ -51,6 +52,7 @@ struct store {
 	unsigned kept_over;      /* users who have more that could be kept than is */
 	struct keep_clock keep_clock;
 	struct task *sweep; /* sweep.h; NULL: none runs */
+	struct seldom bad_bodies; /* messages that the log has named: mailbox_body.c */
 	bool closing; /* no new background work */
 };
 

@@ -49,6 +49,9 @@ static enum rp_err read_body(
 	err = dbox_body_read(task, message->body, offset, p, n, &got);
 	if (err == RP_OK && got != n)
 		err = RP_ERR_CORRUPT;
+	if (err == RP_ERR_CORRUPT)
+		mailbox_body_damaged(
+		    mailbox_of(message), message->cursor->message.uid, message->body);
 	return err;
 }
 
@@ -68,6 +71,9 @@ static enum rp_err need_mime(struct task *task, struct fetch_message *message)
 		if (err == RP_OK)
 			err = message_reader_parse(
 			    task, message->body, message->arena, MIME_FOR_SECTIONS, &message->mime);
+		if (err == RP_ERR_CORRUPT && message->body != NULL)
+			mailbox_body_damaged(mailbox_of(message),
+			    message->cursor->message.uid, message->body);
 	}
 	message->has_mime = err == RP_OK;
 	return err;

@@ -231,6 +231,8 @@ static enum rp_err look_into_own_fields(
 	if (err != RP_OK)
 		return err;
 	err = look_into_header(task, scan, body, IN_FIELDS, 0, header_bytes);
+	if (err == RP_ERR_CORRUPT)
+		mailbox_body_damaged(mailbox_of(scan), uid, body);
 	dbox_body_close(body);
 	return err;
 }
@@ -323,6 +325,8 @@ enum rp_err search_scan_bodies(struct task *task, struct search_scan *scan, uint
 	err = mailbox_body_open(task, mailbox_of(scan), uid, &body);
 	if (err == RP_OK) {
 		err = look_everywhere(task, scan, body);
+		if (err == RP_ERR_CORRUPT)
+			mailbox_body_damaged(mailbox_of(scan), uid, body);
 		dbox_body_close(body);
 	}
 	if (is_fatal(err))

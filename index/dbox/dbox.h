@@ -96,6 +96,7 @@ uint64_t dbox_body_bytes(const struct dbox_body *body);
 const struct dbox_message *dbox_body_message(const struct dbox_body *body);
 RP_MUST_USE enum rp_err dbox_body_read(
     struct task *task, struct dbox_body *body, uint64_t offset, void *p, size_t n, size_t *got);
+struct dbox_ref dbox_body_ref(const struct dbox_body *body); /* file 0: it is not in its file yet */
 void dbox_body_close(struct dbox_body *body);
 
 /* Files. The newest number there ever was (here or told), 0: none; all files from `first` on are new from now on

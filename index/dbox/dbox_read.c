@@ -197,6 +197,12 @@ enum rp_err dbox_body_open(struct task *task, struct dbox *dbox, const struct se
 	return RP_OK;
 }
 
+struct dbox_ref dbox_body_ref(const struct dbox_body *body)
+{
+	return (struct dbox_ref){.file = body->file != NULL ? body->file->number : 0,
+	    .offset = (uint32_t)(body->header.offset / DBOX_RECORD_ALIGN)};
+}
+
 uint64_t dbox_body_bytes(const struct dbox_body *body)
 {
 	return body->header.body_bytes;

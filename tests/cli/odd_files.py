@@ -206,6 +206,46 @@ def may_not(server):
     good_again(server)
 
 
+def damaged_body():
+    """A message that is damaged somewhere is named once, however often and in how small pieces a client asks for it."""
+    with rp.Server(shards=1) as server:
+        server.add_user('sam')
+        for letter in ('a', 'b', 'c'):
+            server.lmtp().sendmail('a@b', ['sam@test.invalid'], MAIL + ((letter * 70 + '\n') * 5000).encode())
+        server.imap('sam').logout()
+        assert server.stop()
+        harmed = 0
+        for path in files_of(server, 'sam', '.dbox'):
+            with open(path, 'r+b') as f:
+                content = f.read()
+                for letter, place in ((b'a', 0.5), (b'b', 0)):  # a block further on; the record's header
+                    first = content.find(letter * 70)
+                    if first < 0:
+                        continue
+                    last = content.rfind(letter * 70)
+                    f.seek(int(first + (last - first) * place) - (100 if place == 0 else 0))
+                    f.write(b'#' * 16)
+                    harmed += 1
+        assert harmed == 2, harmed
+        for path in files_of(server, 'sam', '.cache'):
+            os.unlink(path)
+        server.start()
+        imap = server.imap('sam')
+        assert imap.select('INBOX')[1] == [b'3']
+        assert imap.fetch('3', 'BODY.PEEK[]')[0] == 'OK'
+        failed = {'1': 0, '2': 0}
+        for uid in failed:
+            for at in range(0, 350_000, 20_000):
+                failed[uid] += imap.fetch(uid, f'BODY.PEEK[]<{at}.20000>')[0] == 'NO'
+            imap.search(None, 'BODY', '"nowhere to be found"')
+            imap.fetch(uid, 'BODYSTRUCTURE')
+        assert 3 <= failed['1'] < 17 and failed['2'] >= 17, failed
+        imap.logout()
+        for uid in failed:
+            assert len(lines_of(server, 'mailbox.bad_body', f' uid={uid} ')) == 1, server.log_tail()
+        assert not [line for line in lines_of(server, 'mailbox.bad_body') if ' uid=3 ' in line]
+
+
 def starts():
     """What stands in the place of DATA/store or of a log is waited for by nobody: the start is refused at once, and says why."""
     server = rp.Server(shards=1)
@@ -275,6 +315,7 @@ def no_store():
 def run(checks):
     checks.run('repair where there is no store', no_store)
     checks.run('a start, and what is no file', starts)
+    checks.run('a damaged message, asked for in pieces', damaged_body)
     server = rp.Server(shards=1)
     try:
         as_root = os.geteuid() == 0

@@ -62,6 +62,7 @@ static struct commit *make(struct loop *loop, const struct commit_settings *sett
 	list_init(&commit->free);
 	list_init(&commit->full);
 	list_init(&commit->dirty);
+	list_init(&commit->failed_users);
 	list_init(&commit->urgent);
 	task_queue_init(&commit->room);
 	task_queue_init(&commit->durable_wait);

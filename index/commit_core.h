@@ -116,7 +116,10 @@ struct commit {
 
 	struct list dirty; /* of struct settle: something durable waits, the oldest first */
 	struct list urgent;
-	unsigned settling; /* write functions under way */
+	struct list failed_users; /* likewise, and the last try failed: each has a time to be tried again */
+	uint64_t failed_due_ns;   /* none of them before */
+	unsigned settling;        /* write functions under way */
+	unsigned settling_failed; /* of these, of users whose last try failed */
 	bool hurry;        /* settle now: a log file is needed */
 	bool pressed;      /* settle now: commit_press() */
 	bool draining;     /* settle all: the end */

@@ -8,7 +8,8 @@
 #include "io/base/num.h"
 
 enum {
-	FAILED_LOOKED_MAX = 64, /* users whose files cannot be written, passed over in search of one that can */
+	/* Tasks that may try users whose last try failed: a disk may take half a minute to say no, and all others wait for nobody. */
+	SETTLE_FAILED_TASKS = SETTLE_TASKS / 2,
 };
 
 void settle_init(struct settle *settle, enum rp_err (*write)(struct task *, struct settle *))
@@ -44,7 +45,7 @@ static bool has_durable(const struct commit *commit, const struct settle *settle
 
 static void enlist(struct commit *commit, struct settle *settle)
 {
-	bool failed = settle->retry_ns > loop_now_ns(commit->loop);
+	bool failed = settle->retry_ns != 0;
 
 	if (settle->writing)
 		return; /* looked at again when that is done */
@@ -57,9 +58,14 @@ static void enlist(struct commit *commit, struct settle *settle)
 	}
 	if (list_linked(&settle->link))
 		return;
-	if (list_empty(&commit->dirty))
+	if (failed && settle->retry_ns < commit->failed_due_ns)
+		commit->failed_due_ns = settle->retry_ns;
+
+	struct list *line = failed ? &commit->failed_users : &commit->dirty;
+
+	if (list_empty(line))
 		task_queue_wake(&commit->settlers); /* somebody must set a time for it */
-	list_push_back(&commit->dirty, &settle->link);
+	list_push_back(line, &settle->link);
 }
 
 void settle_core_durable(struct commit *commit, struct commit_entry *entry)
@@ -91,33 +97,53 @@ static uint64_t due_in_ns(const struct commit *commit, const struct settle *sett
 	uint64_t now_ns = loop_now_ns(commit->loop);
 	uint64_t due_ns = settle->oldest_ns + SETTLE_GATHER_NS;
 
-	if (settle->retry_ns > now_ns) /* it failed a while ago: not even in a hurry */
-		return settle->retry_ns - now_ns;
-	if (in_hurry(commit) || now_ns >= due_ns)
-		return 0;
-	return due_ns - now_ns;
+	return in_hurry(commit) || now_ns >= due_ns ? 0 : due_ns - now_ns;
 }
 
-/* The next user to write for. NULL: nobody yet; *ns: when to look again, 0: when woken. The list is in the order of time but
- * for those that failed; who stands behind a few of them need not wait for them. */
+/* One who failed a while ago: not before his time, not even in a hurry. NULL: none; *ns: when to look again, 0: when woken. */
+static struct settle *next_failed(struct commit *commit, uint64_t *ns)
+{
+	uint64_t now_ns = loop_now_ns(commit->loop);
+	uint64_t due_ns = UINT64_MAX;
+
+	*ns = 0;
+	if (list_empty(&commit->failed_users))
+		return NULL;
+	if (commit->settling_failed >= SETTLE_FAILED_TASKS) {
+		*ns = CLOCK_NS_PER_S;
+		return NULL;
+	}
+	if (commit->failed_due_ns <= now_ns) {
+		LIST_FOR_EACH(link, &commit->failed_users) {
+			struct settle *settle = RP_CONTAINER_OF(link, struct settle, link);
+
+			if (settle->retry_ns <= now_ns)
+				return settle; /* there may be more behind him */
+			due_ns = num_min(due_ns, settle->retry_ns);
+		}
+		commit->failed_due_ns = due_ns;
+	}
+	*ns = commit->failed_due_ns - now_ns;
+	return NULL;
+}
+
+/* The next user to write for. NULL: nobody yet; *ns: when to look again, 0: when woken. */
 static struct settle *next_settle(struct commit *commit, uint64_t *ns)
 {
-	unsigned looked = 0;
+	struct settle *settle;
+	uint64_t in_ns;
 
 	*ns = 0;
 	if (!list_empty(&commit->urgent))
 		return RP_CONTAINER_OF(commit->urgent.next, struct settle, link);
-	LIST_FOR_EACH(link, &commit->dirty) {
-		struct settle *settle = RP_CONTAINER_OF(link, struct settle, link);
-		uint64_t in_ns = due_in_ns(commit, settle);
-
-		if (in_ns == 0)
-			return settle;
-		if (*ns == 0 || in_ns < *ns)
-			*ns = in_ns;
-		if (settle->retry_ns == 0 || ++looked == FAILED_LOOKED_MAX)
-			break;
-	}
+	settle = next_failed(commit, ns);
+	if (settle != NULL || list_empty(&commit->dirty))
+		return settle;
+	settle = RP_CONTAINER_OF(commit->dirty.next, struct settle, link); /* in the order of time */
+	in_ns = due_in_ns(commit, settle);
+	if (in_ns == 0)
+		return settle;
+	*ns = *ns == 0 ? in_ns : num_min(*ns, in_ns);
 	return NULL;
 }
 
@@ -148,9 +174,10 @@ bool settle_is_stuck(const struct settle *settle)
 /* All that is durable, but for what users have who are stuck, is in its place. */
 static bool rest_is_settled(const struct commit *commit)
 {
-	if (commit->users_stuck == 0 || commit->settling > 0 || !list_empty(&commit->urgent))
+	if (commit->users_stuck == 0 || commit->settling > 0 || !list_empty(&commit->urgent) ||
+	    !list_empty(&commit->dirty))
 		return false;
-	LIST_FOR_EACH(link, &commit->dirty)
+	LIST_FOR_EACH(link, &commit->failed_users)
 		if (!RP_CONTAINER_OF(link, struct settle, link)->stuck)
 			return false;
 	return true;
@@ -198,8 +225,11 @@ static void look_for_room(struct commit *commit)
 
 static void note_failure(struct commit *commit, struct settle *settle, enum rp_err err)
 {
-	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("error", err_name(err)),
-	    LOG_U64("tries", settle->failures + 1));
+	char userid[USERID_TEXT_BYTES + 1];
+
+	userid_format(&entry_of(settle->entries.next)->record.header.userid, userid);
+	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("userid", userid),
+	    LOG_STR("error", err_name(err)), LOG_U64("tries", settle->failures + 1));
 	settle->retry_ns = loop_now_ns(commit->loop) + CLOCK_NS_PER_S;
 	if (err == RP_ERR_NOSPACE && commit->disk != COMMIT_ROOM_ENOUGH) {
 		commit->settle_stuck = true;
@@ -218,11 +248,14 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	struct blame before =
 	    blame_set(task, &entry_of(settle->entries.next)->record.header.userid);
 
+	bool failed = settle->retry_ns != 0;
+
 	list_del(&settle->link);
 	settle->urgent = false;
 	settle->writing = true;
 	settle->oldest_ns = 0;
 	commit->settling++;
+	commit->settling_failed += failed;
 	commit->stats.settles++;
 	task_shield(task);
 
@@ -234,6 +267,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	task_unshield(task);
 	blame_restore(task, before);
 	commit->settling--;
+	commit->settling_failed -= failed;
 	settle->writing = false;
 	if (err != RP_OK) {
 		note_failure(commit, settle, err);

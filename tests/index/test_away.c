@@ -369,3 +369,71 @@ SIM_TASK_TEST(away, who_is_stuck_reads_and_changes_nothing)
 	cr_assert_eq(store_close(task, store), RP_OK);
 	all_is_there(task, 3, digest);
 }
+
+enum { STUCK = 100, OTHERS = 100 };
+
+static void open_user(struct task *task, struct store *store, unsigned number, struct volume **volume)
+{
+	const struct userid userid = {{0x77, (uint8_t)number, 1}};
+
+	cr_assert_eq(volume_open(task, store, &userid, volume), RP_OK);
+	made_append(task, *volume, "INBOX", 0, "in its place");
+}
+
+static void break_user(
+    const struct io_fixture *fixture, const struct volume *volume, const struct sim_broken *broken)
+{
+	char path[VOLUME_PATH_BYTES];
+
+	volume_path(volume, path, "1-.journal");
+	cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, path, broken), RP_OK);
+	volume_path(volume, path, "1.dbox");
+	cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_DATA, path, broken), RP_OK);
+}
+
+static bool all_settled(struct volume *const *volumes, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		if (!list_empty(&volumes[i]->settle.entries))
+			return false;
+	return true;
+}
+
+/* Whatever number of users cannot be written: who can waits no longer than ever, and the others go on when they can, without a restart. */
+SIM_TASK_TEST(away, many_who_are_stuck_hold_nobody_up)
+{
+	static const struct sim_broken denied = {.write = EACCES};
+	static struct volume *volumes[STUCK + OTHERS];
+	struct io_fixture *fixture = arg;
+	struct store *store = made_open_store(task, 1);
+	struct store_stats stats;
+
+	for (unsigned i = 0; i < STUCK + OTHERS; i++)
+		open_user(task, store, i, &volumes[i]);
+	cr_assert_eq(task_sleep(task, 5 * CLOCK_NS_PER_S), RP_OK);
+	cr_assert(all_settled(volumes, 0, STUCK + OTHERS));
+	for (unsigned i = 0; i < STUCK; i++) {
+		break_user(fixture, volumes[i], &denied);
+		made_append(task, volumes[i], "INBOX", 0, "only in the log");
+	}
+	cr_assert_eq(task_sleep(task, 30 * CLOCK_NS_PER_S), RP_OK);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.users_stuck, STUCK);
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = STUCK; i < STUCK + OTHERS; i++)
+			made_append(task, volumes[i], "INBOX", 0, "nobody else hears of it");
+		cr_assert_eq(task_sleep(task, 3 * CLOCK_NS_PER_S), RP_OK);
+		cr_assert(all_settled(volumes, STUCK, STUCK + OTHERS), "round %u", round);
+	}
+	for (unsigned i = 0; i < STUCK; i++)
+		break_user(fixture, volumes[i], &back);
+	cr_assert_eq(task_sleep(task, 65 * CLOCK_NS_PER_S), RP_OK);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.users_stuck, 0);
+	cr_assert(all_settled(volumes, 0, STUCK + OTHERS));
+	for (unsigned i = 0; i < STUCK + OTHERS; i++) {
+		made_append(task, volumes[i], "INBOX", 0, "and on");
+		volume_close(volumes[i]);
+	}
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

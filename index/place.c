@@ -54,15 +54,24 @@ static bool has_body(const struct record *const *records, const bool *no_body, s
 	return records[i]->body.n != 0 && (no_body == NULL || !no_body[i]);
 }
 
+/* What is damaged in a log stays out of the files: what lies in its place may be sound. */
+static bool is_sound(const struct place *place, const struct record *record)
+{
+	const struct record_header *header = &record->header;
+
+	return !place->recovering ||
+	    dbox_record_is_sound(record->body, &header->userid, header->place.dbox_offset);
+}
+
 /* How many bodies from the first on lie side by side and fit into one write. */
-static size_t adjacent(const struct record *const *records, const bool *no_body, size_t count,
-    uint64_t *bytes)
+static size_t adjacent(const struct place *place, const struct record *const *records,
+    const bool *no_body, size_t count, uint64_t *bytes)
 {
 	const struct record_place *first = &records[0]->header.place;
 	size_t n = 1;
 
 	*bytes = records[0]->body.n;
-	for (; n < count && has_body(records, no_body, n); n++) {
+	for (; n < count && has_body(records, no_body, n) && is_sound(place, records[n]); n++) {
 		const struct record_place *next = &records[n]->header.place;
 		uint64_t more = records[n]->body.n;
 
@@ -127,15 +136,10 @@ static enum rp_err place_bodies(struct task *task, struct place *place,
 			err = dbox_sync_settled(task, place->dbox, file);
 		if (err == RP_OK || tries > PLACE_TRIES_MAX || !is_files_own(task, err) ||
 		    dbox_give_up(place->dbox, file) != RP_OK)
-			break;
+			return err;
 		place->touched = 0; /* a stand-in has a beginning of its own */
 		log_sealed(place, "dbox", file, records[0], err);
 	}
-	if (err != RP_ERR_CORRUPT || !place->recovering)
-		return err;
-	/* Not a body at all: the record is kept, its message will read as damaged. */
-	log_body_lost(place, &records[0]->header);
-	return RP_OK;
 }
 
 static enum rp_err place_all_bodies(struct task *task, struct place *place,
@@ -147,7 +151,13 @@ static enum rp_err place_all_bodies(struct task *task, struct place *place,
 		n = 1;
 		if (!has_body(records, no_body, at))
 			continue;
-		n = adjacent(records + at, no_body != NULL ? no_body + at : NULL, count - at, &bytes);
+		if (!is_sound(place, records[at])) {
+			/* The record is kept; its message reads as damaged if nothing sound is there. */
+			log_body_lost(place, &records[at]->header);
+			continue;
+		}
+		n = adjacent(place, records + at, no_body != NULL ? no_body + at : NULL, count - at,
+		    &bytes);
 
 		enum rp_err err = place_bodies(task, place, records + at, n, bytes);
 

@@ -19,7 +19,7 @@ enum { PLACE_RECORDS_MAX = 64 }; /* at a time: pointers to them lie on a task's 
 struct place {
 	struct journal *journal;
 	struct dbox *dbox; /* NULL: no record has a body */
-	bool recovering;   /* a body that is none costs itself alone */
+	bool recovering;   /* a body that is damaged in its log costs itself alone */
 	bool careful;      /* each file is flushed at once; one that cannot be is given up */
 	uint64_t touched;  /* recovering: the dbox file whose beginning was written again last */
 	uint64_t sealed;   /* counts the files that were given up */

@@ -66,6 +66,10 @@ RP_MUST_USE enum rp_err dbox_place_inline(struct dbox *dbox, const struct dbox_m
 RP_MUST_USE enum rp_err dbox_write_settled(
     struct task *task, struct dbox *dbox, uint64_t file, uint64_t offset, struct bytes record);
 
+/* Is this, as it is to be settled at this offset, the whole record of a body of this user's? Whoever reads it from a log asks: it
+ * would be written over one that is sound, and names the nonce that a new file gets. */
+bool dbox_record_is_sound(struct bytes record, const struct userid *userid, uint64_t offset);
+
 /* Flush what was settled into this file, or into what stands in for it. */
 RP_MUST_USE enum rp_err dbox_sync_settled(struct task *task, struct dbox *dbox, uint64_t file);
 

@@ -98,6 +98,29 @@ enum rp_err dbox_format_check(struct bytes in, const struct userid *userid, uint
 	return RP_OK;
 }
 
+enum rp_err dbox_format_check_whole(struct bytes in, const struct userid *userid, uint64_t offset,
+    struct dbox_record_header *out)
+{
+	struct dbox_record_header header;
+
+	if (in.n < sizeof(header))
+		return RP_ERR_CORRUPT;
+	memcpy(&header, in.p, sizeof(header));
+
+	enum rp_err err = dbox_format_check(in, userid, header.nonce, offset, &header);
+
+	if (err != RP_OK || header.nonce == 0 || header.stored_bytes > in.n - sizeof(header) ||
+	    dbox_format_blocks(header.stored_bytes) != 1)
+		return RP_ERR_CORRUPT;
+
+	struct bytes body = bytes_of(in.p + sizeof(header), header.stored_bytes);
+
+	if (dbox_format_xxh3(body, header.nonce) != header.sums_xxh3)
+		return RP_ERR_CORRUPT;
+	*out = header;
+	return RP_OK;
+}
+
 void dbox_format_put(uint8_t *p, struct dbox_record_header *header, struct bytes body)
 {
 	uint64_t record_bytes = dbox_format_record_bytes(body.n);

@@ -79,6 +79,10 @@ void dbox_format_sign(struct dbox_record_header *header);
 RP_MUST_USE enum rp_err dbox_format_check(struct bytes in, const struct userid *userid,
     uint64_t nonce, uint64_t offset, struct dbox_record_header *out);
 
+/* Likewise a whole small record (one block) in memory, body included, by the nonce that it names. */
+RP_MUST_USE enum rp_err dbox_format_check_whole(struct bytes in, const struct userid *userid,
+    uint64_t offset, struct dbox_record_header *out);
+
 /* A whole small record (one block) in memory; size: dbox_format_record_bytes(). */
 void dbox_format_put(uint8_t *p, struct dbox_record_header *header, struct bytes body);
 

@@ -48,7 +48,14 @@ enum rp_err dbox_place_inline(struct dbox *dbox, const struct dbox_message *mess
 	return RP_OK;
 }
 
-/* The nonce of the file that a record of ours belongs in. It was checked when it was made, or by the log's checksum. */
+bool dbox_record_is_sound(struct bytes record, const struct userid *userid, uint64_t offset)
+{
+	struct dbox_record_header header;
+
+	return dbox_format_check_whole(record, userid, offset, &header) == RP_OK;
+}
+
+/* The nonce of the file that a record of ours belongs in. It was checked when it was made, or read from a log. */
 static uint64_t nonce_of(struct bytes record)
 {
 	struct dbox_record_header header;

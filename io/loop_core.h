@@ -28,7 +28,7 @@ enum {
 
 /* What the kernel's ring and the simulator do each in their way. */
 struct loop_kind {
-	bool listens; /* it has listening sockets */
+	bool listens; /* it has listening sockets, and can connect to others' */
 	void (*submit)(struct loop *loop, struct op *op);
 	void (*cancel)(struct loop *loop, struct op *op);
 	void (*recv_give)(struct loop *loop, struct op *op);

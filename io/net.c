@@ -44,7 +44,7 @@ const struct net_address *net_peer(const struct net *net)
 	return &net->peer;
 }
 
-static bool is_v4(const struct net_address *address)
+bool net_address_is_v4(const struct net_address *address)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -54,13 +54,13 @@ static bool is_v4(const struct net_address *address)
 void net_address_scope(const struct net_address *address, uint8_t ip[16])
 {
 	memcpy(ip, address->ip, 16);
-	if (!is_v4(address))
+	if (!net_address_is_v4(address))
 		memset(ip + 8, 0, 8);
 }
 
 void net_address_format(const struct net_address *address, char *text, size_t size)
 {
-	bool v4 = is_v4(address);
+	bool v4 = net_address_is_v4(address);
 
 	RP_ASSERT(size >= INET6_ADDRSTRLEN);
 	if (address->is_unix)

@@ -9,6 +9,7 @@
 #include "io/loop.h"
 
 struct net;
+struct task;
 struct net_listener;
 
 /* An IP address (IPv4 as ::ffff:a.b.c.d), or none for a unix socket. */
@@ -33,6 +34,12 @@ typedef void net_accept_fn(void *arg, struct net *net);
 RP_MUST_USE enum rp_err net_listen(
     struct loop *loop, int fd, net_accept_fn *fn, void *arg, struct net_listener **out);
 void net_listener_close(struct net_listener *listener);
+
+/* Connect to an address over TCP, without delay of small segments. Only clients do: a restricted loop
+ * (loop_settings) refuses it as RP_ERR_DENIED. Else errors as the machine has them; RP_ERR_CANNOT: a simulated
+ * machine, or no IP address. */
+RP_MUST_USE enum rp_err net_connect(
+    struct task *task, const struct net_address *address, struct net **out);
 
 /* The peer, as accepted. */
 const struct net_address *net_peer(const struct net *net);

@@ -46,6 +46,9 @@ struct net {
 	};
 };
 
+/* ::ffff:a.b.c.d */
+bool net_address_is_v4(const struct net_address *address);
+
 /* A net on a descriptor that the loop owns from now on. NULL: over the bound, or no memory. */
 struct net *net_make(struct loop *loop, int fd, bool fixed);
 

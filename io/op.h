@@ -42,6 +42,7 @@ enum op_kind {
 	OP_ROOM,     /* root, room */
 	OP_POPULATE, /* io.p, io.n */
 	OP_ACCEPT,   /* fd, accept: result is a direct descriptor */
+	OP_CONNECT,  /* fd, connect */
 	OP_RECV,     /* fd: result is bytes, received.p where they lie until op_recv_give() */
 	OP_SEND,     /* fd, io.p, io.n: result is bytes */
 	OP_SHUTDOWN, /* fd: no more output */
@@ -110,6 +111,10 @@ struct op {
 			struct sockaddr_storage *address;
 			socklen_t address_bytes;
 		} accept;
+		struct {
+			const struct sockaddr *address;
+			socklen_t address_bytes;
+		} connect;
 		struct {
 			const uint8_t *p;
 		} received;

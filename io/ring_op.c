@@ -88,6 +88,9 @@ static void fill_net(struct io_uring_sqe *sqe, const struct op *op)
 		    (socklen_t *)(uintptr_t)&op->accept.address_bytes, 0);
 		sqe->file_index = IORING_FILE_INDEX_ALLOC;
 		break;
+	case OP_CONNECT:
+		io_uring_prep_connect(sqe, op->fd, op->connect.address, op->connect.address_bytes);
+		break;
 	case OP_RECV:
 		io_uring_prep_recv(sqe, op->fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -162,6 +165,7 @@ void ring_op_fill(struct io_uring_sqe *sqe, const struct op *op, int root_fd, in
 		fill_name(sqe, op, root_fd);
 		break;
 	case OP_ACCEPT:
+	case OP_CONNECT:
 	case OP_RECV:
 	case OP_SEND:
 	case OP_SHUTDOWN:

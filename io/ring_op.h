@@ -14,7 +14,7 @@ bool ring_op_can(enum op_kind kind, bool has_ftruncate);
  * messages. */
 void ring_op_fill(struct io_uring_sqe *sqe, const struct op *op, int root_fd, int to_ring);
 
-/* The opcodes that ring_op_fill() uses, for the ring's restrictions. */
+/* The opcodes that ring_op_fill() uses, for the ring's restrictions; but to connect, which a server does not. */
 extern const uint8_t ring_op_codes[];
 extern const size_t ring_op_codes_count;
 

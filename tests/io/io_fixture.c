@@ -24,7 +24,7 @@ static void open_uring(struct io_fixture *fixture, struct loop_settings *setting
 	cr_assert_geq(fixture->root_fd, 0);
 	for (unsigned i = 0; i < FILE_ROOT_COUNT; i++)
 		settings->root_fd[i] = fixture->root_fd;
-	settings->restricted = true;
+	settings->restricted = fixture->kind == IO_FIXTURE_URING;
 	enum rp_err err = loop_open(settings, &fixture->loop, &reason);
 
 	if (err == RP_ERR_UNAVAILABLE)
@@ -38,7 +38,7 @@ void io_fixture_open(struct io_fixture *fixture, enum io_fixture_kind kind, unsi
 	    .tasks_max = tasks_max, .files_max = 1024, .pinned_bytes = 1 << 20};
 
 	*fixture = (struct io_fixture){.kind = kind, .root_fd = -1};
-	if (kind == IO_FIXTURE_URING) {
+	if (kind != IO_FIXTURE_SIM) {
 		open_uring(fixture, &settings);
 		return;
 	}
@@ -78,7 +78,7 @@ static void run_task(struct task *task, void *arg)
 
 	run->fn(task, run->arg);
 	run->ended = true;
-	if (run->fixture->kind == IO_FIXTURE_URING)
+	if (run->fixture->kind != IO_FIXTURE_SIM)
 		loop_stop(run->fixture->loop);
 }
 
@@ -87,7 +87,7 @@ void io_fixture_run(struct io_fixture *fixture, task_fn *fn, void *arg)
 	struct run run = {.fixture = fixture, .fn = fn, .arg = arg};
 
 	cr_assert_eq(task_start(fixture->loop, run_task, &run, NULL), RP_OK);
-	if (fixture->kind == IO_FIXTURE_URING)
+	if (fixture->kind != IO_FIXTURE_SIM)
 		loop_run(fixture->loop);
 	for (unsigned steps = 0; !run.ended; steps++) {
 		cr_assert_lt(steps, SIM_STEPS_MAX, "the simulated task never ends");

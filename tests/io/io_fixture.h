@@ -12,6 +12,7 @@
 
 enum io_fixture_kind {
 	IO_FIXTURE_URING, /* a directory under TMPDIR; skips where there is no io_uring */
+	IO_FIXTURE_CLIENT, /* the same, but its ring may do what a server's may not: connect */
 	IO_FIXTURE_SIM,
 };
 

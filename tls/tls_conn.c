@@ -86,27 +86,33 @@ static const BIO_METHOD bio_method = {
 
 /* ---- open and close ---- */
 
-struct tls_conn *tls_conn_open(struct tls_ctx *ctx)
+struct tls_conn *tls_conn_of(SSL *ssl)
 {
 	struct tls_conn *conn = calloc(1, sizeof(*conn));
-
-	if (conn == NULL)
-		return NULL;
-	conn->reason = "";
-	conn->ssl = SSL_new(tls_ctx_ssl(ctx));
-	BIO *bio = conn->ssl != NULL ? BIO_new(&bio_method) : NULL;
+	BIO *bio = ssl != NULL && conn != NULL ? BIO_new(&bio_method) : NULL;
 
 	if (bio == NULL) {
 		ERR_clear_error();
-		tls_conn_close(conn);
+		SSL_free(ssl);
+		free(conn);
 		return NULL;
 	}
+	conn->reason = "";
+	conn->ssl = ssl;
 	BIO_set_data(bio, conn);
 	BIO_set_init(bio, 1);
-	SSL_set_bio(conn->ssl, bio, bio);
-	SSL_set_accept_state(conn->ssl);
+	SSL_set_bio(ssl, bio, bio);
 	/* What only the handshake needs goes with it. */
-	SSL_set_shed_handshake_config(conn->ssl, 1);
+	SSL_set_shed_handshake_config(ssl, 1);
+	return conn;
+}
+
+struct tls_conn *tls_conn_open(struct tls_ctx *ctx)
+{
+	struct tls_conn *conn = tls_conn_of(SSL_new(tls_ctx_ssl(ctx)));
+
+	if (conn != NULL)
+		SSL_set_accept_state(conn->ssl);
 	return conn;
 }
 

@@ -54,6 +54,10 @@ struct tls_conn_facts {
 /* The server's side of a new connection. Holds a count on ctx. NULL: no memory. */
 RP_MUST_USE struct tls_conn *tls_conn_open(struct tls_ctx *ctx);
 
+/* For tls_client: the machine around `ssl`, which is its own from now on, also where it fails (NULL: no memory). */
+struct ssl_st;
+RP_MUST_USE struct tls_conn *tls_conn_of(struct ssl_st *ssl);
+
 /* Gives all memory back; says nothing to the peer. NULL is fine. */
 void tls_conn_close(struct tls_conn *conn);
 

@@ -2,7 +2,7 @@
 #ifndef RP_BENCH_LOAD_DIE_H
 #define RP_BENCH_LOAD_DIE_H
 
-/* "ringpost-bench: ..." on standard error, then exit(1). */
+/* The program's name and this on standard error, then exit(1). */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

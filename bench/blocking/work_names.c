@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "bench/load/die.h"
-#include "bench/load/neighbour.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/neighbour.h"
+#include "bench/blocking/wire.h"
 
 enum {
 	NAMES_COUNT = 10000, /* mailboxes */

@@ -2,8 +2,8 @@
  *
  * Whatever goes wrong ends the tool: figures of a run with failures would be none.
  */
-#ifndef RP_BENCH_LOAD_WIRE_H
-#define RP_BENCH_LOAD_WIRE_H
+#ifndef RP_BENCH_BLOCKING_WIRE_H
+#define RP_BENCH_BLOCKING_WIRE_H
 
 #include <stdbool.h>
 

@@ -1,14 +1,13 @@
-/* ringpost-bench: make the figures of core/DESIGN.md, section 10, against a running server. */
+/* ringpost-bench-blocking: make the figures of core/DESIGN.md, section 10, against a running server. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "bench/load/die.h"
-#include "bench/load/work.h"
+#include "bench/blocking/work.h"
 #include "io/base/bytes.h"
 
 static const struct {
@@ -36,21 +35,9 @@ enum {
 	WORKS_COUNT = sizeof(works) / sizeof(works[0]),
 };
 
-void die(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ringpost-bench: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
 static void usage(void)
 {
-	fprintf(stderr, "usage: ringpost-bench --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT "
+	fprintf(stderr, "usage: ringpost-bench-blocking --imap HOST:PORT --imaps HOST:PORT --lmtp HOST:PORT "
 	                "--user U --password-file F\n"
 	                "           [--server-pid PID] [--mailbox M] [--users PREFIX:COUNT] "
 	                "[--connections N] [--seconds S]\n"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "bench/load/die.h"
-#include "bench/load/neighbour.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/neighbour.h"
+#include "bench/blocking/wire.h"
 #include "io/base/clock.h"
 
 enum { LEAVE_NUMBER_BYTES = 12 };

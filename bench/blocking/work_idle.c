@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "bench/load/die.h"
-#include "bench/load/wire.h"
-#include "bench/load/work.h"
+#include "bench/blocking/wire.h"
+#include "bench/blocking/work.h"
 
 enum { SETTLE_SECONDS = 2 };
 

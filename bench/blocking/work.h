@@ -1,11 +1,11 @@
 /* work.h -- the kinds of work that are measured. Each adds its figures to the report. */
-#ifndef RP_BENCH_LOAD_WORK_H
-#define RP_BENCH_LOAD_WORK_H
+#ifndef RP_BENCH_BLOCKING_WORK_H
+#define RP_BENCH_BLOCKING_WORK_H
 
 #include <sys/types.h>
 
 #include "bench/load/procs.h"
-#include "bench/load/report.h"
+#include "bench/blocking/report.h"
 
 struct work {
 	const char *imap; /* HOST:PORT; NULL: not given */

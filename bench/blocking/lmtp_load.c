@@ -1,4 +1,4 @@
-#include "bench/load/lmtp_load.h"
+#include "bench/blocking/lmtp_load.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "bench/load/die.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/wire.h"
 #include "io/base/clock.h"
 
 enum {

@@ -4,12 +4,12 @@
  *
  * Message after message goes to user after user. Where no more are wanted a session that could send its next one rests.
  */
-#ifndef RP_BENCH_LOAD_LMTP_LOAD_H
-#define RP_BENCH_LOAD_LMTP_LOAD_H
+#ifndef RP_BENCH_BLOCKING_LMTP_LOAD_H
+#define RP_BENCH_BLOCKING_LMTP_LOAD_H
 
 #include <stdint.h>
 
-#include "bench/load/work.h"
+#include "bench/blocking/work.h"
 
 struct lmtp_load;
 

@@ -1,6 +1,6 @@
 /* report.h -- the figures: a table or JSON, each beside the floor and the target of core/DESIGN.md, section 10. */
-#ifndef RP_BENCH_LOAD_REPORT_H
-#define RP_BENCH_LOAD_REPORT_H
+#ifndef RP_BENCH_BLOCKING_REPORT_H
+#define RP_BENCH_BLOCKING_REPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

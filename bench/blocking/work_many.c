@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "bench/load/die.h"
-#include "bench/load/lmtp_load.h"
+#include "bench/blocking/lmtp_load.h"
 #include "io/base/clock.h"
 
 enum {

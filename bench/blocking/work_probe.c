@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "bench/load/die.h"
-#include "bench/load/wire.h"
-#include "bench/load/work.h"
+#include "bench/blocking/wire.h"
+#include "bench/blocking/work.h"
 #include "io/base/clock.h"
 
 enum { PROBE_LOGIN_ANSWERS = 3 }; /* greeting, LOGIN, LOGOUT */

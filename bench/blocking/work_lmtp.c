@@ -1,5 +1,5 @@
 /* LMTP: 64 sessions at once, to a few users whose volumes are open. */
-#include "bench/load/lmtp_load.h"
+#include "bench/blocking/lmtp_load.h"
 
 void work_lmtp(struct work *work)
 {

@@ -1,6 +1,6 @@
 /* disk.h -- what the files below DATA take, by their kind. */
-#ifndef RP_BENCH_LOAD_DISK_H
-#define RP_BENCH_LOAD_DISK_H
+#ifndef RP_BENCH_BLOCKING_DISK_H
+#define RP_BENCH_BLOCKING_DISK_H
 
 #include <stdint.h>
 

@@ -3,10 +3,10 @@
  * They are of other users, for one of the same user is told nothing that is not durable yet, and so waits for the disk.
  * Which of them are on the busy shard is not known: the worst of them is told.
  */
-#ifndef RP_BENCH_LOAD_NEIGHBOUR_H
-#define RP_BENCH_LOAD_NEIGHBOUR_H
+#ifndef RP_BENCH_BLOCKING_NEIGHBOUR_H
+#define RP_BENCH_BLOCKING_NEIGHBOUR_H
 
-#include "bench/load/work.h"
+#include "bench/blocking/work.h"
 
 struct neighbours;
 

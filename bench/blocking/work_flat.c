@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "bench/load/die.h"
-#include "bench/load/disk.h"
-#include "bench/load/lmtp_load.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/disk.h"
+#include "bench/blocking/lmtp_load.h"
+#include "bench/blocking/wire.h"
 
 enum {
 	FLAT_BATCH = 100,

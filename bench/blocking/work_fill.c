@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "bench/load/die.h"
-#include "bench/load/wire.h"
-#include "bench/load/work.h"
+#include "bench/blocking/wire.h"
+#include "bench/blocking/work.h"
 
 enum { FILL_UNDER_WAY = 256 }; /* APPENDs whose answer is awaited: bounds what both sides hold */
 

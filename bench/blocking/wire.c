@@ -1,4 +1,4 @@
-#include "bench/load/wire.h"
+#include "bench/blocking/wire.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,4 +1,4 @@
-#include "bench/load/disk.h"
+#include "bench/blocking/disk.h"
 
 #include <errno.h>
 #include <ftw.h>

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "bench/load/die.h"
-#include "bench/load/neighbour.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/neighbour.h"
+#include "bench/blocking/wire.h"
 #include "io/base/clock.h"
 
 enum { LARGE_ROUNDS_MIN = 3, LARGE_MESSAGES_A_TARGET = 100000 };

@@ -1,4 +1,4 @@
-#include "bench/load/report.h"
+#include "bench/blocking/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

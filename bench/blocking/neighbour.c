@@ -1,4 +1,4 @@
-#include "bench/load/neighbour.h"
+#include "bench/blocking/neighbour.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "bench/load/die.h"
-#include "bench/load/wire.h"
+#include "bench/blocking/wire.h"
 #include "io/base/clock.h"
 
 enum {

@@ -54,12 +54,31 @@ void content_subject(struct content_id id, char subject[CONTENT_SUBJECT_BYTES])
 	    words[draw / WORDS % WORDS], words[draw / WORDS / WORDS % WORDS], id.number);
 }
 
-void content_from(struct content_id id, char from[CONTENT_SUBJECT_BYTES])
+unsigned content_sender(struct content_id id)
 {
 	struct dice dice = dice_for(id);
 
 	(void)dice_next(&dice);
-	snprintf(from, CONTENT_SUBJECT_BYTES, "sender%u", (unsigned)dice_below(&dice, CONTENT_FROM_COUNT));
+	return (unsigned)dice_below(&dice, CONTENT_FROM_COUNT);
+}
+
+void content_from(unsigned sender, char from[CONTENT_SUBJECT_BYTES])
+{
+	snprintf(from, CONTENT_SUBJECT_BYTES, "sender%02u", sender);
+}
+
+void content_token(unsigned token, char text[CONTENT_SUBJECT_BYTES])
+{
+	snprintf(text, CONTENT_SUBJECT_BYTES, "token%03ux", token);
+}
+
+static void put_token(struct pen *pen, struct content_id id)
+{
+	char text[CONTENT_SUBJECT_BYTES];
+
+	content_token(id.number % CONTENT_TOKENS, text);
+	put_text(pen, text);
+	put_text(pen, "\r\n");
 }
 
 static bool has_attachment(struct content_id id)
@@ -79,7 +98,7 @@ static void put_header(struct pen *pen, struct content_id id)
 	char from[CONTENT_SUBJECT_BYTES];
 
 	content_subject(id, subject);
-	content_from(id, from);
+	content_from(content_sender(id), from);
 	int n = snprintf(text, sizeof(text),
 	    "%s%016llx-%u-%u-%u\r\n"
 	    "From: \"Sender of %s\" <%s@example.net>\r\n"
@@ -148,22 +167,24 @@ static void put_base64(struct pen *pen, struct dice *dice, size_t n)
 static void fill_up(struct pen *pen)
 {
 	while (pen->end - pen->at > LINE_BYTES + 2) {
-		memset(pen->at, '.', LINE_BYTES);
+		memset(pen->at, '=', LINE_BYTES);
 		pen->at += LINE_BYTES;
 		put_text(pen, "\r\n");
 	}
 	while (pen->end - pen->at > 2)
-		*pen->at++ = '.';
+		*pen->at++ = '=';
 	put_text(pen, "\r\n");
 }
 
-static void put_parts(struct pen *pen, struct dice *dice, bool attachment)
+static void put_parts(struct pen *pen, struct dice *dice, struct content_id id)
 {
+	bool attachment = has_attachment(id);
 	size_t room = (size_t)(pen->end - pen->at);
 
 	put_text(pen, attachment ? "Content-Type: multipart/mixed; boundary=\"=-bench\"\r\n\r\n"
 	                         : "Content-Type: multipart/alternative; boundary=\"=-bench\"\r\n\r\n");
 	put_text(pen, "--=-bench\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
+	put_token(pen, id);
 	put_words(pen, dice, room / (attachment ? 8 : 3));
 	if (attachment) {
 		put_text(pen, "--=-bench\r\nContent-Type: application/octet-stream; name=\"data.bin\"\r\n"
@@ -185,44 +206,43 @@ void content_make(struct content_id id, uint8_t *out)
 	RP_ASSERT(id.bytes >= CONTENT_BYTES_MIN && id.bytes <= CONTENT_BYTES_MAX);
 	put_header(&pen, id);
 	if (has_attachment(id) || has_alternative(id)) {
-		put_parts(&pen, &dice, has_attachment(id));
+		put_parts(&pen, &dice, id);
 	} else {
 		put_text(&pen, "Content-Type: text/plain; charset=us-ascii\r\n\r\n");
+		put_token(&pen, id);
 		put_words(&pen, &dice, (size_t)(pen.end - pen.at));
 	}
 	fill_up(&pen);
 }
 
-/* "<seed>-<user>-<number>-<bytes>" */
-static bool parse_id(struct bytes line, struct content_id *id)
+bool content_id_parse(struct bytes line, struct content_id *id)
 {
-	char text[64];
+	char text[80];
 	unsigned long long seed;
 	int end = 0;
 
-	if (line.n >= sizeof(text))
+	if (line.n >= sizeof(text) || !bytes_starts_with(line, bytes_of_str(id_name)))
 		return false;
 	memcpy(text, line.p, line.n);
 	text[line.n] = '\0';
-	if (sscanf(text, "%16llx-%u-%u-%u%n", &seed, &id->user, &id->number, &id->bytes, &end) != 4)
+	if (sscanf(text + sizeof(id_name) - 1, "%16llx-%u-%u-%u%n", &seed, &id->user, &id->number, &id->bytes, &end) != 4)
 		return false;
 	id->seed = seed;
-	return (size_t)end == line.n && id->bytes >= CONTENT_BYTES_MIN && id->bytes <= CONTENT_BYTES_MAX;
+	return (size_t)end + sizeof(id_name) - 1 == line.n && id->bytes >= CONTENT_BYTES_MIN &&
+	       id->bytes <= CONTENT_BYTES_MAX;
 }
 
 enum rp_err content_check(struct bytes message, struct content_id *id, const char **fault)
 {
-	struct bytes name = BYTES_LIT("X-Bench-Id: ");
-	size_t at = bytes_find_bytes(message, name);
+	size_t at = bytes_find_bytes(message, bytes_of_str(id_name));
 	struct content_id found;
 
 	*fault = "a message without an id of ours";
 	if (at == message.n || (at > 0 && message.p[at - 1] != '\n'))
 		return RP_ERR_CORRUPT;
 	struct bytes ours = bytes_from(message, at);
-	size_t cr = bytes_find(ours, 0, '\r');
 
-	if (!parse_id(bytes_slice(ours, name.n, cr > name.n ? cr : name.n), &found))
+	if (!content_id_parse(bytes_slice(ours, 0, bytes_find(ours, 0, '\r')), &found))
 		return RP_ERR_CORRUPT;
 	*fault = "a message that is shorter or longer than it was";
 	if (ours.n != found.bytes)

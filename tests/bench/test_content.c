@@ -97,7 +97,7 @@ Test(content, the_subject_stands_in_the_message)
 	content_subject(id, subject);
 	snprintf(line, sizeof(line), "\r\nSubject: %s\r\n", subject);
 	cr_assert_lt(bytes_find_bytes(message, bytes_of_str(line)), message.n);
-	content_from(id, subject);
+	content_from(content_sender(id), subject);
 	snprintf(line, sizeof(line), "<%s@example.net>\r\n", subject);
 	cr_assert_lt(bytes_find_bytes(message, bytes_of_str(line)), message.n);
 	free((void *)message.p);

@@ -250,10 +250,11 @@ static json_t *cost_json(const struct bench_run *run)
 	const struct cost *from = &run->cost_from;
 	const struct cost *to = &run->cost_to;
 	uint64_t done = sum_of(run, offsetof(struct worker, done_count));
-	json_t *out = json_object();
 
 	if (!run->has_cost)
 		return json_null();
+	json_t *out = json_object();
+
 	json_object_set_new(out, "commands", integer(done));
 	json_object_set_new(out, "cpu_ns", integer(to->cpu_ns - from->cpu_ns));
 	json_object_set_new(out, "cpu_ns_per_command",

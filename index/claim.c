@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/claim_logs.h"
 #include "index/recover.h"
 #include "io/base/num.h"
 #include "io/file.h"
-
-enum { COPIES = 2 };
 
 static const char store_path[] = "store";
 static const char reserve_path[] = "reserve";
@@ -16,6 +15,7 @@ static const char careful_path[] = "careful";
 
 struct claim {
 	struct file *file; /* holds the lock */
+	struct claim_logs logs;
 };
 
 const char *claim_network_fs(uint64_t type)
@@ -46,72 +46,45 @@ const char *claim_network_fs(uint64_t type)
 	return NULL;
 }
 
-/* The newer sound copy. found: 0 or 1, which one; RP_ERR_NOTFOUND: the file is new. */
-static enum rp_err read_copies(
-    struct task *task, struct file *file, struct format_header *header, unsigned *found)
+static enum rp_err read_store(
+    struct task *task, struct file *file, struct format_header *header, unsigned *newer)
 {
-	uint8_t area[COPIES][FORMAT_HEADER_BYTES];
-	enum rp_err read[COPIES];
-	struct format_header copy[COPIES];
-	uint64_t size_bytes;
-	enum rp_err err = file_size(task, file, &size_bytes);
-
-	for (unsigned i = 0; err == RP_OK && i < COPIES; i++) {
-		size_t got;
-
-		read[i] = RP_ERR_CORRUPT;
-		err = file_read_retry(
-		    task, file, area[i], sizeof(area[i]), (uint64_t)i * CLAIM_COPY_BYTES, &got);
-		if (err == RP_ERR_IO) /* this copy is lost; both say the same, but within a start that was cut short */
-			err = RP_OK;
-		else if (err == RP_OK)
-			read[i] = format_check(
-			    bytes_of(area[i], got), FORMAT_STORE, CLAIM_VERSION, &copy[i]);
-	}
-	if (err != RP_OK)
-		return err;
-	if (read[0] == RP_ERR_CANNOT || read[1] == RP_ERR_CANNOT)
-		return RP_ERR_CANNOT;
-	if (read[0] != RP_OK && read[1] != RP_OK)
-		/* The first start may have been cut short: then nothing but zeroes, or half of the first copy, is there. */
-		return read[1] == RP_ERR_END ? RP_ERR_NOTFOUND : RP_ERR_CORRUPT;
-	*found = read[0] != RP_OK || (read[1] == RP_OK && copy[1].epoch > copy[0].epoch);
-	*header = copy[*found];
-	return RP_OK;
+	return copies_read(task, file, FORMAT_STORE, CLAIM_VERSION, header, newer);
 }
 
-static enum rp_err write_copy(
-    struct task *task, struct file *file, const struct format_header *header, unsigned which)
-{
-	uint8_t *block = calloc(1, CLAIM_COPY_BYTES);
-
-	if (block == NULL)
-		return RP_ERR_NOMEM;
-	memcpy(block, header, sizeof(*header));
-
-	enum rp_err err =
-	    file_write(task, file, block, CLAIM_COPY_BYTES, (uint64_t)which * CLAIM_COPY_BYTES, true);
-
-	free(block);
-	return err;
-}
-
-/* The older copy first, so that one is whole at any time. */
 static enum rp_err raise_epoch(struct task *task, struct file *file, unsigned shards_count,
     struct format_header *header, unsigned newer)
 {
 	if (header->epoch == UINT64_MAX)
 		return RP_ERR_CORRUPT; /* nobody has started so often; the next would be 0, which is older than all */
 	header->epoch++;
-	while (header->nonce == 0)
-		loop_random(task_loop(task), &header->nonce, sizeof(header->nonce));
+	while (header->extra[CLAIM_EXTRA_ID] == 0)
+		loop_random(task_loop(task), &header->extra[CLAIM_EXTRA_ID], sizeof(uint64_t));
 	if (header->extra[CLAIM_EXTRA_SHARDS] < shards_count)
 		header->extra[CLAIM_EXTRA_SHARDS] = shards_count;
-	format_sign(header, FORMAT_STORE, CLAIM_VERSION);
+	return copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, header, newer);
+}
 
-	enum rp_err err = write_copy(task, file, header, 1 - newer);
+/* Both files, each epoch in the logs' first, so that DATA/store never knows of more than is there. But a store's id, when it is drawn, is
+ * in its own file first. */
+static enum rp_err raise_both(struct task *task, struct claim *claim, unsigned shards_count,
+    struct format_header *header, unsigned newer)
+{
+	uint64_t next = header->epoch + 1;
+	bool first = header->extra[CLAIM_EXTRA_LOGS] == 0;
+	enum rp_err err = RP_OK;
 
-	return err == RP_OK ? write_copy(task, file, header, newer) : err;
+	if (first)
+		err = raise_epoch(task, claim->file, shards_count, header, newer);
+	if (err == RP_OK)
+		err = dir_sync(task, FILE_ROOT_DATA, ".");
+	if (err == RP_OK)
+		err = claim_logs_take(task, &claim->logs, header->extra[CLAIM_EXTRA_ID], next);
+	if (err != RP_OK)
+		return err;
+	header->extra[CLAIM_EXTRA_LOGS] = next;
+	return first ? copies_write(task, claim->file, FORMAT_STORE, CLAIM_VERSION, header, newer)
+	             : raise_epoch(task, claim->file, shards_count, header, newer);
 }
 
 /* A new store is one without logs and users: otherwise DATA/store was lost, and with it the epoch. */
@@ -181,38 +154,48 @@ static enum rp_err refuse_network(
 	return RP_ERR_CANNOT;
 }
 
-static enum rp_err claim_file(struct task *task, struct arena *arena, struct file *file,
-    unsigned shards_count, uint64_t *epoch)
+static enum rp_err look_at_logs(struct task *task, struct claim *claim,
+    const struct format_header *header, const char **reason)
+{
+	return claim_logs_look(task, header->extra[CLAIM_EXTRA_ID], header->extra[CLAIM_EXTRA_LOGS],
+	    &claim->logs, reason);
+}
+
+static enum rp_err claim_files(struct task *task, struct arena *arena, struct claim *claim,
+    unsigned shards_count, uint64_t *epoch, const char **reason)
 {
 	struct format_header header;
 	unsigned newer = 0;
-	enum rp_err err = file_lock(task, file);
+	enum rp_err err = file_lock(task, claim->file);
 
 	if (err != RP_OK)
 		return err;
-	err = read_copies(task, file, &header, &newer);
+	err = read_store(task, claim->file, &header, &newer);
 	if (err == RP_ERR_NOTFOUND) {
 		err = is_new(task, arena);
 		header = (struct format_header){ 0 };
 		newer = 1; /* the first copy is written first */
 	}
 	if (err == RP_OK)
-		err = raise_epoch(task, file, shards_count, &header, newer);
+		err = look_at_logs(task, claim, &header, reason);
 	if (err == RP_OK)
-		err = dir_sync(task, FILE_ROOT_DATA, ".");
+		err = raise_both(task, claim, shards_count, &header, newer);
 	if (err == RP_OK)
 		*epoch = header.epoch;
 	return err;
 }
 
-static enum rp_err look_at_file(struct task *task, struct file *file, uint64_t *epoch)
+static enum rp_err look_at_files(
+    struct task *task, struct claim *claim, uint64_t *epoch, const char **reason)
 {
 	struct format_header header;
 	unsigned newer;
-	enum rp_err err = file_lock(task, file);
+	enum rp_err err = file_lock(task, claim->file);
 
 	if (err == RP_OK)
-		err = read_copies(task, file, &header, &newer);
+		err = read_store(task, claim->file, &header, &newer);
+	if (err == RP_OK)
+		err = look_at_logs(task, claim, &header, reason);
 	if (err == RP_OK)
 		*epoch = header.epoch;
 	return err;
@@ -231,7 +214,7 @@ static enum rp_err look_once(struct task *task, struct arena *arena, struct clai
 		err = file_open(
 		    task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE, &claim->file);
 	if (err == RP_OK)
-		err = look_at_file(task, claim->file, epoch);
+		err = look_at_files(task, claim, epoch, reason);
 	if (err == RP_ERR_NOTFOUND) {
 		*epoch = 0;
 		err = is_new(task, arena);
@@ -276,7 +259,7 @@ static enum rp_err claim_once(struct task *task, struct arena *arena, unsigned s
 	err = file_open(task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE | FILE_CREATE,
 	    &claim->file);
 	if (err == RP_OK)
-		err = claim_file(task, arena, claim->file, shards_count, epoch);
+		err = claim_files(task, arena, claim, shards_count, epoch, reason);
 	if (err == RP_OK) {
 		*out = claim;
 		return RP_OK;
@@ -325,13 +308,19 @@ static enum rp_err renew_file(struct task *task, struct file *file)
 	enum rp_err err = file_lock(task, file);
 
 	if (err == RP_OK)
-		err = read_copies(task, file, &header, &newer);
+		err = read_store(task, file, &header, &newer);
+	if (err == RP_OK) /* it is there, so it is the logs that are not */
+		return claim_logs_renew(task, header.extra[CLAIM_EXTRA_ID],
+		    header.extra[CLAIM_EXTRA_LOGS], (unsigned)header.extra[CLAIM_EXTRA_SHARDS]);
 	if (err != RP_ERR_NOTFOUND && err != RP_ERR_CORRUPT)
-		return err; /* it is there */
+		return err;
+	header = (struct format_header){0};
 	err = recover_newest(task, &epoch, &shards_count);
+	if (err == RP_OK)
+		err = claim_logs_id(task, &header.extra[CLAIM_EXTRA_ID]);
 	if (err != RP_OK)
 		return err;
-	header = (struct format_header){.epoch = epoch};
+	header.epoch = epoch;
 	return raise_epoch(task, file, shards_count, &header, 1);
 }
 
@@ -354,6 +343,7 @@ void store_unclaim(struct claim *claim)
 {
 	if (claim == NULL)
 		return;
+	claim_logs_close(&claim->logs);
 	file_close(claim->file);
 	free(claim);
 }

@@ -10,12 +10,13 @@
 
 enum {
 	CLAIM_VERSION = 1,
-	CLAIM_COPY_BYTES = 4096, /* each copy in a block of its own, written one after the other */
 };
 
 /* extra[] of DATA/store's format_header. */
 enum claim_extra {
 	CLAIM_EXTRA_SHARDS, /* the greatest number of shards there ever was */
+	CLAIM_EXTRA_ID,     /* random; the commit logs' owner file has it too (claim_logs.h) */
+	CLAIM_EXTRA_LOGS,   /* that file has this epoch at least; 0: there may be none yet */
 };
 
 /* Is this file system (statfs f_type) on another machine? Then its name; NULL: no. Its locks and its order of writes cannot be

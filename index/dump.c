@@ -56,6 +56,7 @@ static const struct dump_kind {
 	const char *name;
 } kinds[] = {
 	{ FORMAT_STORE, "store" },
+	{ FORMAT_OWNER, "owner" },
 	{ FORMAT_LOG, "commit log" },
 	{ FORMAT_JOURNAL, "journal" },
 	{ FORMAT_DBOX, "dbox" },

@@ -16,6 +16,7 @@
 enum format_magic {
 	FORMAT_STORE = 0x54535052,   /* "RPST" DATA/store */
 	FORMAT_LOG = 0x474c5052,     /* "RPLG" a file of the commit log */
+	FORMAT_OWNER = 0x574f5052,   /* "RPOW" whose the commit logs are */
 	FORMAT_JOURNAL = 0x4c4a5052, /* "RPJL" */
 	FORMAT_DBOX = 0x58445052,    /* "RPDX" */
 	FORMAT_CATALOG = 0x54435052, /* "RPCT" */

@@ -5,18 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/claim.h"
+#include "index/claim_logs.h"
 #include "index/logfile.h"
 #include "index/store_state.h"
 
 enum {
 	LINE_BYTES_MAX = 256,
 	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
-	COPIES = 2,
 	SHARD_MAX = 4096,
 };
 
-static_assert((int)CLAIM_COPY_BYTES == (int)LOGFILE_BLOCK_BYTES, "one look for both");
+static_assert((int)COPIES_BLOCK_BYTES == (int)LOGFILE_BLOCK_BYTES, "one look for both");
 
 struct look {
 	struct task *task;
@@ -87,7 +86,7 @@ static enum rp_err look_at_copies(
 	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
 	enum rp_err err = p != NULL ? RP_OK : RP_ERR_NOMEM;
 
-	for (unsigned i = 0; err == RP_OK && i < COPIES; i++) {
+	for (unsigned i = 0; err == RP_OK && i < COPIES_COUNT; i++) {
 		uint64_t at = (uint64_t)i * LOGFILE_BLOCK_BYTES;
 		size_t got = 0;
 
@@ -119,15 +118,16 @@ static enum rp_err was_just_made(struct look *look, struct file *file, bool *jus
 	return err == RP_ERR_IO ? RP_OK : err;
 }
 
-static enum rp_err look_at_store(struct look *look)
+/* DATA/store, and the logs' owner: not there when they are new, else we would not be here. */
+static enum rp_err look_at_header(
+    struct look *look, enum file_root root, const char *name, enum format_magic magic)
 {
 	struct file *file;
-	enum rp_err err = file_open(look->task, FILE_ROOT_DATA, "store", FILE_READ, &file);
+	enum rp_err err = file_open(look->task, root, name, FILE_READ, &file);
 
 	if (err != RP_OK)
-		return err == RP_ERR_NOTFOUND ? RP_OK
-		                              : err; /* a new one, else we would not be here */
-	err = look_at_copies(look, file, "store", FORMAT_STORE);
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	err = look_at_copies(look, file, name, magic);
 	file_close(file);
 	return err;
 }
@@ -267,8 +267,10 @@ enum rp_err store_look(
     struct task *task, struct store *store, repair_say_fn *say, void *arg, uint64_t *damaged)
 {
 	struct look look = {.task = task, .say = say, .arg = arg};
-	enum rp_err err = look_at_store(&look);
+	enum rp_err err = look_at_header(&look, FILE_ROOT_DATA, "store", FORMAT_STORE);
 
+	if (err == RP_OK)
+		err = look_at_header(&look, FILE_ROOT_COMMIT, claim_logs_path, FORMAT_OWNER);
 	if (err == RP_OK)
 		err = look_at_logs(&look);
 	if (store->recover != NULL)

@@ -55,12 +55,12 @@ class Layout:
         self.delivery = page.line_struct('`<lsn>.catalog`', 'delivery')
         self.cache = page.line_struct('`<mailboxid>.cache`', 'entry')
         self.sections = {}
-        for kind, title in (('store', '`DATA/store`'), ('log', '`commit/'), ('dbox', '`<n>.dbox`'),
+        for kind, title in (('store', '`DATA/store`'), ('owner', '`owner`'), ('log', '`commit/'), ('dbox', '`<n>.dbox`'),
                             ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`'),
                             ('journal', '`<first>-<last>.journal`')):
             self.sections[kind] = page.extra(title)
         self.versions = {kind: page.version(title) for kind, title in (
-            ('store', '`DATA/store`'), ('log', '`commit/'), ('journal', '`<first>-<last>.journal`'),
+            ('store', '`DATA/store`'), ('owner', '`owner`'), ('log', '`commit/'), ('journal', '`<first>-<last>.journal`'),
             ('dbox', '`<n>.dbox`'), ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`'),
             ('cache', '`<mailboxid>.cache`'))}
         self.versions['merged'] = int(page.sentence('`<first>-<last>.journal`', 'the same, but version ', ','))

@@ -83,7 +83,7 @@ def all_at_once(ended):
     done = subprocess.run([ended.server.exe, 'dump', *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, env=ENV)
     assert done.returncode == 0 and not done.stderr, done.stderr
     kinds = set(re.findall(r'^([a-z ]+) version \d+ user', done.stdout.decode(), re.M))
-    assert kinds == {'store', 'commit log', 'journal', 'dbox', 'catalog', 'index', 'cache'}, kinds
+    assert kinds == {'store', 'owner', 'commit log', 'journal', 'dbox', 'catalog', 'index', 'cache'}, kinds
 
 
 def run(checks, ended):

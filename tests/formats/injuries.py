@@ -7,7 +7,7 @@ from blocks import Broken, read_payload
 
 AREA, SECTOR, MORE = 1024, 512, 333
 DERIVED = ('catalog', 'index', 'cache')
-NO_START = ('removed', 'cut off at 0', 'cut off in the first header')  # no copy of `store` is left: a server does not start
+NO_START = ('removed', 'cut off at 0', 'cut off in the first header')  # no copy of `store`, or of the logs' `owner`, is left: a server does not start
 ALL_OF_BOX = (1, 2, 3, 15)  # items that tell of a whole mailbox
 
 
@@ -18,7 +18,7 @@ class Injury:
         self.kind, self.part, self.field, self.way, self.path, self.do = kind, part, field, way, path, do
         self.begin, self.end = place
         self.cost = cost
-        self.no_start = kind == 'store' and field in NO_START
+        self.no_start = kind in ('store', 'owner') and field in NO_START
         self.told_apart = told_apart  # it is said, and no damage: no mail can be lost by it
 
     def __str__(self):
@@ -154,7 +154,7 @@ class Injuries:
 
     def whole_file(self, path):
         every, size = self.by_path[path], os.path.getsize(path)
-        kind, behind = every[0].kind, every[0].kind in ('store', 'log', 'free log')
+        kind, behind = every[0].kind, every[0].kind in ('store', 'owner', 'log', 'free log')
         for where, at in (('at 0', 0), ('in the first header', 64), ('in the second header', 600), ('behind the headers', AREA),
                           ('in the middle', size // 2 | 1), ('the last byte', size - 1)):
             hit = [one for one in every if one.end > at]

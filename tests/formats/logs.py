@@ -24,6 +24,21 @@ def read_store(look, path):
     return newest
 
 
+def read_owner(look, path, store):
+    """What DATA/store knows of it holds."""
+    least = store.extra('the epoch of the last start')
+    if least == 0 and not os.path.exists(path):
+        return
+    with open(path, 'rb') as f:
+        data = f.read()
+    look.findings.must(len(data) == 2 * BLOCK, path, len(data), 'not two blocks')
+    found = headers(look, path, data, 'owner', BLOCK)
+    if found:
+        newest = max(found, key=lambda header: header.epoch)
+        look.findings.must(newest.epoch >= least, path, 0, f'epoch {newest.epoch}')
+        look.findings.must(newest.extra('the id of the store') == store.extra("the store's id"), path, 0, "another store's")
+
+
 class Write:
     def __init__(self, layout, data, at, nonce):
         def get(words):

@@ -12,7 +12,7 @@ import sys
 from blocks import Broken, Findings, Layout, Record, check_record, one_header, read_payload, xxh3
 from dbox import Dbox
 from derived import Cache, Catalog, Index
-from logs import read_logs, read_store
+from logs import read_logs, read_owner, read_store
 from page import Page
 from replay import replay
 
@@ -236,8 +236,10 @@ class Look:
         self.findings, self.layout, self.top = Findings(), layout or Layout(Page()), data
         self.shards = self.epoch = 0
         self.users, self.logs = {}, []
-        if read_store(self, os.path.join(data, 'store')) is None:
+        store = read_store(self, os.path.join(data, 'store'))
+        if store is None:
             return
+        read_owner(self, os.path.join(data, 'commit', 'owner'), store)
         in_log = read_logs(self, data)
         folders = {bytes.fromhex(os.path.basename(path)): path for path in glob.glob(os.path.join(data, 'users', '*', '*'))}
         for user in sorted(folders.keys() | in_log.keys()):

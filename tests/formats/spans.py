@@ -132,8 +132,8 @@ def of_cache(layout, cache):
     return found.whole()
 
 
-def of_store(layout, path):
-    found = Map('store', path)
+def of_store(layout, kind, path):
+    found = Map(kind, path)
     found.area(layout, BLOCK)
     return found.whole()
 
@@ -180,6 +180,7 @@ def of_user(layout, user):
 
 def of_server(look):
     """Of what is no user's own."""
-    found = [of_store(look.layout, os.path.join(look.top, 'store'))]
+    found = [of_store(look.layout, 'store', os.path.join(look.top, 'store')),
+             of_store(look.layout, 'owner', os.path.join(look.top, 'commit', 'owner'))]
     found += [of_log(look.layout, log) for log in look.logs]
     return [span for spans in found for span in spans]

@@ -1,6 +1,9 @@
 #include "index/claim.h"
+#include "index/claim_logs.h"
+#include "index/logfile.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/io/io_fixture.h"
 
@@ -22,11 +25,11 @@ static enum rp_err claim_it(struct task *task, struct claimed *claimed, unsigned
 	return err;
 }
 
-static void damage(struct task *task, uint64_t offset)
+static void damage(struct task *task, enum file_root root, const char *path, uint64_t offset)
 {
 	struct file *file;
 
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_open(task, root, path, FILE_READ | FILE_WRITE, &file), RP_OK);
 	cr_assert_eq(file_write(task, file, "damage", 6, offset + 40, false), RP_OK);
 	file_close(file);
 }
@@ -41,7 +44,8 @@ IO_TASK_TEST(claim, the_epoch_rises_at_each_start_and_one_copy_is_enough)
 		cr_assert_eq(claimed.epoch, i);
 		store_unclaim(claimed.claim);
 		cr_assert_eq(task_sleep(task, 10000000), RP_OK); /* closing is not waited for */
-		damage(task, i % 2 == 0 ? 0 : 4096);
+		damage(task, FILE_ROOT_DATA, "store", i % 2 == 0 ? 0 : 4096);
+		damage(task, FILE_ROOT_COMMIT, claim_logs_path, i % 3 == 0 ? 0 : 4096);
 	}
 }
 
@@ -57,6 +61,131 @@ IO_TASK_TEST(claim, two_owners_are_one_too_many)
 	cr_assert_not_null(strstr(second.reason, "another server"));
 	store_unclaim(first.claim);
 	store_unclaim(NULL);
+}
+
+/* So many starts, each ended; the last one's epoch. */
+static void start_and_end(struct task *task, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		struct claimed claimed = { .epoch = 0 };
+
+		cr_assert_eq(claim_it(task, &claimed, 1), RP_OK, "%s", claimed.reason);
+		store_unclaim(claimed.claim);
+		cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	}
+}
+
+static void assert_refused(struct task *task, enum rp_err err, const char *reason)
+{
+	struct claimed claimed = { .epoch = 0 };
+	struct claim *claim = NULL;
+	struct arena arena;
+	uint64_t epoch;
+
+	cr_assert_eq(claim_it(task, &claimed, 1), err);
+	cr_assert_not_null(strstr(claimed.reason, reason), "%s", claimed.reason);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	arena_init(&arena, 65536);
+	cr_assert_eq(store_claim_look(task, &arena, &claim, &epoch, &claimed.reason), err);
+	arena_fini(&arena);
+	cr_assert_not_null(strstr(claimed.reason, reason), "%s", claimed.reason);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+}
+
+/* A disk that is not mounted: what was acknowledged last is in no file that is seen. */
+IO_TASK_TEST(claim, a_start_without_the_last_runs_logs_is_refused_till_a_repair)
+{
+	(void)arg;
+	start_and_end(task, 2);
+	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, claim_logs_path, "away"), RP_OK);
+	assert_refused(task, RP_ERR_CORRUPT, "mount it");
+	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, "away", claim_logs_path), RP_OK);
+	start_and_end(task, 1);
+	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, claim_logs_path), RP_OK);
+	cr_assert_eq(store_claim_renew(task), RP_OK);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	start_and_end(task, 2);
+}
+
+/* It was forgotten in a drawer, and comes back: its records would go over newer ones. */
+IO_TASK_TEST(claim, logs_of_an_older_run_are_refused_and_a_repair_makes_them_void)
+{
+	struct format_header header = { .nonce = 7, .epoch = 1, .number = 1 };
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+	struct file *file;
+
+	(void)arg;
+	start_and_end(task, 1);
+	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, claim_logs_path, "old"), RP_OK);
+	cr_assert_eq(store_claim_renew(task), RP_OK);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	start_and_end(task, 2);
+	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, "old", claim_logs_path), RP_OK);
+	cr_assert_eq(dir_make(task, FILE_ROOT_COMMIT, "0"), RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, "0/1.log", FILE_READ | FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_USED;
+	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
+	assert_refused(task, RP_ERR_CORRUPT, "older than the last run");
+	cr_assert_eq(store_claim_renew(task), RP_OK);
+	cr_assert_eq(logfile_read_header(task, file, &header), RP_OK);
+	cr_assert_eq(header.extra[LOGFILE_EXTRA_STATE], LOGFILE_FREE);
+	file_close(file);
+	free(block);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	start_and_end(task, 2);
+}
+
+IO_TASK_TEST(claim, logs_of_another_store_are_refused_and_no_repair_takes_them)
+{
+	struct file *file;
+
+	(void)arg;
+	start_and_end(task, 2);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE, &file), RP_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		struct format_header header;
+		size_t got;
+
+		cr_assert_eq(file_read(task, file, &header, sizeof(header), i * COPIES_BLOCK_BYTES, &got), RP_OK);
+		header.extra[CLAIM_EXTRA_ID]++;
+		format_sign(&header, FORMAT_STORE, CLAIM_VERSION);
+		cr_assert_eq(file_write(task, file, &header, sizeof(header), i * COPIES_BLOCK_BYTES, false), RP_OK);
+	}
+	file_close(file);
+	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
+	assert_refused(task, RP_ERR_CANNOT, "belong to another");
+	cr_assert_eq(store_claim_renew(task), RP_ERR_CANNOT);
+}
+
+IO_TASK_TEST(claim, one_folder_of_logs_has_one_server)
+{
+	struct file *file;
+
+	(void)arg;
+	start_and_end(task, 1);
+	cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_lock(task, file), RP_OK);
+	assert_refused(task, RP_ERR_BUSY, "folder of the commit logs");
+	file_close(file);
+}
+
+/* From a version that knew of no such file, and from a first start that was cut short. */
+IO_TASK_TEST(claim, a_store_without_an_id_gets_one)
+{
+	struct format_header header = { .epoch = 4, .nonce = 3 };
+	struct file *file;
+
+	(void)arg;
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	cr_assert_eq(copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, &header, 1), RP_OK);
+	start_and_end(task, 1);
+	header = (struct format_header){ .epoch = 5, .nonce = 3, .extra = { [CLAIM_EXTRA_ID] = 77 } };
+	cr_assert_eq(copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, &header, 1), RP_OK);
+	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, claim_logs_path), RP_OK);
+	file_close(file);
+	start_and_end(task, 2);
+	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, claim_logs_path), RP_OK);
+	assert_refused(task, RP_ERR_CORRUPT, "mount it");
 }
 
 IO_TASK_TEST(claim, a_newer_format_and_a_lost_store_are_refused_with_a_reason)

@@ -562,3 +562,157 @@ IO_TASK_TEST(compact, keeps_the_bodies_flat_though_they_are_shared)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* ---- one body that very many share ---- */
+
+enum { SHARERS = 4097, PART = 1024 };
+
+static const char shared_text[] = "Subject: shared\r\n\r\nby all\r\n";
+
+/* It lies in the first file, which is sealed. */
+static struct mailbox *share_one(struct task *task, struct volume *volume)
+{
+	struct mailbox *inbox = open_named(task, volume, "INBOX");
+
+	made_append(task, volume, "INBOX", 0, shared_text);
+	for (uint32_t n = 1, more; n < SHARERS; n += more) {
+		struct run run = {1, more = n < SHARERS - n ? n : SHARERS - n};
+		struct runs uids = {&run, 1, 1};
+		struct runs copied = RUNS_EMPTY;
+		uint32_t first;
+
+		cr_assert_eq(mailbox_copy(task, inbox, &uids, inbox, &copied, &first), RP_OK);
+		runs_fini(&copied);
+	}
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	cr_assert_eq(dbox_last_file(volume->dbox), 1);
+	dbox_number_from(volume->dbox, 2);
+	cr_assert_eq(dbox_reserve(task, volume->dbox, 1), RP_OK);
+	return inbox;
+}
+
+/* How many of them lie in the first file; some are read. */
+static unsigned left_in_first(struct task *task, struct mailbox *inbox)
+{
+	unsigned left = 0;
+
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, SHARERS);
+	for (uint32_t uid = 1; uid <= SHARERS; uid++) {
+		uint8_t text[sizeof(shared_text)];
+		struct dbox_body *body;
+		struct table_row row;
+		size_t got;
+
+		cr_assert_eq(table_row(task, inbox->table, uid, false, &row, NULL), RP_OK);
+		left += row.body.file == 1;
+		if (uid % 97 != 0)
+			continue;
+		cr_assert_eq(mailbox_body_open(task, inbox, uid, &body), RP_OK);
+		cr_assert_eq(dbox_body_read(task, body, 0, text, sizeof(text), &got), RP_OK);
+		cr_assert_eq(got, sizeof(shared_text) - 1);
+		cr_assert_arr_eq(text, shared_text, sizeof(shared_text) - 1);
+		dbox_body_close(body);
+	}
+	return left;
+}
+
+static void assert_emptied(struct task *task, struct volume *volume, struct mailbox *inbox)
+{
+	cr_assert_eq(left_in_first(task, inbox), 0);
+	cr_assert_gt(dbox_next_file(volume->dbox, 0), 1);
+}
+
+/* One change for all would hold others up, and for a million it would be larger than a change may be. */
+IO_TASK_TEST(compact, moves_a_body_that_very_many_share_in_several_changes)
+{
+	struct store *store = open_store(task, 1);
+	struct mailbox *inbox;
+	struct volume *volume;
+	uint64_t lsn;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = share_one(task, volume);
+	lsn = volume->catalog.lsn;
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	assert_emptied(task, volume, inbox);
+	cr_assert_eq(volume->catalog.lsn - lsn, (SHARERS + PART - 1) / PART + 1);
+	/* The body was copied once. */
+	cr_assert_eq(dbox_files_count(volume->dbox), 1);
+	cr_assert_lt(dbox_bytes(task, volume), 4096 + 2 * 4096);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+struct sharing {
+	struct volume *volume; /* NULL: not ready */
+	uint64_t lsn;
+	unsigned left;
+	bool ended;
+};
+
+static void empty_first(struct task *task, void *arg)
+{
+	struct sharing *sharing = arg;
+	struct store *store = open_store(task, 1);
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	(void)share_one(task, volume);
+	sharing->lsn = volume->catalog.lsn;
+	sharing->volume = volume;
+	(void)!compact_now(task, volume);
+}
+
+static void empty_the_rest(struct task *task, void *arg)
+{
+	struct sharing *sharing = arg;
+	struct store *store = open_store(task, 2);
+	struct mailbox *inbox;
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_named(task, volume, "INBOX");
+	sharing->left = left_in_first(task, inbox);
+	cr_assert_eq(dbox_next_file(volume->dbox, 0), 1, "something refers to it");
+	dbox_number_from(volume->dbox, 3); /* the first is not the one in use */
+	cr_assert_eq(dbox_seal(volume->dbox, 1), RP_OK);
+	cr_assert_eq(dbox_reserve(task, volume->dbox, 1), RP_OK);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	assert_emptied(task, volume, inbox);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	sharing->ended = true;
+}
+
+/* Some of them have the new place, the others the old one; the next compaction goes on. */
+Test(compact, goes_on_when_the_power_went_between_those_changes)
+{
+	enum { SEEDS = 8 };
+	static struct sharing sharing[SEEDS];
+	unsigned parts = 0;
+
+	for (unsigned seed = 0; seed < SEEDS; seed++) {
+		struct sharing *one = &sharing[seed];
+		struct sim_world *world;
+		struct loop *loop;
+
+		cr_assert_eq(sim_open(seed + 1, &world), RP_OK);
+		(void)start(world, empty_first, one);
+		while (one->volume == NULL || one->volume->catalog.lsn < one->lsn + 1 + seed % 4)
+			cr_assert(sim_step(world));
+		one->volume->compact_holds++; /* it goes no further */
+		while (commit_durable(one->volume->store->commit) < one->volume->position)
+			cr_assert(sim_step(world));
+		sim_crash(world);
+		loop = start(world, empty_the_rest, one);
+		while (!one->ended)
+			cr_assert(sim_step(world));
+		loop_close(loop);
+		parts += one->left > 0 && one->left < SHARERS;
+		sim_close(world);
+	}
+	cr_assert_gt(parts, 0);
+}

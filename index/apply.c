@@ -226,10 +226,13 @@ static enum rp_err replay_runs(
 		if (item->type == CHANGE_ITEM_EXPUNGED) {
 			table_expunge(table, &piece.runs, lsn);
 			table_expunge_unmet(table, &piece.runs, lsn);
-			continue;
+		} else {
+			table_set_flag(table, &piece.runs, flag_of(table, item), item->on);
+			table_set_modseq(table, &piece.runs, lsn);
 		}
-		table_set_flag(table, &piece.runs, flag_of(table, item), item->on);
-		table_set_modseq(table, &piece.runs, lsn);
+		err = task_pause(task); /* of scattered ones a record has a hundred thousand */
+		if (err != RP_OK)
+			return err;
 	}
 	return RP_OK;
 }

@@ -106,6 +106,8 @@ RP_MUST_USE enum rp_err mailbox_replay_known(struct task *task, struct volume *v
  * table    the table was replaced by a newer one with the same messages (a checkpoint): holds on rows are to be taken
  *          over from the old one, which is freed when this returns */
 void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq);
+/* The same of messages that are known to be there, all of them. */
+void view_news_expunge_these(struct mailbox *mailbox, const struct runs *there);
 void view_news_flags(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq);
 void view_news_append(struct mailbox *mailbox);
 void view_news_gone(struct mailbox *mailbox);

@@ -366,8 +366,8 @@ static void take_tables(struct transfer_long *its)
 {
 	struct transfer *transfer = its->transfer;
 
-	if (transfer->moves && transfer->taken.count > 0) /* while the rows are there */
-		view_news_expunge(transfer->from, &transfer->taken, its->lsn);
+	if (transfer->moves && transfer->taken.count > 0)
+		view_news_expunge_these(transfer->from, &transfer->taken);
 	if (its->to != NULL)
 		mailbox_take_table(transfer->to, its->to);
 	its->to = NULL;

@@ -115,27 +115,29 @@ static void note_expunged(struct view *view, const struct runs *uids)
 	view->version++;
 }
 
+void view_news_expunge_these(struct mailbox *mailbox, const struct runs *there)
+{
+	LIST_FOR_EACH (link, &mailbox->views)
+		note_expunged(RP_CONTAINER_OF(link, struct view, link), there);
+	watch_wake_all(&mailbox->watches);
+}
+
 void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq)
 {
 	struct runs there = RUNS_EMPTY;
+	enum rp_err err = RP_OK;
 
 	(void)modseq;
-	if (list_empty(&mailbox->views)) {
+	if (!list_empty(&mailbox->views))
+		err = table_having(NULL, mailbox->table, uids, &there);
+	if (err == RP_OK) {
+		view_news_expunge_these(mailbox, &there);
+	} else {
+		LIST_FOR_EACH (link, &mailbox->views)
+			overrun(RP_CONTAINER_OF(link, struct view, link));
 		watch_wake_all(&mailbox->watches);
-		return;
-	}
-	enum rp_err err = table_having(NULL, mailbox->table, uids, &there);
-
-	LIST_FOR_EACH (link, &mailbox->views) {
-		struct view *view = RP_CONTAINER_OF(link, struct view, link);
-
-		if (err == RP_OK)
-			note_expunged(view, &there);
-		else
-			overrun(view);
 	}
 	runs_fini(&there);
-	watch_wake_all(&mailbox->watches);
 }
 
 void view_news_flags(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq)

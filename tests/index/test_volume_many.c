@@ -1,5 +1,6 @@
 /* Changes to so many messages that others have to be let in before they are over. */
 #include <stdio.h>
+#include <string.h>
 
 #include "index/checkpoint.h"
 #include "index/view.h"
@@ -351,6 +352,32 @@ IO_TASK_TEST(volume_many, an_inbox_of_very_many_is_renamed)
 	mailbox_close(inbox);
 	while (!looks.ended)
 		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	assert_kept(task, volume, store);
+}
+
+/* As many as a name can have: all of them are made by the same change, and one record has room for them. */
+IO_TASK_TEST(volume_many, an_inbox_is_renamed_below_hundreds_that_are_not_there)
+{
+	enum { MANY = 64 * 10, DEEP = CHANGE_NAME_BYTES_MAX / 2 };
+	struct store *store = open_with_small_breaths(task, 1);
+	char name[2 * DEEP + 1];
+	struct mailbox *inbox;
+	struct volume *volume;
+	size_t names;
+
+	(void)arg;
+	for (unsigned i = 0; i < DEEP; i++)
+		memcpy(name + 2 * i, "a/", 2);
+	name[2 * DEEP - 1] = 0;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	inbox = open_mailbox(task, volume, "INBOX");
+	append_many(task, inbox, MANY);
+	names = volume->catalog.count;
+	cr_assert_eq(volume_rename(task, volume, BYTES_LIT("INBOX"), bytes_of_str(name)), RP_OK);
+	cr_assert_eq(volume->catalog.count, names + DEEP);
+	cr_assert_eq(volume_find(volume, bytes_of_str(name))->messages_count, MANY);
+	cr_assert_eq(mailbox_entry(inbox)->messages_count, 0);
+	mailbox_close(inbox);
 	assert_kept(task, volume, store);
 }
 

@@ -7,6 +7,7 @@
 #include "index/long_sort.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
+#include "io/base/num.h"
 
 enum {
 	SCAN_TRIES_MAX = 8,  /* a table is replaced by a checkpoint now and then */
@@ -53,9 +54,12 @@ static enum rp_err scan_mailbox(
 	return err;
 }
 
+/* So many more may come. */
+typedef enum rp_err room_fn(struct task *task, void *arg, size_t more);
+
 /* Each mailbox; *mailboxid: the one that is scanned. */
-static enum rp_err scan(
-    struct task *task, struct volume *volume, uint64_t *mailboxid, table_body_fn *fn, void *arg)
+static enum rp_err scan(struct task *task, struct volume *volume, uint64_t *mailboxid,
+    room_fn *make_room, table_body_fn *fn, void *arg)
 {
 	const struct catalog *catalog = &volume->catalog;
 	enum rp_err err = RP_OK;
@@ -73,7 +77,9 @@ static enum rp_err scan(
 		*mailboxid = catalog->by_id[i]->entry.mailboxid;
 		uint64_t rows = catalog->by_id[i]->entry.messages_count;
 
-		err = scan_mailbox(task, volume, *mailboxid, fn, arg);
+		err = make_room(task, arg, rows);
+		if (err == RP_OK)
+			err = scan_mailbox(task, volume, *mailboxid, fn, arg);
 		if (err == RP_OK)
 			err = pace_spend(
 			    task, volume->store, &volume->compact_pace, rows * SCAN_ROW_BYTES);
@@ -95,6 +101,25 @@ static enum rp_err collect(
 
 	(void)size_bytes;
 	return body.file == compact->file ? compact_core_add(&compact->rows, &row) : RP_OK;
+}
+
+static enum rp_err make_room_rows(struct task *task, void *arg, size_t more)
+{
+	struct collecting *collecting = arg;
+	struct compact_rows *rows = &collecting->compact->rows;
+	void *p = rows->row;
+	size_t max = num_max(2 * rows->max, rows->count + more);
+	enum rp_err err;
+
+	if (rows->count + more <= rows->max)
+		return RP_OK;
+	err = long_realloc(
+	    task, &p, rows->count * sizeof(*rows->row), max * sizeof(*rows->row));
+	if (err != RP_OK)
+		return err;
+	rows->row = p;
+	rows->max = max;
+	return RP_OK;
 }
 
 /* Those that can be brought back. Read after the indexes: what was expunged meanwhile is met here, or was met there. */
@@ -128,7 +153,7 @@ enum rp_err compact_core_scan(struct task *task, struct compact *compact)
 {
 	struct collecting collecting = {.compact = compact};
 	enum rp_err err =
-	    scan(task, compact->volume, &collecting.mailboxid, collect, &collecting);
+	    scan(task, compact->volume, &collecting.mailboxid, make_room_rows, collect, &collecting);
 
 	return err == RP_OK ? collect_kept(task, compact) : err;
 }
@@ -243,6 +268,24 @@ static enum rp_err add_weight(struct weighing *weighing, const struct weight *we
 	return RP_OK;
 }
 
+static enum rp_err make_room_weights(struct task *task, void *arg, size_t more)
+{
+	struct weighing *weighing = arg;
+	void *p = weighing->weight;
+	size_t max = num_max(2 * weighing->weights_max, weighing->weights_count + more);
+	enum rp_err err;
+
+	if (weighing->weights_count + more <= weighing->weights_max)
+		return RP_OK;
+	err = long_realloc(task, &p, weighing->weights_count * sizeof(*weighing->weight),
+	    max * sizeof(*weighing->weight));
+	if (err != RP_OK)
+		return err;
+	weighing->weight = p;
+	weighing->weights_max = max;
+	return RP_OK;
+}
+
 static enum rp_err weigh(
     void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
 {
@@ -273,7 +316,7 @@ static uint32_t lightest(const struct weighing *weighing)
 /* What is kept is live until its time is over. */
 static enum rp_err weigh_kept(struct task *task, struct weighing *weighing, const struct kept *kept)
 {
-	enum rp_err err = RP_OK;
+	enum rp_err err = make_room_weights(task, weighing, kept->rows_count);
 
 	for (size_t i = 0; err == RP_OK && i < kept->mailboxes_count; i++) {
 		const struct kept_rows *rows = &kept->mailbox[i].rows;
@@ -382,7 +425,7 @@ static enum rp_err choose(struct task *task, struct volume *volume, struct weigh
 	volume->compact_copied_bytes =
 	    0; /* those on the way may be met too: then they count twice */
 	if (err == RP_OK)
-		err = scan(task, volume, &weighing->mailboxid, weigh, weighing);
+		err = scan(task, volume, &weighing->mailboxid, make_room_weights, weigh, weighing);
 	if (err == RP_OK)
 		err = kept_read(task, volume, &volume->compact_pace, &kept);
 	if (err != RP_OK)

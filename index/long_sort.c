@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/assert.h"
 #include "io/base/num.h"
 
-enum { CHUNK = 1024 }; /* sorted, or merged, without a look at the clock: some 100 us */
+enum {
+	CHUNK = 1024,             /* sorted, or merged, without a look at the clock: some 100 us */
+	CHUNK_BYTES = 128 * 1024, /* copied likewise: as long, with the pages that come with them */
+};
 
 struct sorting {
 	struct task *task;
@@ -110,4 +114,23 @@ enum rp_err long_sort(struct task *task, void *p, size_t count, size_t bytes,
 		copy_back(&sorting, from, p, &err);
 	free(more);
 	return err;
+}
+
+enum rp_err long_realloc(struct task *task, void **p, size_t used, size_t bytes)
+{
+	uint8_t *more = malloc(bytes);
+	enum rp_err err = more != NULL ? RP_OK : RP_ERR_NOMEM;
+
+	RP_ASSERT(used <= bytes);
+	for (size_t at = 0; err == RP_OK && at < used; at += CHUNK_BYTES) {
+		memcpy(more + at, (uint8_t *)*p + at, num_min(CHUNK_BYTES, used - at));
+		err = task_pause(task);
+	}
+	if (err != RP_OK) {
+		free(more);
+		return err;
+	}
+	free(*p);
+	*p = more;
+	return RP_OK;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -83,8 +84,9 @@ bool run_make(struct bench_run *run, const struct run_settings *settings, const 
 	run->nonce = clock_wall_ns();
 	run->has_cost = settings->pids_count > 0;
 	run->tls = tls_client_open();
-	if (run->tls == NULL)
-		die("no memory for TLS");
+	run->sent_ns = calloc(profile->users, sizeof(*run->sent_ns));
+	if (run->tls == NULL || run->sent_ns == NULL)
+		die("no memory for a run");
 	look(run, &run->cost_idle, true);
 	for (unsigned i = 0; i < settings->threads; i++)
 		run->worker[i] = worker_start(run, i);
@@ -107,5 +109,6 @@ void run_fini(struct bench_run *run)
 	for (unsigned i = 0; i < run->settings->threads; i++)
 		worker_free(run->worker[i]);
 	tls_client_close(run->tls);
+	free(run->sent_ns);
 	pthread_mutex_destroy(&run->lock);
 }

@@ -47,6 +47,7 @@ struct bench_run {
 	_Atomic unsigned can;      /* enum op_capability */
 	_Atomic uint64_t left_out; /* a bit for each word that the server cannot do */
 	_Atomic bool stop;
+	_Atomic uint64_t *sent_ns; /* by user, from users_from: when its newest message was sent; 0: it was told since */
 	pthread_mutex_t lock;
 	char why[RUN_WHY_BYTES]; /* of the first fault; "": none */
 	struct worker *worker[RUN_THREADS_MAX];

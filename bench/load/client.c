@@ -197,7 +197,9 @@ static struct bytes make(struct client *client, struct content_id id)
 
 struct bytes client_message(struct client *client, struct content_id *id, unsigned user)
 {
-	*id = (struct content_id){.seed = client->worker->run->nonce,
+	uint64_t group = (uint64_t)(client->group - client->worker->run->profile->group);
+
+	*id = (struct content_id){.seed = client->worker->run->nonce + (group << 56),
 	    .user = user,
 	    .number = (client->group->user_first + client->number) << 16 | (client->made & 0xffff),
 	    .bytes = client->group->size_bytes};

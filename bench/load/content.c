@@ -10,6 +10,7 @@ enum {
 	WORDS = 64,
 	LINE_BYTES = 72, /* of text, without CRLF */
 	ATTACHMENT_EACH = 8, /* one message of so many has an attachment, */
+	PART_HEADERS_BYTES = 420, /* at most, of all parts of one message, boundaries and token too */
 	ALTERNATIVE_EACH = 4, /* one has two alternatives */
 };
 
@@ -166,7 +167,8 @@ static void put_base64(struct pen *pen, struct dice *dice, size_t n)
 /* Blank lines, and a last line of so many letters that all is as long as it must be. */
 static void fill_up(struct pen *pen)
 {
-	while (pen->end - pen->at > LINE_BYTES + 2) {
+	RP_ASSERT(pen->end - pen->at >= 2);
+	while (pen->end - pen->at >= LINE_BYTES + 4) {
 		memset(pen->at, '=', LINE_BYTES);
 		pen->at += LINE_BYTES;
 		put_text(pen, "\r\n");
@@ -181,6 +183,7 @@ static void put_parts(struct pen *pen, struct dice *dice, struct content_id id)
 	bool attachment = has_attachment(id);
 	size_t room = (size_t)(pen->end - pen->at);
 
+	room = room > PART_HEADERS_BYTES ? room - PART_HEADERS_BYTES : 0;
 	put_text(pen, attachment ? "Content-Type: multipart/mixed; boundary=\"=-bench\"\r\n\r\n"
 	                         : "Content-Type: multipart/alternative; boundary=\"=-bench\"\r\n\r\n");
 	put_text(pen, "--=-bench\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");

@@ -1,22 +1,10 @@
 /* The life of one client: begin, wait at the gate, act as its schedule says, end. */
-#include <stdlib.h>
-
-#include "bench/load/die.h"
 #include "bench/load/op.h"
 #include "bench/load/op_mail.h"
 #include "bench/load/worker.h"
 #include "io/base/clock.h"
 
 enum { BEGINNING_MAX = 4 }; /* clients of a thread that begin at once: first logins are hashed, and that is not to be measured */
-
-static void record(struct hist **place, uint64_t ns)
-{
-	if (*place == NULL)
-		*place = hist_new();
-	if (*place == NULL)
-		die("no memory for histograms");
-	hist_add(*place, ns);
-}
 
 static const struct profile_word *word_of(const struct client *client, unsigned index)
 {
@@ -65,7 +53,7 @@ static enum rp_err do_word(struct task *task, struct client *client, unsigned in
 	uint64_t now_ns = clock_monotonic_ns();
 
 	if (measured && (word->op->traits & OP_UNTIMED) == 0)
-		record(&client->worker->word[index], now_ns - client->from_ns);
+		worker_note(&client->worker->word[index], now_ns - client->from_ns);
 	if (atomic_load(&run->start_ns) != 0 && now_ns >= run->from_ns && now_ns < run->to_ns &&
 	    (word->op->traits & OP_UNTIMED) == 0)
 		client->worker->done_count++;
@@ -131,7 +119,7 @@ static enum rp_err do_act(struct task *task, struct client *client, uint64_t at_
 	if (group->each && client->state != CLIENT_OUT)
 		client_close(task, client);
 	if (err == RP_OK && measured)
-		record(&client->worker->act[group->act_first + (unsigned)(act - group->act)],
+		worker_note(&client->worker->act[group->act_first + (unsigned)(act - group->act)],
 		    client->from_ns - at_ns);
 	return err;
 }
@@ -193,7 +181,7 @@ static enum rp_err act_all(struct task *task, struct client *client)
 	enum rp_err err = sleep_until(task, run->start_ns);
 
 	if (err == RP_OK && client->group->acts_count > 0)
-		err = run->profile->closed ? act_closed(task, client) : act_open(task, client);
+		err = client->group->closed ? act_closed(task, client) : act_open(task, client);
 	/* Who has nothing to do, or nothing that the server can, is there all the same. */
 	if (err == RP_OK || err == RP_ERR_END)
 		err = sleep_until(task, run->to_ns);

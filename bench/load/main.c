@@ -22,6 +22,8 @@ struct options {
 	const char *out;
 	double seconds; /* 0: as the profile says */
 	double warmup;  /* below 0: likewise */
+	unsigned messages_max;
+	unsigned clients; /* of the first group; 0: as the profile says */
 	char password[PASSWORD_BYTES];
 };
 
@@ -29,11 +31,13 @@ static const char usage_text[] =
     "usage: ringpost-bench run PROFILE --users PREFIX:COUNT --password-file FILE\n"
     "           [--imap HOST:PORT] [--imaps HOST:PORT] [--lmtp HOST:PORT] [--domain NAME]\n"
     "           [--server-pid PID]... [--server JSON] [--threads N] [--seconds S] [--warmup S]\n"
-    "           [--commit TEXT] [--label TEXT] [--out FILE]\n"
+    "           [--messages-max N] [--clients N] [--commit TEXT] [--label TEXT] [--out FILE]\n"
     "       ringpost-bench words       the words that profiles consist of\n"
     "       ringpost-bench check PROFILE...\n"
     "--server-pid   what the server runs as: it and all below it are accounted\n"
     "--server       what it is, for the result: {\"name\": ..., \"version\": ..., \"durability\": ...}\n"
+    "--messages-max no mailbox has more messages than so many beforehand\n"
+    "--clients      of the profile's first group\n"
     "--out          the result, as JSON; standard output by default\n"
     "exit code      0: good; 1: it could not be run; 2: wrong arguments;\n"
     "               3: the tool was the limit; 4: void, as an answer was wrong\n";
@@ -162,6 +166,12 @@ static void set_option(struct options *options, int option)
 	case 'w':
 		options->warmup = seconds_of(optarg);
 		break;
+	case 'm':
+		options->messages_max = (unsigned)number_of(optarg, UINT32_MAX);
+		break;
+	case 'n':
+		options->clients = (unsigned)number_of(optarg, PROFILE_CLIENTS_MAX);
+		break;
 	case 'c':
 		options->told.commit = optarg;
 		break;
@@ -184,6 +194,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 	    {"password-file", required_argument, NULL, 'p'}, {"server-pid", required_argument, NULL, 'P'},
 	    {"server", required_argument, NULL, 'j'}, {"threads", required_argument, NULL, 't'},
 	    {"seconds", required_argument, NULL, 'S'}, {"warmup", required_argument, NULL, 'w'},
+	    {"messages-max", required_argument, NULL, 'm'}, {"clients", required_argument, NULL, 'n'},
 	    {"commit", required_argument, NULL, 'c'}, {"label", required_argument, NULL, 'L'},
 	    {"out", required_argument, NULL, 'o'}, {0}};
 	int option;
@@ -198,8 +209,9 @@ static void parse_options(int argc, char **argv, struct options *options)
 /* What the profile asks for that was not given. */
 static void check_settings(const struct profile *profile, const struct run_settings *run)
 {
-	if (profile->users > run->users_count)
-		die("the profile needs %u users, --users says %u", profile->users, run->users_count);
+	if (profile->users_from + profile->users > run->users_count)
+		die("the profile needs users %u to %u, --users says %u", profile->users_from,
+		    profile->users_from + profile->users - 1, run->users_count);
 	for (unsigned i = 0; i < profile->groups_count; i++) {
 		const struct profile_group *group = &profile->group[i];
 		bool tls = group->tls != PROFILE_TLS_NONE;
@@ -223,6 +235,10 @@ static int run_profile(int argc, char **argv)
 		options.run.threads = sysconf(_SC_NPROCESSORS_ONLN) >= 4 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1;
 	if (profile_read(options.told.profile_path, &profile, text) != RP_OK)
 		die("%s", text);
+	if (options.messages_max > 0)
+		profile_bound_messages(&profile, options.messages_max);
+	if (options.clients > 0 && !profile_set_clients(&profile, options.clients))
+		die("%u clients are too many", options.clients);
 	if (options.seconds > 0)
 		profile.seconds = options.seconds;
 	if (options.warmup >= 0)
@@ -266,7 +282,8 @@ static int check_profiles(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		if (profile_read(argv[i], &profile, text) == RP_OK) {
-			printf("%s: %u clients, %u users, %g s\n", argv[i], profile.clients, profile.users,
+			printf("%s: %u clients, users %u to %u, %g s\n", argv[i], profile.clients,
+			    profile.users_from, profile.users_from + profile.users - 1,
 			    profile.warmup_s + profile.seconds);
 			profile_fini(&profile);
 		} else {

@@ -12,6 +12,8 @@ const struct op_def op_table[] = {
     {"status", op_status, 0, 0, "STATUS INBOX (MESSAGES UNSEEN UIDNEXT)"},
     {"list", op_list, 0, 0, "LIST \"\" *"},
     {"idle", op_idle, OP_SELECTED | OP_NUMBER | OP_UNTIMED, OP_CAN_IDLE, "IDLE for so many milliseconds"},
+    {"idle-push", op_idle_push, OP_SELECTED | OP_NUMBER | OP_UNTIMED, OP_CAN_IDLE,
+        "likewise; its latencies are from the sending of a message by LMTP to its EXISTS"},
     {"pause", op_pause, OP_PLAIN | OP_NUMBER | OP_UNTIMED, 0, "nothing for so many milliseconds"},
     {"fetch-flags", op_fetch_flags, OP_SELECTED, 0, "FETCH 1:* (UID FLAGS)"},
     {"fetch-envelope", op_fetch_envelope, OP_SELECTED | OP_NUMBER, 0,

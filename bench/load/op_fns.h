@@ -6,7 +6,7 @@
 #include "bench/load/op.h"
 
 /* op_session.c */
-op_fn op_connect, op_login, op_logout, op_noop, op_select, op_examine, op_status, op_list, op_idle, op_pause;
+op_fn op_connect, op_login, op_logout, op_noop, op_select, op_examine, op_status, op_list, op_idle, op_idle_push, op_pause;
 
 /* op_fetch.c */
 op_fn op_fetch_flags, op_fetch_envelope, op_fetch_structure, op_fetch_body, op_fetch_changes, op_fetch_new;

@@ -43,20 +43,26 @@ enum rp_err op_lmtp_connect(struct task *task, struct client *client, uint64_t n
 	return expect(task, client, "250", "LHLO");
 }
 
+/* user: from the profile's first on. */
 static void say_recipient(struct client *client, unsigned user)
 {
 	char name[64];
 	char line[LINE_BYTES];
 
-	client_user(client, user, name, sizeof(name));
+	client_user(client, client->worker->run->profile->users_from + user, name, sizeof(name));
 	int n = snprintf(
 	    line, sizeof(line), "RCPT TO:<%s@%s>\r\n", name, client->worker->run->settings->domain);
 
 	stream_put(&client->stream, bytes_of(line, (size_t)n));
 }
 
-/* Users of the group whose mail it is, in a row from anywhere. */
-static unsigned say_envelope(struct client *client, unsigned recipients)
+/* Who gets a message: users of the group whose mail it is, in a row from anywhere. */
+struct recipients {
+	unsigned user[RECIPIENTS_MAX];
+	unsigned count;
+};
+
+static void choose(struct client *client, uint64_t number, struct recipients *recipients)
 {
 	const struct profile *profile = client->worker->run->profile;
 	const struct profile_group *group = client->group;
@@ -65,32 +71,43 @@ static unsigned say_envelope(struct client *client, unsigned recipients)
 	for (unsigned i = 0; i < profile->groups_count; i++)
 		if (!profile->group[i].lmtp && profile->group[i].user_first == group->user_first)
 			users = profile->group[i].clients;
-	recipients = (unsigned)num_min(recipients, users);
+	recipients->count = (unsigned)num_min(num_min(num_max(number, 1), RECIPIENTS_MAX), users);
 	unsigned first = (unsigned)dice_below(&client->dice, users);
 
+	for (unsigned i = 0; i < recipients->count; i++)
+		recipients->user[i] = group->user_first + (first + i) % users;
+}
+
+static enum rp_err send_envelope(
+    struct task *task, struct client *client, const struct recipients *recipients)
+{
 	stream_put(&client->stream, BYTES_LIT("MAIL FROM:<bench@example.net>\r\n"));
-	for (unsigned i = 0; i < recipients; i++)
-		say_recipient(client, group->user_first + (first + i) % users);
+	for (unsigned i = 0; i < recipients->count; i++)
+		say_recipient(client, recipients->user[i]);
 	stream_put(&client->stream, BYTES_LIT("DATA\r\n"));
-	return recipients;
+	enum rp_err err = expect(task, client, "250", "MAIL");
+
+	for (unsigned i = 0; err == RP_OK && i < recipients->count; i++)
+		err = expect(task, client, "250", "RCPT");
+	return err == RP_OK ? expect(task, client, "354", "DATA") : err;
 }
 
 enum rp_err op_lmtp_deliver(struct task *task, struct client *client, uint64_t number)
 {
 	struct content_id id;
-	unsigned recipients = say_envelope(client, (unsigned)num_min(num_max(number, 1), RECIPIENTS_MAX));
-	enum rp_err err = expect(task, client, "250", "MAIL");
+	struct recipients recipients;
 
-	for (unsigned i = 0; err == RP_OK && i < recipients; i++)
-		err = expect(task, client, "250", "RCPT");
-	if (err == RP_OK)
-		err = expect(task, client, "354", "DATA");
+	choose(client, number, &recipients);
+	enum rp_err err = send_envelope(task, client, &recipients);
+
 	if (err != RP_OK)
 		return err;
 	/* No line of a message of ours begins with a dot. */
 	stream_put(&client->stream, client_message(client, &id, client->user));
 	stream_put(&client->stream, BYTES_LIT(".\r\n"));
-	for (unsigned i = 0; err == RP_OK && i < recipients; i++)
+	for (unsigned i = 0; i < recipients.count; i++)
+		atomic_store(&client->worker->run->sent_ns[recipients.user[i]], clock_monotonic_ns());
+	for (unsigned i = 0; err == RP_OK && i < recipients.count; i++)
 		err = expect(task, client, "250", "the message");
 	return err;
 }

@@ -32,6 +32,7 @@ struct range {
 
 static const struct range ranges[] = {
     {"seed", 0, 1e15},
+    {"users_from", 0, 1e7},
     {"warmup", 0, 3600},
     {"seconds", 0.1, 36000},
     {"lag_max_ms", 0.1, 1e6},
@@ -189,6 +190,7 @@ static cfg_t *parse(const char *path, enum rp_err *err)
 	cfg_opt_t group[] = {
 	    checked((cfg_opt_t)CFG_INT("clients", 1, CFGF_NONE), check_int),
 	    checked((cfg_opt_t)CFG_STR("speaks", "imap", CFGF_NONE), check_choice),
+	    checked((cfg_opt_t)CFG_STR("loop", NULL, CFGF_NONE), check_choice),
 	    checked((cfg_opt_t)CFG_STR("tls", "none", CFGF_NONE), check_choice),
 	    checked((cfg_opt_t)CFG_STR("session", "kept", CFGF_NONE), check_choice),
 	    checked((cfg_opt_t)CFG_FLOAT("rate", 0, CFGF_NONE), check_float),
@@ -204,6 +206,7 @@ static cfg_t *parse(const char *path, enum rp_err *err)
 	    CFG_STR("about", "", CFGF_NONE),
 	    checked((cfg_opt_t)CFG_STR("loop", "open", CFGF_NONE), check_choice),
 	    checked((cfg_opt_t)CFG_INT("seed", 1, CFGF_NONE), check_int),
+	    checked((cfg_opt_t)CFG_INT("users_from", 0, CFGF_NONE), check_int),
 	    checked((cfg_opt_t)CFG_FLOAT("warmup", 2, CFGF_NONE), check_float),
 	    checked((cfg_opt_t)CFG_FLOAT("seconds", 10, CFGF_NONE), check_float),
 	    checked((cfg_opt_t)CFG_FLOAT("lag_max_ms", 2, CFGF_NONE), check_float),
@@ -318,7 +321,10 @@ static enum rp_err take_users(struct profile *profile, struct profile_group *gro
 	for (struct profile_group *of = profile->group; of < group; of++) {
 		if (strcmp(of->name, other) != 0)
 			continue;
-		of->shares = group->shares = true;
+		if (group->lmtp)
+			of->grows = true;
+		else
+			of->shares = group->shares = true;
 		group->user_first = of->user_first;
 		if (group->clients > of->clients && !group->lmtp)
 			return fault("group %s: it has more clients than the group whose mail it shares", group->name);
@@ -337,6 +343,7 @@ static enum rp_err take_group(struct profile *profile, cfg_t *cfg)
 	group->clients = (unsigned)cfg_getint(cfg, "clients");
 	group->tls = (enum profile_tls)choice(cfg, "tls");
 	group->lmtp = choice(cfg, "speaks") == 1;
+	group->closed = cfg_getstr(cfg, "loop") != NULL ? choice(cfg, "loop") == 1 : profile->closed;
 	group->each = choice(cfg, "session") == 1;
 	group->rate = cfg_getfloat(cfg, "rate");
 	group->pace = (enum schedule_pace)choice(cfg, "pace");
@@ -352,7 +359,7 @@ static enum rp_err take_group(struct profile *profile, cfg_t *cfg)
 		err = take_steps(profile, group, cfg, "end", &group->end);
 	if (err == RP_OK)
 		err = take_acts(profile, group, cfg);
-	if (err == RP_OK && !profile->closed && group->acts_count > 0 && group->rate == 0)
+	if (err == RP_OK && !group->closed && group->acts_count > 0 && group->rate == 0)
 		err = fault("group %s: acts of an open loop need a rate", group->name);
 	return err;
 }
@@ -363,6 +370,7 @@ static enum rp_err take(struct profile *profile, cfg_t *cfg)
 
 	profile->closed = choice(cfg, "loop") == 1;
 	profile->seed = (uint64_t)cfg_getint(cfg, "seed");
+	profile->users_from = (unsigned)cfg_getint(cfg, "users_from");
 	profile->warmup_s = cfg_getfloat(cfg, "warmup");
 	profile->seconds = cfg_getfloat(cfg, "seconds");
 	profile->lag_max_ms = cfg_getfloat(cfg, "lag_max_ms");
@@ -395,6 +403,30 @@ enum rp_err profile_read(const char *path, struct profile *profile, char text[PR
 	if (err != RP_OK && text[0] == '\0')
 		snprintf(text, PROFILE_TEXT_BYTES, "%.100s: %s", path, err_name(err));
 	return err;
+}
+
+void profile_bound_messages(struct profile *profile, unsigned messages_max)
+{
+	for (unsigned i = 0; i < profile->groups_count; i++)
+		if (profile->group[i].messages > messages_max)
+			profile->group[i].messages = messages_max;
+}
+
+bool profile_set_clients(struct profile *profile, unsigned clients)
+{
+	struct profile_group *first = &profile->group[0];
+	unsigned others = profile->clients - first->clients;
+
+	if (clients == 0 || others > PROFILE_CLIENTS_MAX || clients > PROFILE_CLIENTS_MAX - others)
+		return false;
+	/* Users of groups behind it move along. */
+	for (unsigned i = 1; i < profile->groups_count; i++)
+		if (profile->group[i].user_first >= first->clients)
+			profile->group[i].user_first += clients - first->clients;
+	profile->users += clients - first->clients;
+	profile->clients += clients - first->clients;
+	first->clients = clients;
+	return true;
 }
 
 void profile_fini(struct profile *profile)

@@ -44,12 +44,14 @@ struct profile_group {
 	enum profile_tls tls;
 	bool lmtp;       /* its words speak LMTP; else IMAP */
 	bool each;       /* a connection for every act */
+	bool closed;     /* each act follows the one before */
 	bool shares;     /* others change its mailboxes too */
+	bool grows;      /* mail is delivered to its mailboxes */
 	double rate;     /* acts of each client a second; 0: only in a closed loop, or none */
 	enum schedule_pace pace;
 	unsigned messages;
 	unsigned size_bytes;
-	unsigned user_first; /* its clients' users */
+	unsigned user_first; /* its clients' users, counted from users_from */
 	struct profile_steps begin;
 	struct profile_steps end;
 	struct profile_act act[PROFILE_ACTS_MAX];
@@ -59,8 +61,9 @@ struct profile_group {
 
 struct profile {
 	char *about;
-	bool closed;
+	bool closed; /* what groups are that do not say it themselves */
 	uint64_t seed;
+	unsigned users_from; /* the number of its first user: profiles with other mail have other users */
 	double warmup_s;
 	double seconds;
 	double lag_max_ms;
@@ -78,5 +81,10 @@ struct profile {
 RP_MUST_USE enum rp_err profile_read(
     const char *path, struct profile *profile, char text[PROFILE_TEXT_BYTES]);
 void profile_fini(struct profile *profile);
+
+/* As if the file said so: no mailbox has more messages beforehand; the first group has so many clients (the other groups
+ * then have other users). */
+void profile_bound_messages(struct profile *profile, unsigned messages_max);
+RP_MUST_USE bool profile_set_clients(struct profile *profile, unsigned clients);
 
 #endif

@@ -207,10 +207,10 @@ static json_t *profile_json(const struct bench_run *run, const char *path)
 		const struct profile_group *group = &profile->group[i];
 
 		json_array_append_new(groups,
-		    json_pack("{s:s, s:i, s:s, s:b, s:f, s:i, s:i}", "name", group->name, "clients",
+		    json_pack("{s:s, s:i, s:s, s:b, s:b, s:f, s:i, s:i}", "name", group->name, "clients",
 		        (int)group->clients, "tls",
 		        group->tls == PROFILE_TLS_NONE ? "none" : group->tls == PROFILE_TLS_FULL ? "full" : "resumed",
-		        "connection_each", (int)group->each, "rate", group->rate, "messages",
+		        "connection_each", (int)group->each, "closed", (int)group->closed, "rate", group->rate, "messages",
 		        (int)group->messages, "size", (int)group->size_bytes));
 	}
 	json_object_set_new(out, "name", json_string(slash != NULL ? slash + 1 : path));

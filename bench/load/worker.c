@@ -25,6 +25,15 @@ uint8_t *worker_scratch(struct worker *worker, size_t bytes)
 	return worker->scratch;
 }
 
+void worker_note(struct hist **place, uint64_t ns)
+{
+	if (*place == NULL)
+		*place = hist_new();
+	if (*place == NULL)
+		die("no memory for histograms");
+	hist_add(*place, ns);
+}
+
 static void stop_all(struct worker *worker)
 {
 	for (unsigned i = 0; i < worker->clients_count; i++)
@@ -121,7 +130,7 @@ static void take_clients(struct worker *worker)
 			worker->client[worker->clients_count++] = (struct client){.worker = worker,
 			    .group = group,
 			    .number = i,
-			    .user = group->user_first + i,
+			    .user = profile->users_from + group->user_first + i,
 			    .word = PROFILE_WORDS_MAX,
 			    .mirror.sole = !group->shares,
 			    .dice = dice_of(profile->seed, g + 1, i)};

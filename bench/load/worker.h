@@ -37,6 +37,9 @@ RP_MUST_USE struct worker *worker_start(struct bench_run *run, unsigned number);
 void worker_join(struct worker *worker);
 void worker_free(struct worker *worker);
 
+/* One latency into a histogram of the worker's, which is made when it is needed first. */
+void worker_note(struct hist **place, uint64_t ns);
+
 /* Room for so many bytes, for as long as the running task does not wait. */
 uint8_t *worker_scratch(struct worker *worker, size_t bytes);
 

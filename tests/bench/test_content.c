@@ -66,6 +66,22 @@ Test(content, lines_end_in_crlf_and_are_no_longer_than_mail_may_be)
 	}
 }
 
+/* However short, its parts are closed and its last line ends. */
+Test(content, any_size_is_a_whole_message)
+{
+	for (uint32_t bytes = CONTENT_BYTES_MIN; bytes < CONTENT_BYTES_MIN + 200; bytes++) {
+		for (uint32_t number = 4000000000; number < 4000000008; number++) {
+			struct bytes message = make((struct content_id){UINT64_MAX, 4000000000, number, bytes});
+			struct bytes close = BYTES_LIT("\r\n--=-bench--\r\n");
+			bool multipart = bytes_find_bytes(message, BYTES_LIT("boundary=")) < message.n;
+
+			cr_assert_eq(bytes_find_bytes(message, close) < message.n, multipart, "%u, %u", bytes, number);
+			cr_assert(bytes_eq(bytes_from(message, bytes - 2), BYTES_LIT("\r\n")), "%u, %u", bytes, number);
+			free((void *)message.p);
+		}
+	}
+}
+
 /* Each byte counts: change any one, or leave the last out, and it is found. */
 Test(content, any_wrong_byte_is_found)
 {

@@ -45,6 +45,7 @@ Test(profile, all_of_a_file_is_read)
 	                           "  speaks = lmtp\n"
 	                           "  clients = 9\n"
 	                           "  mail_of = a\n"
+	                           "  loop = open\n"
 	                           "  rate = 2\n"
 	                           "  pace = even\n"
 	                           "  begin = {\"lmtp-connect\"}\n"
@@ -65,7 +66,7 @@ Test(profile, all_of_a_file_is_read)
 	const struct profile_group *b = &profile.group[1];
 
 	cr_assert_eq(a->tls, PROFILE_TLS_RESUMED);
-	cr_assert(a->each && a->shares && !a->lmtp);
+	cr_assert(a->each && a->grows && !a->shares && !a->lmtp && a->closed);
 	cr_assert_eq(a->act[0].weight, 3);
 	cr_assert_eq(a->act[0].steps.count, 2);
 	const struct profile_word *word = &profile.word[a->act[0].steps.word[1]];
@@ -73,10 +74,15 @@ Test(profile, all_of_a_file_is_read)
 	cr_assert_str_eq(word->op->name, "fetch-envelope");
 	cr_assert_eq(word->number, 50);
 	cr_assert_neq(a->act[0].steps.word[1], a->act[1].steps.word[0]);
-	cr_assert(b->lmtp && b->shares);
+	cr_assert(b->lmtp && !b->closed);
 	cr_assert_eq(b->user_first, 0);
 	cr_assert_eq(b->pace, SCHEDULE_EVEN);
 	cr_assert_eq(b->act_first, 2);
+	profile_bound_messages(&profile, 30);
+	cr_assert_eq(a->messages, 30);
+	cr_assert(profile_set_clients(&profile, 50));
+	cr_assert(profile.clients == 59 && profile.users == 50 && a->clients == 50 && b->user_first == 0);
+	cr_assert_not(profile_set_clients(&profile, PROFILE_CLIENTS_MAX));
 	profile_fini(&profile);
 }
 

@@ -1,0 +1,14 @@
+about = "NOOP, TLS, one connection"
+loop = closed
+users_from = 0
+warmup = 1
+seconds = 5
+group user {
+    clients = 1
+    tls = full
+    messages = 100000
+    size = 12288
+    begin = {"connect", "login", "select"}
+    act one { do = {"noop"} }
+    end = {"logout"}
+}

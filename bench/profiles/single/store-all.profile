@@ -1,0 +1,14 @@
+about = "STORE 1:* .SILENT of one flag on 100,000 messages"
+loop = closed
+users_from = 0
+warmup = 1
+seconds = 5
+group user {
+    clients = 1
+    tls = none
+    messages = 100000
+    size = 12288
+    begin = {"connect", "login", "select"}
+    act one { do = {"store-all"} }
+    end = {"logout"}
+}

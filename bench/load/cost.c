@@ -1,5 +1,6 @@
 #include "bench/load/cost.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,28 +9,22 @@
 
 #include "io/base/clock.h"
 
-enum { COST_PIDS_MAX = 1 << 17, COST_LINE_BYTES = 1024 };
+enum { COST_PROCESSES_MAX = 1 << 18, COST_LINE_BYTES = 1024 };
 
-struct pids {
-	pid_t *pid;
+/* What one process's stat tells. */
+struct process {
+	pid_t pid;
+	pid_t parent;
+	bool below; /* a root, or below one */
+	uint64_t minor, major; /* faults, its own and of children that it has waited for */
+	uint64_t own_ticks, waited_ticks; /* CPU time, likewise */
+};
+
+struct processes {
+	struct process *process;
 	size_t count;
 	size_t room;
 };
-
-static bool add_pid(struct pids *pids, pid_t pid)
-{
-	if (pids->count == pids->room) {
-		size_t room = pids->room > 0 ? pids->room * 2 : 64;
-		pid_t *p = room <= COST_PIDS_MAX ? realloc(pids->pid, room * sizeof(*p)) : NULL;
-
-		if (p == NULL)
-			return false;
-		pids->pid = p;
-		pids->room = room;
-	}
-	pids->pid[pids->count++] = pid;
-	return true;
-}
 
 static FILE *proc_open(pid_t pid, const char *name)
 {
@@ -39,51 +34,11 @@ static FILE *proc_open(pid_t pid, const char *name)
 	return fopen(path, "re");
 }
 
-/* Children of a process's main thread; what other threads have forked is not seen. */
-static bool add_children(struct pids *pids, pid_t parent)
-{
-	char name[48];
-	int child;
-
-	snprintf(name, sizeof(name), "task/%d/children", (int)parent);
-	FILE *file = proc_open(parent, name);
-	bool right = true;
-
-	while (file != NULL && right && fscanf(file, "%d", &child) == 1)
-		right = add_pid(pids, (pid_t)child);
-	if (file != NULL)
-		fclose(file);
-	return right;
-}
-
-/* Below the roots, parents first. */
-static bool find(struct pids *pids, const pid_t *roots, size_t roots_count)
-{
-	*pids = (struct pids){0};
-	for (size_t i = 0; i < roots_count; i++)
-		if (!add_pid(pids, roots[i]))
-			return false;
-	for (size_t i = 0; i < pids->count; i++)
-		if (!add_children(pids, pids->pid[i]))
-			return false;
-	return true;
-}
-
-static uint64_t clock_of(pid_t pid)
-{
-	clockid_t clock;
-	struct timespec now;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &now) != 0)
-		return 0; /* it has just ended: its parent has its time */
-	return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* Faults, its own and of children that were waited for; the CPU time of these (its own by its clock, which is finer). */
-static bool add_stat(struct cost *cost, pid_t pid)
+static bool read_stat(pid_t pid, struct process *out)
 {
 	char line[COST_LINE_BYTES] = "";
-	unsigned long long minor, minor_ended, major, major_ended, user_ended, system_ended;
+	unsigned long long minor, minor_waited, major, major_waited, user, system, user_waited, system_waited;
+	int parent;
 	FILE *file = proc_open(pid, "stat");
 
 	if (file == NULL)
@@ -93,14 +48,90 @@ static bool add_stat(struct cost *cost, pid_t pid)
 	const char *behind_name = strrchr(line, ')');
 
 	if (behind_name == NULL ||
-	    sscanf(behind_name + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %llu %llu %llu %*u %*u %llu %llu",
-	        &minor, &minor_ended, &major, &major_ended, &user_ended, &system_ended) != 6)
+	    sscanf(behind_name + 1, " %*c %d %*d %*d %*d %*d %*u %llu %llu %llu %llu %llu %llu %llu %llu", &parent,
+	        &minor, &minor_waited, &major, &major_waited, &user, &system, &user_waited, &system_waited) != 9)
 		return false;
-	cost->minor_faults += minor + minor_ended;
-	cost->major_faults += major + major_ended;
-	cost->cpu_ns += (user_ended + system_ended) * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
-	cost->cpu_ns += clock_of(pid);
+	*out = (struct process){.pid = pid,
+	    .parent = (pid_t)parent,
+	    .minor = minor + minor_waited,
+	    .major = major + major_waited,
+	    .own_ticks = user + system,
+	    .waited_ticks = user_waited + system_waited};
 	return true;
+}
+
+/* All of the machine. (/proc/PID/task/TID/children passes over some while others end.) */
+static bool list(struct processes *all)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool right = dir != NULL;
+
+	*all = (struct processes){0};
+	while (right && (entry = readdir(dir)) != NULL) {
+		int pid = atoi(entry->d_name);
+
+		if (pid <= 0)
+			continue;
+		if (all->count == all->room) {
+			size_t room = all->room > 0 ? all->room * 2 : 256;
+			void *p = room <= COST_PROCESSES_MAX ? realloc(all->process, room * sizeof(*all->process)) : NULL;
+
+			right = p != NULL;
+			if (!right)
+				break;
+			all->process = p;
+			all->room = room;
+		}
+		all->count += read_stat((pid_t)pid, &all->process[all->count]);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return right;
+}
+
+static bool is_below(const struct processes *all, pid_t pid)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->process[i].pid == pid)
+			return all->process[i].below;
+	return false;
+}
+
+/* False: a root is not there. */
+static bool mark(struct processes *all, const pid_t *roots, size_t roots_count)
+{
+	size_t found = 0;
+	bool more = true;
+
+	for (size_t i = 0; i < all->count; i++) {
+		for (size_t k = 0; k < roots_count; k++)
+			all->process[i].below |= all->process[i].pid == roots[k];
+		found += all->process[i].below;
+	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < all->count; i++) {
+			struct process *process = &all->process[i];
+
+			if (process->below || !is_below(all, process->parent))
+				continue;
+			process->below = true;
+			more = true;
+		}
+	}
+	return found == roots_count;
+}
+
+/* Finer than its stat. One that has ended and was not waited for yet has no clock any more. */
+static uint64_t clock_of(const struct process *process)
+{
+	clockid_t clock;
+	struct timespec now;
+
+	if (clock_getcpuclockid(process->pid, &clock) != 0 || clock_gettime(clock, &now) != 0)
+		return process->own_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* The sum of all lines of this form. */
@@ -119,22 +150,38 @@ static bool sum_lines(pid_t pid, const char *name, const char *format, uint64_t 
 	return true;
 }
 
-bool cost_look(struct cost *cost, const pid_t *roots, size_t roots_count)
+static bool look(struct cost *cost, const pid_t *roots, size_t roots_count, bool memory)
 {
-	struct pids pids;
-	bool right = find(&pids, roots, roots_count);
+	struct processes all;
+	bool right = list(&all) && mark(&all, roots, roots_count);
+	uint64_t pss_kib = 0;
 
 	*cost = (struct cost){0};
-	for (size_t i = 0; right && i < pids.count; i++) {
-		pid_t pid = pids.pid[i];
-		bool there = add_stat(cost, pid) &&
-		             sum_lines(pid, "io", "write_bytes: %llu", &cost->written_bytes);
+	for (size_t i = 0; right && i < all.count; i++) {
+		const struct process *process = &all.process[i];
 
-		cost->processes += there;
-		right = there || i >= roots_count;
+		if (!process->below)
+			continue;
+		cost->processes++;
+		cost->minor_faults += process->minor;
+		cost->major_faults += process->major;
+		cost->cpu_ns += process->waited_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+		cost->cpu_ns += clock_of(process);
+		/* What ends meanwhile has none; the rights for it were those for the roots. */
+		bool told = sum_lines(process->pid, "io", "write_bytes: %llu", &cost->written_bytes) &&
+		            (!memory || sum_lines(process->pid, "smaps_rollup", "Pss: %llu", &pss_kib));
+
+		for (size_t k = 0; k < roots_count; k++)
+			right = right && (told || process->pid != roots[k]);
 	}
-	free(pids.pid);
+	free(all.process);
+	cost->pss_bytes = pss_kib * 1024;
 	return right;
+}
+
+bool cost_look(struct cost *cost, const pid_t *roots, size_t roots_count)
+{
+	return look(cost, roots, roots_count, false);
 }
 
 /* Kernel memory is the machine's: who reads it compares two moments of a machine that does little else. */
@@ -158,14 +205,8 @@ static uint64_t kernel_bytes(void)
 
 bool cost_look_memory(struct cost *cost, const pid_t *roots, size_t roots_count)
 {
-	struct pids pids;
-	uint64_t pss_kib = 0;
-	bool right = find(&pids, roots, roots_count) && cost_look(cost, roots, roots_count);
+	bool right = look(cost, roots, roots_count, true);
 
-	for (size_t i = 0; right && i < pids.count; i++)
-		right = sum_lines(pids.pid[i], "smaps_rollup", "Pss: %llu", &pss_kib) || i >= roots_count;
-	free(pids.pid);
-	cost->pss_bytes = pss_kib * 1024;
 	cost->kernel_bytes = kernel_bytes();
 	return right;
 }

@@ -21,7 +21,7 @@ struct cost {
 	unsigned processes;
 };
 
-/* Fast: no memory. False: a root is not there, or /proc does not tell (run as root or as the server's user). */
+/* Some milliseconds: no memory. False: a root is not there, or /proc does not tell (run as root or as the server's user). */
 bool cost_look(struct cost *cost, const pid_t *roots, size_t roots_count);
 
 /* The memory too: a millisecond or more for each process. */

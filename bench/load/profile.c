@@ -53,8 +53,7 @@ static int check_range(cfg_t *cfg, const char *key, double value)
 		cfg_error(cfg, "%s = %g: it must be from %g to %g", key, value, ranges[i].least, ranges[i].most);
 		return -1;
 	}
-	RP_ASSERT(!"each number has a range");
-	return -1;
+	assert_panic("no range for %s", key);
 }
 
 static int check_int(cfg_t *cfg, cfg_opt_t *opt)

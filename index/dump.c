@@ -9,6 +9,7 @@
 #include "index/dump_core.h"
 #include "index/format.h"
 #include "index/index_format.h"
+#include "index/journal_mark.h"
 #include "index/logfile.h"
 #include "io/base/num.h"
 
@@ -120,6 +121,17 @@ static void say_log(struct dump *dump, struct bytes file, uint64_t nonce)
 		dump_records(dump, in, at + sizeof(write), nonce, true);
 		at += num_round_up(num_max(write.bytes, 1), LOGFILE_BLOCK_BYTES);
 	}
+}
+
+static void say_journal(struct dump *dump, struct bytes file, uint64_t nonce)
+{
+	size_t at = file.n - num_min(file.n - FORMAT_AREA_BYTES, JOURNAL_MARK_BYTES);
+	uint64_t lsn = journal_mark_read(bytes_from(file, at), at, nonce);
+
+	dump_records(dump, bytes_slice(file, FORMAT_AREA_BYTES, lsn != 0 ? at : file.n),
+	    FORMAT_AREA_BYTES, nonce, false);
+	if (lsn != 0)
+		dump_say(dump, "end mark at %zu: lsn %llu", at, (unsigned long long)lsn);
 }
 
 static void say_catalog(struct dump *dump, struct bytes file, const struct userid *userid)
@@ -240,8 +252,7 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 	if (header.magic == FORMAT_LOG)
 		say_log(&dump, file, header.nonce);
 	else if (header.magic == FORMAT_JOURNAL && file.n > FORMAT_AREA_BYTES)
-		dump_records(&dump, bytes_from(file, FORMAT_AREA_BYTES), FORMAT_AREA_BYTES,
-		    header.nonce, false);
+		say_journal(&dump, file, header.nonce);
 	else if (header.magic == FORMAT_CATALOG)
 		say_catalog(&dump, file, &header.userid);
 	else if (header.magic == FORMAT_DBOX)

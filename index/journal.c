@@ -190,20 +190,18 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
     struct file *file, uint64_t first, bool merged, struct format_header *header)
 {
-	const uint16_t version = merged ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION;
 	uint8_t area[FORMAT_AREA_BYTES];
 	size_t got;
 	enum rp_err err = file_read_retry(task, file, area, sizeof(area), 0, &got);
 
 	if (err != RP_OK)
 		return err;
-	err =
-	    format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, header);
+	err = format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MAX, header);
 	if (err == RP_ERR_END)
 		return RP_ERR_CORRUPT;
 	if (err != RP_OK)
 		return err;
-	if (header->lsn != first || header->version != version ||
+	if (header->lsn != first || (header->version == JOURNAL_VERSION_MERGED) != merged ||
 	    !userid_eq(&header->userid, &journal->userid))
 		return RP_ERR_CORRUPT;
 	return RP_OK;
@@ -241,7 +239,7 @@ enum rp_err journal_open_for_recovery(struct task *task, const char *dir,
 	return make(task, dir, userid, epoch, true, out);
 }
 
-/* RP_ERR_END when all is read. *end_lost: behind the newest record there is what is no record. */
+/* RP_ERR_END when all is read. *end_lost: behind the newest record there is what is no record, or no mark. */
 static enum rp_err walk_to_end(
     struct task *task, struct journal *journal, struct journal_walk *walk, bool *end_lost)
 {
@@ -254,7 +252,7 @@ static enum rp_err walk_to_end(
 			journal->last_lsn = record.header.lsn;
 		end = walk->at;
 	}
-	*end_lost = walk->limit != end;
+	*end_lost = walk->limit != end || (walk->marks && walk->mark_lsn != journal->last_lsn);
 	return err;
 }
 
@@ -291,8 +289,9 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 		if (journal->last_lsn < first) /* one is made with its first record */
 			journal->end_lost = true;
 		journal->files[at].nonce = walk.nonce;
+		journal->files[at].marks = walk.marks;
 		journal->files[at].written = walk.limit;
-		journal->number_first = first;
+		journal->number_first = walk.marks ? first : 0; /* an older server's is left as it is */
 		/* A file that is cut within its beginning has no records, and none may come there. */
 		journal->number_end =
 		    num_max(FORMAT_AREA_BYTES, num_round_up(walk.limit, RECORD_ALIGN));

@@ -16,8 +16,10 @@
 enum {
 	JOURNAL_FILE_BYTES_MAX = 8 * 1024 * 1024,
 	JOURNAL_FILES_MAX = 4096, /* of one user: 32 GiB of changes; compaction keeps them few */
-	JOURNAL_VERSION = 1,
+	JOURNAL_VERSION_UNMARKED = 1, /* of older servers: it ends without a mark; nothing is numbered to it any more */
 	JOURNAL_VERSION_MERGED = 2,
+	JOURNAL_VERSION = 3, /* behind the newest record lies an end mark (journal_mark.h) */
+	JOURNAL_VERSION_MAX = JOURNAL_VERSION,
 };
 
 struct journal;
@@ -44,8 +46,8 @@ uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
 
-/* Did the files show, when it was opened, that there may have been records behind the newest one? There are bytes behind it that
- * are none, or no file is in use, or none of that one's records can be read. A file that is cut where a record ends shows nothing. */
+/* Did the files show, when it was opened, that there may have been records behind the newest one? The end mark is missing or another
+ * record's, there are bytes behind it, or no file is in use, or none of that one's records can be read. */
 bool journal_end_is_lost(const struct journal *journal);
 
 /* Was this LSN's record taken into a merged file with others behind it? What has the changes up to it, and no more, cannot be
@@ -76,6 +78,10 @@ RP_MUST_USE enum rp_err journal_sync(struct task *task, struct journal *journal)
  * under another name. RP_ERR_LIMIT: too many files have failed since it was opened. */
 RP_MUST_USE enum rp_err journal_give_up(
     struct task *task, struct journal *journal, const struct record *record);
+
+/* The files that should have the name of a sealed one, as the next is there, get it: a power cut may have lost it, and one that failed
+ * in a recovery has another's. One that cannot be renamed is left for the next time. Nobody writes to it meanwhile. */
+void journal_seal(struct task *task, struct journal *journal);
 
 /* Recovery, when all is written: the files that were begun since another ended early have names that a power cut leaves. New
  * records may be given places in them, and the next recovery goes by the names. */

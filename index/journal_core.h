@@ -29,7 +29,9 @@ struct journal_file {
 	uint64_t first;
 	uint64_t last;    /* by its name; 0: the name has none yet */
 	uint64_t nonce;   /* 0: its header is not read */
-	uint64_t written; /* all that is in it lies before this offset; 0: not known */
+	uint64_t written; /* all records that are in it lie before this offset; 0: not known */
+	bool marks;       /* behind them lies an end mark; known with the nonce */
+	bool torn;        /* but it is being written just now, or could not be */
 	bool merged;      /* <first>+<last>.journal */
 	bool lost;        /* its header is damaged: nothing in it can be read, nothing is written to it */
 };
@@ -80,6 +82,11 @@ void journal_core_path_of(const struct journal *journal, const struct journal_fi
 /* <first>-.journal, <first>-<last>.journal, <first>+<last>.journal; false: another file's name. */
 bool journal_core_parse_name(struct bytes name, struct journal_file *file);
 
+static inline bool journal_core_marks(const struct format_header *header)
+{
+	return header->version == JOURNAL_VERSION;
+}
+
 /* Read the header. RP_ERR_CORRUPT: not sound, or another's; RP_ERR_CANNOT: newer. */
 RP_MUST_USE enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
     struct file *file, uint64_t first, bool merged, struct format_header *header);
@@ -95,8 +102,11 @@ struct journal_walk {
 	uint64_t first; /* the file's */
 	uint64_t nonce;
 	bool goes_on;   /* JOURNAL_EXTRA_GOES_ON */
+	bool marks;     /* there should be a mark at its end, */
+	bool torn;      /* but it was being written */
+	uint64_t mark_lsn; /* that of the sound one that lies at `limit`; 0: there is none */
 	uint64_t at;    /* where the next record may begin */
-	uint64_t limit; /* and where nothing is any more */
+	uint64_t limit; /* and where none can be any more */
 	uint8_t *window;
 	uint64_t from; /* the window shows [from, from + bytes) of the file */
 	size_t bytes;

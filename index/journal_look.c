@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "index/journal_core.h"
+#include "index/journal_mark.h"
 #include "io/base/num.h"
 
 struct look {
@@ -66,7 +67,7 @@ static enum rp_err look_at_area(struct look *look, struct file *file)
 
 	if (err == RP_OK)
 		err = format_check_area(
-		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
+		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MAX, &header);
 	if (err == RP_ERR_CANCELED || err == RP_ERR_UNAVAILABLE)
 		return err;
 	if (err != RP_OK) /* who walks the records finds it lost */
@@ -122,15 +123,30 @@ static enum rp_err look_at_next(struct look *look, const struct journal_walk *wa
 	return RP_OK;
 }
 
-/* Nobody reads what lies behind the last record of a sealed file: nothing, as a rule, or records of the next one. */
+static enum rp_err mend_end(struct look *look, const struct journal_walk *walk)
+{
+	uint8_t mark[JOURNAL_MARK_BYTES];
+	enum rp_err err;
+
+	if (look->mends == NULL)
+		return RP_OK;
+	look->mended = true;
+	err = file_truncate(look->task, look->mends, look->end);
+	journal_mark_put(mark, look->lsn, look->end, walk->nonce);
+	return err == RP_OK && walk->marks ? put(look, mark, sizeof(mark), look->end) : err;
+}
+
+/* Nobody reads what lies behind the last record of a sealed file: its end mark, as a rule, or records of the next one. */
 static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 {
 	struct record record;
 	uint8_t piece[512];
-	bool empty = true;
+	bool empty = !walk->marks;
 	bool failed;
 	enum rp_err err = RP_OK;
 
+	if (walk->mark_lsn == look->lsn && look->end == walk->limit)
+		return RP_OK;
 	for (uint64_t at = look->end; err == RP_OK && empty && at < walk->limit;
 	     at += sizeof(piece)) {
 		size_t got = 0;
@@ -151,17 +167,25 @@ static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 	err = journal_core_walk_next(look->task, walk, &record);
 	if (err != RP_ERR_END)
 		return err;
-	err = tell(look, JOURNAL_ODD_BEHIND, look->end, walk->limit - look->end);
-	if (err == RP_OK && look->mends != NULL) {
-		look->mended = true;
-		err = file_truncate(look->task, look->mends, look->end);
-	}
-	return err;
+	err = tell(look, walk->marks ? JOURNAL_ODD_MARK : JOURNAL_ODD_BEHIND, look->end,
+	    walk->limit - look->end);
+	return err == RP_OK ? mend_end(look, walk) : err;
 }
 
 static bool is_being_made(const struct journal_walk *walk)
 {
 	return walk->journal->file != NULL && walk->journal->file_first == walk->first;
+}
+
+/* Should there be a mark behind the newest record, and is none? What is written meanwhile is not looked at. */
+static bool lacks_mark(const struct look *look, const struct journal_walk *walk)
+{
+	const struct journal_file *file = journal_core_find(walk->journal, walk->first);
+
+	if (!walk->marks || walk->mark_lsn == look->lsn)
+		return false;
+	return file == NULL ||
+	       (!walk->torn && !file->torn && (file->written == 0 || file->written <= walk->limit));
 }
 
 /* last: the file's last LSN; 0: it is not sealed. */
@@ -186,6 +210,8 @@ static enum rp_err look_at_records(struct look *look, struct journal_walk *walk,
 	if (look->end < walk->limit || last != 0 || (look->lsn == 0 && !is_being_made(walk)))
 		err = tell(
 		    look, JOURNAL_ODD_GAP, look->end, num_max(walk->limit, look->end) - look->end);
+	else if (lacks_mark(look, walk))
+		err = tell(look, JOURNAL_ODD_END, look->end, 0);
 	else
 		err = RP_OK;
 	return err;
@@ -246,7 +272,7 @@ bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
 	if (journal->files_count == 0)
 		return false;
 	newest = &journal->files[journal->files_count - 1];
-	if (newest->merged || newest->last == 0)
+	if (newest->last == 0)
 		return false;
 	*first = newest->last + 1;
 	return true;

@@ -12,13 +12,15 @@ enum journal_odd {
 	JOURNAL_ODD_ZEROES, /* those behind a record are none; the record is sound */
 	JOURNAL_ODD_GAP,    /* no sound record, where one was, or may have been */
 	JOURNAL_ODD_BEHIND, /* bytes behind the last record of a sealed file */
+	JOURNAL_ODD_MARK,   /* there it has not its end mark, and nothing else */
+	JOURNAL_ODD_END,    /* the file in use has no end mark: there may have been more records */
 };
 
 /* May they be put in order, and nothing is lost? */
 static inline bool journal_odd_is_harmless(enum journal_odd what)
 {
 	return what == JOURNAL_ODD_HEADER || what == JOURNAL_ODD_ZEROES ||
-	       what == JOURNAL_ODD_BEHIND;
+	       what == JOURNAL_ODD_BEHIND || what == JOURNAL_ODD_MARK;
 }
 
 struct journal_oddity {
@@ -37,7 +39,7 @@ typedef enum rp_err journal_look_fn(
 RP_MUST_USE enum rp_err journal_look(
     struct task *task, struct journal *journal, bool mends, journal_look_fn *fn, void *arg);
 
-/* A file is sealed when the next one is there. Is none there that is in use? A merged one is made with all that there is. */
+/* A file is sealed when the next one is there, a merge leaves the one in use, and a repair begins one. Is none there that is in use? */
 bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first);
 
 /* The name of the file that has, or had, the record `first`; records up to *rest were in it, at most `last`. false: it is there. true:

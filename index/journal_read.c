@@ -4,6 +4,7 @@
 
 #include "index/journal.h"
 #include "index/journal_core.h"
+#include "index/journal_mark.h"
 #include "io/base/num.h"
 
 enum {
@@ -35,6 +36,28 @@ enum rp_err journal_core_walk_begin(
 	return err;
 }
 
+/* Is there a mark? written: where it lies then; 0: at the end of the file. What cannot be read is none. */
+static enum rp_err find_mark(struct task *task, struct journal_walk *walk, uint64_t written)
+{
+	uint8_t mark[JOURNAL_MARK_BYTES];
+	uint64_t at = written;
+	size_t got = 0;
+	enum rp_err err;
+
+	if (at == 0 && walk->limit >= FORMAT_AREA_BYTES + JOURNAL_MARK_BYTES)
+		at = walk->limit - JOURNAL_MARK_BYTES;
+	if (at == 0)
+		return RP_OK;
+	err = file_read_retry(task, walk->file, mark, sizeof(mark), at, &got);
+	if (err == RP_ERR_IO)
+		return RP_OK;
+	if (err == RP_OK)
+		walk->mark_lsn = journal_mark_read(bytes_of(mark, got), at, walk->nonce);
+	if (walk->mark_lsn != 0)
+		walk->limit = at;
+	return err;
+}
+
 enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
     const struct journal *journal, const struct journal_file *at, const char *path)
 {
@@ -43,7 +66,10 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 	bool merged = at->merged;
 	struct format_header header;
 
-	*walk = (struct journal_walk){ .journal = journal, .first = first, .at = FORMAT_AREA_BYTES };
+	*walk = (struct journal_walk){.journal = journal,
+	    .first = first,
+	    .torn = at->torn,
+	    .at = FORMAT_AREA_BYTES};
 
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, path, FILE_READ, &walk->file);
 
@@ -59,6 +85,11 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 	if (err == RP_OK) {
 		walk->nonce = header.nonce;
 		walk->goes_on = header.extra[JOURNAL_EXTRA_GOES_ON] != 0;
+		walk->marks = journal_core_marks(&header);
+		if (walk->marks)
+			err = find_mark(task, walk, written);
+	}
+	if (err == RP_OK) {
 		walk->window = malloc(WINDOW_BYTES);
 		if (walk->window == NULL)
 			err = RP_ERR_NOMEM;

@@ -5,31 +5,43 @@
 
 #include "index/journal.h"
 #include "index/journal_core.h"
+#include "index/journal_mark.h"
 #include "io/base/num.h"
 
 enum { GATHER_BYTES = 256 * 1024 }; /* adjacent records in one write */
 
-/* The one before gets the name of a sealed file: its last LSN is known now. A crash before loses nothing, nor does it matter
- * if it fails: the next file's name says the same. */
+/* The file gets the name of a sealed one: its last LSN is known now. A crash before loses nothing, nor does it matter if it fails: the
+ * next file's name says the same, and the next opening tries again. */
+static void seal(struct task *task, struct journal *journal, uint64_t first, uint64_t last)
+{
+	struct journal_file *file = journal_core_find(journal, first);
+	char from[JOURNAL_CORE_PATH_BYTES];
+	char to[JOURNAL_CORE_PATH_BYTES];
+
+	if (file->merged || file->lost || file->last == last)
+		return;
+	journal_core_path_of(journal, file, from);
+	journal_core_path(journal, first, last, to);
+
+	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
+
+	file = journal_core_find(journal, first);
+	if (err == RP_OK && file != NULL)
+		file->last = last;
+}
+
 static void seal_before(struct task *task, struct journal *journal, uint64_t first)
 {
 	size_t at = journal_core_lower(journal, first);
 
-	if (at == 0 || journal->files[at - 1].last != 0 || journal->files[at - 1].lost)
-		return;
+	if (at > 0 && journal->files[at - 1].last == 0)
+		seal(task, journal, journal->files[at - 1].first, first - 1);
+}
 
-	uint64_t before = journal->files[at - 1].first;
-	char from[JOURNAL_CORE_PATH_BYTES];
-	char to[JOURNAL_CORE_PATH_BYTES];
-
-	journal_core_path(journal, before, 0, from);
-	journal_core_path(journal, before, first - 1, to);
-
-	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
-	struct journal_file *file = journal_core_find(journal, before);
-
-	if (err == RP_OK && file != NULL)
-		file->last = first - 1;
+void journal_seal(struct task *task, struct journal *journal)
+{
+	for (size_t i = 0; i + 1 < journal->files_count; i++)
+		seal(task, journal, journal->files[i].first, journal_core_last(journal, i));
 }
 
 /* Is it the file of records that were to lie in one that failed? A recovery places the same records, and finds it out again. */
@@ -70,7 +82,7 @@ static enum rp_err make_file(
     struct task *task, struct journal *journal, uint64_t first, struct file **out)
 {
 	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE;
-	struct journal_file made = { .first = first, .written = FORMAT_AREA_BYTES };
+	struct journal_file made = {.first = first, .written = FORMAT_AREA_BYTES, .marks = true};
 	char path[JOURNAL_CORE_PATH_BYTES];
 	struct file *file;
 
@@ -109,11 +121,18 @@ static enum rp_err renew_header(struct task *task, struct file *file)
 
 	if (err == RP_OK)
 		err = format_check_area(
-		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MERGED, &header);
+		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MAX, &header);
 	if (err != RP_OK)
 		return err == RP_ERR_END ? RP_ERR_CORRUPT : err;
 	format_put_area(&header, area);
 	return file_write(task, file, area, sizeof(area), 0, false);
+}
+
+static enum rp_err make_header(struct task *task, struct journal *journal, struct file *file,
+    uint64_t first, struct format_header *header)
+{
+	header->version = JOURNAL_VERSION;
+	return journal_core_write_header(task, journal, file, first, 0, &header->nonce);
 }
 
 static enum rp_err open_file(
@@ -121,7 +140,8 @@ static enum rp_err open_file(
 {
 	const struct journal_file *at = journal_core_find(journal, first);
 	char path[JOURNAL_CORE_PATH_BYTES];
-	struct format_header header = {.nonce = at->nonce};
+	struct format_header header = {
+	    .version = at->marks ? JOURNAL_VERSION : JOURNAL_VERSION_UNMARKED, .nonce = at->nonce};
 	struct file *file;
 
 	RP_ASSERT(!at->merged);
@@ -135,7 +155,7 @@ static enum rp_err open_file(
 		err = journal_core_read_header(task, journal, file, first, false, &header);
 	/* Made in the last run and not synced: the log still has every record of it. */
 	if (err == RP_ERR_CORRUPT && journal->recovering)
-		err = journal_core_write_header(task, journal, file, first, 0, &header.nonce);
+		err = make_header(task, journal, file, first, &header);
 	else if (err == RP_OK && journal->recovering)
 		err = renew_header(task, file);
 	if (err != RP_OK) {
@@ -143,6 +163,7 @@ static enum rp_err open_file(
 		return err;
 	}
 	journal_core_find(journal, first)->nonce = header.nonce;
+	journal_core_find(journal, first)->marks = journal_core_marks(&header);
 	*out = file;
 	return RP_OK;
 }
@@ -278,11 +299,65 @@ static size_t adjacent(const struct journal *journal, const struct record *const
 	return n;
 }
 
+/* Is the record behind this one there? It is when a write is made once more, and in a recovery, which may not have it: the log
+ * that had it may be damaged. */
+static enum rp_err is_followed(struct task *task, const struct journal *journal,
+    const struct journal_file *file, uint64_t lsn, uint64_t end, bool *followed)
+{
+	uint8_t next[sizeof(struct record_header)];
+	struct record_header header;
+	uint64_t nonce = file->nonce;
+	size_t got;
+	enum rp_err err = RP_OK;
+
+	*followed = file->written > end;
+	if (!journal->recovering || *followed)
+		return RP_OK;
+	err = file_read_retry(task, journal->file, next, sizeof(next), end, &got);
+	if (err == RP_OK && got == sizeof(next) &&
+	    record_find(bytes_of(next, got), 0, nonce) == 0) {
+		memcpy(&header, next, sizeof(header));
+		*followed = header.lsn == lsn + 1;
+	}
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
+/* To the place of the first, with a mark behind the last if they are the newest. */
+static enum rp_err write_at(struct task *task, struct journal *journal, uint8_t *p, uint64_t bytes,
+    uint64_t lsn, const struct record_place *place)
+{
+	struct journal_file *file = journal_core_find(journal, place->journal);
+	uint64_t end = place->journal_offset + bytes;
+	uint64_t more = 0;
+	bool followed = true;
+	bool was_torn;
+	enum rp_err err = RP_OK;
+
+	if (file->marks)
+		err = is_followed(task, journal, file, lsn, end, &followed);
+	if (err != RP_OK)
+		return err;
+	file = journal_core_find(journal, place->journal);
+	if (!followed) {
+		journal_mark_put(p + bytes, lsn, end, file->nonce);
+		more = JOURNAL_MARK_BYTES;
+	}
+	was_torn = file->torn;
+	file->torn = true;
+	err = file_write(task, journal->file, p, bytes + more, place->journal_offset, false);
+	file = journal_core_find(journal, place->journal);
+	if (err != RP_OK || file == NULL)
+		return err;
+	file->torn = followed && was_torn;
+	file->written = num_max(file->written, end);
+	return RP_OK;
+}
+
 static enum rp_err write_adjacent(struct task *task, struct journal *journal,
     const struct record *const *records, size_t count, uint64_t bytes)
 {
 	const struct record_place place = place_of(journal, records[0]);
-	uint8_t *p = malloc(bytes);
+	uint8_t *p = malloc(bytes + JOURNAL_MARK_BYTES);
 	size_t used = 0;
 
 	if (p == NULL)
@@ -300,12 +375,9 @@ static enum rp_err write_adjacent(struct task *task, struct journal *journal,
 	RP_ASSERT(used == bytes);
 
 	enum rp_err err =
-	    file_write(task, journal->file, p, bytes, place.journal_offset, false);
-	struct journal_file *written = journal_core_find(journal, place.journal);
+	    write_at(task, journal, p, bytes, records[count - 1]->header.lsn, &place);
 
 	free(p);
-	if (err == RP_OK && written != NULL && written->written < place.journal_offset + bytes)
-		written->written = place.journal_offset + bytes;
 	return err;
 }
 

@@ -131,6 +131,8 @@ static enum rp_err say_oddity(struct task *task, void *arg, const struct journal
 	    [JOURNAL_ODD_ZEROES] = "there should be zeroes, no record is hit",
 	    [JOURNAL_ODD_GAP] = "there is no sound record",
 	    [JOURNAL_ODD_BEHIND] = "there should be nothing, all records are before it",
+	    [JOURNAL_ODD_MARK] = "there should be its end mark alone, all records are before it",
+	    [JOURNAL_ODD_END] = "its end mark is not there: records behind it may be lost",
 	};
 	struct oddities *oddities = arg;
 	struct repair *repair = oddities->repair;

@@ -321,9 +321,11 @@ enum rp_err volume_complete(struct task *task, struct volume *volume)
 		err = make_first(task, volume);
 		volume->begun_position = volume->position;
 	}
-	if (err == RP_OK)
-		volume->bare = false;
-	return err;
+	if (err != RP_OK)
+		return err;
+	journal_seal(task, volume->journal);
+	volume->bare = false;
+	return RP_OK;
 }
 
 void volume_unread(struct volume *volume)

@@ -63,7 +63,21 @@ class Layout:
             ('store', '`DATA/store`'), ('owner', '`owner`'), ('log', '`commit/'), ('journal', '`<first>-<last>.journal`'),
             ('dbox', '`<n>.dbox`'), ('index', '`<mailboxid>.<lsn>.index`'), ('catalog', '`<lsn>.catalog`'),
             ('cache', '`<mailboxid>.cache`'))}
+        self.mark = page.struct('`<first>-<last>.journal`')
         self.versions['merged'] = int(page.sentence('`<first>-<last>.journal`', 'the same, but version ', ','))
+
+
+def check_mark(look, path, data, nonce, records):
+    """The end mark, behind the last record, at the end of the file."""
+    mark, at = look.layout.mark, len(data) - look.layout.mark.size
+    sealed = mark.offset('xxh3 of all before')
+
+    def get(words):
+        return mark.get(data, words, at)
+    sound = at >= 0 and get('magic').to_bytes(4, 'little') == b'RPJE' and get('0') == 0 and get('its own offset') == at \
+        and get('xxh3 of all before') == xxh3(data[at:at + sealed], nonce)
+    if look.findings.must(sound, path, max(at, 0), 'no sound end mark'):
+        look.findings.must([get('LSN of the record')] == [record.lsn for record in records[-1:]], path, at, "the end mark is another record's")
 
 
 class Header:
@@ -94,7 +108,7 @@ def headers(look, path, data, kind, second):
         header = Header(layout, kind, data, at)
         if look.findings.must(header.sound, path, at, f'no sound {kind} header'):
             found.append(header)
-            look.findings.must(header.version <= layout.versions['merged' if kind == 'journal' else kind], path, at, f'version {header.version}')
+            look.findings.must(header.version <= layout.versions[kind], path, at, f'version {header.version}')
             look.findings.must(header.may_know == header.must_know == 0, path, at, 'features')
             look.findings.must(header.nonce != 0, path, at, 'nonce 0')
             look.findings.must(kind == 'store' or header.epoch <= look.epoch, path, at, f'epoch {header.epoch}')

@@ -134,7 +134,7 @@ def make_newer(layout, path, kind):
         for at in (0, 4096 if kind in ('store', 'log') else 512):
             f.seek(at)
             data = bytearray(f.read(layout.header.size))
-            data[offset:offset + size] = (layout.versions['merged' if kind == 'journal' else kind] + 1).to_bytes(size, 'little')
+            data[offset:offset + size] = (layout.versions[kind] + 1).to_bytes(size, 'little')
             data[sealed:sealed + 8] = blocks.xxh3(bytes(data[:sealed])).to_bytes(8, 'little')
             f.seek(at)
             f.write(data)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from blocks import Broken, Findings, Layout, Record, check_record, one_header, read_payload, xxh3
+from blocks import Broken, Findings, Layout, Record, check_mark, check_record, one_header, read_payload, xxh3
 from dbox import Dbox
 from derived import Cache, Catalog, Index
 from logs import read_logs, read_owner, read_store
@@ -32,10 +32,15 @@ class Journal:
         if header is None:
             return
         look.findings.must(header.lsn == self.first, path, 0, "the name's LSN is not the header's")
-        look.findings.must(header.version == (look.layout.versions['merged'] if self.merged else 1), path, 0, f'version {header.version}')
+        versions = [look.layout.versions['merged']] if self.merged else [1, look.layout.versions['journal']]
+        look.findings.must(header.version in versions, path, 0, f'version {header.version}')
         look.findings.must(header.extra('last') == (self.last if self.merged else 0), path, 0, "the last LSN is not the header's")
         look.findings.must(header.extra('goes on') <= (not self.merged), path, 0, 'it cannot go on with another')
-        self.scan(look, data, header.nonce, user)
+        self.marked = header.version == look.layout.versions['journal']
+        end = max(len(data) - look.layout.mark.size, AREA) if self.marked else len(data)
+        self.scan(look, data[:end], header.nonce, user)
+        if self.marked:
+            check_mark(look, path, data, header.nonce, self.records)
         lsns = [record.lsn for record in self.records]
         look.findings.must(lsns == sorted(set(lsns)), path, AREA, 'LSNs out of order')
         look.findings.must(self.last is None or lsns[-1:] == [self.last], path, AREA, "the last LSN is not the name's")

@@ -70,6 +70,8 @@ def of_journal(layout, journal):
         text = begin + layout.record.size
         found.put(part, 'payload', text + len(record.payload), begin, record)
         found.put(part, 'zeroes to 8', begin + record.bytes, begin, record)
+    if journal.marked:
+        found.fields('end mark', layout.mark, found.at)
     return found.whole()
 
 

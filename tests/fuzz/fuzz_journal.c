@@ -5,6 +5,7 @@
 
 #include "index/format.h"
 #include "index/journal.h"
+#include "index/journal_mark.h"
 #include "io/base/num.h"
 #include "tests/fuzz/fuzz_sim.h"
 
@@ -34,6 +35,11 @@ static size_t build(uint8_t *file, const uint8_t *p, size_t n)
 			    XXH3_64bits(file + at + sizeof(record), record.payload_bytes);
 		record_sign(&record, NONCE);
 		memcpy(file + at, &record, sizeof(record));
+	}
+	if (n >= FORMAT_AREA_BYTES + JOURNAL_MARK_BYTES && file[n - JOURNAL_MARK_BYTES] == 'E') {
+		uint64_t at = n - JOURNAL_MARK_BYTES;
+
+		journal_mark_put(file + at, num_get_u64(file + at + 8), at, NONCE);
 	}
 	return n;
 }

@@ -24,7 +24,6 @@ enum { DAMAGE_PATH_BYTES = 256 };
 struct damage {
 	enum file_root root;
 	char path[DAMAGE_PATH_BYTES];
-	bool cuts;    /* nothing is bad, but some is gone */
 	uint8_t *was; /* was_bytes: what the file was */
 	size_t was_bytes;
 };

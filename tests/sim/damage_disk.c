@@ -73,12 +73,10 @@ static bool spoil(struct machine *machine, uint8_t *p, size_t *n, struct damage 
 		return true;
 	case 3:
 		machine_tell(machine, "damage: %s: it is cut at %zu", damage->path, at);
-		damage->cuts = true;
 		*n = at;
 		return true;
 	default:
 		machine_tell(machine, "damage: %s: it is gone", damage->path);
-		damage->cuts = true;
 		return false;
 	}
 }

@@ -67,8 +67,6 @@
 	X(damage_truth, "journals and bodies damaged at rest")                                     \
 	X(damage_truth_found, "of these found by check")                                           \
 	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \
-	X(damage_traceless,                                                                        \
-	    "of these NOT found: a journal cut between records, no file left that knows of more")  \
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \

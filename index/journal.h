@@ -23,6 +23,7 @@ enum {
 };
 
 struct journal;
+struct pending;
 
 /* dir: the volume's directory under DATA, copied. Makes nothing. An empty directory, or none, is an empty journal. Damage in
  * the file in use is reported in the log by file and offset, and costs the records it hits. RP_ERR_CANNOT: of a newer
@@ -45,6 +46,13 @@ void journal_set_file_bytes(struct journal *journal, uint64_t bytes);
 uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
+
+/* For who looks before there has been a recovery: what the commit logs have of this user (borrowed; NULL: nothing) counts as if it were in
+ * its place. A replay tells it, and journal_look() does not tell what a recovery will write anew. Nothing may be numbered then. */
+void journal_look_ahead(struct journal *journal, struct pending *pending);
+
+/* How many records the last journal_replay() that came to its end has told from the logs alone, and the first of them. */
+uint64_t journal_ahead(const struct journal *journal, uint64_t *first);
 
 /* Did the files show, when it was opened, that there may have been records behind the newest one? The end mark is missing or another
  * record's, there are bytes behind it, or no file is in use, or none of that one's records can be read. */

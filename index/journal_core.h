@@ -4,6 +4,7 @@
 
 #include "index/format.h"
 #include "index/journal.h"
+#include "index/pending.h"
 
 enum {
 	JOURNAL_CORE_DIR_BYTES = 256,
@@ -56,6 +57,9 @@ struct journal {
 	struct task_queue replays_over; /* who waits until there is none */
 	bool voids;                     /* files were found that lie in a merged one's range */
 	bool recovering;
+	struct pending *pending; /* what recovery will write; for who looks before */
+	uint64_t ahead;          /* records of these that the last whole replay has told, and the first */
+	uint64_t ahead_first;
 	bool end_lost;    /* when it was opened: what lay behind the newest record cannot be read */
 	uint64_t damaged; /* places without a sound record that the last whole replay met */
 };
@@ -72,6 +76,16 @@ void journal_core_drop(struct journal *journal, uint64_t first);
 
 /* The greatest LSN that can be in this file; 0: it is the newest and not sealed. */
 uint64_t journal_core_last(const struct journal *journal, size_t at);
+
+/* journal_owed.c, for who looks ahead. All records from one LSN to another: will recovery write them into this file? Any at all? From this
+ * one on without a gap: their bytes. Is this LSN the first of a file that goes on with what another was to have? */
+bool journal_core_owes(
+    const struct journal *journal, uint64_t first, uint64_t lsn, uint64_t last);
+bool journal_core_owes_any(const struct journal *journal, uint64_t first);
+uint64_t journal_core_owed_bytes(const struct journal *journal, uint64_t first, uint64_t lsn);
+bool journal_core_owes_move(const struct journal *journal, uint64_t first);
+/* As journal_core_last(), when the files that recovery will make are there. */
+uint64_t journal_core_owed_last(const struct journal *journal, size_t at);
 
 /* The path of a file that is not merged; of any. */
 void journal_core_path(const struct journal *journal, uint64_t first, uint64_t last,

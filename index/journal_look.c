@@ -10,6 +10,8 @@
 
 struct look {
 	struct task *task;
+	const struct journal *journal;
+	uint64_t first; /* the file's */
 	journal_look_fn *fn;
 	void *arg;
 	struct file *mends; /* the file, open for writing; NULL: we only look */
@@ -74,7 +76,7 @@ static enum rp_err look_at_area(struct look *look, struct file *file)
 		return RP_OK;
 	format_put_area(&header, whole);
 	at = first_difference(area, whole, sizeof(area));
-	if (at == sizeof(area))
+	if (at == sizeof(area) || journal_core_owes_any(look->journal, look->first))
 		return RP_OK;
 	err = tell(look, JOURNAL_ODD_HEADER, at, FORMAT_SECTOR_BYTES - at % FORMAT_SECTOR_BYTES);
 	return err == RP_OK ? put(look, whole, sizeof(whole), 0) : err;
@@ -88,13 +90,17 @@ static enum rp_err look_at_record(
 	const uint8_t *p = record->payload.p + record->payload.n;
 	uint64_t at = begin + sizeof(record->header) + record->payload.n;
 	size_t padding = (size_t)(walk->at - at);
+	uint64_t lsn = record->header.lsn;
+	uint64_t next = look->lsn != 0 ? look->lsn + 1 : look->first;
 	enum rp_err err = RP_OK;
 
-	if (begin != look->end)
+	if (begin != look->end &&
+	    (next >= lsn || !journal_core_owes(look->journal, look->first, next, lsn - 1)))
 		err = tell(look, JOURNAL_ODD_GAP, look->end, begin - look->end);
-	look->lsn = record->header.lsn;
+	look->lsn = lsn;
 	look->end = walk->at;
-	if (err == RP_OK && memcmp(p, zeroes, padding) != 0) {
+	if (err == RP_OK && memcmp(p, zeroes, padding) != 0 &&
+	    !journal_core_owes(look->journal, look->first, lsn, lsn)) {
 		err = tell(look, JOURNAL_ODD_ZEROES, at, padding);
 		if (err == RP_OK)
 			err = put(look, zeroes, padding, at);
@@ -114,13 +120,31 @@ static enum rp_err look_at_next(struct look *look, const struct journal_walk *wa
 	*failed = false;
 	if (at < journal->files_count)
 		err = journal_core_walk_begin(look->task, &next, journal, journal->files[at].first);
-	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND)
+	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND) {
+		*failed = journal_core_owes_move(
+		    journal, at < journal->files_count ? journal->files[at].first : look->lsn + 1);
 		return RP_OK;
+	}
 	if (err != RP_OK)
 		return err;
 	*failed = next.goes_on;
 	journal_core_walk_end(&next);
 	return RP_OK;
+}
+
+/* Will recovery write what should be at the end of the file, and all that is there now? last: as of look_at_records(). */
+static bool is_owed(const struct look *look, const struct journal_walk *walk, uint64_t last)
+{
+	const struct journal *journal = look->journal;
+	uint64_t next = look->lsn != 0 ? look->lsn + 1 : look->first;
+	uint64_t end = look->end + journal_core_owed_bytes(journal, look->first, next);
+	uint64_t size = walk->limit + (walk->mark_lsn != 0 ? JOURNAL_MARK_BYTES : 0);
+
+	if (!journal_core_owes(journal, look->first, next, next) &&
+	    (look->lsn == 0 || !journal_core_owes(journal, look->first, look->lsn, look->lsn)))
+		return false;
+	return (next > last || journal_core_owes(journal, look->first, next, last)) &&
+	       size <= num_round_up(end + JOURNAL_MARK_BYTES, RECORD_ALIGN);
 }
 
 static enum rp_err mend_end(struct look *look, const struct journal_walk *walk)
@@ -145,7 +169,8 @@ static enum rp_err look_behind(struct look *look, struct journal_walk *walk)
 	bool failed;
 	enum rp_err err = RP_OK;
 
-	if (walk->mark_lsn == look->lsn && look->end == walk->limit)
+	if ((walk->mark_lsn == look->lsn && look->end == walk->limit) ||
+	    is_owed(look, walk, look->lsn))
 		return RP_OK;
 	for (uint64_t at = look->end; err == RP_OK && empty && at < walk->limit;
 	     at += sizeof(piece)) {
@@ -206,6 +231,8 @@ static enum rp_err look_at_records(struct look *look, struct journal_walk *walk,
 	}
 	if (err != RP_ERR_END)
 		return err;
+	if (is_owed(look, walk, last))
+		return RP_OK;
 	/* A file is made with its first record, and sealed with its last. */
 	if (look->end < walk->limit || last != 0 || (look->lsn == 0 && !is_being_made(walk)))
 		err = tell(
@@ -223,6 +250,8 @@ static enum rp_err look_at_file(
 	struct journal_walk walk;
 	enum rp_err err = journal_core_walk_begin(look->task, &walk, journal, first);
 
+	if (err == RP_ERR_CORRUPT && journal_core_owes(journal, first, first, first))
+		return RP_OK;
 	if (err == RP_ERR_CORRUPT)
 		return tell(look, JOURNAL_ODD_LOST, 0, FORMAT_AREA_BYTES);
 	if (err != RP_OK)
@@ -247,16 +276,19 @@ enum rp_err journal_look(
 	journal_hold(journal);
 	while (
 	    err == RP_OK && (at = journal_core_lower(journal, first + 1)) < journal->files_count) {
-		struct look look = {.task = task, .fn = fn, .arg = arg, .path = path};
+		struct look look = {
+		    .task = task, .journal = journal, .fn = fn, .arg = arg, .path = path};
 
 		first = journal->files[at].first;
+		look.first = first;
 		journal_core_path_of(journal, &journal->files[at], path);
 		if (mends)
 			err = file_open(
 			    task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &look.mends);
 		at = journal_core_lower(journal, first);
 		if (err == RP_OK)
-			err = look_at_file(&look, journal, first, journal_core_last(journal, at));
+			err = look_at_file(
+			    &look, journal, first, journal_core_owed_last(journal, at));
 		file_close(look.mends);
 		if (err == RP_ERR_NOTFOUND)
 			err = RP_OK; /* it was removed: journal_look_is_gone() tells of it */
@@ -268,6 +300,7 @@ enum rp_err journal_look(
 bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
 {
 	const struct journal_file *newest;
+	struct recover_known known;
 
 	if (journal->files_count == 0)
 		return false;
@@ -275,7 +308,7 @@ bool journal_look_newest_is_gone(const struct journal *journal, uint64_t *first)
 	if (newest->last == 0)
 		return false;
 	*first = newest->last + 1;
-	return true;
+	return !pending_find(journal->pending, *first, &known);
 }
 
 bool journal_look_is_gone(const struct journal *journal, uint64_t first, uint64_t last,

@@ -207,12 +207,15 @@ struct replay {
 	uint64_t done; /* up to this LSN all was told, or told missing */
 	uint64_t damaged;
 	bool gaps_are_sound; /* in this file, here, LSNs are missing because their records count no more */
+	bool in_merged;      /* what is missing in this file no recovery brings */
+	uint64_t ahead;      /* records told from the logs alone, and the first of them */
+	uint64_t ahead_first;
 	journal_replay_fn *fn;
 	void *arg;
 };
 
 /* All behind what was told, up to this LSN, if there is anything. */
-static enum rp_err tell_missing(struct task *task, struct replay *replay, uint64_t last)
+static enum rp_err tell_gap(struct task *task, struct replay *replay, uint64_t last)
 {
 	enum rp_err err = RP_OK;
 
@@ -221,6 +224,60 @@ static enum rp_err tell_missing(struct task *task, struct replay *replay, uint64
 	if (err == RP_OK)
 		replay->done = num_max(replay->done, last);
 	return err;
+}
+
+/* What a recovery will put there; what is not sound in the log either stays missing. */
+static enum rp_err tell_pending(struct task *task, struct replay *replay, size_t i)
+{
+	struct record record;
+	enum rp_err err = pending_read(task, replay->journal->pending, i, &record);
+	bool fresh;
+
+	if (err != RP_OK)
+		return err == RP_ERR_CORRUPT ? RP_OK : err;
+	fresh = (record.header.flags & RECORD_DESTROYS) != 0;
+	if (!fresh)
+		err = tell_gap(task, replay, record.header.lsn - 1);
+	if (err == RP_OK)
+		err = replay->fn(task, replay->arg, &record, 0, 0);
+	if (err != RP_OK)
+		return err;
+	replay->done = record.header.lsn;
+	if (replay->ahead++ == 0)
+		replay->ahead_first = record.header.lsn;
+	return task_pause(task);
+}
+
+/* All of it up to this LSN. */
+static enum rp_err tell_all_pending(struct task *task, struct replay *replay, uint64_t last)
+{
+	const struct pending *pending = replay->journal->pending;
+	struct recover_known known;
+	enum rp_err err = RP_OK;
+
+	if (pending == NULL || replay->in_merged || replay->done == UINT64_MAX)
+		return RP_OK;
+	for (size_t i = pending_lower(pending, replay->done + 1);
+	     err == RP_OK && pending_at(pending, i, &known) && known.lsn <= last; i++)
+		err = tell_pending(task, replay, i);
+	return err;
+}
+
+static enum rp_err tell_missing(struct task *task, struct replay *replay, uint64_t last)
+{
+	enum rp_err err = tell_all_pending(task, replay, last);
+
+	return err == RP_OK ? tell_gap(task, replay, last) : err;
+}
+
+/* Has a later life given out this record's LSN again? Then recovery writes that one in its place. */
+static bool is_replaced(const struct replay *replay, const struct record *record)
+{
+	struct recover_known known;
+
+	return !replay->in_merged &&
+	       pending_find(replay->journal->pending, record->header.lsn, &known) &&
+	       known.epoch != record->header.epoch;
 }
 
 static enum rp_err tell(struct task *task, struct replay *replay, const struct record *record)
@@ -232,6 +289,8 @@ static enum rp_err tell(struct task *task, struct replay *replay, const struct r
 
 	if (lsn <= replay->done)
 		return RP_OK;
+	if (is_replaced(replay, record))
+		return tell_all_pending(task, replay, lsn);
 	if (!fresh && !replay->gaps_are_sound)
 		err = tell_missing(task, replay, lsn - 1);
 	if (err == RP_OK)
@@ -323,10 +382,14 @@ static enum rp_err replay_merged(
 {
 	enum rp_err err = tell_missing(task, replay, first - 1);
 
+	replay->in_merged = true;
 	if (err == RP_OK)
 		err = replay_file(task, replay, first);
 	replay->gaps_are_sound = false;
-	return err == RP_OK ? tell_missing(task, replay, last) : err;
+	if (err == RP_OK)
+		err = tell_missing(task, replay, last);
+	replay->in_merged = false;
+	return err;
 }
 
 static enum rp_err replay_files(struct task *task, struct replay *replay)
@@ -363,8 +426,13 @@ enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t 
 
 	enum rp_err err = replay_files(task, &replay);
 
-	journal_let_go(journal);
 	if (err == RP_OK)
-		journal->damaged = replay.damaged;
-	return err;
+		err = tell_all_pending(task, &replay, UINT64_MAX);
+	journal_let_go(journal);
+	if (err != RP_OK)
+		return err;
+	journal->damaged = replay.damaged;
+	journal->ahead = replay.ahead;
+	journal->ahead_first = replay.ahead_first;
+	return RP_OK;
 }

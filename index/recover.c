@@ -79,7 +79,10 @@ enum rp_err recover_core_keep(struct recover *recover, const struct record *reco
 		.lsn = header->lsn,
 		.write = write,
 		.offset = offset,
+		.journal = header->place.journal,
+		.dbox_offset = header->place.dbox_offset,
 		.bytes = (uint32_t)record_bytes(header),
+		.body_bytes = header->body_bytes,
 		.file = file,
 		.dbox = (uint32_t)header->place.dbox,
 		.flags = header->flags,
@@ -262,11 +265,41 @@ bool recover_record(const struct recover *recover, const struct userid *userid, 
 		return false;
 
 	const struct recover_item *item = &user->items[i];
-	bool has_body = !item->no_body && (item->flags & RECORD_DROPS_DBOX) == 0;
+	bool drops = (item->flags & RECORD_DROPS_DBOX) != 0;
 
-	*out = (struct recover_known){
-	    .lsn = item->lsn, .epoch = item->epoch, .dbox = has_body ? item->dbox : 0};
+	*out = (struct recover_known){.lsn = item->lsn,
+	    .epoch = item->epoch,
+	    .journal = item->journal,
+	    .journal_bytes =
+	        item->bytes - (uint32_t)num_round_up(item->body_bytes, RECORD_ALIGN),
+	    .body_bytes = item->no_body || drops ? 0 : item->body_bytes,
+	    .dbox = item->no_body || drops ? 0 : item->dbox,
+	    .drops = drops ? item->dbox : 0,
+	    .dbox_offset = item->dbox_offset};
 	return true;
+}
+
+enum rp_err recover_read(struct task *task, const struct recover *recover,
+    const struct userid *userid, size_t i, uint8_t p[RECOVER_RECORD_BYTES_MAX], struct record *out)
+{
+	const struct recover_item item = find(recover, userid)->items[i];
+	const struct recover_file *log = &recover->files[item.file];
+	char path[LOGFILE_PATH_BYTES];
+	struct file *file;
+	uint64_t skip;
+	size_t got = 0;
+	enum rp_err err;
+
+	RP_ASSERT(item.bytes <= RECOVER_RECORD_BYTES_MAX);
+	logfile_path(log->shard, log->number, path);
+	err = file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+	if (err != RP_OK)
+		return err;
+	err = file_read_retry(task, file, p, item.bytes, item.offset, &got);
+	file_close(file);
+	if (err == RP_OK)
+		err = record_read(bytes_of(p, got), log->nonce, true, out, &skip);
+	return err == RP_ERR_END || err == RP_ERR_IO ? RP_ERR_CORRUPT : err;
 }
 
 bool recover_next(const struct recover *recover, struct userid *userid)

@@ -32,10 +32,20 @@ bool recover_has(const struct recover *recover, const struct userid *userid);
 struct recover_known {
 	uint64_t lsn;
 	uint64_t epoch;
-	uint32_t dbox; /* the file that its body goes to; 0: none */
+	uint64_t journal; /* the file that it was to lie in */
+	uint32_t journal_bytes;
+	uint32_t body_bytes;  /* that are to be written; 0: none, */
+	uint32_t dbox;        /* the file that they go to */
+	uint32_t drops;       /* the dbox file that this record makes void; 0: none */
+	uint64_t dbox_offset;
 };
 bool recover_record(const struct recover *recover, const struct userid *userid, size_t i,
     struct recover_known *out);
+
+/* The record itself, spans into p. RP_ERR_CORRUPT: it is not sound any more, and recovery would do without. */
+enum { RECOVER_RECORD_BYTES_MAX = RECORD_BYTES_MAX + RECORD_BODY_BYTES_MAX + 2 * RECORD_ALIGN };
+RP_MUST_USE enum rp_err recover_read(struct task *task, const struct recover *recover,
+    const struct userid *userid, size_t i, uint8_t p[RECOVER_RECORD_BYTES_MAX], struct record *out);
 
 /* Put this user's records in their places (files under his directory), unflushed; then forget them. Several tasks may ask
  * for the same user: all wait until it is done. */

@@ -24,7 +24,10 @@ struct recover_item {
 	uint64_t lsn;
 	uint64_t write;  /* number of the write it came in; 0: saved from a damaged one */
 	uint64_t offset; /* in the log file */
+	uint64_t journal;     /* where it goes */
+	uint64_t dbox_offset;
 	uint32_t bytes;
+	uint32_t body_bytes;
 	uint32_t file;   /* index in recover->files */
 	uint32_t dbox;   /* of its body, or the one that it drops */
 	uint16_t flags;

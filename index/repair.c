@@ -144,20 +144,6 @@ static enum rp_err say_why(
 	return err == RP_ERR_CANNOT && refused.no_files > 0 ? RP_ERR_CORRUPT : err;
 }
 
-/* Behind the rest. RP_ERR_UNAVAILABLE: there is damage, and the next start may mend it. */
-static enum rp_err look_at_logs(struct task *task, struct repair *repair)
-{
-	bool owed;
-	enum rp_err err = repair_look_logs(task, repair, &owed);
-
-	repair->owed = owed || repair->bodies_owed > 0;
-	if (err != RP_OK || !repair->owed || !repair_found_damage(repair->report))
-		return err;
-	repair_say(repair, "what is told here may be what the commit logs still have: start the server, "
-			   "or repair, and check again");
-	return RP_ERR_UNAVAILABLE;
-}
-
 enum rp_err repair_check(struct task *task, struct store *store, const struct userid *userid,
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
@@ -183,10 +169,8 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
-	if (err == RP_OK)
-		err = look_at_logs(task, &repair);
 	err = say_why(task, &repair, userid, err);
-	if (err == RP_ERR_UNAVAILABLE && !repair.owed)
+	if (err == RP_ERR_UNAVAILABLE)
 		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
 				    "what is lost for good repair goes on without");
 	if (repair.volume == NULL)

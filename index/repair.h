@@ -38,7 +38,7 @@ struct repair_report {
 bool repair_found_damage(const struct repair_report *report);
 
 /* RP_ERR_NOTFOUND: this user has no files. RP_OK: looked at all; the report tells. RP_ERR_UNAVAILABLE: his files cannot be read
- * now; or, of a store that is open to look, there is damage in what the next start may write anew from the commit logs. */
+ * now. Of a store that is open to look, what the next start writes from the commit logs counts as written. */
 RP_MUST_USE enum rp_err repair_check(struct task *task, struct store *store,
     const struct userid *userid, repair_say_fn *say, void *arg, struct repair_report *report);
 

@@ -11,6 +11,7 @@
 #include "index/breath.h"
 #include "index/dbox/dbox_format.h"
 #include "index/kept_read.h"
+#include "index/pending.h"
 #include "index/repair_core.h"
 
 void repair_say_body(struct repair *repair, uint64_t mailboxid, struct bytes name, uint32_t uid,
@@ -126,6 +127,8 @@ static enum rp_err look_at_oddity(struct task *task, void *arg, const struct dbo
 	struct dbox_oddity *spoilt;
 
 	(void)task;
+	if (repair_logs_mend_box(repair, oddity))
+		return RP_OK;
 	if (oddity->standin != 0)
 		snprintf(standin, sizeof(standin), "-%u", oddity->standin);
 	repair_say(repair, "%u%s.dbox at %llu: %llu bytes %s", oddity->file, standin,
@@ -178,7 +181,8 @@ enum rp_err repair_look_boxes(struct task *task, struct repair *repair)
 	enum rp_err err = RP_OK;
 
 	while (err == RP_OK && (file = dbox_next_file(dbox, file)) != 0)
-		err = look_at_box(task, repair, file);
+		if (!pending_drops(repair->volume->pending, file))
+			err = look_at_box(task, repair, file);
 	return err;
 }
 
@@ -217,6 +221,12 @@ enum rp_err repair_try_body(struct task *task, struct repair *repair, struct dbo
 		return err;
 	if (unsound != NULL)
 		unsound->named = true;
+	if ((err != RP_OK || unsound != NULL) && repair_logs_have_body(repair, ref)) {
+		*state = REPAIR_BODY_WHOLE;
+		if (err == RP_OK)
+			dbox_body_close(body);
+		return RP_OK;
+	}
 	if (err == RP_OK)
 		*state = unsound != NULL ? REPAIR_BODY_DAMAGED : REPAIR_BODY_WHOLE;
 	else if (err == RP_ERR_IO)

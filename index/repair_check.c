@@ -40,7 +40,6 @@ static enum rp_err check_body(
 	if (err != RP_OK || state == REPAIR_BODY_WHOLE)
 		return err;
 	repair->report->messages_bodiless++;
-	repair->bodies_owed += repair_owes_body(repair, row->body);
 	if (state != REPAIR_BODY_UNREAD)
 		err = repair_keep_lost(&repair->lost, mailboxid, row->uid);
 	if (err == RP_OK)

@@ -5,7 +5,7 @@
  *   repair_look_owed     is each there that should be?                                         (repair_owed.c)
  *   repair_look_journal  are the journals whole, and do catalogs and indexes agree?             (repair_journal.c)
  *   repair_mend_journal  what is spoilt in them and costs nothing                               (repair_journal.c)
- *   repair_look_logs, repair_owes_body  an offline check: what is in the commit logs alone     (repair_logs.c)
+ *   repair_say_logs, repair_logs_*  an offline check: what is in the commit logs alone         (repair_logs.c)
  *   repair_look_boxes, _kept, repair_mend_boxes, repair_end_kept  the bodies                   (repair_boxes.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
@@ -44,8 +44,6 @@ struct repair {
 	} *unsound;
 	size_t unsound_count;
 	size_t unsound_max;
-	uint64_t bodies_owed;       /* of messages; they cannot be read, and the commit logs may have them */
-	bool owed;                  /* so damage that was found may be none */
 	bool restored;              /* from the past: nothing tells of what was given out since */
 	bool anew;                  /* what is known was written anew */
 	struct dbox_oddity *spoilt; /* what can be mended in dbox files, spoilt_count of it */
@@ -62,14 +60,12 @@ void repair_say(struct repair *repair, const char *format, ...)
 RP_MUST_USE enum rp_err repair_look(struct task *task, struct repair *repair);
 void repair_fini(struct repair *repair);
 
-/* Records that are in the commit logs alone are counted. *owed: what the journal lacks may be among them. */
-RP_MUST_USE enum rp_err repair_look_logs(struct task *task, struct repair *repair, bool *owed);
+/* The journal was replayed just now: how many records are in the commit logs alone. */
+void repair_say_logs(struct repair *repair);
 
-/* May the body that is to lie there be in the commit logs, to be written at the next start? */
-bool repair_owes_body(const struct repair *repair, struct dbox_ref ref);
-
-/* Is his first record of all in the commit logs? Then he need not have a journal yet. */
-bool repair_logs_begin(const struct repair *repair);
+/* Will the next start write the body that is to lie there? Will it write this part of a dbox file anew? */
+bool repair_logs_have_body(const struct repair *repair, struct dbox_ref ref);
+bool repair_logs_mend_box(const struct repair *repair, const struct dbox_oddity *oddity);
 
 /* Parts of it: journals, by the volume's catalog too; catalogs, indexes, caches. */
 RP_MUST_USE enum rp_err repair_look_journal(struct task *task, struct repair *repair);

@@ -104,7 +104,7 @@ static void compare_catalogs(struct repair *repair, const struct catalog *replay
 /* What was written and shown is not there to be read any more, though the files that had it did not tell. */
 static void check_end(struct repair *repair, uint64_t lsn, uint64_t expected)
 {
-	bool none = repair->report->records == 0 && !repair_logs_begin(repair);
+	bool none = repair->report->records == 0;
 
 	if (none && (expected != 0 || repair->volume->bare)) {
 		repair->report->journals_gone = true;
@@ -187,6 +187,8 @@ static enum rp_err check_records(struct task *task, struct repair *repair)
 	catalog_init(&check.catalog, volume->catalog.names.key);
 	replay_init(&check.replay, NULL, "", take_change, &check, 0);
 	err = journal_replay(task, volume->journal, 0, check_record, &check);
+	if (err == RP_OK)
+		repair_say_logs(repair);
 	if (err == RP_OK)
 		check_end(repair, check.replay.lsn, expected);
 	/* Changes that came meanwhile would look like faults: then only the journal was looked at. */

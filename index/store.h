@@ -61,7 +61,7 @@ RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_setting
     uint64_t epoch, struct store **out, const char **reason);
 
 /* The same for who only looks (repair_check()), on one shard: not a byte of DATA is changed. The lock is taken; the epoch stays; the
- * logs are read, and what lies in them stays there: volumes are as the files are. Epoch 0: there is
+ * logs are read, and what lies in them stays there, and counts as if it were in its place. Epoch 0: there is
  * no store yet, and no mail. store_close() ends it. */
 RP_MUST_USE enum rp_err store_claim_look(struct task *task, struct arena *arena,
     struct claim **claim, uint64_t *epoch, const char **reason);

@@ -5,6 +5,7 @@
 #include "index/apply.h"
 #include "index/breath.h"
 #include "index/mailbox_state.h"
+#include "index/pending.h"
 #include "index/replay.h"
 #include "index/volume_files.h"
 #include "index/volume_floor.h"
@@ -259,7 +260,7 @@ static enum rp_err recover(struct task *task, struct volume *volume)
 
 	if (left == NULL || !recover_has(left, &volume->userid))
 		return RP_OK;
-	if (volume->store->commit == NULL) /* who only looks leaves them there (repair_logs.c) */
+	if (volume->store->commit == NULL) /* who only looks leaves them there (pending.h) */
 		return RP_OK;
 	return recover_user(task, left, &volume->userid);
 }
@@ -280,6 +281,10 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		    task, volume->dir, &volume->userid, store->epoch, &volume->journal);
 	if (err == RP_OK && store->settings.journal_file_bytes != 0)
 		journal_set_file_bytes(volume->journal, store->settings.journal_file_bytes);
+	if (err == RP_OK && store->commit == NULL && store->recover != NULL)
+		err = pending_open(store->recover, &volume->userid, &volume->pending);
+	if (err == RP_OK)
+		journal_look_ahead(volume->journal, volume->pending);
 	if (err == RP_OK)
 		err = dbox_open(task, volume->dir, &volume->userid, store->epoch, dbox_names,
 		    volume, &volume->dbox);
@@ -334,6 +339,8 @@ void volume_unread(struct volume *volume)
 		mailbox_forget(RP_CONTAINER_OF(link, struct mailbox, link));
 	dbox_close(volume->dbox);
 	journal_close(volume->journal);
+	pending_close(volume->pending);
+	volume->pending = NULL;
 	volume->dbox = NULL;
 	volume->journal = NULL;
 	catalog_fini(&volume->catalog);

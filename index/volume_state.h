@@ -20,6 +20,8 @@ enum {
 	VOLUME_IDLE_BYTES = 16 * 1024, /* what one idle volume counts for besides its names and mailboxes */
 };
 
+struct pending;
+
 struct volume {
 	struct hash_link by_userid;
 	struct list idle; /* in store->idle_volumes while refs == 0 */
@@ -34,6 +36,7 @@ struct volume {
 	enum rp_err open_err; /* told to those who wait when it could not be opened */
 	struct task_queue opened;
 	struct journal *journal;
+	struct pending *pending; /* what recovery will put into them, where there is none: for who only looks */
 	struct dbox *dbox;
 	struct settle settle;
 	struct catalog catalog;

@@ -8,6 +8,7 @@
 #include "index/volume_state.h"
 #include "tests/sim/away.h"
 #include "tests/sim/damage.h"
+#include "tests/sim/looker.h"
 #include "tests/sim/server.h"
 #include "tests/sim/undeleter.h"
 
@@ -446,6 +447,7 @@ static void live(struct machine *machine)
 {
 	struct life *life = &machine->life;
 	bool in_order;
+	bool cut = false;
 
 	sim_set_faults(machine->world, &life->faults);
 	for (unsigned i = 0; i < MACHINE_USERS; i++)
@@ -462,6 +464,7 @@ static void live(struct machine *machine)
 		in_order = server_ended_well(machine);
 	} else {
 		crash(machine);
+		cut = true;
 	}
 	for (unsigned i = 0; i < life->shards_count; i++) {
 		machine->tally->compacts += machine->shard[i].compacts;
@@ -470,6 +473,8 @@ static void live(struct machine *machine)
 	server_gone(machine);
 	away_end(machine);
 	keep_evil(machine);
+	if (cut && machine_draw(machine, 2) == 0)
+		looker_run(machine);
 	machine->tally->checkpoints_in_flight += life->checkpoint_met;
 	machine->tally->log_failed += life->log_failed;
 	for (unsigned i = 0; i < MACHINE_USERS; i++) {

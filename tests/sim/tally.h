@@ -60,6 +60,7 @@
 	X(syncs_failed, "fsyncs failed")                                                           \
 	X(sectors_lost, "sectors lost in crashes")                                                 \
 	X(sectors_torn, "sectors torn in crashes")                                                 \
+	X(looked, "users looked at by check before the next start")                                \
 	X(damage_derived, "derived files damaged at rest")                                         \
 	X(damage_derived_found, "of these found by check")                                         \
 	X(damage_derived_rest,                                                                     \

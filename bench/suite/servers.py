@@ -49,8 +49,16 @@ class Server:
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
         self.process = None
-        self.imap, self.imaps, self.lmtp = free_ports(3)
         os.makedirs(self.folder, exist_ok=True)
+        self.imap, self.imaps, self.lmtp = self.own_ports()
+
+    def own_ports(self):
+        """Those of its config, where it was set up before."""
+        if os.path.exists(self.path('ports')):
+            return [int(port) for port in open(self.path('ports')).read().split()]
+        ports = free_ports(3)
+        self.write('ports', ' '.join(map(str, ports)) + '\n')
+        return ports
 
     def path(self, *names):
         return os.path.join(self.folder, *names)

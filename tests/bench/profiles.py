@@ -19,8 +19,8 @@ def main():
     failed = passed = 0
     with tempfile.TemporaryDirectory() as folder:
         server = servers.Ringpost(os.path.join(folder, 'server'), build, tool.USERS)
-        server.start()
         try:
+            server.start()
             for name, path in tool.profiles(sys.argv[2:]).items():
                 fault = tool.check_small(build, server, path, folder, LEFT_OUT)
                 failed += fault != ''

@@ -255,7 +255,7 @@ static void damage_truth(struct visit *visit)
 	damage_fini(&visit->damage);
 }
 
-/* ---- commit logs and DATA/store ---- */
+/* ---- commit logs, their owner file, and DATA/store ---- */
 
 static void damage_log(struct visit *visit)
 {
@@ -271,7 +271,7 @@ static void damage_log(struct visit *visit)
 		damage_fini(&visit->damage);
 		return;
 	}
-	MODEL_EQ(strcmp(visit->damage.path, "store"), 0);
+	MODEL_EQ(strcmp(visit->damage.path, "store") == 0 || strcmp(visit->damage.path, "owner") == 0, true);
 	tally->damage_log_refused++;
 	damage_undo(visit->machine, &visit->damage);
 }

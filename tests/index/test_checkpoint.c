@@ -98,15 +98,14 @@ SIM_TASK_TEST(checkpoint, that_failed_is_tried_again)
 	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 30};
 	struct store *store = made_open_store(task, 1);
 	struct volume *volume;
-	uint64_t free_bytes;
-	uint64_t total_bytes;
+	struct file_room room;
 
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	made_append(task, volume, "INBOX", 0, "Subject: x\r\n\r\nx\r\n");
 	cr_assert_eq(volume_settle(task, volume), RP_OK);
 	sim_set_faults(fixture->world, &faults);
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &free_bytes, &total_bytes), RP_OK);
-	faults.disk_bytes_max = total_bytes - free_bytes;
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes;
 	sim_set_faults(fixture->world, &faults);
 	volume->unwritten_bytes = CHECKPOINT_BYTES_MIN;
 	cr_assert_eq(checkpoint_now(task, volume), RP_ERR_NOSPACE);

@@ -137,6 +137,41 @@ static uint64_t modseq_of(const struct volume *volume, const struct catalog_entr
 	return row.modseq;
 }
 
+/* One that was closed in the very step in which the change ended: its new messages are told part by part, in the order of their UIDs, then
+ * the counters. nth: of those, from 0; of so many. */
+static uint64_t modseq_closed(const struct volume *volume, const struct catalog_entry *entry,
+    size_t nth, size_t count, uint64_t lsn_before)
+{
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
+	uint64_t part = volume->store->settings.transfer_messages_max;
+
+	if (node->loaded != NULL || part == 0 || count <= part ||
+	    entry->highestmodseq - lsn_before <= (count - 1) / part)
+		return 0; /* it is one record, or the table tells */
+	return lsn_before + 1 + nth / part;
+}
+
+static void learn_modseqs(const struct volume *volume, struct model_mailbox *mailbox,
+    const struct catalog_entry *entry, bool made, uint64_t lsn_before)
+{
+	size_t count = 0;
+	size_t nth = 0;
+
+	for (size_t i = 0; i < mailbox->count; i++)
+		count += mailbox->message[i].modseq == MODEL_NEW;
+	for (size_t i = 0; i < mailbox->count; i++) {
+		struct model_message *message = &mailbox->message[i];
+
+		if (message->modseq != MODEL_NEW)
+			continue;
+		if (!made)
+			message->modseq =
+			    modseq_closed(volume, entry, nth++, count, lsn_before);
+		if (message->modseq == MODEL_NEW)
+			message->modseq = modseq_of(volume, entry, made, message->uid, lsn_before);
+	}
+}
+
 /* What only the volume knows. UIDVALIDITY rises with each mailbox of a user, whatever the clock does. */
 static void learn(const struct volume *volume, struct model *model,
     struct model_mailbox *mailbox, const struct catalog_entry *entry, uint64_t lsn_before)
@@ -153,10 +188,7 @@ static void learn(const struct volume *volume, struct model *model,
 		mailbox->mailboxid = entry->mailboxid;
 	if (mailbox->highestmodseq == MODEL_NEW) {
 		mailbox->highestmodseq = entry->highestmodseq;
-		for (size_t i = 0; i < mailbox->count; i++)
-			if (mailbox->message[i].modseq == MODEL_NEW)
-				mailbox->message[i].modseq = modseq_of(
-				    volume, entry, made, mailbox->message[i].uid, lsn_before);
+		learn_modseqs(volume, mailbox, entry, made, lsn_before);
 	}
 }
 

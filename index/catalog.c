@@ -333,7 +333,10 @@ static void id_del(struct catalog *catalog, uint64_t mailboxid)
 
 struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES])
 {
-	int n = snprintf(name, CATALOG_RECOVERED_BYTES, "Recovered-%llu", (unsigned long long)mailboxid);
+	int n = mailboxid == CATALOG_INBOX_ID
+	            ? snprintf(name, CATALOG_RECOVERED_BYTES, "INBOX")
+	            : snprintf(name, CATALOG_RECOVERED_BYTES, "Recovered-%llu",
+	                  (unsigned long long)mailboxid);
 
 	return bytes_of(name, (size_t)n);
 }

@@ -49,8 +49,8 @@ struct catalog {
 	bool has_gap; /* set by who replays: records are lost, so what they made may be told of all the same */
 };
 
-/* The name of a mailbox of which none is known. */
-enum { CATALOG_RECOVERED_BYTES = 40 };
+/* The name of a mailbox of which none is known. The first one is INBOX, and always will be. */
+enum { CATALOG_INBOX_ID = 1, CATALOG_RECOVERED_BYTES = 40 };
 struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES]);
 
 void catalog_init(struct catalog *catalog, struct hash_key key);

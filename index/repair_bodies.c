@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "index/mailbox_state.h"
+#include "index/box_names.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -38,43 +39,6 @@ static enum rp_err take_found(struct task *task, void *arg, const struct dbox_fo
 	return task_pause(task);
 }
 
-/* A line of a dbox file's beginning: id uidvalidity special_use name. What is known by now stays. */
-static enum rp_err take_name(struct catalog *names, struct bytes line)
-{
-	struct change_item item = { .type = CHANGE_ITEM_MAILBOX };
-	uint64_t number[3];
-	enum rp_err err;
-
-	for (unsigned i = 0; i < 3; i++) {
-		size_t space = bytes_find(line, 0, ' ');
-
-		if (space == line.n ||
-		    !bytes_to_u64(bytes_slice(line, 0, space), UINT64_MAX - 1, &number[i]))
-			return RP_OK;
-		line = bytes_from(line, space + 1);
-	}
-	if (number[0] == 0 || number[1] == 0 || number[1] > UINT32_MAX || number[2] > 0xff ||
-	    line.n == 0 || line.n > CHANGE_NAME_BYTES_MAX)
-		return RP_OK;
-	item.mailboxid = number[0];
-	item.uidvalidity = (uint32_t)number[1];
-	item.special_use = (unsigned)number[2];
-	item.name = line;
-	err = catalog_apply(names, &item, 0);
-	return err == RP_ERR_CORRUPT ? RP_OK : err;
-}
-
-static enum rp_err take_names(struct catalog *names, struct bytes text)
-{
-	enum rp_err err = RP_OK;
-
-	for (size_t at = 0, end; err == RP_OK && at < text.n; at = end + 1) {
-		end = bytes_find(text, at, '\n');
-		err = take_name(names, bytes_slice(text, at, end));
-	}
-	return err;
-}
-
 /* All files, the newest first: its names are the latest. */
 static enum rp_err scan_all(struct task *task, struct known *known, struct catalog *names)
 {
@@ -90,7 +54,7 @@ static enum rp_err scan_all(struct task *task, struct known *known, struct catal
 		arena_init(&arena, DBOX_NAMES_BYTES_MAX + 65536);
 		err = dbox_scan(task, dbox, file, &arena, &text, take_found, known, &report);
 		if (err == RP_OK)
-			err = take_names(names, text);
+			err = box_names_take(names, text);
 		else if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_IO)
 			err = RP_OK; /* the check that follows tells of it */
 		arena_fini(&arena);
@@ -117,12 +81,14 @@ static int by_mailbox(const void *a, const void *b)
 static enum rp_err have_mailbox(
     struct known *known, const struct catalog *names, uint64_t mailboxid)
 {
-	const struct catalog_node *node;
+	const struct catalog_node *node = catalog_by_id(names, mailboxid);
+	const struct catalog_node *there =
+	    catalog_by_id(&known->repair->volume->catalog, mailboxid);
 
-	if (catalog_by_id(&known->repair->volume->catalog, mailboxid) != NULL ||
-	    known_is_gone(known, mailboxid))
+	if (there != NULL && there->entry.uidvalidity == 0 && node != NULL)
+		return box_names_tell(&known->repair->volume->catalog, &node->entry);
+	if (there != NULL || known_is_gone(known, mailboxid))
 		return RP_OK;
-	node = catalog_by_id(names, mailboxid);
 	if (node == NULL)
 		return known_add_mailbox(known, mailboxid, 0, 0, bytes_of("", 0));
 	return known_add_mailbox(known, mailboxid, node->entry.uidvalidity,

@@ -1,5 +1,6 @@
 #include "index/volume_floor.h"
 
+#include "index/box_names.h"
 #include "index/breath.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -59,7 +60,64 @@ struct floor {
 	uint64_t
 	    lost_lsn; /* what was told last by records up to this one may not be the last of it */
 	bool sums_too;
+	struct catalog names; /* what dbox files tell of mailboxes of which the record that made them is lost */
 };
+
+static bool is_recovered(const struct catalog_entry *entry)
+{
+	char name[CATALOG_RECOVERED_BYTES];
+
+	return bytes_eq(entry->name, catalog_recovered_name(entry->mailboxid, name));
+}
+
+/* What it is called, if a dbox file knows and nobody else is. */
+static struct bytes known_name(
+    const struct floor *floor, const struct catalog *catalog, const struct catalog_entry *entry)
+{
+	const struct catalog_node *node = catalog_by_id(&floor->names, entry->mailboxid);
+
+	if (node == NULL || !is_recovered(entry) || catalog_find(catalog, node->entry.name) != NULL)
+		return entry->name;
+	return node->entry.name;
+}
+
+/* The record that made it is lost. Its UIDVALIDITY stays if a dbox file knows it, and a record behind the lost ones what UIDs it has given
+ * out. */
+static void put_found(struct breath *breath, const struct floor *floor,
+    const struct catalog_entry *entry, struct change_sums *sums)
+{
+	const struct catalog_node *node = catalog_by_id(&floor->names, entry->mailboxid);
+	struct bytes name = known_name(floor, &breath->volume->catalog, entry);
+	uint32_t uidvalidity = node != NULL && entry->uidnext > 1 ? node->entry.uidvalidity : 0;
+
+	if (uidvalidity == 0)
+		uidvalidity = sums->uidvalidity_last = volume_uidvalidity(breath->volume, sums->uidvalidity_last);
+	sums->uidvalidity_last = (uint32_t)num_max(sums->uidvalidity_last, uidvalidity);
+	BREATH_PUT(breath, change_put_mailbox(&breath->writer, entry->mailboxid, uidvalidity,
+			       entry->special_use, entry->name));
+	if (!bytes_eq(name, entry->name))
+		BREATH_PUT(breath, change_put_name(&breath->writer, entry->mailboxid, name));
+}
+
+/* Names and UIDVALIDITYs of these, and memory for the names. */
+static enum rp_err find_names(struct task *task, struct volume *volume, struct floor *floor)
+{
+	enum rp_err err = RP_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < volume->catalog.ids_count; i++)
+		any = any || volume->catalog.by_id[i]->entry.uidvalidity == 0;
+	if (any)
+		err = box_names_read(task, volume->dbox, &floor->names);
+	for (size_t i = 0; err == RP_OK && any && i < volume->catalog.ids_count; i++) {
+		const struct catalog_entry *entry = &volume->catalog.by_id[i]->entry;
+
+		if (entry->uidvalidity == 0)
+			err = catalog_prepare(
+			    &volume->catalog, known_name(floor, &volume->catalog, entry).n);
+	}
+	return err;
+}
 
 /* What this mailbox had at least. */
 static uint32_t known_uidnext(const struct floor *floor, const struct catalog_entry *entry)
@@ -82,6 +140,8 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->mailboxid + 1);
 	sums.uidvalidity_last =
 	    (uint32_t)num_max(sums.uidvalidity_last, floor->known.sums.uidvalidity_last);
+	sums.uidvalidity_last =
+	    (uint32_t)num_max(sums.uidvalidity_last, floor->names.sums.uidvalidity_last);
 	if (floor->sums_too)
 		volume_floor_sums(breath->volume, &sums);
 	for (size_t i = 0; i < catalog->ids_count; i++) {
@@ -95,10 +155,8 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 		};
 
 		if (entry->uidvalidity == 0) {
-			sums.uidvalidity_last = volume_uidvalidity(breath->volume, sums.uidvalidity_last);
+			put_found(breath, floor, entry, &sums);
 			drawn = true;
-			BREATH_PUT(breath, change_put_mailbox(&breath->writer, entry->mailboxid,
-					       sums.uidvalidity_last, entry->special_use, entry->name));
 		}
 		if (entry->highestmodseq <= floor->lost_lsn)
 			BREATH_PUT(breath,
@@ -153,7 +211,9 @@ static enum rp_err raise(struct task *task, struct volume *volume, struct floor 
 		journal_number_from(volume->journal, floor->lost_lsn);
 	} else {
 		floor->lost_lsn = volume->missing_lsn;
-		floor->sums_too = volume->catalog.sums_lsn < volume->missing_lsn;
+		/* Bodies know of greater UIDVALIDITYs if the clock was ahead once: those that they do not know of may be greater still. */
+		floor->sums_too = volume->catalog.sums_lsn < volume->missing_lsn ||
+		    floor->names.sums.uidvalidity_last > volume->catalog.sums.uidvalidity_last;
 	}
 	err = write_now(task, volume, &plan);
 	return err == RP_OK && end_is_lost ? take_indexes(task, volume) : err;
@@ -168,12 +228,17 @@ enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 	    (!volume_floor_end_is_lost(volume) && volume->missing_lsn == 0))
 		return RP_OK;
 	catalog_init(&floor.known, volume->catalog.names.key);
+	catalog_init(&floor.names, volume->catalog.names.key);
 	if (volume->newest_catalog_lsn > volume->catalog.lsn)
 		err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &floor.known);
 	if (err == RP_ERR_NOTFOUND)
 		err = RP_OK;
+	if (err == RP_OK)
+		err = find_names(task, volume, &floor);
 	if (err == RP_OK && !floor.known.destroyed)
 		err = raise(task, volume, &floor);
+	catalog_drop_spares(&volume->catalog);
+	catalog_fini(&floor.names);
 	catalog_fini(&floor.known);
 	return err;
 }

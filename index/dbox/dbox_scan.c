@@ -21,6 +21,7 @@ struct walk {
 	dbox_odd_fn *odd;
 	void *arg;
 	uint64_t known; /* up to here lies what has been told of: a body that is damaged, or another file's */
+	bool names_only;
 };
 
 /* Show [at, at + n) of the file, as far as it is there; good until the next call. */
@@ -403,7 +404,7 @@ static enum rp_err scan_file(const struct walk *as, struct dbox_file *file, stru
 		err = file_size(task, file->file, &walk.size_bytes);
 	if (err == RP_OK)
 		err = read_names(&walk, arena, names, &first);
-	if (err == RP_OK)
+	if (err == RP_OK && !walk.names_only)
 		err = walk_records(&walk, first, report);
 	free(walk.window);
 	dbox_core_release(file);
@@ -414,6 +415,17 @@ enum rp_err dbox_scan(struct task *task, struct dbox *dbox, uint32_t number, str
     struct bytes *names, dbox_scan_fn *fn, void *arg, struct dbox_scan_report *report)
 {
 	return dbox_scan_all(task, dbox, number, arena, names, fn, NULL, arg, report);
+}
+
+enum rp_err dbox_read_names(
+    struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena, struct bytes *names)
+{
+	const struct walk as = { .task = task, .names_only = true };
+	struct dbox_file *file = dbox_core_find(dbox, number);
+	struct dbox_scan_report report = { 0 };
+
+	*names = bytes_of(NULL, 0);
+	return file != NULL ? scan_file(&as, file, arena, names, &report) : RP_ERR_NOTFOUND;
 }
 
 enum rp_err dbox_scan_all(struct task *task, struct dbox *dbox, uint32_t number,

@@ -40,6 +40,10 @@ struct dbox_oddity {
 
 typedef enum rp_err dbox_odd_fn(struct task *task, void *arg, const struct dbox_oddity *oddity);
 
+/* The text that it begins with alone, in arena memory; none if it is lost. RP_ERR_NOTFOUND, RP_ERR_CORRUPT, RP_ERR_IO: it cannot be read. */
+RP_MUST_USE enum rp_err dbox_read_names(
+    struct task *task, struct dbox *dbox, uint32_t number, struct arena *arena, struct bytes *names);
+
 /* Call fn (may be NULL) for each record whose header is sound, in the order of the file; fn's error ends it. names: the text
  * that the file begins with, in arena memory; .n == 0: none, or not sound. RP_ERR_NOTFOUND; RP_ERR_CORRUPT: the file's
  * header is lost, and no record tells the nonce. */

@@ -18,10 +18,12 @@ struct store_settings small_store(void)
 struct store *open_recovered(struct task *task, const struct store_settings *settings, uint64_t epoch)
 {
 	struct store *store;
+	enum rp_err err;
 	const char *reason;
 
 	cr_assert_eq(store_open(task, settings, epoch, &store, &reason), RP_OK, "%s", reason);
-	cr_assert_eq(store_recover(task, store), RP_OK);
+	err = store_recover(task, store);
+	cr_assert_eq(err, RP_OK, "%s", err_name(err));
 	cr_assert_eq(store_recover_void(task, store), RP_OK);
 	cr_assert_eq(store_recovered(task, store), RP_OK);
 	return store;

@@ -4,7 +4,6 @@ import random
 
 import spans
 from blocks import Broken, read_payload
-from dbox import Body
 
 AREA, SECTOR, MORE = 1024, 512, 333
 DERIVED = ('catalog', 'index', 'cache')
@@ -13,13 +12,12 @@ ALL_OF_BOX = (1, 2, 3, 15)  # items that tell of a whole mailbox
 
 
 class Injury:
-    """One file is damaged. It costs {user id: Cost} at most; check names the file, and a place in [begin, end), or a message that is
-    hit. owed: what is damaged may be what the commit logs still have, so check leaves open what becomes of it."""
+    """One file is damaged. It costs `cost` at most; check names the file, and a place in [begin, end), or a message that is hit."""
 
-    def __init__(self, kind, part, field, way, path, do, place, costs, told_apart=False, owed=False):
+    def __init__(self, kind, part, field, way, path, do, place, cost, told_apart=False):
         self.kind, self.part, self.field, self.way, self.path, self.do = kind, part, field, way, path, do
         self.begin, self.end = place
-        self.costs, self.owed = costs, owed
+        self.cost = cost
         self.no_start = kind in ('store', 'owner') and field in NO_START
         self.told_apart = told_apart  # it is said, and no damage: no mail can be lost by it
 
@@ -28,19 +26,16 @@ class Injury:
 
 
 class Cost:
-    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN; newest:
-    of the last one of a log nothing else tells, so its numbers are given again."""
+    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN."""
 
-    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False, newest=False):
+    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False):
         self.messages, self.boxes, self.rows, self.records = set(messages), set(boxes), set(rows), set(records)
         self.subscribed = subscribed
         self.kept = kept  # what tells that messages are kept
-        self.newest = newest
 
     def __or__(self, other):
         return Cost(self.messages | other.messages, self.boxes | other.boxes, self.rows | other.rows,
-                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept,
-                    self.newest or other.newest)
+                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept)
 
 
 def change(path, at, new):
@@ -58,10 +53,10 @@ def flip(path, at, bit):
 
 
 class Injuries:
-    """Of one user's files, or, without a user, of those that are nobody's own."""
+    """Of one user's files, or of those that are nobody's own."""
 
     def __init__(self, look, user, every, dice):
-        self.look, self.layout, self.user, self.dice = look, look.layout, user, dice
+        self.layout, self.user, self.dice = look.layout, user, dice
         self.spans, self.by_path = every, {}
         for span in every:
             self.by_path.setdefault(span.path, []).append(span)
@@ -103,19 +98,13 @@ class Injuries:
                 return
 
     def made(self, span, field, way, do, hit, place):
+        cost = Cost()
+        for one in hit:
+            cost = cost | self.cost_of(one)
         begin = min([one.begin for one in hit] + [place[0]])
         apart = way == 'sector zeroed' and self.is_as_just_made(hit[0])
-        dead = all(not one.field.startswith('zeroes') and (one.part.startswith('dead') or self.is_of_the_log(one)) for one in hit)
-        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), self.costs_of(hit), dead or apart,
-                      self.is_owed(hit))
-
-    def is_of_the_log(self, span):
-        """A body that was too large for a log, and of which only a record in the logs tells: no file knows yet that there is one."""
-        if span.kind != 'dbox' or span.about is None:
-            return False
-        who = self.cost_of(span).messages
-        alone = [self.cost_of_record(record).rows for record in self.user.in_log.values() if self.user.is_alone(record)]
-        return bool(who) and who <= set().union(*alone)
+        dead = all(one.part.startswith('dead') and not one.field.startswith('zeroes') for one in hit)
+        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), cost, dead or apart)
 
     @staticmethod
     def is_as_just_made(span):
@@ -126,56 +115,20 @@ class Injuries:
             f.seek(2 * spans.BLOCK)
             return not any(f.read(spans.BLOCK))
 
-    def costs_of(self, hit):
-        found = {}
-        for span in {id(one.about): one for one in hit if one.about is not None and not one.field.startswith('zeroes')}.values():
-            user = self.user.id if self.user is not None else span.about.user
-            found[user] = found.get(user, Cost()) | self.cost_of(span)
-        return found
-
     def cost_of(self, span):
+        if span.field.startswith('zeroes') or span.about is None:
+            return Cost()
         if span.kind == 'dbox':
             return self.cost_of_body(span)
         if span.kind in ('journal', 'merged journal'):
             return self.cost_of_record(span.about)
-        return self.cost_in_log(self.look.users[span.about.user], span.about) if span.kind == 'log' else Cost()
-
-    def cost_in_log(self, user, about):
-        """Of a record that is nowhere else, or a body; what is in its place too costs nothing."""
-        if isinstance(about, Body):
-            return self.cost_of_place(user, (about.number, about.offset)) if user.has_body_alone(about) else Cost()
-        if user.in_log.get(about.lsn) is not about:
-            return Cost()
-        found = self.cost_of_record(about) if user.is_alone(about) else Cost()
-        found.newest = bool(found.records) and about.lsn == max(user.in_log)
-        return found | self.cost_in_log(user, about.body) if about.body is not None else found
-
-    def logs_have_more(self):
-        return any(self.user.is_alone(record) for record in self.user.in_log.values())
-
-    def is_owed(self, hit):
-        """Records that the logs have too; the end of a journal, or a body in a file of which the logs have bodies, while they have
-        something that is in no other place."""
-        if self.user is None or not self.logs_have_more():
-            return False
-        found = [one for one in hit if one.about is not None and not one.field.startswith('zeroes')]
-        if hit[0].kind == 'dbox':
-            number = int(os.path.basename(hit[0].path).split('.')[0].split('-')[0])
-            coming = {record.dbox for record in self.user.in_log.values() if record.body is not None}
-            return number in coming and any(one.part.startswith('live') for one in found)
-        last = max((record.lsn for journal in self.user.journals for record in journal.records), default=0)
-        return hit[0].kind == 'journal' and any(one.about.lsn in self.user.in_log or one.about.lsn == last for one in found)
+        return Cost()
 
     def cost_of_body(self, span):
-        number = int(os.path.basename(span.path).split('.')[0].split('-')[0])
-        return self.cost_of_place(self.user, (number, span.begin))
-
-    @staticmethod
-    def cost_of_place(user, place):
-        found = Cost()
-        for box in user.volume.mailboxes.values():
-            found.messages |= {(box.id, uid) for uid, m in box.live().items() if spans.place_of(m.row) == place}
-        found.messages |= {who for who, (_, _, kept) in user.volume.kept.items() if kept == place}
+        number, found = int(os.path.basename(span.path).split('.')[0].split('-')[0]), Cost()
+        for box in self.user.volume.mailboxes.values():
+            found.messages |= {(box.id, uid) for uid, m in box.live().items() if spans.place_of(m.row) == (number, span.begin)}
+        found.messages |= {who for who, (_, _, place) in self.user.volume.kept.items() if place == (number, span.begin)}
         return found
 
     def cost_of_record(self, record):
@@ -207,8 +160,6 @@ class Injuries:
             hit = [one for one in every if one.end > at]
             if all(one.field.startswith('zeroes') or one.part in spans.MEANS_NOTHING for one in hit):
                 continue  # what is cut off means nothing
-            if kind == 'cache' and at == AREA and self.is_superseded(path, kind):
-                continue  # no index names what was in it, and it is whole without
             yield self.of_file(path, kind, f'cut off {where}', 'cut off', lambda at=at: os.truncate(path, at), hit, (0, size + 1))
         if kind != 'free log' and not self.is_superseded(path, kind):  # in a free log there is nothing: another is made
             yield self.of_file(path, kind, 'removed', 'removed', lambda: os.remove(path), every, (0, size + 1), kind in DERIVED)
@@ -220,10 +171,10 @@ class Injuries:
                                (0, size + MORE), kind == 'dbox')
 
     def of_file(self, path, kind, field, way, do, hit, place, told_apart=False):
-        owed = bool(hit) and self.is_owed(hit)
-        if kind == 'journal' and way in ('removed', 'bytes more'):  # one that is gone is damage, whatever the logs have
-            owed = way == 'bytes more' and self.logs_have_more()
-        return Injury(kind, 'file', field, way, path, do, place, self.costs_of(hit), told_apart, owed)
+        cost = Cost()
+        for one in {id(one.about): one for one in hit if not one.field.startswith('zeroes')}.values():
+            cost = cost | self.cost_of(one)
+        return Injury(kind, 'file', field, way, path, do, place, cost, told_apart)
 
     def is_superseded(self, path, kind):
         """Nobody would miss it: another is newer, or nothing names it."""

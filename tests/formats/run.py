@@ -19,8 +19,6 @@ import stands  # noqa: E402
 import unseen  # noqa: E402
 import whole  # noqa: E402
 
-# Of what was in the commit logs alone.
-IN_LOGS = ('--only', r'log: (file: removed|(record|body): (LSN|payload|bytes:|xxh3 of all|a sector))', '--whole', '20', '--pairs', '0')
 GROUPS = ('stopped', 'killed', 'injured', 'unseen', 'merged', 'golden')
 
 
@@ -40,9 +38,6 @@ def main():
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)
             hurt.of_stand(ended, 'sam')
-        with stands.Plain('killed') as ended:
-            ended.look = looked.look(ended.data)
-            injured.Run(checks, injured.settings(IN_LOGS), hurt.tally).of_stand(ended, 'sam')
     if 'unseen' in wanted:
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)

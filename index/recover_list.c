@@ -218,6 +218,16 @@ enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_
 
 /* ---- void ---- */
 
+static int by_epoch(const void *a, const void *b)
+{
+	const struct recover_file *x = a;
+	const struct recover_file *y = b;
+
+	if (x->epoch != y->epoch)
+		return x->epoch < y->epoch ? -1 : 1;
+	return compare(a, b);
+}
+
 static enum rp_err make_void(
     struct task *task, const struct recover_file *old, uint64_t epoch, uint8_t *block)
 {
@@ -287,7 +297,10 @@ enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoc
 
 	enum rp_err err = recover_core_list(task, epoch, true, &files, &count, &shards_max);
 
-	/* Oldest first: what is missing before a log's first write is taken for settled. */
+	/* Oldest first: what is missing before a log's first write is taken for settled. And of a user who has moved from shard to shard the
+	 * newer records must be there as long as older ones are: a recovery takes what it has for all that the journal may lack. */
+	if (err == RP_OK && count > 0)
+		qsort(files, count, sizeof(*files), by_epoch);
 	for (size_t i = 0; err == RP_OK && i < count; i++)
 		err = make_void(task, &files[i], epoch, block);
 	for (unsigned shard = shards_count; err == RP_OK && shard < shards_max; shard++)

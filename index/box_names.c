@@ -63,19 +63,13 @@ enum rp_err box_names_read(struct task *task, struct dbox *dbox, struct catalog 
 
 enum rp_err box_names_tell(struct catalog *catalog, const struct catalog_entry *entry)
 {
-	char recovered[CATALOG_RECOVERED_BYTES];
-	struct change_item item = { .type = CHANGE_ITEM_MAILBOX,
+	const struct change_item item = { .type = CHANGE_ITEM_MAILBOX,
 		.mailboxid = entry->mailboxid,
 		.uidvalidity = entry->uidvalidity,
 		.special_use = catalog_with_use(catalog, entry->special_use) == NULL ? entry->special_use : 0,
 		.name = entry->name };
-	struct bytes name = catalog_by_id(catalog, entry->mailboxid)->entry.name;
 	enum rp_err err = catalog_apply(catalog, &item, 0);
 
-	if (err != RP_OK || !bytes_eq(name, catalog_recovered_name(entry->mailboxid, recovered)))
-		return err;
-	item.type = CHANGE_ITEM_NAME;
-	err = catalog_apply(catalog, &item, 0);
 	catalog_sort(catalog);
-	return err == RP_ERR_CORRUPT ? RP_OK : err; /* another has it by now */
+	return err;
 }

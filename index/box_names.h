@@ -14,8 +14,8 @@ RP_MUST_USE enum rp_err box_names_take(struct catalog *names, struct bytes text)
 /* Of all files that can be read. */
 RP_MUST_USE enum rp_err box_names_read(struct task *task, struct dbox *dbox, struct catalog *names);
 
-/* A mailbox of `catalog` whose UIDVALIDITY is not known was this one: it gets that, its special use, and its name if none was told and nobody else
- * has it. */
+/* A mailbox of `catalog` that was found was this one: it gets its UIDVALIDITY, its special use if nobody has that, and its name if none was
+ * told and nobody else has it. It stays one that was found: a record has to tell. */
 RP_MUST_USE enum rp_err box_names_tell(struct catalog *catalog, const struct catalog_entry *entry);
 
 #endif

@@ -348,53 +348,6 @@ static bool has_mailbox(const struct catalog *catalog, struct bytes name)
 	return node != NULL && node->entry.mailboxid != 0;
 }
 
-/* What it is was not known when it was found. */
-static void tell_of_found(
-    struct catalog *catalog, struct catalog_node *node, const struct change_item *item)
-{
-	node->entry.uidvalidity = item->uidvalidity;
-	node->entry.special_use = item->special_use;
-	catalog->sums.uidvalidity_last =
-	    (uint32_t)num_max(catalog->sums.uidvalidity_last, item->uidvalidity);
-}
-
-static enum rp_err add_mailbox(
-    struct catalog *catalog, const struct change_item *item, uint64_t lsn)
-{
-	struct catalog_node *node = catalog_by_id(catalog, item->mailboxid);
-	char recovered[CATALOG_RECOVERED_BYTES];
-	struct bytes name = item->name;
-
-	if (node != NULL) {
-		if (node->entry.uidvalidity == 0)
-			tell_of_found(catalog, node, item);
-		return RP_OK; /* replayed over itself */
-	}
-	if (name.n == 0 || (catalog->has_gap && has_mailbox(catalog, name)))
-		name = catalog_recovered_name(item->mailboxid, recovered);
-	if (has_mailbox(catalog, name) || catalog->ids_count >= VOLUME_MAILBOXES_MAX)
-		return RP_ERR_CORRUPT;
-	node = catalog_find(catalog, name);
-	if (node == NULL) {
-		node = node_take(catalog, name);
-		if (node == NULL)
-			return RP_ERR_NOMEM;
-		name_add(catalog, node);
-	}
-	node->entry.mailboxid = item->mailboxid;
-	node->entry.uidvalidity = item->uidvalidity;
-	node->entry.special_use = item->special_use;
-	node->entry.uidnext = 1;
-	node->entry.highestmodseq = lsn;
-	node->created_lsn = lsn;
-	id_add(catalog, node);
-	if (catalog->sums.mailboxid_next <= item->mailboxid)
-		catalog->sums.mailboxid_next = item->mailboxid + 1;
-	if (catalog->sums.uidvalidity_last < item->uidvalidity)
-		catalog->sums.uidvalidity_last = item->uidvalidity;
-	return RP_OK;
-}
-
 /* The mailbox goes; a subscription to its name stays. */
 static void remove_mailbox(struct catalog *catalog, struct catalog_node *node)
 {
@@ -409,6 +362,7 @@ static void remove_mailbox(struct catalog *catalog, struct catalog_node *node)
 	node->changed_lsn = 0;
 	node->index_lsn = 0;
 	node->loaded = NULL;
+	node->found = false;
 }
 
 static enum rp_err rename_mailbox(
@@ -441,9 +395,62 @@ static enum rp_err rename_mailbox(
 	renamed->changed_lsn = node->changed_lsn;
 	renamed->index_lsn = node->index_lsn;
 	renamed->loaded = node->loaded;
+	renamed->found = node->found;
 	free(node);
 	if (!hash_add(&catalog->names, &renamed->by_name, hash_bytes(catalog->names.key, name)))
 		RP_ASSERT(false); /* it has its slots */
+	return RP_OK;
+}
+
+/* What it is was not known when it was found. lsn 0: it is no record that tells. */
+static enum rp_err tell_of_found(struct catalog *catalog, struct catalog_node *node,
+    const struct change_item *item, uint64_t lsn)
+{
+	char recovered[CATALOG_RECOVERED_BYTES];
+	enum rp_err err = RP_OK;
+
+	node->found = lsn == 0;
+	node->entry.uidvalidity = item->uidvalidity;
+	node->entry.special_use = item->special_use;
+	catalog->sums.uidvalidity_last =
+	    (uint32_t)num_max(catalog->sums.uidvalidity_last, item->uidvalidity);
+	if (bytes_eq(node->entry.name, catalog_recovered_name(item->mailboxid, recovered)))
+		err = rename_mailbox(catalog, node, item->name);
+	return err == RP_ERR_CORRUPT ? RP_OK : err; /* another has that name by now */
+}
+
+static enum rp_err add_mailbox(
+    struct catalog *catalog, const struct change_item *item, uint64_t lsn)
+{
+	struct catalog_node *node = catalog_by_id(catalog, item->mailboxid);
+	char recovered[CATALOG_RECOVERED_BYTES];
+	struct bytes name = item->name;
+
+	if (node != NULL)
+		return node->found ? tell_of_found(catalog, node, item, lsn) : RP_OK; /* replayed over itself */
+	if (name.n == 0 || (catalog->has_gap && has_mailbox(catalog, name)))
+		name = catalog_recovered_name(item->mailboxid, recovered);
+	if (has_mailbox(catalog, name) || catalog->ids_count >= VOLUME_MAILBOXES_MAX)
+		return RP_ERR_CORRUPT;
+	node = catalog_find(catalog, name);
+	if (node == NULL) {
+		node = node_take(catalog, name);
+		if (node == NULL)
+			return RP_ERR_NOMEM;
+		name_add(catalog, node);
+	}
+	node->entry.mailboxid = item->mailboxid;
+	node->entry.uidvalidity = item->uidvalidity;
+	node->entry.special_use = item->special_use;
+	node->entry.uidnext = 1;
+	node->entry.highestmodseq = lsn;
+	node->created_lsn = lsn;
+	node->found = item->name.n == 0;
+	id_add(catalog, node);
+	if (catalog->sums.mailboxid_next <= item->mailboxid)
+		catalog->sums.mailboxid_next = item->mailboxid + 1;
+	if (catalog->sums.uidvalidity_last < item->uidvalidity)
+		catalog->sums.uidvalidity_last = item->uidvalidity;
 	return RP_OK;
 }
 

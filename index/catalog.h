@@ -25,6 +25,7 @@ struct catalog_node {
 	uint64_t changed_lsn;   /* of the last change to its messages */
 	uint64_t index_lsn;     /* of its index file; 0: none. Current when not below changed_lsn */
 	struct mailbox *loaded; /* while its messages are in memory */
+	bool found;             /* the record that made it is lost, and none has told what it is yet */
 	size_t order;           /* its index in by_name while that is unsorted */
 	size_t name_bytes_max;
 	uint8_t name[];

@@ -85,7 +85,7 @@ static enum rp_err have_mailbox(
 	const struct catalog_node *there =
 	    catalog_by_id(&known->repair->volume->catalog, mailboxid);
 
-	if (there != NULL && there->entry.uidvalidity == 0 && node != NULL)
+	if (there != NULL && there->found && node != NULL)
 		return box_names_tell(&known->repair->volume->catalog, &node->entry);
 	if (there != NULL || known_is_gone(known, mailboxid))
 		return RP_OK;

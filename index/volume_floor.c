@@ -63,60 +63,46 @@ struct floor {
 	struct catalog names; /* what dbox files tell of mailboxes of which the record that made them is lost */
 };
 
-static bool is_recovered(const struct catalog_entry *entry)
-{
-	char name[CATALOG_RECOVERED_BYTES];
-
-	return bytes_eq(entry->name, catalog_recovered_name(entry->mailboxid, name));
-}
-
-/* What it is called, if a dbox file knows and nobody else is. */
-static struct bytes known_name(
-    const struct floor *floor, const struct catalog *catalog, const struct catalog_entry *entry)
-{
-	const struct catalog_node *node = catalog_by_id(&floor->names, entry->mailboxid);
-
-	if (node == NULL || !is_recovered(entry) || catalog_find(catalog, node->entry.name) != NULL)
-		return entry->name;
-	return node->entry.name;
-}
-
-/* The record that made it is lost. Its UIDVALIDITY stays if a dbox file knows it, and a record behind the lost ones what UIDs it has given
- * out. */
-static void put_found(struct breath *breath, const struct floor *floor,
-    const struct catalog_entry *entry, struct change_sums *sums)
-{
-	const struct catalog_node *node = catalog_by_id(&floor->names, entry->mailboxid);
-	struct bytes name = known_name(floor, &breath->volume->catalog, entry);
-	uint32_t uidvalidity = node != NULL && entry->uidnext > 1 ? node->entry.uidvalidity : 0;
-
-	if (uidvalidity == 0)
-		uidvalidity = sums->uidvalidity_last = volume_uidvalidity(breath->volume, sums->uidvalidity_last);
-	sums->uidvalidity_last = (uint32_t)num_max(sums->uidvalidity_last, uidvalidity);
-	BREATH_PUT(breath, change_put_mailbox(&breath->writer, entry->mailboxid, uidvalidity,
-			       entry->special_use, entry->name));
-	if (!bytes_eq(name, entry->name))
-		BREATH_PUT(breath, change_put_name(&breath->writer, entry->mailboxid, name));
-}
-
-/* Names and UIDVALIDITYs of these, and memory for the names. */
+/* Of mailboxes of which the record that made them is lost: what dbox files tell. The UIDVALIDITY stays only if a record behind the lost ones told
+ * what UIDs it has given out. */
 static enum rp_err find_names(struct task *task, struct volume *volume, struct floor *floor)
 {
+	struct catalog *catalog = &volume->catalog;
 	enum rp_err err = RP_OK;
 	bool any = false;
 
-	for (size_t i = 0; i < volume->catalog.ids_count; i++)
-		any = any || volume->catalog.by_id[i]->entry.uidvalidity == 0;
-	if (any)
-		err = box_names_read(task, volume->dbox, &floor->names);
-	for (size_t i = 0; err == RP_OK && any && i < volume->catalog.ids_count; i++) {
-		const struct catalog_entry *entry = &volume->catalog.by_id[i]->entry;
+	for (size_t i = 0; i < catalog->ids_count; i++)
+		any = any || catalog->by_id[i]->found;
+	if (!any)
+		return RP_OK;
+	err = box_names_read(task, volume->dbox, &floor->names);
+	/* Bodies know of greater UIDVALIDITYs if the clock was ahead once: those that they do not know of may be greater still. */
+	floor->sums_too = floor->names.sums.uidvalidity_last > catalog->sums.uidvalidity_last;
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
+		const struct catalog_node *node = catalog->by_id[i];
+		const struct catalog_node *known = catalog_by_id(&floor->names, node->entry.mailboxid);
+		struct catalog_entry entry;
 
-		if (entry->uidvalidity == 0)
-			err = catalog_prepare(
-			    &volume->catalog, known_name(floor, &volume->catalog, entry).n);
+		if (!node->found || known == NULL)
+			continue;
+		entry = known->entry;
+		if (node->entry.uidnext <= 1)
+			entry.uidvalidity = 0;
+		err = box_names_tell(catalog, &entry);
 	}
 	return err;
+}
+
+static void put_found(
+    struct breath *breath, const struct catalog_entry *entry, struct change_sums *sums)
+{
+	uint32_t uidvalidity = entry->uidvalidity;
+
+	if (uidvalidity == 0)
+		uidvalidity = sums->uidvalidity_last =
+		    volume_uidvalidity(breath->volume, sums->uidvalidity_last);
+	BREATH_PUT(breath, change_put_mailbox(&breath->writer, entry->mailboxid, uidvalidity,
+			       entry->special_use, entry->name));
 }
 
 /* What this mailbox had at least. */
@@ -134,7 +120,7 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 	const struct floor *floor = arg;
 	const struct catalog *catalog = &breath->volume->catalog;
 	struct change_sums sums = catalog->sums;
-	bool drawn = false; /* a UIDVALIDITY, for a mailbox of which the record that made it is lost */
+	bool any_found = false;
 
 	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->known.sums.mailboxid_next);
 	sums.mailboxid_next = num_max(sums.mailboxid_next, floor->mailboxid + 1);
@@ -154,15 +140,15 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 		    .bytes = entry->bytes,
 		};
 
-		if (entry->uidvalidity == 0) {
-			put_found(breath, floor, entry, &sums);
-			drawn = true;
+		if (catalog->by_id[i]->found) {
+			put_found(breath, entry, &sums);
+			any_found = true;
 		}
 		if (entry->highestmodseq <= floor->lost_lsn)
 			BREATH_PUT(breath,
 			    change_put_counters(&breath->writer, entry->mailboxid, &counters));
 	}
-	if (floor->sums_too || drawn)
+	if (floor->sums_too || any_found)
 		BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
 	return RP_OK;
 }
@@ -211,9 +197,7 @@ static enum rp_err raise(struct task *task, struct volume *volume, struct floor 
 		journal_number_from(volume->journal, floor->lost_lsn);
 	} else {
 		floor->lost_lsn = volume->missing_lsn;
-		/* Bodies know of greater UIDVALIDITYs if the clock was ahead once: those that they do not know of may be greater still. */
-		floor->sums_too = volume->catalog.sums_lsn < volume->missing_lsn ||
-		    floor->names.sums.uidvalidity_last > volume->catalog.sums.uidvalidity_last;
+		floor->sums_too |= volume->catalog.sums_lsn < volume->missing_lsn;
 	}
 	err = write_now(task, volume, &plan);
 	return err == RP_OK && end_is_lost ? take_indexes(task, volume) : err;
@@ -237,7 +221,6 @@ enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 		err = find_names(task, volume, &floor);
 	if (err == RP_OK && !floor.known.destroyed)
 		err = raise(task, volume, &floor);
-	catalog_drop_spares(&volume->catalog);
 	catalog_fini(&floor.names);
 	catalog_fini(&floor.known);
 	return err;

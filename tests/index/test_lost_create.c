@@ -35,6 +35,10 @@ static void damage(struct task *task, struct place place)
 	for (uint64_t at = place.from; at < place.to; at += 8)
 		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
 	file_close(file);
+}
+
+static void lose_derived(struct task *task)
+{
 	made_harm(task, MADE_CATALOG, true);
 	made_harm(task, MADE_INDEX, true);
 }
@@ -63,6 +67,7 @@ static uint64_t lose_create(struct task *task, uint32_t *uidvalidity)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	damage(task, place);
+	lose_derived(task);
 	return id;
 }
 
@@ -164,6 +169,7 @@ IO_TASK_TEST(lost_create, a_mailbox_whose_name_seems_to_be_taken_is_there_under_
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	damage(task, place);
+	lose_derived(task);
 
 	snprintf(name, sizeof(name), "Recovered-%llu", (unsigned long long)id);
 	for (uint64_t epoch = 3; epoch <= 4; epoch++) {
@@ -172,6 +178,44 @@ IO_TASK_TEST(lost_create, a_mailbox_whose_name_seems_to_be_taken_is_there_under_
 		assert_there(task, volume, name);
 		cr_assert_eq(volume_find(volume, bytes_of_str(name))->uidvalidity, uidvalidity);
 		cr_assert_not_null(volume_find(volume, BYTES_LIT("w")));
+		volume_close(volume);
+		cr_assert_eq(store_close(task, store), RP_OK);
+	}
+}
+
+/* A dbox file that was made while it was there tells what it was; who has subscribed to its name is not in its way. */
+IO_TASK_TEST(lost_create, a_mailbox_that_a_dbox_file_knows_is_what_it_was)
+{
+	struct place place;
+	struct volume *volume;
+	struct store *store = made_open_store(task, 1);
+	uint32_t uidvalidity;
+	uint64_t id;
+
+	(void)arg;
+	volume = open_made(task, store);
+	place.from = volume->journal->number_end;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	place.to = volume->journal->number_end;
+	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("w"), true), RP_OK);
+	made_append(task, volume, "w", MAIL_SEEN, "one");
+	made_append(task, volume, "w", 0, "two");
+	made_append(task, volume, "w", MAIL_FLAGGED, "three");
+	id = volume_find(volume, BYTES_LIT("w"))->mailboxid;
+	uidvalidity = volume_find(volume, BYTES_LIT("w"))->uidvalidity;
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, place);
+	for (uint64_t epoch = 2; epoch <= 4; epoch++) {
+		const struct catalog_entry *entry;
+
+		store = made_open_store(task, epoch);
+		volume = open_made(task, store);
+		assert_there(task, volume, "w");
+		entry = volume_find(volume, BYTES_LIT("w"));
+		cr_assert_eq(entry->mailboxid, id);
+		cr_assert_eq(entry->uidvalidity, uidvalidity);
+		cr_assert(entry->subscribed);
 		volume_close(volume);
 		cr_assert_eq(store_close(task, store), RP_OK);
 	}

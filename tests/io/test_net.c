@@ -9,100 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io/net.h"
 #include "io/shard_call.h"
-
-/* A server that sends back what it receives. */
-struct echo {
-	struct loop *loop;
-	struct net_listener *listener;
-	int fd;
-	uint16_t port;
-	unsigned accepted;
-	unsigned alive;
-	unsigned resets;
-	unsigned ended;
-	uint64_t bytes;
-	struct net_address peer;
-};
-
-struct echo_conn {
-	struct echo *echo;
-	struct net *net;
-	uint8_t bytes[4096];
-};
-
-static void on_recv(void *arg, enum rp_err err, struct bytes in);
-
-static void conn_closed(void *arg)
-{
-	struct echo_conn *conn = arg;
-
-	conn->echo->alive--;
-	free(conn);
-}
-
-static void on_sent(void *arg, enum rp_err err)
-{
-	struct echo_conn *conn = arg;
-
-	if (err != RP_OK) {
-		conn->echo->resets++;
-		net_close(conn->net, conn_closed, conn);
-		return;
-	}
-	net_recv(conn->net, on_recv, conn);
-}
-
-static void on_recv(void *arg, enum rp_err err, struct bytes in)
-{
-	struct echo_conn *conn = arg;
-
-	if (err != RP_OK || in.n == 0) {
-		conn->echo->resets += err != RP_OK;
-		net_close(conn->net, conn_closed, conn);
-		return;
-	}
-	conn->echo->bytes += in.n;
-	memcpy(conn->bytes, in.p, in.n);
-	net_send(conn->net, bytes_of(conn->bytes, in.n), on_sent, conn);
-}
-
-static void conn_begin(struct echo *echo, struct net *net)
-{
-	struct echo_conn *conn = malloc(sizeof(*conn));
-
-	cr_assert_not_null(conn);
-	*conn = (struct echo_conn){.echo = echo, .net = net};
-	echo->alive++;
-	net_recv(net, on_recv, conn);
-}
-
-static void on_accept(void *arg, struct net *net)
-{
-	struct echo *echo = arg;
-
-	echo->accepted++;
-	echo->peer = *net_peer(net);
-	conn_begin(echo, net);
-}
-
-static int listen_on_loopback(uint16_t *port)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t n = sizeof(address);
-	int one = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert_geq(fd, 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	cr_assert_eq(listen(fd, 1024), 0);
-	cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &n), 0);
-	*port = ntohs(address.sin_port);
-	return fd;
-}
+#include "tests/io/echo.h"
 
 static int connect_to(uint16_t port)
 {
@@ -146,16 +54,6 @@ static void client_run(
 	cr_assert(client->right);
 }
 
-static void until_all_closed(struct task *task, void *arg)
-{
-	struct echo *echo = arg;
-
-	for (unsigned i = 0; echo->alive > 0; i++) {
-		cr_assert_lt(i, 5000, "a connection is never closed");
-		cr_assert_eq(task_sleep(task, 1000000), RP_OK);
-	}
-}
-
 static void with_echo(bool (*fn)(uint16_t port), struct echo *echo)
 {
 	struct io_fixture fixture;
@@ -163,10 +61,10 @@ static void with_echo(bool (*fn)(uint16_t port), struct echo *echo)
 
 	io_fixture_open(&fixture, IO_FIXTURE_URING, 0);
 	*echo = (struct echo){.loop = fixture.loop};
-	echo->fd = listen_on_loopback(&echo->port);
-	cr_assert_eq(net_listen(fixture.loop, echo->fd, on_accept, echo, &echo->listener), RP_OK);
+	echo->fd = echo_listen(&echo->port);
+	cr_assert_eq(net_listen(fixture.loop, echo->fd, echo_on_accept, echo, &echo->listener), RP_OK);
 	client_run(&client, fixture.loop, echo->port, fn);
-	io_fixture_run(&fixture, until_all_closed, echo);
+	io_fixture_run(&fixture, echo_until_all_closed, echo);
 	net_listener_close(echo->listener);
 	io_fixture_close(&fixture);
 	close(echo->fd);
@@ -365,12 +263,12 @@ Test(net, accepting_goes_on_when_descriptors_are_free_again, .timeout = 60)
 	if (err == RP_ERR_UNAVAILABLE)
 		cr_skip_test("%s", reason);
 	cr_assert_eq(err, RP_OK);
-	echo.fd = listen_on_loopback(&echo.port);
-	cr_assert_eq(net_listen(echo.loop, echo.fd, on_accept, &echo, &echo.listener), RP_OK);
+	echo.fd = echo_listen(&echo.port);
+	cr_assert_eq(net_listen(echo.loop, echo.fd, echo_on_accept, &echo, &echo.listener), RP_OK);
 	client_run(&client, echo.loop, echo.port, fills_the_table);
 	struct io_fixture fixture = {.loop = echo.loop};
 
-	io_fixture_run(&fixture, until_all_closed, &echo);
+	io_fixture_run(&fixture, echo_until_all_closed, &echo);
 	net_listener_close(echo.listener);
 	loop_close(echo.loop);
 	close(echo.fd);
@@ -512,7 +410,7 @@ Test(net, a_connection_moves_between_shards, .timeout = 60)
 	cr_assert_eq(shard_group_open(&settings, &group), RP_OK);
 	for (unsigned i = 0; i < 2; i++)
 		mover[i] = (struct mover){.group = group, .shard = i};
-	mover[0].echo.fd = listen_on_loopback(&mover[0].echo.port);
+	mover[0].echo.fd = echo_listen(&mover[0].echo.port);
 	for (unsigned i = 0; i < 2; i++)
 		cr_assert_eq(pthread_create(&mover[i].thread, NULL, mover_main, &mover[i]), 0);
 	for (unsigned i = 0; i < 2; i++)
@@ -522,102 +420,4 @@ Test(net, a_connection_moves_between_shards, .timeout = 60)
 	cr_assert_eq(mover[1].echo.bytes, 500);
 	close(mover[0].echo.fd);
 	shard_group_close(group);
-}
-
-/* A client on the ring: what it hears, and what it was told at the end. */
-struct caller {
-	struct echo *echo;
-	struct task_queue heard;
-	uint8_t bytes[16];
-	size_t n;
-	enum rp_err sent;
-};
-
-static void on_heard(void *arg, enum rp_err err, struct bytes in)
-{
-	struct caller *caller = arg;
-
-	cr_assert_eq(err, RP_OK);
-	cr_assert_leq(in.n, sizeof(caller->bytes) - caller->n);
-	memcpy(caller->bytes + caller->n, in.p, in.n);
-	caller->n += in.n;
-	task_queue_wake_all(&caller->heard);
-}
-
-static void on_said(void *arg, enum rp_err err)
-{
-	struct caller *caller = arg;
-
-	caller->sent = err;
-}
-
-static void calls_the_echo(struct task *task, void *arg)
-{
-	struct echo *echo = arg;
-	struct caller caller = {.echo = echo, .sent = RP_ERR_END};
-	struct net_address to = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = echo->port};
-	struct net *net;
-
-	task_queue_init(&caller.heard);
-	cr_assert_eq(net_connect(task, &to, &net), RP_OK);
-	cr_assert_eq(net_peer(net)->port, echo->port);
-	net_recv(net, on_heard, &caller);
-	net_send(net, BYTES_LIT("hello"), on_said, &caller);
-	cr_assert_eq(task_queue_wait(task, &caller.heard), RP_OK);
-	cr_assert(bytes_eq(bytes_of(caller.bytes, caller.n), BYTES_LIT("hello")));
-	cr_assert_eq(caller.sent, RP_OK);
-	net_close(net, NULL, NULL);
-	until_all_closed(task, arg);
-}
-
-static void calls_nobody(struct task *task, void *arg)
-{
-	struct net_address to = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-	struct net *net = NULL;
-	uint16_t port;
-	int fd = listen_on_loopback(&port);
-
-	(void)arg;
-	close(fd);
-	to.port = port;
-	cr_assert_neq(net_connect(task, &to, &net), RP_OK);
-	to.is_unix = true;
-	cr_assert_eq(net_connect(task, &to, &net), RP_ERR_CANNOT);
-	cr_assert_null(net);
-}
-
-Test(net, a_client_connects_and_is_answered)
-{
-	struct io_fixture fixture;
-	struct echo echo;
-
-	io_fixture_open(&fixture, IO_FIXTURE_CLIENT, 0);
-	echo = (struct echo){.loop = fixture.loop};
-	echo.fd = listen_on_loopback(&echo.port);
-	cr_assert_eq(net_listen(fixture.loop, echo.fd, on_accept, &echo, &echo.listener), RP_OK);
-	io_fixture_run(&fixture, calls_the_echo, &echo);
-	cr_assert_eq(echo.accepted, 1);
-	net_listener_close(echo.listener);
-	io_fixture_run(&fixture, calls_nobody, NULL);
-	io_fixture_close(&fixture);
-	close(echo.fd);
-}
-
-static void may_not_connect(struct task *task, void *arg)
-{
-	struct net_address to = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = 1};
-	struct net *net = NULL;
-
-	(void)arg;
-	cr_assert_eq(net_connect(task, &to, &net), RP_ERR_DENIED);
-	cr_assert_null(net);
-}
-
-Test(net, a_restricted_ring_connects_nowhere)
-{
-	struct io_fixture fixture;
-
-	io_fixture_open(&fixture, IO_FIXTURE_URING, 0);
-	io_fixture_run(&fixture, may_not_connect, NULL);
-	io_fixture_close(&fixture);
 }

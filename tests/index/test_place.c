@@ -25,25 +25,9 @@ static void mend_file(struct machine *machine)
 static void check(struct task *task, struct machine *machine)
 {
 	for (unsigned u = 0; u < USERS; u++) {
-		struct log_user *user = &machine->users[u];
-
-		machine->met = 0;
-		cr_assert(list_empty(&user->settle.entries));
-		cr_assert_eq(journal_replay(task, user->journal, 0, two_users_meet, machine), RP_OK);
+		cr_assert(list_empty(&machine->users[u].settle.entries));
+		two_users_check(task, machine, u);
 		cr_assert_eq(machine->met, COUNT);
-		for (uint64_t lsn = 1; lsn <= COUNT; lsn++) {
-			struct dbox_body *body;
-			uint8_t read[BODY_BYTES];
-			size_t got;
-
-			cr_assert_eq(dbox_body_open(task, user->dbox, NULL, machine->refs[u][lsn], 99,
-			                 &body),
-			    RP_OK, "user %u, LSN %lu", u, lsn);
-			cr_assert_eq(dbox_body_read(task, body, 0, read, sizeof(read), &got), RP_OK);
-			cr_assert_eq(got, BODY_BYTES);
-			cr_assert_eq(read[BODY_BYTES - 1], (uint8_t)lsn);
-			dbox_body_close(body);
-		}
 	}
 }
 

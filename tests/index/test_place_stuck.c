@@ -115,11 +115,7 @@ static void end_stuck(struct task *task, void *arg)
 
 	get_stuck(task, machine);
 	cr_assert_eq(commit_close(task, machine->commit), RP_ERR_UNKNOWN, "he is not settled");
-	for (unsigned u = 0; u < USERS; u++) {
-		settle_fini(&machine->users[u].settle);
-		journal_close(machine->users[u].journal);
-		dbox_close(machine->users[u].dbox);
-	}
+	two_users_drop(machine);
 }
 
 static void look_at_him(struct task *task, void *arg)

@@ -25,7 +25,6 @@ struct machine {
 	uint64_t missing;
 	unsigned unreadable; /* bodies */
 	unsigned flags_at; /* this LSN destroys the user */
-	unsigned changes;
 	bool ended;
 	bool faulty;
 	enum rp_err outcome;
@@ -57,20 +56,11 @@ static void run(struct machine *machine, task_fn *fn)
 		cr_assert(sim_step(machine->world));
 }
 
-static void changed(void *arg)
-{
-	struct machine *machine = arg;
-
-	machine->changes++;
-}
-
 static void open_all(struct task *task, struct machine *machine)
 {
 	struct commit_settings settings = { .file_bytes = FILE_BYTES,
 		.memory_bytes_max = MEMORY_BYTES,
-		.epoch = machine->epoch,
-		.changed = changed,
-		.arg = machine };
+		.epoch = machine->epoch };
 
 	cr_assert_eq(commit_open(task, &settings, &machine->commit), RP_OK);
 	cr_assert_eq(log_user_open(task, &machine->user, machine->commit, 1, machine->epoch), RP_OK);
@@ -504,154 +494,5 @@ Test(recover, nothing_before_a_users_end_comes_back)
 	for (unsigned lsn = 1; lsn <= COUNT; lsn++)
 		cr_assert_eq(machine->seen[lsn], lsn >= 6);
 	cr_assert_eq(machine->missing, 0);
-	end(machine);
-}
-
-/* ---- what the log does when the disk does not ---- */
-
-static void append_until_it_fails(struct task *task, void *arg)
-{
-	struct machine *machine = arg;
-	struct sim_faults faults = { .write_eio = 65535 };
-	uint64_t durable;
-
-	sim_set_faults(machine->world, &faults);
-	durable = commit_durable(machine->commit);
-	machine->changes = 0;
-
-	uint64_t position = append_one(task, machine, COUNT);
-
-	machine->outcome = commit_wait(task, machine->commit, position);
-	cr_assert_eq(commit_durable(machine->commit), durable, "durable never moves again");
-	cr_assert(commit_failed(machine->commit));
-	cr_assert_eq(machine->changes, 1, "the watcher is told");
-	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_UNAVAILABLE);
-	faults.write_eio = 0;
-	sim_set_faults(machine->world, &faults);
-	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_UNAVAILABLE, "it is final");
-	cr_assert_eq(commit_close(task, machine->commit), RP_ERR_UNKNOWN);
-	cr_assert(list_empty(&machine->user.settle.entries));
-	settle_fini(&machine->user.settle);
-	journal_close(machine->user.journal);
-	dbox_close(machine->user.dbox);
-}
-
-static void fill_less(struct task *task, void *arg)
-{
-	struct machine *machine = arg;
-
-	open_all(task, machine);
-	for (uint64_t lsn = 1; lsn < COUNT; lsn++)
-		cr_assert_eq(
-		    commit_wait(task, machine->commit, append_one(task, machine, lsn)), RP_OK);
-	while (commit_durable(machine->commit) < commit_position(machine->commit))
-		(void)!task_yield(task);
-	(void)!task_sleep(task, 100 * 1000 * 1000); /* the second file is made */
-}
-
-Test(recover, a_failed_write_is_final_and_what_was_acknowledged_is_there)
-{
-	struct machine *machine = calloc(1, sizeof(*machine));
-
-	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, fill_less);
-	run(machine, append_until_it_fails);
-	cr_assert_eq(machine->outcome, RP_ERR_UNKNOWN);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
-	machine->outcome = RP_OK;
-	recover_it(machine);
-	cr_assert_geq(seen_count(machine), COUNT - 1);
-	cr_assert_eq(machine->missing, 0);
-	cr_assert_eq(machine->outcome, RP_OK);
-	end(machine);
-}
-
-/* The disk fills up: what was promised gets the reserve's room; new mail is refused; room makes it well again. */
-static void append_on_a_full_disk(struct task *task, void *arg)
-{
-	struct machine *machine = arg;
-	struct sim_faults full = { .disk_bytes_max = 1 };
-	struct file *file;
-
-	cr_assert_eq(claim_reserve_make(task, 64 * 1024), RP_OK);
-	open_all(task, machine);
-	(void)!task_sleep(task, 100 * 1000 * 1000);
-	for (uint64_t lsn = 1; lsn < COUNT; lsn++)
-		(void)append_one(task, machine, lsn);
-	sim_set_faults(machine->world, &full);
-	cr_assert_eq(
-	    commit_wait(task, machine->commit, commit_position(machine->commit)), RP_OK,
-	    "the log has its room");
-	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
-	cr_assert_neq(commit_room(machine->commit), COMMIT_ROOM_ENOUGH);
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve", FILE_READ, &file), RP_ERR_NOTFOUND);
-	cr_assert_eq(commit_reserve(task, machine->commit, 100), RP_ERR_NOSPACE);
-	cr_assert_not(commit_failed(machine->commit));
-	full.disk_bytes_max = 0;
-	sim_set_faults(machine->world, &full);
-	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
-	cr_assert(list_empty(&machine->user.settle.entries), "all is settled");
-	cr_assert_eq(
-	    commit_wait(task, machine->commit, append_one(task, machine, COUNT)), RP_OK);
-	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
-	cr_assert_eq(commit_room(machine->commit), COMMIT_ROOM_ENOUGH);
-	cr_assert_eq(log_user_close(task, &machine->user), RP_OK);
-	cr_assert_eq(commit_close(task, machine->commit), RP_OK);
-}
-
-Test(recover, a_full_disk_is_survived)
-{
-	struct machine *machine = calloc(1, sizeof(*machine));
-
-	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, append_on_a_full_disk);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
-	recover_it(machine);
-	cr_assert_eq(machine->report.records, 0);
-	cr_assert_eq(seen_count(machine), COUNT);
-	end(machine);
-}
-
-/* A flush that fails is final: nothing is used again, and the records are still in the logs. */
-static void append_until_a_sync_fails(struct task *task, void *arg)
-{
-	struct machine *machine = arg;
-	struct sim_faults faults = { .sync_eio = 65535 };
-	uint8_t payload[4000] = { 0 };
-
-	sim_set_faults(machine->world, &faults);
-	machine->outcome = RP_OK;
-	for (int i = 0; i < 10000 && machine->outcome == RP_OK; i++) {
-		struct dbox_ref ref;
-		uint64_t position;
-		uint64_t lsn;
-
-		machine->outcome = log_user_append(task, &machine->user,
-		    bytes_of(payload, sizeof(payload)), bytes_of(NULL, 0), &lsn, &position, &ref);
-		if (machine->outcome == RP_OK)
-			machine->outcome = commit_wait(task, machine->commit, position);
-	}
-	cr_assert(commit_failed(machine->commit));
-	cr_assert_eq(commit_close(task, machine->commit), RP_ERR_UNKNOWN);
-	settle_fini(&machine->user.settle);
-	journal_close(machine->user.journal);
-	dbox_close(machine->user.dbox);
-}
-
-Test(recover, a_failed_flush_is_final)
-{
-	struct machine *machine = calloc(1, sizeof(*machine));
-
-	cr_assert_eq(sim_open(7, &machine->world), RP_OK);
-	start_loop(machine);
-	run(machine, fill_less);
-	run(machine, append_until_a_sync_fails);
-	cr_assert(machine->outcome == RP_ERR_UNKNOWN || machine->outcome == RP_ERR_UNAVAILABLE);
-	cr_assert(sim_run(machine->world, 1000000));
-	loop_close(machine->loop);
 	end(machine);
 }

@@ -37,10 +37,18 @@ void two_users_live(struct machine *machine, task_fn *fn)
 	loop_close(machine->loop);
 }
 
+static void changed(void *arg)
+{
+	struct machine *machine = arg;
+
+	machine->changes++;
+}
+
 void two_users_open_all(struct task *task, struct machine *machine)
 {
 	struct commit_settings settings = { .file_bytes = FILE_BYTES,
-		.memory_bytes_max = MEMORY_BYTES, .epoch = machine->epoch, .files_max = machine->log_files_max };
+		.memory_bytes_max = MEMORY_BYTES, .epoch = machine->epoch, .files_max = machine->log_files_max,
+		.changed = changed, .arg = machine };
 
 	cr_assert_eq(commit_open(task, &settings, &machine->commit), RP_OK);
 	for (unsigned u = 0; u < USERS; u++)
@@ -96,6 +104,36 @@ enum rp_err two_users_meet(struct task *task, void *arg, const struct record *re
 	return RP_OK;
 }
 
+void two_users_check(struct task *task, struct machine *machine, unsigned u)
+{
+	struct log_user *user = &machine->users[u];
+
+	machine->met = 0;
+	cr_assert_eq(journal_replay(task, user->journal, 0, two_users_meet, machine), RP_OK);
+	for (uint64_t lsn = 1; lsn <= machine->met; lsn++) {
+		struct dbox_body *body;
+		uint8_t read[BODY_BYTES];
+		size_t got;
+
+		cr_assert_eq(
+		    dbox_body_open(task, user->dbox, NULL, machine->refs[u][lsn], 99, &body), RP_OK,
+		    "user %u, LSN %lu", u, lsn);
+		cr_assert_eq(dbox_body_read(task, body, 0, read, sizeof(read), &got), RP_OK);
+		cr_assert_eq(got, BODY_BYTES);
+		cr_assert_eq(read[BODY_BYTES - 1], (uint8_t)lsn);
+		dbox_body_close(body);
+	}
+}
+
+void two_users_drop(struct machine *machine)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		settle_fini(&machine->users[u].settle);
+		journal_close(machine->users[u].journal);
+		dbox_close(machine->users[u].dbox);
+	}
+}
+
 void two_users_close_all(struct task *task, struct machine *machine)
 {
 	struct commit_stats stats;
@@ -118,14 +156,13 @@ void two_users_recover_all(struct task *task, struct machine *machine, struct re
 
 void two_users_recover_wholly(struct task *task, struct machine *machine)
 {
-	struct recover_report report;
 	struct recover *recover;
 
 	two_users_recover_all(task, machine, &recover);
 	cr_assert_eq(recover_sync(task, recover), RP_OK);
 	cr_assert_eq(recover_void(task, 1, machine->epoch), RP_OK);
-	recover_report(recover, &report);
-	machine->sealed += report.files_sealed;
+	recover_report(recover, &machine->report);
+	machine->sealed += machine->report.files_sealed;
 	recover_close(recover);
 }
 

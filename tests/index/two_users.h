@@ -32,6 +32,9 @@ struct machine {
 	unsigned log_files_max; /* 0: as usual */
 	uint64_t sealed;
 	uint64_t met; /* records in the journal of the user that is looked at */
+	struct recover_report report; /* of the last recovery */
+	enum rp_err outcome;          /* the test's own */
+	unsigned changes;             /* how often the log has told of some */
 	bool ended;
 	task_fn *fn;
 };
@@ -46,6 +49,9 @@ void two_users_live(struct machine *machine, task_fn *fn);
 /* The log, and both users; closing them counts the files that were sealed. */
 void two_users_open_all(struct task *task, struct machine *machine);
 void two_users_close_all(struct task *task, struct machine *machine);
+
+/* What the users hold, when the log has failed. */
+void two_users_drop(struct machine *machine);
 
 /* Both get records with these LSNs: durable then. */
 void two_users_append(struct task *task, struct machine *machine, uint64_t from, uint64_t to);
@@ -63,6 +69,9 @@ void two_users_crash(struct machine *machine);
 /* Each user's records are in their places; wholly: and the logs void. */
 void two_users_recover_all(struct task *task, struct machine *machine, struct recover **out);
 void two_users_recover_wholly(struct task *task, struct machine *machine);
+
+/* Each record of the user is there, with its body, from the files alone; machine->met counts them. */
+void two_users_check(struct task *task, struct machine *machine, unsigned u);
 
 /* For journal_replay(): machine->met counts, and none may be missing. */
 enum rp_err two_users_meet(struct task *task, void *arg, const struct record *record,

@@ -1,96 +1,22 @@
-/* Whatever is lost of a journal, no number that was shown is given out again: not when the volume is opened, nor by a repair. */
+/* Whatever is lost of a journal, no number that was shown is given out again when the volume is opened. */
 #include "index/volume_floor.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/breath.h"
-#include "index/journal_core.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
-#include "tests/index/made_mail.h"
 #include "tests/index/model.h"
-#include "tests/index/open_store.h"
+#include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"
-
-enum {
-	ROWS_MAX = JOURNAL_FILE_BYTES_MAX / 18, /* of one journal file */
-	MORE = 6,
-};
-
-/* What a client was told of a mailbox. */
-struct shown {
-	uint32_t uidvalidity;
-	uint32_t uidnext;
-	uint64_t highestmodseq;
-};
-
-static struct shown shown_of(struct volume *volume, const char *name)
-{
-	const struct catalog_entry *entry = volume_find(volume, bytes_of_str(name));
-
-	cr_assert_not_null(entry);
-	return (struct shown){entry->uidvalidity, entry->uidnext, entry->highestmodseq};
-}
-
-static struct volume *open_made(struct task *task, struct store *store)
-{
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	return volume;
-}
-
-/* Six more messages in INBOX, of which no derived file knows; the server has ended. */
-static struct shown make_more(struct task *task)
-{
-	struct store *store;
-	struct volume *volume;
-	struct shown shown;
-	uint64_t digest;
-
-	made_mail(task, &digest);
-	store = made_open_store(task, 2);
-	volume = open_made(task, store);
-	for (unsigned i = 0; i < MORE; i++)
-		made_append(task, volume, "INBOX", 0, "it is shown, and lost");
-	shown = shown_of(volume, "INBOX");
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	return shown;
-}
-
-static struct file *open_journal(struct task *task, const char *name, uint64_t *bytes)
-{
-	char dir[USERID_PATH_BYTES];
-	char path[VOLUME_PATH_BYTES];
-	struct file *file;
-
-	userid_path(&made_user, dir);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
-	cr_assert_eq(file_size(task, file, bytes), RP_OK);
-	return file;
-}
-
-static void cut_journal(struct task *task, uint64_t bytes)
-{
-	uint64_t n;
-	struct file *file = open_journal(task, "1-.journal", &n);
-
-	cr_assert_gt(n, bytes);
-	cr_assert_eq(file_truncate(task, file, n - bytes), RP_OK);
-	file_close(file);
-}
 
 static void flip_journal(struct task *task, uint64_t bytes_before_end)
 {
 	uint64_t n;
 	uint8_t byte;
 	size_t got;
-	struct file *file = open_journal(task, "1-.journal", &n);
+	struct file *file = shown_open_journal(task, "1-.journal", &n);
 
 	cr_assert_eq(file_read(task, file, &byte, 1, n - bytes_before_end, &got), RP_OK);
 	byte ^= 0x10;
@@ -98,30 +24,21 @@ static void flip_journal(struct task *task, uint64_t bytes_before_end)
 	file_close(file);
 }
 
-/* Above all that was shown, and by more than the lost records can have given out; there is room to go on. */
-static void assert_above(const struct shown *now, const struct shown *shown)
-{
-	cr_assert_eq(now->uidvalidity, shown->uidvalidity);
-	cr_assert_gt(now->uidnext, shown->uidnext + ROWS_MAX);
-	cr_assert_lt(now->uidnext, UINT32_MAX / 1024);
-	cr_assert_gt(now->highestmodseq, shown->highestmodseq);
-}
-
 /* By opening, once; what comes then has numbers of its own, in the next life too. */
 static void assert_raised(struct task *task, const struct shown *shown, uint64_t epoch)
 {
 	struct store *store = made_open_store(task, epoch);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = shown_open_made(task, store);
 	struct shown first = shown_of(volume, "INBOX");
 	struct shown again;
 
-	assert_above(&first, shown);
+	shown_assert_above(&first, shown);
 	made_append(task, volume, "INBOX", 0, "what comes later");
 	first = shown_of(volume, "INBOX");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	store = made_open_store(task, epoch + 1);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	again = shown_of(volume, "INBOX");
 	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
 	volume_close(volume);
@@ -130,10 +47,10 @@ static void assert_raised(struct task *task, const struct shown *shown, uint64_t
 
 IO_TASK_TEST(volume_floor, a_torn_end_raises_numbers_once)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 
 	(void)arg;
-	cut_journal(task, 20);
+	shown_cut_journal(task, 20);
 	assert_raised(task, &shown, 3);
 }
 
@@ -144,10 +61,10 @@ IO_TASK_TEST(volume_floor, who_has_lost_the_one_header_is_not_begun_anew)
 	struct repair_report report;
 	struct volume *volume;
 	struct store *store;
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 	struct shown now;
 	uint64_t n;
-	struct file *file = open_journal(task, "1-.journal", &n);
+	struct file *file = shown_open_journal(task, "1-.journal", &n);
 
 	(void)arg;
 	cr_assert_eq(file_write(task, file, zeroes, sizeof(zeroes), 0, false), RP_OK);
@@ -155,7 +72,7 @@ IO_TASK_TEST(volume_floor, who_has_lost_the_one_header_is_not_begun_anew)
 	store = made_open_store(task, 3);
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_ERR_CORRUPT);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	now = shown_of(volume, "INBOX");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -166,16 +83,16 @@ IO_TASK_TEST(volume_floor, who_has_lost_the_one_header_is_not_begun_anew)
 /* Of more than the last record there is nothing left to be seen. */
 IO_TASK_TEST(volume_floor, a_journal_that_is_cut_raises_numbers_once)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 
 	(void)arg;
-	cut_journal(task, 501);
+	shown_cut_journal(task, 501);
 	assert_raised(task, &shown, 3);
 }
 
 IO_TASK_TEST(volume_floor, damage_to_the_last_record_raises_numbers_once)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 
 	(void)arg;
 	flip_journal(task, 16);
@@ -185,12 +102,12 @@ IO_TASK_TEST(volume_floor, damage_to_the_last_record_raises_numbers_once)
 /* All that was given out stands in names of files, and nothing else is left of it. */
 IO_TASK_TEST(volume_floor, a_cut_journal_without_derived_files_raises_numbers_once)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 
 	(void)arg;
 	made_harm(task, MADE_CATALOG, true);
 	made_harm(task, MADE_INDEX, true);
-	cut_journal(task, 501);
+	shown_cut_journal(task, 501);
 	assert_raised(task, &shown, 3);
 }
 
@@ -209,22 +126,22 @@ IO_TASK_TEST(volume_floor, a_journal_cut_under_a_running_server_raises_numbers)
 	(void)arg;
 	made_mail(task, &digest);
 	store = made_open_store(task, 2);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	end = volume->journal->number_end;
 	for (unsigned i = 0; i < MORE; i++)
 		made_append(task, volume, "INBOX", 0, "it is shown, and lost");
 	shown = shown_of(volume, "INBOX");
 	volume_close(volume);
 	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
-	file = open_journal(task, "1-.journal", &n);
+	file = shown_open_journal(task, "1-.journal", &n);
 	cr_assert_eq(file_truncate(task, file, end), RP_OK);
 	file_close(file);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	now = shown_of(volume, "INBOX");
-	assert_above(&now, &shown);
+	shown_assert_above(&now, &shown);
 	volume_close(volume);
 	cr_assert_eq(volume_drop(task, store, &made_user), RP_OK);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	cr_assert_eq(shown_of(volume, "INBOX").uidnext, now.uidnext);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -232,9 +149,9 @@ IO_TASK_TEST(volume_floor, a_journal_cut_under_a_running_server_raises_numbers)
 
 IO_TASK_TEST(volume_floor, a_sound_journal_raises_nothing)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 	struct store *store = made_open_store(task, 3);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = shown_open_made(task, store);
 	struct shown now = shown_of(volume, "INBOX");
 
 	(void)arg;
@@ -256,7 +173,7 @@ IO_TASK_TEST(volume_floor, a_journal_in_use_that_is_gone_raises_numbers_once)
 	(void)arg;
 	settings.journal_file_bytes = 4096;
 	store = open_recovered(task, &settings, 1);
-	volume = open_made(task, store);
+	volume = shown_open_made(task, store);
 	for (unsigned i = 0; i < 40; i++)
 		made_append(task, volume, "INBOX", 0, "one");
 	shown = shown_of(volume, "INBOX");
@@ -272,54 +189,20 @@ IO_TASK_TEST(volume_floor, a_journal_in_use_that_is_gone_raises_numbers_once)
 
 /* ---- records that are missing before sound ones ---- */
 
-static void damage_journal(struct task *task, uint64_t from, uint64_t to)
-{
-	uint64_t n;
-	struct file *file = open_journal(task, "1-.journal", &n);
-
-	cr_assert_gt(n, to);
-	for (uint64_t at = from; at < to; at += 8)
-		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
-	file_close(file);
-}
-
-/* A message comes to a/b, its record goes, and one to INBOX stays: what a/b and INBOX were, at the end. */
-static void lose_one_of_two(struct task *task, struct shown *of_ab, struct shown *of_inbox)
-{
-	struct store *store;
-	struct volume *volume;
-	uint64_t digest;
-	uint64_t before;
-	uint64_t after;
-
-	made_mail(task, &digest);
-	store = made_open_store(task, 2);
-	volume = open_made(task, store);
-	before = volume->journal->number_end;
-	made_append(task, volume, "a/b", 0, "its record goes");
-	after = volume->journal->number_end;
-	made_append(task, volume, "INBOX", 0, "its record stays");
-	*of_ab = shown_of(volume, "a/b");
-	*of_inbox = shown_of(volume, "INBOX");
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	damage_journal(task, before, after);
-}
-
 IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
 {
 	struct shown ab;
 	struct shown inbox;
 
 	(void)arg;
-	lose_one_of_two(task, &ab, &inbox);
+	shown_lose_one_of_two(task, &ab, &inbox);
 	for (uint64_t epoch = 3; epoch <= 4; epoch++) {
 		struct store *store = made_open_store(task, epoch);
-		struct volume *volume = open_made(task, store);
+		struct volume *volume = shown_open_made(task, store);
 		struct shown ab_now = shown_of(volume, "a/b");
 		struct shown inbox_now = shown_of(volume, "INBOX");
 
-		assert_above(&ab_now, &ab);
+		shown_assert_above(&ab_now, &ab);
 		cr_assert_eq(memcmp(&inbox_now, &inbox, sizeof(inbox)), 0);
 		if (epoch == 4)
 			cr_assert_lt(ab_now.uidnext, ab.uidnext + (1 << 21), "twice");
@@ -332,7 +215,7 @@ IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
 static void assert_tells_all(
     struct task *task, struct store *store, const char *name, uint64_t since)
 {
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = shown_open_made(task, store);
 	struct mailbox *mailbox;
 	struct runs uids = RUNS_EMPTY;
 	bool complete = true;
@@ -361,7 +244,7 @@ IO_TASK_TEST(volume_floor, who_asks_since_before_a_missing_record_is_told_all)
 	struct store *store;
 
 	(void)arg;
-	lose_one_of_two(task, &ab, &inbox);
+	shown_lose_one_of_two(task, &ab, &inbox);
 	store = made_open_store(task, 3);
 	/* The message in a/b is the newest thing that a client knows; the one before is of its checkpoint. */
 	assert_tells_all(task, store, "a/b", ab.highestmodseq - 1);
@@ -371,11 +254,11 @@ IO_TASK_TEST(volume_floor, who_asks_since_before_a_missing_record_is_told_all)
 
 IO_TASK_TEST(volume_floor, who_asks_since_before_a_lost_end_is_told_all)
 {
-	struct shown shown = make_more(task);
+	struct shown shown = shown_make_more(task);
 	struct store *store;
 
 	(void)arg;
-	cut_journal(task, 501);
+	shown_cut_journal(task, 501);
 	store = made_open_store(task, 3);
 	assert_tells_all(task, store, "INBOX", shown.highestmodseq);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -502,155 +385,4 @@ Test(volume_floor, losses_do_not_use_up_uids)
 		uidnext = volume_floor_uidnext(uidnext);
 	}
 	cr_assert_lt(uidnext, UINT32_MAX - 1024);
-}
-
-/* ---- repair ---- */
-
-static struct shown repaired(struct task *task, struct store *store, const char *name)
-{
-	struct repair_report report;
-	struct volume *volume;
-	struct shown shown;
-
-	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	cr_assert(!repair_found_damage(&report));
-	volume = open_made(task, store);
-	shown = shown_of(volume, name);
-	volume_close(volume);
-	return shown;
-}
-
-IO_TASK_TEST(volume_floor, a_repair_raises_numbers_once)
-{
-	struct shown shown = make_more(task);
-	struct store *store;
-	struct shown first;
-	struct shown again;
-
-	(void)arg;
-	cut_journal(task, 501);
-	store = made_open_store(task, 3);
-	first = repaired(task, store, "INBOX");
-	assert_above(&first, &shown);
-	again = repaired(task, store, "INBOX");
-	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	store = made_open_store(task, 4);
-	again = repaired(task, store, "INBOX");
-	cr_assert_eq(memcmp(&again, &first, sizeof(first)), 0);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-IO_TASK_TEST(volume_floor, a_repair_raises_whom_no_later_record_tells_of)
-{
-	struct shown ab;
-	struct shown inbox;
-	struct store *store;
-	struct shown now;
-
-	(void)arg;
-	lose_one_of_two(task, &ab, &inbox);
-	store = made_open_store(task, 3);
-	now = repaired(task, store, "INBOX");
-	cr_assert_eq(now.uidnext, inbox.uidnext);
-	cr_assert_eq(now.uidvalidity, inbox.uidvalidity);
-	now = repaired(task, store, "a/b");
-	assert_above(&now, &ab);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* A message whose record is lost is known by its body, also where later ones are there. */
-IO_TASK_TEST(volume_floor, a_repair_brings_a_message_back_whose_record_is_missing)
-{
-	struct store *store;
-	struct volume *volume;
-	uint64_t before;
-	uint64_t after;
-
-	(void)arg;
-	(void)make_more(task);
-	store = made_open_store(task, 3);
-	volume = open_made(task, store);
-	before = volume->journal->number_end;
-	made_append(task, volume, "INBOX", 0, "its record goes");
-	after = volume->journal->number_end;
-	made_append(task, volume, "INBOX", 0, "its record stays");
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	damage_journal(task, before, after);
-	store = made_open_store(task, 4);
-	(void)repaired(task, store, "INBOX");
-	volume = open_made(task, store);
-	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE + 2);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-static enum rp_err set_uidnext(struct breath *breath, void *arg)
-{
-	struct change_counters counters = {.uidnext = *(const uint32_t *)arg};
-
-	BREATH_PUT(
-	    breath, change_put_counters(&breath->writer,
-	                volume_find(breath->volume, BYTES_LIT("Trash"))->mailboxid, &counters));
-	return RP_OK;
-}
-
-/* UIDs are nearly used up: a new UIDVALIDITY costs them none. */
-IO_TASK_TEST(volume_floor, a_repair_gives_a_new_uidvalidity_where_uids_are_few)
-{
-	uint32_t uidnext = 3000000000;
-	struct breath_plan plan = {.type = CHANGE_INIT, .write = set_uidnext, .arg = &uidnext};
-	struct store *store;
-	struct volume *volume;
-	struct shown before;
-	struct shown now;
-
-	(void)arg;
-	(void)make_more(task);
-	store = made_open_store(task, 3);
-	volume = open_made(task, store);
-	cr_assert_eq(breath_run(task, volume, &plan), RP_OK);
-	made_append(task, volume, "INBOX", 0, "what is cut");
-	before = shown_of(volume, "Trash");
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	cut_journal(task, 20);
-	store = made_open_store(task, 4);
-	now = repaired(task, store, "Trash");
-	cr_assert_gt(now.uidvalidity, before.uidvalidity);
-	cr_assert_eq(now.uidnext, uidnext);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* Sound files of the past: what was given out since they were copied nothing tells. */
-IO_TASK_TEST(volume_floor, what_is_restored_has_new_uidvalidities_and_all_of_its_mail)
-{
-	struct repair_report report;
-	struct store *store;
-	struct volume *volume;
-	struct shown before;
-	struct shown now;
-	struct shown trash;
-	uint64_t mailboxid;
-
-	(void)arg;
-	before = make_more(task);
-	store = made_open_store(task, 3);
-	cr_assert_eq(repair_restored(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	cr_assert(!repair_found_damage(&report));
-	volume = open_made(task, store);
-	now = shown_of(volume, "INBOX");
-	trash = shown_of(volume, "Trash");
-	cr_assert_gt(now.uidvalidity, before.uidvalidity);
-	cr_assert_gt(trash.uidvalidity, before.uidvalidity);
-	cr_assert_neq(trash.uidvalidity, now.uidvalidity);
-	cr_assert_gt(now.highestmodseq, before.highestmodseq);
-	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE);
-	cr_assert_eq(volume_find(volume, BYTES_LIT("a/b"))->messages_count, 20);
-	/* Nor is an id, which may have been another mailbox's, given again. */
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("new"), 0, &mailboxid), RP_OK);
-	cr_assert_gt(mailboxid, 1 << 20);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
 }

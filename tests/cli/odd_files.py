@@ -246,6 +246,15 @@ def damaged_body():
         assert not [line for line in lines_of(server, 'mailbox.bad_body') if ' uid=3 ' in line]
 
 
+def serves(server, count):
+    """It starts, INBOX has so many messages, and it ends in order."""
+    server.start()
+    imap = server.imap('sam')
+    assert imap.select('INBOX')[1] == [b'%d' % count]
+    imap.logout()
+    assert server.stop()
+
+
 def starts():
     """What stands in the place of DATA/store or of a log is waited for by nobody: the start is refused at once, and says why."""
     server = rp.Server(shards=1)
@@ -269,11 +278,7 @@ def starts():
                     assert re.search('no file, or was written|may not be|symbolic link', said), said
                 remove(path)
                 os.rename(f'{server.dir}/away', path)
-        server.start()
-        imap = server.imap('sam')
-        assert imap.select('INBOX')[1] == [b'1']
-        imap.logout()
-        assert server.stop()
+        serves(server, 1)
     finally:
         server.kill()
         shutil.rmtree(server.dir, ignore_errors=True)
@@ -302,11 +307,7 @@ def no_store():
         assert sorted(os.listdir(data)) == before
         expect(server, ['repair', '--user', 'sam'], 0, 'sam: made anew')
         expect(server, ['check'], 0)
-        server.start()
-        imap = server.imap('sam')
-        assert imap.select('INBOX')[1] == [b'2']
-        imap.logout()
-        assert server.stop()
+        serves(server, 2)
     finally:
         server.kill()
         shutil.rmtree(server.dir, ignore_errors=True)

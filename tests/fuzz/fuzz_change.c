@@ -60,7 +60,7 @@ static void read_kept(struct kept *kept, struct bytes payload)
 	if (kept_ready(NULL, kept, &any) != RP_OK)
 		abort();
 	for (unsigned i = 0; i < 2; i++)
-		if (kept_take(kept, payload) != RP_OK)
+		if (kept_take(NULL, kept, payload) != RP_OK)
 			abort();
 	if (kept_end(NULL, kept) != RP_OK)
 		abort();
@@ -77,12 +77,12 @@ static void check_kept(struct bytes payload)
 
 	read_kept(&kept, payload);
 	change_begin(&writer, written, sizeof(written), 0);
-	err = kept_write(&kept, &writer);
+	err = kept_write(NULL, &kept, &writer);
 	RP_ASSERT(err == RP_OK || err == RP_ERR_LIMIT);
 	read_kept(&again, change_finish(&writer, true));
 	RP_ASSERT(err != RP_OK || again.rows_count == kept.rows_count);
-	kept_fini(&again);
-	kept_fini(&kept);
+	kept_fini(NULL, &again);
+	kept_fini(NULL, &kept);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

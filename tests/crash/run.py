@@ -31,7 +31,8 @@ import model  # noqa: E402
 import mounts  # noqa: E402
 import rp  # noqa: E402
 
-SANITIZED = b'__asan_init' in open(os.path.join(rp.BUILD, 'ringpost'), 'rb').read()
+with open(os.path.join(rp.BUILD, 'ringpost'), 'rb') as program:
+    SANITIZED = re.search(b'__[at]san_init', program.read()) is not None
 RELEASE = os.environ.get('RINGPOST_RELEASE', os.path.join(rp.TOP, 'build-sim'))
 BACK_S = 5.0 if SANITIZED else 1.0  # the instrumented program alone takes so long to load
 BACK_KILLS = 10

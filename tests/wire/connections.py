@@ -271,7 +271,7 @@ def login_under_way_of_a_deleted_user():
                 client.send(b'a LOGIN sam secret\r\n')
             server.run('user', 'del', 'sam')
             for client in clients:
-                client.send(b'b NOOP\r\nc LOGOUT\r\n')
+                client.send(b'b STATUS INBOX (MESSAGES)\r\nc LOGOUT\r\n')  # what only who is in may
                 said = client.closed()
                 assert b'\r\nb OK' not in said and not said.startswith(b'b OK'), (round, said)
 

@@ -6,59 +6,19 @@
 #include <string.h>
 
 #include "index/breath.h"
-#include "index/checkpoint.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/merge.h"
 #include "index/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
-#include "tests/index/open_store.h"
+#include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
-
-static struct store *open_store(struct task *task, uint64_t epoch)
-{
-	struct store_settings settings = small_store();
-
-	settings.journal_file_bytes = 16 * 1024;
-	settings.dbox_file_bytes = 32 * 1024;
-	return open_recovered(task, &settings, epoch);
-}
 
 static void say(void *arg, struct bytes line)
 {
 	(void)arg;
 	fprintf(stderr, "%.*s\n", BYTES_FMT(line));
-}
-
-static void wait_for(struct task *task, const bool *busy)
-{
-	while (*busy)
-		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
-}
-
-static void checkpoint(struct task *task, struct volume *volume)
-{
-	enum rp_err err;
-
-	while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY)
-		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
-	cr_assert_eq(err, RP_OK);
-	wait_for(task, &volume->merging);
-}
-
-/* Of all files of bodies. */
-static uint64_t dbox_bytes(struct task *task, struct volume *volume)
-{
-	uint64_t bytes = 0;
-
-	for (uint32_t file = 1; file <= dbox_last_file(volume->dbox); file++) {
-		uint64_t more;
-
-		if (dbox_file_bytes(task, volume->dbox, file, &more) == RP_OK)
-			bytes += more;
-	}
-	return bytes;
 }
 
 struct busy {
@@ -90,7 +50,7 @@ static void run_seed(struct task *task, uint64_t seed)
 	static struct model model;
 	static struct model next;
 	struct userid userid = {{0x43, (uint8_t)seed}};
-	struct store *store = open_store(task, 3 * seed + 1);
+	struct store *store = wasted_open_store(task, 3 * seed + 1);
 	struct repair_report report;
 	struct busy busy = {.runs = true};
 	uint64_t random = seed;
@@ -111,14 +71,14 @@ static void run_seed(struct task *task, uint64_t seed)
 		model_check(task, busy.volume, &next, i % 8 == 0 ? 1 : 0);
 		model = next;
 		if (model_random(&random) % 32 == 0)
-			checkpoint(task, busy.volume);
+			wasted_checkpoint(task, busy.volume);
 		if (model_random(&random) % 4 == 0)
 			cr_assert_eq(task_yield(task), RP_OK);
 	}
 	busy.stop = true;
-	wait_for(task, &busy.runs);
+	wasted_wait(task, &busy.runs);
 	cr_assert_gt(busy.emptied, 0);
-	checkpoint(task, busy.volume);
+	wasted_checkpoint(task, busy.volume);
 	model_check(task, busy.volume, &model, 1);
 	digest = model_digest(task, busy.volume);
 	volume_close(busy.volume);
@@ -126,7 +86,7 @@ static void run_seed(struct task *task, uint64_t seed)
 	cr_assert(!repair_found_damage(&report));
 	cr_assert_eq(store_close(task, store), RP_OK);
 
-	store = open_store(task, 3 * seed + 2);
+	store = wasted_open_store(task, 3 * seed + 2);
 	cr_assert_eq(repair_rebuild(task, store, &userid, say, NULL, &report), RP_OK);
 	cr_assert(!repair_found_damage(&report));
 	cr_assert_eq(volume_open(task, store, &userid, &busy.volume), RP_OK);
@@ -143,22 +103,11 @@ IO_TASK_TEST(compact, loses_no_body_while_others_work)
 		run_seed(task, seed);
 }
 
-static void append(struct task *task, struct volume *volume, uint32_t seed, uint32_t flags)
-{
-	char text[4001];
-
-	model_body(seed, (uint8_t *)text, sizeof(text) - 1);
-	for (size_t i = 0; i < sizeof(text) - 1; i++)
-		text[i] = (char)('a' + (uint8_t)text[i] % 26);
-	text[sizeof(text) - 1] = 0;
-	made_append(task, volume, "INBOX", flags, text);
-}
-
 /* A mailbox of the same size, through which thousands of messages go: its files do not grow. */
 IO_TASK_TEST(compact, keeps_the_bodies_flat)
 {
 	enum { ROUNDS = 2000, STAY_ONE_IN = 100 };
-	struct store *store = open_store(task, 1);
+	struct store *store = wasted_open_store(task, 1);
 	struct volume *volume;
 	struct mailbox *mailbox;
 	uint64_t most = 0;
@@ -167,14 +116,14 @@ IO_TASK_TEST(compact, keeps_the_bodies_flat)
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
 	for (unsigned i = 1; i <= ROUNDS; i++) {
-		append(task, volume, i, i % STAY_ONE_IN == 0 ? 0 : MAIL_DELETED);
+		wasted_append(task, volume, i, i % STAY_ONE_IN == 0 ? 0 : MAIL_DELETED);
 		cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
 		if (i % 50 != 0)
 			continue;
-		checkpoint(task, volume);
-		wait_for(task, &volume->compact_runs);
+		wasted_checkpoint(task, volume);
+		wasted_wait(task, &volume->compact_runs);
 
-		uint64_t bytes = dbox_bytes(task, volume);
+		uint64_t bytes = wasted_bytes(task, volume);
 
 		most = bytes > most ? bytes : most;
 	}
@@ -183,28 +132,6 @@ IO_TASK_TEST(compact, keeps_the_bodies_flat)
 	cr_assert_lt(most, 20 * 32 * 1024, "%lu", (unsigned long)most);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* So many files' worth; of each the first messages stay, of one fewer than of the others. */
-enum { FILES = 12, IN_FILE = 7, STAY = 2, ODD = 5 };
-
-static void make_waste(struct task *task, struct volume *volume)
-{
-	struct mailbox *mailbox;
-
-	cr_assert_eq(compact_hold(task, volume), RP_OK);
-	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
-	for (unsigned i = 0; i < FILES * IN_FILE; i++) {
-		bool odd = i / IN_FILE + 1 == ODD;
-
-		append(task, volume, i + 1, i % IN_FILE < (odd ? 1 : STAY) ? 0 : MAIL_DELETED);
-	}
-	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
-	mailbox_close(mailbox);
-	cr_assert_eq(commit_wait(task, volume->store->commit, volume->position), RP_OK);
-	cr_assert_eq(settle_flush(task, volume->store->commit, &volume->settle), RP_OK);
-	wait_for(task, &volume->checkpointing); /* which would begin one */
-	compact_let_go(volume);
 }
 
 /* All that lies behind its header. */
@@ -224,17 +151,17 @@ static void harm_file(struct task *task, const struct volume *volume, unsigned n
 /* One that cannot be emptied does not keep those before it. */
 IO_TASK_TEST(compact, passes_a_file_that_is_damaged_and_no_other)
 {
-	struct store *store = open_store(task, 1);
+	struct store *store = wasted_open_store(task, 1);
 	struct volume *volume;
 
 	(void)arg;
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	make_waste(task, volume);
-	cr_assert_gt(dbox_files_count(volume->dbox), FILES - 2);
-	harm_file(task, volume, ODD);
+	wasted_make(task, volume);
+	cr_assert_gt(dbox_files_count(volume->dbox), WASTED_FILES - 2);
+	harm_file(task, volume, WASTED_ODD);
 	cr_assert_eq(compact_now(task, volume), RP_OK);
-	cr_assert_gt(store->compacts_done, FILES / 2);
-	cr_assert_eq(dbox_next_sealed(volume->dbox, 0), ODD);
+	cr_assert_gt(store->compacts_done, WASTED_FILES / 2);
+	cr_assert_eq(dbox_next_sealed(volume->dbox, 0), WASTED_ODD);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -258,20 +185,20 @@ static uint64_t mapped_peak_kib(void)
 IO_TASK_TEST(compact, does_not_care_how_many_files_there_have_been)
 {
 	enum { NUMBER = 400 * 1000 * 1000, PEAK_MORE_KIB_MAX = 256 * 1024 };
-	struct store *store = open_store(task, 1);
+	struct store *store = wasted_open_store(task, 1);
 	struct volume *volume;
 	uint64_t peak_kib;
 
 	(void)arg;
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	dbox_number_from(volume->dbox, NUMBER);
-	make_waste(task, volume);
+	wasted_make(task, volume);
 	peak_kib = mapped_peak_kib();
 	cr_assert_eq(compact_now(task, volume), RP_OK);
-	cr_assert_gt(store->compacts_done, FILES / 2);
+	cr_assert_gt(store->compacts_done, WASTED_FILES / 2);
 	cr_assert_lt(mapped_peak_kib() - peak_kib, PEAK_MORE_KIB_MAX);
 	cr_assert_eq(volume_destroy(task, volume), RP_OK);
-	checkpoint(task, volume);
+	wasted_checkpoint(task, volume);
 	cr_assert_eq(dbox_files_count(volume->dbox), 0);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -281,12 +208,12 @@ SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 {
 	struct io_fixture *fixture = arg;
 	struct sim_faults faults = {0};
-	struct store *store = open_store(task, 1);
+	struct store *store = wasted_open_store(task, 1);
 	struct volume *volume;
 	struct file_room room;
 
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	make_waste(task, volume);
+	wasted_make(task, volume);
 	faults.disk_bytes_max = UINT64_C(1) << 30;
 	sim_set_faults(fixture->world, &faults);
 	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
@@ -299,8 +226,8 @@ SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
 	compact_consider(volume);
 	cr_assert(volume->compact_runs);
-	wait_for(task, &volume->compact_runs);
-	cr_assert_gt(store->compacts_done, FILES / 2);
+	wasted_wait(task, &volume->compact_runs);
+	cr_assert_gt(store->compacts_done, WASTED_FILES / 2);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
@@ -317,13 +244,13 @@ struct dropping {
 static void drop_first(struct task *task, void *arg)
 {
 	struct dropping *dropping = arg;
-	struct store *store = open_store(task, 1);
+	struct store *store = wasted_open_store(task, 1);
 	struct mailbox *mailbox;
 	struct volume *volume;
 
 	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
-	append(task, volume, 1, MAIL_DELETED);
+	wasted_append(task, volume, 1, MAIL_DELETED);
 	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
 	cr_assert_eq(commit_wait(task, store->commit, volume->position), RP_OK);
 	cr_assert_eq(settle_flush(task, store->commit, &volume->settle), RP_OK);
@@ -347,16 +274,6 @@ static void look_for_last(struct task *task, void *arg)
 	dropping->ended = true;
 }
 
-static struct loop *start(struct sim_world *world, task_fn *fn, void *arg)
-{
-	struct loop_settings settings = {.files_max = 1024, .pinned_bytes = 1 << 20};
-	struct loop *loop;
-
-	cr_assert_eq(sim_loop_open(world, &settings, &loop), RP_OK);
-	cr_assert_eq(task_start(loop, fn, arg, NULL), RP_OK);
-	return loop;
-}
-
 /* Else its number is given out again, and recovery, which reads once more that it is void, removes what is in it by then. */
 Test(compact, a_number_is_not_given_twice_though_the_power_goes)
 {
@@ -369,11 +286,11 @@ Test(compact, a_number_is_not_given_twice_though_the_power_goes)
 		struct loop *loop;
 
 		cr_assert_eq(sim_open(seed + 1, &world), RP_OK);
-		(void)start(world, drop_first, one);
+		(void)wasted_start(world, drop_first, one);
 		while (one->volume == NULL || dbox_next_file(one->volume->dbox, 0) == 1)
 			cr_assert(sim_step(world));
 		sim_crash(world);
-		loop = start(world, look_for_last, one);
+		loop = wasted_start(world, look_for_last, one);
 		while (!one->ended)
 			cr_assert(sim_step(world));
 		loop_close(loop);
@@ -415,7 +332,7 @@ IO_TASK_TEST(compact, a_body_moves_though_nobody_could_read_its_mailbox)
 
 	(void)arg;
 	made_mail(task, &digest);
-	store = open_store(task, 2);
+	store = wasted_open_store(task, 2);
 	cr_assert_eq(volume_open(task, store, &made_user, &busy.volume), RP_OK);
 	cr_assert_eq(task_start(task_loop(task), open_task, &busy, &opener), RP_OK);
 	while ((mailbox = catalog_find(&busy.volume->catalog, BYTES_LIT("a/b"))->loaded) == NULL)
@@ -427,7 +344,7 @@ IO_TASK_TEST(compact, a_body_moves_though_nobody_could_read_its_mailbox)
 	cr_assert_null(mailbox->table);
 	plan.arg = mailbox;
 	cr_assert_eq(breath_run(task, busy.volume, &plan), RP_OK);
-	wait_for(task, &busy.runs);
+	wasted_wait(task, &busy.runs);
 	mailbox_close(mailbox);
 	cr_assert_eq(mailbox_open(task, busy.volume, BYTES_LIT("a/b"), &mailbox), RP_OK);
 	cr_assert_eq(table_row(task, mailbox->table, 1, false, &row, NULL), RP_OK);
@@ -435,284 +352,4 @@ IO_TASK_TEST(compact, a_body_moves_though_nobody_could_read_its_mailbox)
 	mailbox_close(mailbox);
 	volume_close(busy.volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* ---- bodies that several share ---- */
-
-static struct mailbox *open_named(struct task *task, struct volume *volume, const char *name)
-{
-	struct mailbox *mailbox;
-
-	cr_assert_eq(mailbox_open(task, volume, bytes_of(name, strlen(name)), &mailbox), RP_OK);
-	return mailbox;
-}
-
-static void copy_all(struct task *task, struct volume *volume, const char *name)
-{
-	struct mailbox *from = open_named(task, volume, "INBOX");
-	struct mailbox *to = open_named(task, volume, name);
-	struct runs all = RUNS_EMPTY;
-	struct runs copied = RUNS_EMPTY;
-	uint32_t first;
-
-	cr_assert_eq(runs_add(&all, 1, UINT32_MAX), RP_OK);
-	cr_assert_eq(mailbox_copy(task, from, &all, to, &copied, &first), RP_OK);
-	runs_fini(&all);
-	runs_fini(&copied);
-	mailbox_close(from);
-	mailbox_close(to);
-}
-
-static void expunge_all(struct task *task, struct volume *volume, const char *name)
-{
-	struct mailbox *mailbox = open_named(task, volume, name);
-	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
-	struct runs all = RUNS_EMPTY;
-	struct runs changed = RUNS_EMPTY;
-
-	cr_assert_eq(runs_add(&all, 1, UINT32_MAX), RP_OK);
-	cr_assert_eq(mailbox_store(task, mailbox, &all, &store, &changed, NULL), RP_OK);
-	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
-	runs_fini(&all);
-	runs_fini(&changed);
-	mailbox_close(mailbox);
-}
-
-/* As the server does it by itself. */
-static uint64_t bytes_in_the_end(struct task *task, struct volume *volume)
-{
-	checkpoint(task, volume);
-	compact_consider(volume);
-	wait_for(task, &volume->compact_runs);
-	return dbox_bytes(task, volume);
-}
-
-/* Two of seven messages are left of each file, and COPY makes six of them. One body counts once: not the file is live, but a third. */
-static void looks_once(struct task *task, bool looked)
-{
-	enum { BODY_BYTES = 4200, LEFT = FILES * STAY - 1, FILE_BYTES = 32 * 1024 };
-	struct store *store = open_store(task, 1);
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("a"), 0, NULL), RP_OK);
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("b"), 0, NULL), RP_OK);
-	if (looked)
-		cr_assert_eq(compact_now(task, volume), RP_OK);
-	make_waste(task, volume);
-	copy_all(task, volume, "a");
-	copy_all(task, volume, "b");
-	cr_assert_lt(bytes_in_the_end(task, volume), 2 * LEFT * BODY_BYTES + 2 * FILE_BYTES);
-	expunge_all(task, volume, "INBOX");
-	expunge_all(task, volume, "a");
-	cr_assert_lt(bytes_in_the_end(task, volume), 2 * LEFT * BODY_BYTES + 2 * FILE_BYTES);
-	expunge_all(task, volume, "b");
-	cr_assert_leq(bytes_in_the_end(task, volume), 2 * FILE_BYTES);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-IO_TASK_TEST(compact, counts_a_body_once_that_many_share)
-{
-	(void)arg;
-	looks_once(task, false);
-}
-
-IO_TASK_TEST(compact, counts_it_once_when_it_was_shared_after_a_look)
-{
-	(void)arg;
-	looks_once(task, true);
-}
-
-/* What stays in a mailbox is copied twice, and goes again, in a round after the other: the files do not grow. */
-IO_TASK_TEST(compact, keeps_the_bodies_flat_though_they_are_shared)
-{
-	enum { ROUNDS = 60, APPENDS = 20, STAY_ONE_IN = 4, FILE_BYTES = 32 * 1024 };
-	struct store *store = open_store(task, 1);
-	struct volume *volume;
-	uint64_t most = 0;
-
-	(void)arg;
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("a"), 0, NULL), RP_OK);
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("b"), 0, NULL), RP_OK);
-	for (unsigned round = 1; round <= ROUNDS; round++) {
-		struct mailbox *mailbox = open_named(task, volume, "INBOX");
-
-		for (unsigned i = 1; i <= APPENDS; i++)
-			append(task, volume, round * APPENDS + i,
-			    i % STAY_ONE_IN == 0 ? 0 : MAIL_DELETED);
-		cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
-		mailbox_close(mailbox);
-		copy_all(task, volume, "a");
-		copy_all(task, volume, "b");
-		if (round % 4 == 0)
-			expunge_all(task, volume, "INBOX");
-		if (round % 8 == 0)
-			expunge_all(task, volume, "a");
-		if (round % 8 == 1)
-			expunge_all(task, volume, "b");
-
-		uint64_t bytes = bytes_in_the_end(task, volume);
-
-		most = bytes > most ? bytes : most;
-	}
-	cr_assert_gt(store->compacts_done, 10);
-	cr_assert_lt(most, 16 * FILE_BYTES, "%lu", (unsigned long)most);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* ---- one body that very many share ---- */
-
-enum { SHARERS = 4097, PART = 1024 };
-
-static const char shared_text[] = "Subject: shared\r\n\r\nby all\r\n";
-
-/* It lies in the first file, which is sealed. */
-static struct mailbox *share_one(struct task *task, struct volume *volume)
-{
-	struct mailbox *inbox = open_named(task, volume, "INBOX");
-
-	made_append(task, volume, "INBOX", 0, shared_text);
-	for (uint32_t n = 1, more; n < SHARERS; n += more) {
-		struct run run = {1, more = n < SHARERS - n ? n : SHARERS - n};
-		struct runs uids = {&run, 1, 1};
-		struct runs copied = RUNS_EMPTY;
-		uint32_t first;
-
-		cr_assert_eq(mailbox_copy(task, inbox, &uids, inbox, &copied, &first), RP_OK);
-		runs_fini(&copied);
-	}
-	cr_assert_eq(volume_settle(task, volume), RP_OK);
-	cr_assert_eq(dbox_last_file(volume->dbox), 1);
-	dbox_number_from(volume->dbox, 2);
-	cr_assert_eq(dbox_reserve(task, volume->dbox, 1), RP_OK);
-	return inbox;
-}
-
-/* How many of them lie in the first file; some are read. */
-static unsigned left_in_first(struct task *task, struct mailbox *inbox)
-{
-	unsigned left = 0;
-
-	cr_assert_eq(mailbox_entry(inbox)->messages_count, SHARERS);
-	for (uint32_t uid = 1; uid <= SHARERS; uid++) {
-		uint8_t text[sizeof(shared_text)];
-		struct dbox_body *body;
-		struct table_row row;
-		size_t got;
-
-		cr_assert_eq(table_row(task, inbox->table, uid, false, &row, NULL), RP_OK);
-		left += row.body.file == 1;
-		if (uid % 97 != 0)
-			continue;
-		cr_assert_eq(mailbox_body_open(task, inbox, uid, &body), RP_OK);
-		cr_assert_eq(dbox_body_read(task, body, 0, text, sizeof(text), &got), RP_OK);
-		cr_assert_eq(got, sizeof(shared_text) - 1);
-		cr_assert_arr_eq(text, shared_text, sizeof(shared_text) - 1);
-		dbox_body_close(body);
-	}
-	return left;
-}
-
-static void assert_emptied(struct task *task, struct volume *volume, struct mailbox *inbox)
-{
-	cr_assert_eq(left_in_first(task, inbox), 0);
-	cr_assert_gt(dbox_next_file(volume->dbox, 0), 1);
-}
-
-/* One change for all would hold others up, and for a million it would be larger than a change may be. */
-IO_TASK_TEST(compact, moves_a_body_that_very_many_share_in_several_changes)
-{
-	struct store *store = open_store(task, 1);
-	struct mailbox *inbox;
-	struct volume *volume;
-	uint64_t lsn;
-
-	(void)arg;
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	inbox = share_one(task, volume);
-	lsn = volume->catalog.lsn;
-	cr_assert_eq(compact_now(task, volume), RP_OK);
-	assert_emptied(task, volume, inbox);
-	cr_assert_eq(volume->catalog.lsn - lsn, (SHARERS + PART - 1) / PART + 1);
-	/* The body was copied once. */
-	cr_assert_eq(dbox_files_count(volume->dbox), 1);
-	cr_assert_lt(dbox_bytes(task, volume), 4096 + 2 * 4096);
-	mailbox_close(inbox);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-struct sharing {
-	struct volume *volume; /* NULL: not ready */
-	uint64_t lsn;
-	unsigned left;
-	bool ended;
-};
-
-static void empty_first(struct task *task, void *arg)
-{
-	struct sharing *sharing = arg;
-	struct store *store = open_store(task, 1);
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	(void)share_one(task, volume);
-	sharing->lsn = volume->catalog.lsn;
-	sharing->volume = volume;
-	(void)!compact_now(task, volume);
-}
-
-static void empty_the_rest(struct task *task, void *arg)
-{
-	struct sharing *sharing = arg;
-	struct store *store = open_store(task, 2);
-	struct mailbox *inbox;
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	inbox = open_named(task, volume, "INBOX");
-	sharing->left = left_in_first(task, inbox);
-	cr_assert_eq(dbox_next_file(volume->dbox, 0), 1, "something refers to it");
-	dbox_number_from(volume->dbox, 3); /* the first is not the one in use */
-	cr_assert_eq(dbox_seal(volume->dbox, 1), RP_OK);
-	cr_assert_eq(dbox_reserve(task, volume->dbox, 1), RP_OK);
-	cr_assert_eq(compact_now(task, volume), RP_OK);
-	assert_emptied(task, volume, inbox);
-	mailbox_close(inbox);
-	volume_close(volume);
-	cr_assert_eq(store_close(task, store), RP_OK);
-	sharing->ended = true;
-}
-
-/* Some of them have the new place, the others the old one; the next compaction goes on. */
-Test(compact, goes_on_when_the_power_went_between_those_changes)
-{
-	enum { SEEDS = 8 };
-	static struct sharing sharing[SEEDS];
-	unsigned parts = 0;
-
-	for (unsigned seed = 0; seed < SEEDS; seed++) {
-		struct sharing *one = &sharing[seed];
-		struct sim_world *world;
-		struct loop *loop;
-
-		cr_assert_eq(sim_open(seed + 1, &world), RP_OK);
-		(void)start(world, empty_first, one);
-		while (one->volume == NULL || one->volume->catalog.lsn < one->lsn + 1 + seed % 4)
-			cr_assert(sim_step(world));
-		one->volume->compact_holds++; /* it goes no further */
-		while (commit_durable(one->volume->store->commit) < one->volume->position)
-			cr_assert(sim_step(world));
-		sim_crash(world);
-		loop = start(world, empty_the_rest, one);
-		while (!one->ended)
-			cr_assert(sim_step(world));
-		loop_close(loop);
-		parts += one->left > 0 && one->left < SHARERS;
-		sim_close(world);
-	}
-	cr_assert_gt(parts, 0);
 }

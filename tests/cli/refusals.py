@@ -127,8 +127,7 @@ def deliver_until_full(server, body):
 
 
 def full_disk(dir):
-    # What is not settled yet has its room kept for it: of 64 MiB the default would keep all.
-    server = rp.Server(shards=1, commit_file='4MiB unsettled_memory = 4MiB')
+    server = rp.Server(shards=1, storage=rp.SMALL_STORAGE)
     data = server.dir + '/data'
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64m,mode=700', 'ringpost-test', data], check=True)
     try:

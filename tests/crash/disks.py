@@ -10,6 +10,7 @@ import mounts
 import rp
 
 BODY_BYTES = 60000
+DELIVERED_BYTES = 64 << 20  # what deliveries alone fill
 
 
 class Mail:
@@ -95,12 +96,12 @@ class Mail:
             self.there.pop(ident, None)
 
 
-def fill_file(path):
-    """To the last block."""
+def fill_file(path, leave=0):
+    """To the last block, or so far that so much is left."""
     with open(path, 'wb', buffering=0) as f:
         for size in (1 << 20, 4096):
             try:
-                while True:
+                while not leave or shutil.disk_usage(os.path.dirname(path)).free > leave:
                     f.write(b'f' * size)
             except OSError as error:
                 assert error.errno == errno.ENOSPC
@@ -109,7 +110,7 @@ def fill_file(path):
 def full_disk(checks, kind, mount):
     """`mount` makes the file system at DATA of this server. Could it?"""
     name = f'a full disk ({kind})'
-    server = rp.Server(shards=2)
+    server = rp.Server(shards=2, storage=rp.SMALL_STORAGE)
     try:
         disk = mount(server.dir)
     except mounts.Cannot as error:
@@ -126,8 +127,7 @@ def full_disk(checks, kind, mount):
             for _ in range(4):
                 line = mail.append()
                 assert line.startswith(b'OK'), line
-            if not deliveries_only:
-                fill_file(filler)
+            fill_file(filler, leave=DELIVERED_BYTES if deliveries_only else 0)
             code = 250
             for _ in range(3000):
                 code = mail.deliver()

@@ -29,6 +29,9 @@ SANITIZER_ENV = {
     'TSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1',
 }
 
+# For a file system of some MiB: what is not settled yet has its room kept for it, by default 64 MiB a shard.
+SMALL_STORAGE = 'commit_file = 4MiB unsettled_memory = 4MiB'
+
 
 def free_ports(count):
     """Ports of loopback that nobody uses just now."""
@@ -43,7 +46,7 @@ def free_ports(count):
 
 class Server:
     def __init__(self, shards=2, config='', auth='', limits='', trusted=True, plaintext_login=True, log_level='info',
-                 commit_file='4MiB', keep=None, userfile=True):
+                 storage='commit_file = 4MiB', keep=None, userfile=True):
         self.userfile = userfile  # False: there is none until a user is added
         self.dir = keep or tempfile.mkdtemp(prefix='ringpost-test-')
         self.keep = keep
@@ -73,7 +76,7 @@ auth {{
     {trusted_networks}
     {auth}
 }}
-storage {{ commit_file = {commit_file} }}
+storage {{ {storage} }}
 limits {{ {limits} }}
 log {{ level = {log_level} }}
 tls default {{ cert = "{self.cert}" key = "{self.dir}/key.pem" }}

@@ -94,9 +94,11 @@ bool run_make(struct bench_run *run, const struct run_settings *settings, const 
 	look(run, &memory, true);
 	open_gate(run);
 	sleep_to(run, run->from_ns);
+	run->from_wall_ns = clock_wall_ns();
 	look(run, &run->cost_from, false);
 	sleep_to(run, run->to_ns);
 	look(run, &run->cost_to, false);
+	look(run, &run->cost_end, true);
 	run->cost_from.pss_bytes = memory.pss_bytes;
 	run->cost_from.kernel_bytes = memory.kernel_bytes;
 	for (unsigned i = 0; i < settings->threads; i++)

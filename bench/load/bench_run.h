@@ -54,6 +54,8 @@ struct bench_run {
 	struct cost cost_idle; /* before anybody connected */
 	struct cost cost_from;
 	struct cost cost_to;
+	struct cost cost_end;  /* the memory, just after the window */
+	uint64_t from_wall_ns; /* when the window began */
 	bool has_cost;
 	double begin_s; /* how long begin took */
 };

@@ -268,6 +268,8 @@ static json_t *cost_json(const struct bench_run *run)
 	json_object_set_new(out, "pss_bytes_begun", integer(from->pss_bytes));
 	json_object_set_new(out, "kernel_bytes_before", integer(run->cost_idle.kernel_bytes));
 	json_object_set_new(out, "kernel_bytes_begun", integer(from->kernel_bytes));
+	json_object_set_new(out, "pss_bytes_end", integer(run->cost_end.pss_bytes));
+	json_object_set_new(out, "kernel_bytes_end", integer(run->cost_end.kernel_bytes));
 	json_object_set_new(out, "processes", json_integer(to->processes));
 	return out;
 }
@@ -322,6 +324,7 @@ enum rp_err result_write(const struct bench_run *run, const struct result_told *
 	json_object_set_new(out, "machine", machine_json());
 	json_object_set_new(out, "profile", profile_json(run, told->profile_path));
 	json_object_set_new(out, "window_s", json_real(run->profile->seconds));
+	json_object_set_new(out, "from_ns", integer(run->from_wall_ns));
 	json_object_set_new(out, "tool", tool);
 	set_figures(out, run, *verdict);
 	int failed = json_dumpf(out, file, JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -79,6 +80,47 @@ Test(cost, all_below_a_root_counts_and_what_has_ended_too)
 	cr_assert_gt(cost.minor_faults, 0);
 	cr_assert(cost_look_memory(&cost, &root, 1));
 	cr_assert_gt(cost.pss_bytes, 0);
+	kill(root, SIGKILL);
+	waitpid(root, NULL, 0);
+}
+
+enum { ENDING = 200, PAGES = 100, PAGE_BYTES = 4096 };
+
+/* Many children, each with some faults; then one after the other ends and is waited for. */
+static void be_a_server_whose_children_end(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned i = 0; i < ENDING; i++) {
+		if (fork() != 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		char *pages = malloc(PAGES * PAGE_BYTES);
+
+		for (unsigned k = 0; pages != NULL && k < PAGES; k++)
+			((volatile char *)pages)[k * PAGE_BYTES] = 1;
+		usleep(600000 + i * 1500);
+		_exit(0);
+	}
+	while (wait(NULL) > 0)
+		continue;
+	pause();
+}
+
+/* A child that ends between the look at its parent and the look at itself was in neither. */
+Test(cost, what_ends_while_it_is_looked_at_is_not_lost)
+{
+	pid_t root = start(be_a_server_whose_children_end);
+	struct cost cost = {0};
+	uint64_t before = 0;
+	unsigned looks = 0;
+
+	do {
+		cr_assert(cost_look(&cost, &root, 1));
+		cr_assert_geq(cost.minor_faults, before, "look %u", looks);
+		before = cost.minor_faults;
+		looks++;
+	} while (looks < 20 || (cost.processes > 1 && looks < 100000));
+	cr_assert_geq(cost.minor_faults, ENDING * PAGES);
 	kill(root, SIGKILL);
 	waitpid(root, NULL, 0);
 }

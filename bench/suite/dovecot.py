@@ -67,14 +67,30 @@ service anvil {{
 }}
 """
 
+# Clients in IDLE are put away into one process a second after they fell silent.
+HIBERNATE = """imap_hibernate_timeout = 1s
+service imap {
+  unix_listener imap-master {
+    user = $default_internal_user
+  }
+  extra_groups = $default_internal_group
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0660
+    group = $default_internal_group
+  }
+}
+"""
+
 
 class Dovecot(servers.Server):
-    """format: mdbox or sdbox; fsync: mail_fsync."""
+    """format: mdbox or sdbox; fsync: mail_fsync; hibernate: clients in IDLE."""
 
-    def __init__(self, folder, users, mail_format='mdbox', fsync='optimized'):
+    def __init__(self, folder, users, mail_format='mdbox', fsync='optimized', hibernate=False):
         super().__init__(folder)
-        self.users, self.format, self.fsync = users, mail_format, fsync
-        self.name = f'dovecot {mail_format}' + ('' if fsync == 'optimized' else f' fsync={fsync}')
+        self.users, self.format, self.fsync, self.hibernate = users, mail_format, fsync, hibernate
+        self.name = f'dovecot {mail_format}' + ('' if fsync == 'optimized' else f' fsync={fsync}') + (' hibernating' * hibernate)
         self.durability = ('each change is on the disk before it is answered (mail_fsync=always)' if fsync == 'always' else
                            'deliveries and APPEND are on the disk; flags and expunges are not (mail_fsync=optimized, the default)')
 
@@ -87,7 +103,7 @@ class Dovecot(servers.Server):
             self.write('users', ''.join(f'{servers.PREFIX}{i}:{servers.PASSWORD}\n' for i in range(self.users)))
             self.write('dovecot.conf', CONF.format(folder=self.folder, cert=cert, key=key, account=account, format=self.format,
                                                    fsync=self.fsync, cores=os.cpu_count(), imap=self.imap, imaps=self.imaps,
-                                                   lmtp=self.lmtp))
+                                                   lmtp=self.lmtp) + (HIBERNATE if self.hibernate else ''))
         self.spawn(['dovecot', '-F', '-c', self.path('dovecot.conf')])
         servers.wait_port(self.imap, self.process, self.path('log'))
 

@@ -85,6 +85,22 @@ class Server:
             self.process.wait()
         self.process = None
 
+    def pids(self):
+        """All of its processes that there are now: it and what is below it."""
+        children = {}
+        for name in os.listdir('/proc'):
+            if name.isdigit():
+                try:
+                    with open(f'/proc/{name}/stat') as file:
+                        children.setdefault(int(file.read().rsplit(')', 1)[1].split()[1]), []).append(int(name))
+                except OSError:
+                    pass
+        found, waiting = [], [self.process.pid]
+        while waiting:
+            found.append(waiting.pop())
+            waiting += children.get(found[-1], [])
+        return found
+
     def load_options(self):
         """What the load tool must know of it."""
         password = self.write('load.password', PASSWORD + '\n')

@@ -24,6 +24,23 @@ def profiles(names=()):
     return {n: p for n, p in found.items() if not names or n in names}
 
 
+def mail_of(path):
+    """(first user, clients, messages of each, warm-up) of a profile: what is made before its window. By its text alone."""
+    text = open(path).read()
+    clients = [int(n) for n in re.findall(r'(?m)^ *clients *= *(\d+)', text)]
+    messages = [int(n) for n in re.findall(r'(?m)^ *messages *= *(\d+)', text)]
+    first = re.search(r'(?m)^users_from *= *(\d+)', text)
+    warmup = re.search(r'(?m)^warmup *= *([\d.]+)', text)
+    made = 0
+    for group in text.split('\ngroup ')[1:]:
+        count = re.search(r'(?m)^ *clients *= *(\d+)', group)
+        each = re.search(r'(?m)^ *messages *= *(\d+)', group)
+        made += int(count.group(1)) * int(each.group(1)) if each else 0
+    return {'first': int(first.group(1)) if first else 0, 'clients': sum(clients), 'largest': max(messages, default=0),
+            'messages': made, 'warmup_s': float(warmup.group(1)) if warmup else 0.0,
+            'seconds': float(re.search(r'(?m)^seconds *= *([\d.]+)', text).group(1))}
+
+
 def in_small(path, folder):
     """A copy with a few clients, short waits, and no bound for the tool's own lag: for checks, not for measuring."""
     text = open(path).read()

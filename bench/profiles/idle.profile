@@ -1,4 +1,4 @@
-# Connections that do nothing; --clients says how many. What counts is memory: pss_bytes_end, in IDLE for four seconds, beside
+# Connections that do nothing; --clients says how many. What counts is memory: pss_bytes_end, in IDLE for five seconds, beside
 # pss_bytes_before. Long enough for a server that puts sleeping clients away.
 about = "Idle IMAPS connections, INBOX selected, in IDLE"
 users_from = 10000
@@ -9,6 +9,6 @@ group idle {
     tls = full
     loop = closed
     begin = {"connect", "login", "select"}
-    act idle { do = {"idle 9000"} }
+    act idle { do = {"idle 6000"} }
     end = {"logout"}
 }

@@ -67,7 +67,7 @@ def step_of(scenario, server, repeat, counted, settings):
     _, messages, _ = mail_of(scenario, settings)
     takes = BEGIN_S + window + warmup + messages * BEGIN_PER_MESSAGE_S + KIND_S.get(scenario.kind, 0)
     if scenario.kind == 'idle':
-        takes += 9 - window - warmup + 2 * (settings['clients'] or scenario.clients) * IDLE_PER_CLIENT_S
+        takes += 6 - window - warmup + 2 * (settings['clients'] or scenario.clients) * IDLE_PER_CLIENT_S
     return Step(scenario, server, repeat, counted, window, warmup, takes)
 
 

@@ -85,9 +85,9 @@ class Deliverer(Client):
                     raise Lost(line.decode(errors='replace'))
                 return
 
-    def deliver(self, user, number):
-        """True once it is acknowledged."""
+    def deliver(self, user, subject):
+        """Returns once it is acknowledged. A server may store what is the same as before once only: no two should have a subject."""
         self.answer(b'MAIL FROM:<bench@example.net>\r\n')
         self.answer(f'RCPT TO:<{user}@{servers.DOMAIN}>\r\n'.encode())
         self.answer(b'DATA\r\n')
-        self.answer(b'From: bench@example.net\r\nSubject: %d\r\n\r\n' % number + b'text\r\n' * 50 + b'.\r\n')
+        self.answer(f'From: bench@example.net\r\nSubject: {subject}\r\n\r\n'.encode() + b'text\r\n' * 50 + b'.\r\n')

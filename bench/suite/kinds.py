@@ -5,7 +5,7 @@ import time
 
 from . import imap, servers
 
-RESTART_CLIENTS, RESTART_DELIVERERS, RESTART_BEFORE_S = 40, 4, 1.5
+RESTART_CLIENTS, RESTART_DELIVERERS, RESTART_S = 40, 4, 1.0
 RESTART_USERS_FROM = 21400
 GIVE_UP_S = 60
 
@@ -52,7 +52,7 @@ class Caller(threading.Thread):
     def __init__(self, server, user, until):
         super().__init__()
         self.server, self.user, self.until = server, user, until
-        self.gap_s, self.fault = 0.0, ''
+        self.began, self.gap_s, self.last, self.fault = time.monotonic(), 0.0, None, ''
 
     def come(self):
         client = imap.Client(self.server.imap, self.user, timeout=GIVE_UP_S)
@@ -63,18 +63,18 @@ class Caller(threading.Thread):
         client.command('NOOP')
 
     def run(self):
-        client, last = None, None
+        client = None
         while not self.until.is_set():
             try:
                 client = client or self.come()
                 self.act(client)
                 now = time.monotonic()
-                self.gap_s, last = max(self.gap_s, now - (last or now)), now
+                self.gap_s, self.last = max(self.gap_s, now - (self.last or now)), now
                 time.sleep(0.02)
             except imap.Lost as error:
                 client = None
                 time.sleep(0.01)
-                if last is not None and time.monotonic() - last > GIVE_UP_S:
+                if time.monotonic() - (self.last or self.began) > GIVE_UP_S:
                     self.fault = f'{self.user} had no answer for {GIVE_UP_S} s: {error}'
                     return
 
@@ -88,15 +88,29 @@ class Sender(Caller):
 
     def act(self, client):
         self.sent += 1
-        client.deliver(self.user, self.sent)
+        client.deliver(self.user, f'{self.began:.6f} {self.sent}')
         self.acknowledged += 1
 
 
 def count(server, user):
-    client = imap.Client(server.imap, user)
-    found = client.exists()
-    client.close()
-    return found
+    """Messages in INBOX. A server may refuse logins while it is busy with others."""
+    until = time.monotonic() + GIVE_UP_S
+    while True:
+        try:
+            client = imap.Client(server.imap, user)
+            found = client.exists()
+            client.close()
+            return found
+        except imap.Lost:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def wait_all(callers, since):
+    """Until each has had an answer since then, or has given up."""
+    while any(caller.is_alive() and (caller.last is None or caller.last < since) for caller in callers):
+        time.sleep(0.02)
 
 
 def restart(server):
@@ -109,13 +123,14 @@ def restart(server):
     try:
         for caller in callers:
             caller.start()
-        time.sleep(RESTART_BEFORE_S)
+        wait_all(callers, time.monotonic())
+        time.sleep(RESTART_S)
         start = time.monotonic()
         server.stop()
         stopped = time.monotonic()
         server.start()
         ready = time.monotonic()
-        time.sleep(RESTART_BEFORE_S)
+        wait_all(callers, ready)
     finally:
         until.set()
         for caller in callers:

@@ -96,8 +96,10 @@ bool run_make(struct bench_run *run, const struct run_settings *settings, const 
 	sleep_to(run, run->from_ns);
 	run->from_wall_ns = clock_wall_ns();
 	look(run, &run->cost_from, false);
+	run->look_late_ns = clock_monotonic_ns() - num_min(clock_monotonic_ns(), run->from_ns);
 	sleep_to(run, run->to_ns);
 	look(run, &run->cost_to, false);
+	run->look_late_ns = num_max(run->look_late_ns, clock_monotonic_ns() - num_min(clock_monotonic_ns(), run->to_ns));
 	look(run, &run->cost_end, true);
 	run->cost_from.pss_bytes = memory.pss_bytes;
 	run->cost_from.kernel_bytes = memory.kernel_bytes;

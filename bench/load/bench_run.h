@@ -21,6 +21,7 @@ enum {
 	RUN_THREADS_MAX = 64,
 	RUN_WHY_BYTES = 640,
 	RUN_BUSY_MAX_PERCENT = 80, /* of the window, each thread; beyond, the tool was the limit */
+	RUN_LOOK_MAX_PERCENT = 5,  /* of the window: costs that were looked at later are none of it */
 	RUN_LATE_S = 10,           /* starts of the window that were late are made until then */
 };
 
@@ -55,6 +56,7 @@ struct bench_run {
 	struct cost cost_from;
 	struct cost cost_to;
 	struct cost cost_end;  /* the memory, just after the window */
+	uint64_t look_late_ns; /* how long after an end of the window the costs there were known, at most */
 	uint64_t from_wall_ns; /* when the window began */
 	bool has_cost;
 	double begin_s; /* how long begin took */

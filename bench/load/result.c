@@ -245,13 +245,18 @@ static uint64_t sum_of(const struct bench_run *run, size_t offset)
 	return sum;
 }
 
+static bool is_late(const struct bench_run *run)
+{
+	return (double)run->look_late_ns * 100 > run->profile->seconds * 1e9 * RUN_LOOK_MAX_PERCENT;
+}
+
 static json_t *cost_json(const struct bench_run *run)
 {
 	const struct cost *from = &run->cost_from;
 	const struct cost *to = &run->cost_to;
 	uint64_t done = sum_of(run, offsetof(struct worker, done_count));
 
-	if (!run->has_cost)
+	if (!run->has_cost || is_late(run))
 		return json_null();
 	json_t *out = json_object();
 
@@ -313,6 +318,10 @@ enum rp_err result_write(const struct bench_run *run, const struct result_told *
 		return out == NULL ? RP_ERR_NOMEM : RP_ERR_SYNTAX;
 	}
 	json_t *tool = tool_json(run, &whys);
+
+	if (run->has_cost && is_late(run))
+		add_why(&whys, "the costs were read %.0f ms late, %d %% of the window is the most",
+		    (double)run->look_late_ns / 1e6, RUN_LOOK_MAX_PERCENT);
 
 	*verdict = run->why[0] != '\0' ? RESULT_VOID : whys.count > 0 ? RESULT_LIMITED : RESULT_GOOD;
 	json_object_set_new(out, "format", json_integer(RESULT_FORMAT));

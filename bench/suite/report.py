@@ -95,14 +95,19 @@ class Report:
             if entry.get('fault'):
                 out[f'{who}: void: {entry["fault"]}'] = True
             elif result and not result['verdict']['good']:
-                out.setdefault(f'{who}: no latencies and rates, as the tool was the limit in', []).append(entry['repeat'])
+                out.setdefault(f'{who}: no latencies and rates, as the tool was the limit in',
+                               []).append(entry['repeat'])
+                if result['cost'] is None:
+                    out[f'{who}: no costs either: {result["verdict"]["why"][-1]}'] = True
+            if entry.get('uncounted'):
+                out[f'{who}: {entry["uncounted"]}'] = True
             if result and result.get('behind'):
                 out[f'{who}: {result["behind"]} starts were never made; percentiles are too low'] = True
             for word in result['left_out'] if result else []:
                 out[f'{who}: without {word["word"]}, which needs {word["needs"]}'] = True
         if scenarios.DURABLE in scenario.flags and scenario.section == scenarios.STORE:
             out['not durable: flags of ' + ', '.join(n for n in self.servers if n not in catalog.FLAGS_DURABLE)] = True
-        return [text + (f' {len(value)} of its repeats' if isinstance(value, list) else '') for text, value in out.items()]
+        return [text + (f' {len(value)} of its passes' if isinstance(value, list) else '') for text, value in out.items()]
 
     def plot(self, scenario):
         hists = {}
@@ -124,10 +129,14 @@ class Report:
         for row in lead.rows(self.runs):
             unit = figures.FIGURES[row.promise.figure][1]
             said = row.why or ('reached' if row.reached else 'not reached')
-            rows.append([cell(row.promise.about), cell(f'{number(row.own)} {unit}'), cell(f'{number(row.theirs)} {unit} ({row.peer})'),
+            theirs = '–' if row.theirs is None else f'{number(row.theirs)} {unit} ({row.peer})'
+            rows.append([cell(row.promise.about), cell('–' if row.own is None else f'{number(row.own)} {unit}'), cell(theirs),
                          cell('–' if row.times is None else f'{number(row.times)} times'), cell(f'{number(row.promise.needed)} times'),
                          cell(said, 'yes' if row.reached else 'no')])
-        return table(['work', 'ringpost', 'the better peer', 'measured', 'needed', ''], rows)
+        small = [run['settings']['messages'] for run in self.runs if run['settings']['messages']]
+        note = (f'<p class="no">With mailboxes of at most {small[0]:,} messages. The lead is promised for those of 100,000.</p>'
+                if small else '')
+        return note + table(['work', 'ringpost', 'the better peer', 'measured', 'needed', ''], rows)
 
     def head(self):
         out = []
@@ -156,7 +165,7 @@ class Report:
         return table(['server', 'version', 'durable'], rows) + more
 
     def probe_table(self):
-        rows = [[cell(probes.ABOUT.get(name, name)), cell(f'{number(value)} ns')] for name, value in self.probes.items()]
+        rows = [[cell(about), cell(f'{number(self.probes[name])} ns')] for name, about in probes.ABOUT.items() if name in self.probes]
         return table(['the machine itself, medians of all probes of the run', ''], rows)
 
     def micro(self):

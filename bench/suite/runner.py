@@ -58,9 +58,9 @@ class Runner:
         with counts.Counting(server.pids()) as counting:
             result, fault = self.profile(step, server)
         out = {'result': result, 'fault': fault}
-        if result is not None:
+        if result is not None and result['cost'] is not None:
             from_s = result['from_ns'] / 1e9
-            out['counts'] = counting.of(from_s, from_s + result['window_s'])
+            out['counts'], out['uncounted'] = counts.trusted(counting.of(from_s, from_s + result['window_s']), result['cost']['cpu_ns'])
         return out
 
     def idle(self, step, server):

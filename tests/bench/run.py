@@ -112,6 +112,11 @@ def perf_lines_are_counted_in_the_window():
     lines = ['     0.050,100,,raw_syscalls:sys_enter,1,100.00,,\n', '     0.100,20,,raw_syscalls:sys_enter,1,100.00,,\n',
              '     0.150,<not counted>,,raw_syscalls:sys_enter,0,100.00,,\n', '     0.150,3,,context-switches,0,100.00,,\n', 'noise\n']
     assert counts.sum_of(lines, 1000.0, 1000.06, 1000.2) == {'raw_syscalls:sys_enter': 20, 'context-switches': 3}
+    assert counts.read_line('     0.050122,2.50,msec,task-clock,2500,100.00,,') == (0.050122, 'task-clock', 2.5)
+    counted = {'syscalls': 9, 'switches': 1, 'flushes': 2, 'seen_ms': 8}
+    assert counts.trusted(counted, 1e7) == ({'syscalls': 9, 'switches': 1, 'flushes': 2}, '')
+    left, why = counts.trusted(counted, 1e8)
+    assert left == {'flushes': 2} and '8 %' in why
 
 
 # What is made of it.

@@ -24,7 +24,7 @@ struct server {
 	struct io_uring ring;
 	pthread_t thread;
 	uint64_t cpu_ns;
-	uint64_t bytes; /* sent or received in bulk */
+	_Atomic uint64_t bytes; /* sent or received in bulk */
 	char *bulk;
 };
 
@@ -144,7 +144,7 @@ static void probe_echo(double seconds, bool each)
 	start(&server, JOB_ECHO, &at);
 	int fd = each ? -1 : connect_to(&at);
 
-	for (; clock_monotonic_ns() < until_ns; count++) {
+	for (; count == 0 || clock_monotonic_ns() < until_ns; count++) {
 		if (each)
 			fd = connect_to(&at);
 		for (int i = each ? 1 : ANSWERS - 1; i < ANSWERS; i++)
@@ -168,7 +168,7 @@ static void probe_bulk(double seconds, enum job job)
 	start(&server, job, &at);
 	int fd = connect_to(&at);
 
-	while (buffer != NULL && n > 0 && clock_monotonic_ns() < until_ns)
+	while (buffer != NULL && n > 0 && (server.bytes == 0 || clock_monotonic_ns() < until_ns))
 		n = job == JOB_SEND ? recv(fd, buffer, BULK_BYTES, 0) : send(fd, buffer, BULK_BYTES, MSG_NOSIGNAL);
 	close(fd);
 	free(buffer);

@@ -139,7 +139,7 @@ static void probe_seal(double seconds, SSL_CTX *server, SSL_CTX *client)
 
 	pair_open(&pair, server, client, NULL);
 	handshake(&pair);
-	for (; clock_monotonic_ns() < until_ns; count++) {
+	for (; count == 0 || clock_monotonic_ns() < until_ns; count++) {
 		uint64_t from_ns = probe_cpu_ns();
 
 		if (SSL_write(pair.server, plain, RECORD_BYTES) != RECORD_BYTES)

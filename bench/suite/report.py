@@ -50,7 +50,7 @@ class Report:
         for name in names:
             about, unit, less = figures.FIGURES[name]
             medians = {s: results.middle(values[s][name]) for s in values if values[s].get(name)}
-            peers = {s: v for s, v in medians.items() if s != 'ringpost' and v > 0}
+            peers = {s: v for s, v in medians.items() if s != 'ringpost' and v > 0 and self.is_peer(scenario, s)}
             best = (min if less else max)(peers.values()) if peers else None
             row = [cell(f'{about}{", " + unit if unit else ""}')]
             for server in self.servers:
@@ -81,6 +81,11 @@ class Report:
 
     def profile_about(self, scenario):
         return next((e['result']['profile']['about'] for e in self.entries(scenario) if e.get('result')), '')
+
+    @staticmethod
+    def is_peer(scenario, server):
+        """Is as much promised of it? Flags that are not on the disk are no peer of those that are."""
+        return scenario.section != scenarios.STORE or server in catalog.FLAGS_DURABLE
 
     def is_whole(self, scenario):
         """Floors are of the mailboxes that profiles say; those of a run that made them smaller have none."""

@@ -110,7 +110,7 @@ class Runner:
     def probe(self):
         try:
             values = probes.measure(self.args.build, self.args.folder)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
             say(f'no floors: {error}')
             return
         self.writer.add({'is': 'probe', 'at_s': round(time.monotonic() - self.began, 3), 'values': values})

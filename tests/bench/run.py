@@ -162,6 +162,11 @@ def floors_are_of_whole_mailboxes():
     assert small.is_whole(NOOP)
 
 
+def a_peer_promises_as_much():
+    assert report.Report.is_peer(STORE, catalog.ALWAYS) and not report.Report.is_peer(STORE, 'dovecot-mdbox')
+    assert report.Report.is_peer(NOOP, 'dovecot-mdbox')
+
+
 def what_has_changed_is_told():
     noise = [100, 101, 99, 102]
     assert compare.own_difference([100, 102]) == 2 / 101
@@ -195,13 +200,14 @@ def compare_exits_by_what_it_found():
 def a_run_in_small():
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([sys.executable, os.path.join(TOP, 'bench', 'run'), '--build', BUILD, '--only', 'noop', 'restart', '--servers',
-                               'ringpost', '--repeats', '2', '--seconds', '0.3', '--messages', '20', '--folder',
+                               'ringpost', '--repeats', '2', '--seconds', '1', '--messages', '20', '--folder',
                                os.path.join(folder, 'servers'), '--out', folder], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         run = results.read(os.path.join(folder, 'run.json'))
         assert [e['fault'] for e in results.results_of(run)] == [''] * 4, done.stderr
-        found = figures.values_of([run], NOOP, 'ringpost')
-        assert len(found['cpu_us']) == 2 and min(found['cpu_us']) > 0
+        for entry in results.results_of(run, 'noop'):
+            late = any('read' in why and 'late' in why for why in entry['result']['verdict']['why'])
+            assert late or figures.of_entry(NOOP, entry)['cpu_us'] > 0, entry['result']['verdict']
         assert figures.values_of([run], scenarios.SCENARIOS['restart'], 'ringpost')['ready_s']
         assert run['entries'][-1]['is'] == 'end' and os.path.getsize(os.path.join(folder, 'report.html')) > 2000
 
@@ -211,7 +217,7 @@ def main():
     for check in (scenarios_have_profiles_and_floors, quick_takes_under_five_minutes, steps_are_interleaved,
                   mail_that_is_shared_is_planned_once, a_million_only_by_name, a_run_is_whole_at_any_time, histograms_are_merged,
                   figures_are_per_operation, perf_lines_are_counted_in_the_window, the_lead_is_worked_out,
-                  the_lead_of_rates_is_the_other_way_round, a_report_stands_by_itself, floors_are_of_whole_mailboxes,
+                  the_lead_of_rates_is_the_other_way_round, a_report_stands_by_itself, floors_are_of_whole_mailboxes, a_peer_promises_as_much,
                   what_has_changed_is_told, compare_exits_by_what_it_found, a_run_in_small):
         checks.run(check.__name__.replace('_', ' '), check)
     checks.end()

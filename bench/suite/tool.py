@@ -74,6 +74,6 @@ def check_small(build, server, path, folder, left_out=()):
     others = {w['word'].split()[0] for w in result['left_out']} - set(left_out)
     if others:
         return f'left out: {", ".join(sorted(others))}'
-    if result['cost']['commands'] == 0 and 'idle' not in path:
+    if result['cost'] is not None and result['cost']['commands'] == 0 and 'idle' not in path:
         return 'nothing was done'
     return ''

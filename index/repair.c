@@ -267,7 +267,11 @@ static enum rp_err mend_truth(
 
 	if (err != RP_OK)
 		return err;
-	err = repair_look(task, repair);
+	/* A commit log has lost more than a journal can: numbers rise by that first. */
+	if (repair->volume->log_lost && journal_last_lsn(repair->volume->journal) != 0)
+		err = volume_floor_check(task, repair->volume);
+	if (err == RP_OK)
+		err = repair_look(task, repair);
 	if (err == RP_OK && must_write_anew(repair))
 		err = write_picture(task, repair);
 	else if (err == RP_OK)

@@ -173,11 +173,15 @@ RP_MUST_USE enum rp_err bodies_gather(struct task *task, struct known *known);
 /* The bodies of one mailbox: found[from, to). */
 void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to);
 
-/* Does only this body tell of its message? expunged: UIDs that are known to be no more; complete: all of them are known. */
-bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
-    const struct known_table *of, const struct runs *expunged, bool complete);
+/* The messages of one mailbox of which only bodies tell, as they are now by all records that there are; NULL: none. table_free().
+ * Not those that have no UID yet. */
+RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailboxid,
+    const struct known_table *of, struct table **out);
 
-/* Its row, with the UID that it is to have. */
+/* Is this, which has none, a message? */
+bool bodies_is_new(const struct known *known, const struct dbox_found *found);
+
+/* Its row as it was saved, with the UID that it is to have. */
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);
 

@@ -38,9 +38,8 @@ struct picture {
 struct pictured {
 	uint64_t mailboxid;
 	struct known_table of;
-	struct runs expunged; /* that are known to be */
-	bool complete;
-	struct runs there; /* written */
+	struct table *found; /* messages that only bodies tell of; NULL: none */
+	struct runs there;   /* written */
 	struct change_counters counters;
 	uint32_t row_next; /* UID that continues the rows being written; 0: none are */
 };
@@ -114,12 +113,12 @@ static struct change_row row_of(const struct table_row *row)
 	    .threadid = row->threadid};
 }
 
-static enum rp_err put_known(
-    struct task *task, struct picture *picture, struct pictured *mailbox, uint32_t uid)
+static enum rp_err put_known(struct task *task, struct picture *picture, struct pictured *mailbox,
+    struct table *table, uint32_t uid)
 {
 	struct table_row found;
 	struct change_row row;
-	enum rp_err err = table_row(task, mailbox->of.table, uid, false, &found, NULL);
+	enum rp_err err = table_row(task, table, uid, false, &found, NULL);
 
 	if (err != RP_OK)
 		return err;
@@ -127,66 +126,64 @@ static enum rp_err put_known(
 	return put_row(task, picture, mailbox, &row);
 }
 
-static enum rp_err put_found(struct task *task, struct picture *picture, struct pictured *mailbox,
-    const struct dbox_found *found, uint32_t uid)
+static uint32_t uid_after(const struct table *table, uint32_t uid)
 {
-	struct change_row row;
-	enum rp_err err;
-
-	if (!bodies_is_wanted(
-	        picture->known, found, &mailbox->of, &mailbox->expunged, mailbox->complete) ||
-	    runs_has(&mailbox->there, uid))
-		return RP_OK;
-	picture->known->recovered++;
-	err = bodies_row(task, picture->known, found, uid, &row);
-	return err == RP_OK ? put_row(task, picture, mailbox, &row) : err;
+	return table != NULL && uid < UINT32_MAX ? table_uid_from(table, uid + 1, false) : 0;
 }
 
-/* Those that a table has and those that only bodies tell of, by UID; then those that have none yet. */
-static enum rp_err put_messages(
-    struct task *task, struct picture *picture, struct pictured *mailbox)
+/* Those that have no UID yet. */
+static enum rp_err put_new(struct task *task, struct picture *picture, struct pictured *mailbox)
 {
-	const struct known *known = picture->known;
-	uint32_t uid = 0;
+	struct known *known = picture->known;
 	size_t at;
 	size_t end;
 	enum rp_err err = RP_OK;
 
 	bodies_of(known, mailbox->mailboxid, &at, &end);
-	while (err == RP_OK) {
-		uint32_t next =
-		    uid < UINT32_MAX ? table_uid_from(mailbox->of.table, uid + 1, false) : 0;
-		const struct dbox_found *found = at < end ? &known->found[at] : NULL;
+	for (; err == RP_OK && at < end && mailbox->counters.uidnext < UINT32_MAX; at++) {
+		struct change_row row;
 
-		if (next == 0 && (found == NULL || found->message.uid == 0))
+		if (!bodies_is_new(known, &known->found[at]))
+			continue;
+		err = bodies_row(
+		    task, known, &known->found[at], mailbox->counters.uidnext, &row);
+		if (err == RP_OK)
+			err = put_row(task, picture, mailbox, &row);
+		mailbox->counters.uidnext++;
+		known->recovered++;
+	}
+	return err;
+}
+
+/* Those that a table has and those that only bodies tell of, by UID. */
+static enum rp_err put_messages(
+    struct task *task, struct picture *picture, struct pictured *mailbox)
+{
+	uint32_t uid = 0;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK) {
+		uint32_t next = uid_after(mailbox->of.table, uid);
+		uint32_t found = uid_after(mailbox->found, uid);
+
+		if (next == 0 && found == 0)
 			break;
-		if (found != NULL && found->message.uid != 0 &&
-		    (next == 0 || found->message.uid < next)) {
-			err = put_found(task, picture, mailbox, found, found->message.uid);
-			at++;
-		} else {
-			err = put_known(task, picture, mailbox, next);
-			uid = next;
-		}
+		uid = next == 0 || (found != 0 && found < next) ? found : next;
+		picture->known->recovered += uid == found;
+		err = put_known(task, picture, mailbox,
+		    uid == found ? mailbox->found : mailbox->of.table, uid);
 		if (err == RP_OK)
 			err = task_pause(task);
 	}
-	for (; err == RP_OK && at < end && mailbox->counters.uidnext < UINT32_MAX; at++) {
-		uint32_t before = mailbox->counters.messages_count;
-
-		err =
-		    put_found(task, picture, mailbox, &known->found[at], mailbox->counters.uidnext);
-		mailbox->counters.uidnext += mailbox->counters.messages_count - before;
-	}
+	if (err == RP_OK)
+		err = put_new(task, picture, mailbox);
 	end_rows(picture, mailbox);
 	return err;
 }
 
 static enum rp_err put_keywords(
-    struct task *task, struct picture *picture, struct pictured *mailbox)
+    struct task *task, struct picture *picture, struct pictured *mailbox, struct table *table)
 {
-	struct table *table = mailbox->of.table;
-
 	for (unsigned k = 0; k < table_keywords_count(table); k++) {
 		struct runs uids = RUNS_EMPTY;
 		size_t at = 0;
@@ -252,13 +249,12 @@ static uint32_t uidnext_of(
 
 static enum rp_err put_all(struct task *task, struct picture *picture, struct pictured *mailbox)
 {
-	enum rp_err err =
-	    table_expunged_since(mailbox->of.table, 0, &mailbox->expunged, &mailbox->complete);
+	enum rp_err err = put_messages(task, picture, mailbox);
 
 	if (err == RP_OK)
-		err = put_messages(task, picture, mailbox);
-	if (err == RP_OK)
-		err = put_keywords(task, picture, mailbox);
+		err = put_keywords(task, picture, mailbox, mailbox->of.table);
+	if (err == RP_OK && mailbox->found != NULL)
+		err = put_keywords(task, picture, mailbox, mailbox->found);
 	if (err == RP_OK)
 		err = put_expunged(task, picture, mailbox);
 	if (err != RP_OK)
@@ -300,9 +296,12 @@ static enum rp_err put_mailbox(
 	}
 	err = begin_mailbox(task, picture, entry, uidvalidity);
 	if (err == RP_OK)
+		err = bodies_table(
+		    task, picture->known, entry->mailboxid, &mailbox.of, &mailbox.found);
+	if (err == RP_OK)
 		err = put_all(task, picture, &mailbox);
 	table_free(mailbox.of.table);
-	runs_fini(&mailbox.expunged);
+	table_free(mailbox.found);
 	runs_fini(&mailbox.there);
 	return err;
 }

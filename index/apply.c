@@ -47,11 +47,17 @@ static void put_rows(struct table *table, struct change_rows rows, uint64_t lsn)
 	}
 }
 
-static unsigned flag_of(struct table *table, const struct change_item *item)
+/* False: no message has the keyword that is off, or it has no room. */
+static bool flag_of(struct table *table, const struct change_item *item, unsigned *flag)
 {
+	uint16_t keyword;
+
+	*flag = item->flag;
 	if (item->flag != CHANGE_FLAG_KEYWORD)
-		return item->flag;
-	return CHANGE_FLAG_KEYWORD + (unsigned)table_keyword(table, item->name, true);
+		return true;
+	keyword = table_keyword(table, item->name, item->on);
+	*flag = CHANGE_FLAG_KEYWORD + (unsigned)keyword;
+	return keyword != UINT16_MAX;
 }
 
 static void change_flags(
@@ -59,10 +65,16 @@ static void change_flags(
 {
 	struct change_runs rest = item->runs;
 	struct run_piece piece;
-	unsigned flag = flag_of(mailbox->table, item);
+	uint64_t names = table_names_version(mailbox->table);
+	unsigned flag;
+	bool has = flag_of(mailbox->table, item, &flag);
 
+	RP_ASSERT(has || !item->on); /* there was room when the change was decided */
+	if (table_names_version(mailbox->table) != names)
+		view_news_keyword(mailbox, flag - CHANGE_FLAG_KEYWORD);
 	while (next_piece(&rest, &piece)) {
-		table_set_flag(mailbox->table, &piece.runs, flag, item->on);
+		if (has)
+			table_set_flag(mailbox->table, &piece.runs, flag, item->on);
 		table_set_modseq_of(mailbox->table, &piece.runs, first_lsn, lsn);
 		view_news_flags(mailbox, &piece.runs, lsn);
 	}
@@ -227,7 +239,13 @@ static enum rp_err replay_runs(
 			table_expunge(table, &piece.runs, lsn);
 			table_expunge_unmet(table, &piece.runs, lsn);
 		} else {
-			table_set_flag(table, &piece.runs, flag_of(table, item), item->on);
+			unsigned flag;
+			bool has = flag_of(table, item, &flag);
+
+			if (has)
+				table_set_flag(table, &piece.runs, flag, item->on);
+			else if (item->on)
+				table_set_overfull(table);
 			table_set_modseq(table, &piece.runs, lsn);
 		}
 		err = task_pause(task); /* of scattered ones a record has a hundred thousand */

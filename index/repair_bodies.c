@@ -9,6 +9,7 @@
 
 #include "index/mailbox_state.h"
 #include "index/box_names.h"
+#include "index/dbox/dbox_format.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -239,6 +240,57 @@ bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
 	if (uid <= of->index_last || table_has(of->table, uid, true))
 		return false;
 	return complete ? !runs_has(expunged, uid) : uid > table_last_uid(of->table);
+}
+
+static void say_found(struct known *known, const struct catalog_entry *entry, const struct dbox_found *found)
+{
+	known->recovered++;
+	if (found->message.uid != 0)
+		repair_say_body(known->repair, entry->mailboxid, entry->name, found->message.uid, found->ref,
+			"its body alone tells of it");
+	else
+		repair_say(known->repair, "mailbox %llu (%.*s), %u.dbox at %llu: a body alone tells of a message without a UID",
+			(unsigned long long)entry->mailboxid, BYTES_FMT(entry->name), found->ref.file,
+			(unsigned long long)found->ref.offset * DBOX_RECORD_ALIGN);
+}
+
+static enum rp_err say_found_of(struct task *task, struct known *known, const struct catalog_entry *entry)
+{
+	struct runs expunged = RUNS_EMPTY;
+	struct known_table of;
+	uint32_t last = 0;
+	bool complete;
+	size_t at;
+	size_t end;
+	enum rp_err err = known_table(task, known, entry->mailboxid, &of);
+
+	if (err != RP_OK)
+		return err;
+	err = table_expunged_since(of.table, 0, &expunged, &complete);
+	bodies_of(known, entry->mailboxid, &at, &end);
+	for (; err == RP_OK && at < end; at++) {
+		const struct dbox_found *found = &known->found[at];
+		uint32_t uid = found->message.uid;
+
+		if ((uid == 0 || uid != last) && bodies_is_wanted(known, found, &of, &expunged, complete)) {
+			say_found(known, entry, found);
+			last = uid;
+		}
+		err = task_pause(task);
+	}
+	table_free(of.table);
+	runs_fini(&expunged);
+	return err;
+}
+
+enum rp_err bodies_say(struct task *task, struct known *known)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++)
+		err = say_found_of(task, known, &catalog->by_id[i]->entry);
+	return err;
 }
 
 /* What a delivery would have told: its Date: field. */

@@ -177,6 +177,9 @@ void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size
 bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
     const struct known_table *of, const struct runs *expunged, bool complete);
 
+/* Name each message that a repair would bring back by its body. */
+RP_MUST_USE enum rp_err bodies_say(struct task *task, struct known *known);
+
 /* Its row, with the UID that it is to have. */
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);

@@ -41,6 +41,18 @@ static enum rp_err take_runs(struct known *known, const struct change_item *item
 	return err;
 }
 
+/* What is kept was expunged, though the record that said so may be lost; so was what was brought back. */
+static enum rp_err take_item(struct known *known, const struct change_item *item)
+{
+	const struct known_run kept = {.mailboxid = item->mailboxid,
+	    .first = item->rows.row.uid + 1,
+	    .last = item->rows.row.uid + item->rows.left};
+
+	if (item->type == CHANGE_ITEM_EXPUNGED || item->type == CHANGE_ITEM_BROUGHT_BACK)
+		return take_runs(known, item);
+	return item->type == CHANGE_ITEM_KEPT && item->rows.left > 0 ? push(known, &kept) : RP_OK;
+}
+
 static enum rp_err take_change(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {
@@ -52,8 +64,7 @@ static enum rp_err take_change(
 	if (err == RP_OK)
 		err = change_open(payload, &reader);
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
-		if (item.type == CHANGE_ITEM_EXPUNGED)
-			err = take_runs(arg, &item);
+		err = take_item(arg, &item);
 	if (err == RP_ERR_CORRUPT) /* it was told when the catalog was replayed */
 		err = RP_ERR_END;
 	return err == RP_ERR_END ? task_pause(task) : err;

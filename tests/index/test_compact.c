@@ -2,13 +2,11 @@
 #include "index/compact.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "index/breath.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
-#include "index/merge.h"
 #include "index/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"

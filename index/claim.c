@@ -402,11 +402,11 @@ enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
 bool claim_reserve_is_there(struct task *task)
 {
 	struct file *file;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, reserve_path, FILE_READ, &file);
 
-	if (file_open(task, FILE_ROOT_DATA, reserve_path, FILE_READ, &file) != RP_OK)
-		return false;
-	file_close(file);
-	return true;
+	if (err == RP_OK)
+		file_close(file);
+	return err != RP_ERR_NOTFOUND;
 }
 
 enum rp_err claim_reserve_give_up(struct task *task)

@@ -32,6 +32,7 @@ RP_MUST_USE enum rp_err claim_careful_over(struct task *task);
 
 /* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */
 RP_MUST_USE enum rp_err claim_reserve_make(struct task *task, uint64_t bytes);
+/* True also where that cannot be told. */
 bool claim_reserve_is_there(struct task *task);
 /* Give its room to what was promised. RP_ERR_NOTFOUND: it has been given already. */
 RP_MUST_USE enum rp_err claim_reserve_give_up(struct task *task);

@@ -286,8 +286,9 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 	return err;
 }
 
-/* Another shard may have made it. There must be more room than it takes, or new mail would be refused again at once. */
-static bool reserve_is_back(struct task *task, struct commit *commit, const struct file_room *room)
+/* It is of all shards: another one, or recovery, may have given it up, or made it again; and at the start there may have been no room
+ * for it. There must be more than it takes, or new mail would be refused again at once. */
+static bool have_reserve(struct task *task, struct commit *commit, const struct file_room *room)
 {
 	const struct commit_settings *settings = &commit->settings;
 
@@ -317,10 +318,12 @@ static void note_room(struct commit *commit, const struct file_room *room)
 	};
 	enum commit_room is = room_of(commit, room);
 
-	if (is != commit->disk_told)
+	if (is != commit->disk_told) {
 		LOG(loop_log(commit->loop), is == COMMIT_ROOM_ENOUGH ? LOG_INFO : LOG_ERROR, "disk.room",
 		    LOG_STR("answer", answer[is]), LOG_U64("free_bytes", room->free_bytes),
 		    LOG_U64("free_files", room->free_files));
+		task_queue_wake_all(&commit->settlers); /* who sleeps without end, and has to look again now */
+	}
 	commit->disk = commit->disk_told = is;
 	commit->disk_free_bytes = room->free_bytes;
 }
@@ -330,11 +333,12 @@ void commit_look_at_room(struct task *task, struct commit *commit)
 	struct file_room room;
 
 	commit->room_checked_ns = loop_now_ns(commit->loop);
-	if (file_room(task, FILE_ROOT_DATA, &room) != RP_OK)
-		return;
-	if (commit->reserve_given && reserve_is_back(task, commit, &room))
-		commit->reserve_given = false;
-	note_room(commit, &room);
+	task_shield(task); /* it is for all: whoever looks may be canceled, and what is half made would be no reserve */
+	if (file_room(task, FILE_ROOT_DATA, &room) == RP_OK) {
+		commit->reserve_given = !have_reserve(task, commit, &room);
+		note_room(commit, &room);
+	}
+	task_unshield(task);
 }
 
 /* Once a second while there is work. */

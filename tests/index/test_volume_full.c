@@ -119,6 +119,39 @@ SIM_TASK_TEST(volume_full, a_full_disk_refuses_new_mail_and_serves_what_is_there
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* Began on a disk without room for the reserve: nobody has given it up, and it is not there. */
+SIM_TASK_TEST(volume_full, a_reserve_that_found_no_room_at_the_start_is_made_when_there_is_some)
+{
+	struct io_fixture *fixture = arg;
+	struct store_settings settings = { .shards_count = 2,
+		.commit_file_bytes = 512 * 1024,
+		.unsettled_bytes_max = 2 * 1024 * 1024,
+		.volumes_bytes_max = 1024 * 1024,
+		.reader = &model_reader };
+	struct sim_faults faults = { .disk_bytes_max = 5 * 1024 * 1024 }; /* as much as the reserve alone */
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *inbox;
+	struct file *file;
+
+	sim_set_faults(fixture->world, &faults);
+	store = open_recovered(task, &settings, 1);
+	cr_assert_eq(task_sleep(task, UINT64_C(1000000000)), RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve", FILE_READ, &file), RP_ERR_NOTFOUND);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_ERR_NOSPACE, "no room but what a reserve is for");
+
+	faults.disk_bytes_max = 0;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(task_sleep(task, UINT64_C(3000000000)), RP_OK);
+	cr_assert_eq(reserve_bytes(task), 5 * 1024 * 1024);
+	cr_assert_eq(volume_open(task, store, &user, &volume), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	cr_assert_eq(append(task, inbox, 30000), RP_OK);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 static const struct store_settings scarce_settings = { .shards_count = 1,
 	.commit_file_bytes = 512 * 1024,
 	.unsettled_bytes_max = 2 * 1024 * 1024,

@@ -86,10 +86,13 @@ const struct mail_reader model_reader = {.render = render, .sent_date = sent_dat
 
 void model_init(struct model *model)
 {
+	static const unsigned uses[] = {0, SPECIAL_USE_DRAFTS, SPECIAL_USE_SENT, SPECIAL_USE_TRASH,
+	    SPECIAL_USE_JUNK, SPECIAL_USE_ARCHIVE};
+
 	*model = (struct model){0};
-	for (unsigned i = 0; i < 6; i++)
-		model->mailbox[i] =
-		    (struct model_mailbox){.there = true, .subscribed = true, .uidnext = 1};
+	for (unsigned i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		model->mailbox[i] = (struct model_mailbox){
+		    .there = true, .subscribed = true, .special_use = uses[i], .uidnext = 1};
 }
 
 static unsigned parent_of(unsigned name)
@@ -164,6 +167,7 @@ static void add(struct model_mailbox *mailbox, struct model_message message)
 	MODEL_CHECK(mailbox->count < MODEL_MESSAGES_MAX);
 	message.uid = mailbox->uidnext++;
 	message.modseq = MODEL_NEW;
+	message.savedate_s = MODEL_NEW;
 	mailbox->message[mailbox->count++] = message;
 	mailbox->highestmodseq = MODEL_NEW;
 }
@@ -328,6 +332,15 @@ struct mail_date model_date(uint32_t seed)
 	return (struct mail_date){1700000000 + (int64_t)(seed % 100000), (int16_t)(seed % 600)};
 }
 
+/* On either side of Greenwich, and of the INTERNALDATE; one in eight has none. */
+struct mail_date model_sent(uint32_t seed)
+{
+	if (seed % 8 == 0)
+		return MAIL_SENT_NONE;
+	return (struct mail_date){
+	    1700000000 + (int64_t)(seed / 3 % 100000), (int16_t)((int32_t)(seed % 1201) - 600)};
+}
+
 static enum rp_err put_body(
     struct task *task, struct volume *volume, uint32_t seed, uint32_t n, struct body_put **out)
 {
@@ -369,7 +382,7 @@ static enum rp_err run_append(struct task *task, struct mailbox *mailbox, const 
 		    .keywords = name,
 		    .keywords_count = names_count,
 		    .internaldate = model_date(op->seed + n),
-		    .sent = model_date(op->seed + n + 1)};
+		    .sent = model_sent(op->seed + n)};
 		err = put_body(
 		    task, mailbox_volume(mailbox), op->seed + n, op->bytes, &message[n].body);
 	}

@@ -1,7 +1,7 @@
 /* model.h -- one user's mail as plain arrays, and random changes made to it and to a volume alike.
  *
  * A change is drawn, made to a copy of the model, then to the volume; both must give the same result. What only the volume
- * knows (LSN, EMAILID, UIDVALIDITY) is learned from it when the change is met first, and must stay.
+ * knows (LSN, EMAILID, SAVEDATE, UIDVALIDITY) is learned from it when the change is met first, and must stay.
  */
 #ifndef RP_TESTS_INDEX_MODEL_H
 #define RP_TESTS_INDEX_MODEL_H
@@ -36,6 +36,7 @@ struct model_message {
 	uint32_t keywords; /* bits */
 	uint64_t modseq;
 	uint64_t emailid;
+	uint32_t savedate_s;
 	uint32_t seed; /* of body and dates */
 	uint32_t bytes;
 };
@@ -43,6 +44,7 @@ struct model_message {
 struct model_mailbox {
 	bool there;
 	bool subscribed;
+	unsigned special_use; /* enum special_use */
 	uint64_t mailboxid;
 	uint32_t uidvalidity;
 	uint32_t uidnext;
@@ -106,16 +108,14 @@ const char *model_name(unsigned name);
 const char *model_keyword(unsigned keyword); /* bit 1 << keyword of struct model_message */
 bool model_has_children(const struct model *model, unsigned name);
 
-/* INTERNALDATE of a message with this seed; the keywords that bits stand for. */
+/* INTERNALDATE of a message with this seed; its Date: field; the keywords that bits stand for. */
 struct mail_date model_date(uint32_t seed);
+struct mail_date model_sent(uint32_t seed);
 size_t model_keywords(uint32_t bits, struct bytes out[MODEL_KEYWORDS]);
 
 /* Make it: to the model; to the volume. Both return what the change must answer. */
 enum rp_err model_apply(struct model *model, const struct model_op *op);
 enum rp_err model_run(struct task *task, struct volume *volume, struct model_op *op);
-
-/* Right after a change: learn what is MODEL_NEW, but for EMAILIDs, and compare counters; nothing is read. */
-void model_learn(struct volume *volume, struct model *model);
 
 /* All of the volume is as the model says; what is MODEL_NEW in it is learned. Bodies of one message in `bodies` are read. */
 void model_check(struct task *task, struct volume *volume, struct model *model, unsigned bodies);

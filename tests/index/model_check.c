@@ -62,14 +62,20 @@ static void check_message(const struct view_cursor *cursor, struct mailbox *mail
 	MODEL_EQ(found->rfc822_size_bytes, message->bytes);
 	MODEL_EQ(found->internaldate.seconds, model_date(message->seed).seconds);
 	MODEL_EQ(found->internaldate.zone_min, model_date(message->seed).zone_min);
-	MODEL_EQ(found->sent.seconds, model_date(message->seed + 1).seconds);
+	MODEL_EQ(found->sent.seconds, model_sent(message->seed).seconds);
+	MODEL_EQ(found->sent.zone_min, model_sent(message->seed).zone_min);
+	MODEL_EQ(found->threadid, 0); /* nothing gives one yet */
 	MODEL_CHECK(found->emailid != 0);
+	MODEL_CHECK(found->savedate_s != 0);
 	if (message->modseq == MODEL_NEW)
 		message->modseq = lsn;
 	MODEL_EQ(found->modseq, message->modseq);
 	if (message->emailid == MODEL_NEW)
 		message->emailid = found->emailid;
 	MODEL_EQ(found->emailid, message->emailid);
+	if (message->savedate_s == MODEL_NEW)
+		message->savedate_s = found->savedate_s;
+	MODEL_EQ(found->savedate_s, message->savedate_s);
 }
 
 static void check_messages(struct task *task, struct volume *volume, unsigned name,
@@ -151,6 +157,22 @@ static uint64_t modseq_closed(const struct volume *volume, const struct catalog_
 	return lsn_before + 1 + nth / part;
 }
 
+/* What the change has given it, where the mailbox is in memory: else it is learned when it is met first. */
+static void learn_row(const struct volume *volume, const struct catalog_entry *entry,
+    struct model_message *message)
+{
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
+	struct table_row row;
+
+	if (node->loaded == NULL || node->loaded->table == NULL ||
+	    table_row(NULL, node->loaded->table, message->uid, false, &row, NULL) != RP_OK)
+		return;
+	if (message->savedate_s == MODEL_NEW)
+		message->savedate_s = row.savedate_s;
+	if (message->emailid == MODEL_NEW)
+		message->emailid = row.emailid;
+}
+
 static void learn_modseqs(const struct volume *volume, struct model_mailbox *mailbox,
     const struct catalog_entry *entry, bool made, uint64_t lsn_before)
 {
@@ -164,6 +186,7 @@ static void learn_modseqs(const struct volume *volume, struct model_mailbox *mai
 
 		if (message->modseq != MODEL_NEW)
 			continue;
+		learn_row(volume, entry, message);
 		if (!made)
 			message->modseq =
 			    modseq_closed(volume, entry, nth++, count, lsn_before);
@@ -229,6 +252,7 @@ void model_check_names(struct volume *volume, struct model *model)
 		if (!mailbox->there)
 			continue;
 		MODEL_EQ(entry->has_children, model_has_children(model, i));
+		MODEL_EQ(entry->special_use, mailbox->special_use);
 		learn(volume, model, mailbox, entry, lsn_before);
 		MODEL_EQ(entry->uidvalidity, mailbox->uidvalidity);
 		MODEL_EQ(entry->mailboxid, mailbox->mailboxid);

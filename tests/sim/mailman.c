@@ -218,7 +218,7 @@ static void io_deliver(
 		mail[i].in.cache_entry = (struct bytes){0};
 		mail[i].in.create = mailman->create;
 		mail[i].in.internaldate = model_date(mailman->seed);
-		mail[i].in.sent = model_date(mailman->seed + 1);
+		mail[i].in.sent = model_sent(mailman->seed);
 		shard_start(task, &pending[i],
 		    userid_shard(&in[i].userid, mailman->machine->life.shards_count),
 		    SERVER_CALL_DELIVER, &mail[i], &out[i]);

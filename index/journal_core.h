@@ -29,6 +29,7 @@ struct journal_moved {
 struct journal_file {
 	uint64_t first;
 	uint64_t last;    /* by its name; 0: the name has none yet */
+	uint64_t sealing; /* it is just getting the name that says so, or may have got it; 0: it is not */
 	uint64_t nonce;   /* 0: its header is not read */
 	uint64_t written; /* all records that are in it lie before this offset; 0: not known */
 	bool marks;       /* behind them lies an end mark; known with the nonce */

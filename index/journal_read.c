@@ -30,7 +30,11 @@ enum rp_err journal_core_walk_begin(
 	enum rp_err err = journal_core_walk_path(task, walk, journal, at, path);
 
 	if (err == RP_ERR_NOTFOUND && (at = journal_core_find(journal, first)) != NULL) {
-		journal_core_path_of(journal, at, path); /* sealed meanwhile */
+		/* Sealed meanwhile, though who does it may not know yet that it is done. */
+		if (at->sealing != 0)
+			journal_core_path(journal, first, at->sealing, path);
+		else
+			journal_core_path_of(journal, at, path);
 		err = journal_core_walk_path(task, walk, journal, at, path);
 	}
 	return err;

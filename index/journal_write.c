@@ -22,12 +22,17 @@ static void seal(struct task *task, struct journal *journal, uint64_t first, uin
 		return;
 	journal_core_path_of(journal, file, from);
 	journal_core_path(journal, first, last, to);
+	file->sealing = last;
+	task_shield(task); /* whoever it is that goes away: the file has one name or the other, and it must be known which */
 
 	enum rp_err err = file_rename(task, FILE_ROOT_DATA, from, to);
 
+	task_unshield(task);
 	file = journal_core_find(journal, first);
-	if (err == RP_OK && file != NULL)
-		file->last = last;
+	if (err != RP_OK || file == NULL)
+		return;
+	file->last = last;
+	file->sealing = 0;
 }
 
 static void seal_before(struct task *task, struct journal *journal, uint64_t first)

@@ -380,3 +380,56 @@ IO_TASK_TEST(journal, of_another_user_is_not_read)
 	cr_assert_eq(seen.next, 1);
 	journal_close(journal);
 }
+
+struct sealing {
+	struct journal *journal;
+	bool ended;
+};
+
+static void seal_task(struct task *task, void *arg)
+{
+	struct sealing *sealing = arg;
+
+	journal_seal(task, sealing->journal);
+	sealing->ended = true;
+}
+
+/* Two files, of which a power cut has taken the first one's sealed name. */
+static struct journal *open_unsealed(struct task *task)
+{
+	struct journal *journal = open_it(task);
+	enum rp_err err;
+
+	put(task, journal, 10);
+	put(task, journal, 10);
+	journal_cut(journal);
+	put(task, journal, 10);
+	journal_close(journal);
+	err = file_rename(
+	    task, FILE_ROOT_DATA, "users/0001/u/1-2.journal", "users/0001/u/1-.journal");
+	cr_assert_eq(err, RP_OK);
+	return open_it(task);
+}
+
+/* Who gives a file its sealed name may go away meanwhile, or not know yet that it is done: nobody takes the file for lost. */
+IO_TASK_TEST(journal, a_file_that_is_being_sealed_is_read)
+{
+	(void)arg;
+	for (unsigned yields = 0; yields < 12; yields++) {
+		struct sealing sealing = {.journal = open_unsealed(task)};
+		struct task *sealer;
+
+		cr_assert_eq(task_start(task_loop(task), seal_task, &sealing, &sealer), RP_OK);
+		for (unsigned i = 0; i < yields / 2; i++)
+			cr_assert_eq(task_yield(task), RP_OK);
+		if (yields % 2 == 0 && !sealing.ended)
+			task_cancel(sealer);
+		assert_replay(task, sealing.journal, 0, 3, 0);
+		while (!sealing.ended)
+			cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+		assert_replay(task, sealing.journal, 0, 3, 0);
+		journal_close(sealing.journal);
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, "users/0001/u/3-.journal"), RP_OK);
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, "users/0001/u/1-2.journal"), RP_OK);
+	}
+}

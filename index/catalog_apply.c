@@ -118,8 +118,8 @@ static enum rp_err add_mailbox(
 	node->entry.special_use = item->special_use;
 	node->entry.uidnext = 1;
 	node->entry.highestmodseq = lsn;
-	node->created_lsn = lsn;
 	node->found = item->name.n == 0;
+	node->created_lsn = node->found ? 0 : lsn; /* when is lost: whatever is there of it may be about it */
 	catalog_core_id_add(catalog, node);
 	if (catalog->sums.mailboxid_next <= item->mailboxid)
 		catalog->sums.mailboxid_next = item->mailboxid + 1;

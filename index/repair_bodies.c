@@ -209,21 +209,26 @@ void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size
 	*to = low;
 }
 
-static int by_value(const void *a, const void *b)
+/* A record names it as the body of the very message for which it came, and was part of a change that never happened. What other mailboxes
+ * had of it, by COPY, says nothing. One without a UID may be of any message of its mailbox. */
+static bool is_told(const struct known *known, const struct dbox_found *found)
 {
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
+	struct known_told told = {
+	    known_place(found->ref), found->message.mailboxid, found->message.uid};
+	size_t low = 0;
+	size_t high = known->told_count;
 
-	return (x > y) - (x < y);
-}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
 
-/* A record names it, and was part of a change that never happened. */
-static bool is_told(const struct known *known, struct dbox_ref ref)
-{
-	uint64_t place = known_place(ref);
-
-	return known->told_count > 0 && bsearch(&place, known->told, known->told_count,
-					    sizeof(place), by_value) != NULL;
+		if (known_told_order(&known->told[middle], &told) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < known->told_count && known->told[low].place == told.place &&
+	       known->told[low].mailboxid == told.mailboxid &&
+	       (told.uid == 0 || known->told[low].uid == told.uid);
 }
 
 bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
@@ -231,7 +236,7 @@ bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
 {
 	uint32_t uid = found->message.uid;
 
-	if (!found->sound || is_told(known, found->ref))
+	if (!found->sound || is_told(known, found))
 		return false;
 	/* Without a number it may be of a message whose record came late, or of an upload that was broken off. */
 	if (uid == 0)

@@ -127,7 +127,11 @@ struct known {
 	uint64_t *gone;          /* deleted mailboxes, gone_count of them */
 	size_t gone_count;
 	size_t gone_max;
-	uint64_t *told; /* places of bodies whose records never became changes, by value; told_count of them */
+	struct known_told { /* messages whose records never became changes, by the places of their bodies; told_count of them */
+		uint64_t place;
+		uint64_t mailboxid;
+		uint32_t uid;
+	} *told;
 	size_t told_count;
 	size_t told_max;
 	uint64_t last_body;       /* the farthest place that a record or a row names */
@@ -143,6 +147,8 @@ void known_fini(struct task *task, struct known *known);
 
 /* From the names of the files, the catalogs, the journal. */
 RP_MUST_USE enum rp_err known_gather(struct task *task, struct known *known);
+
+int known_told_order(const void *a, const void *b);
 
 /* Was this mailbox, which the catalog has not, deleted? */
 bool known_is_gone(const struct known *known, uint64_t mailboxid);

@@ -96,6 +96,21 @@ static enum rp_err take_catalog(struct task *task, struct known *known)
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
+static enum rp_err push_told(struct known *known, struct known_told told)
+{
+	if (known->told_count == known->told_max) {
+		size_t wanted = known->told_max != 0 ? 2 * known->told_max : 64;
+		struct known_told *p = realloc(known->told, wanted * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		known->told = p;
+		known->told_max = wanted;
+	}
+	known->told[known->told_count++] = told;
+	return RP_OK;
+}
+
 /* Rows that no mailbox has reached: they were part of a change that never became whole. */
 static enum rp_err note_rows(struct known *known, const struct change_item *item)
 {
@@ -109,7 +124,8 @@ static enum rp_err note_rows(struct known *known, const struct change_item *item
 
 		known->last_body = num_max(known->last_body, place);
 		if (node == NULL || rows.row.uid >= node->entry.uidnext)
-			err = push(&known->told, &known->told_count, &known->told_max, place);
+			err = push_told(known,
+			    (struct known_told){place, item->mailboxid, rows.row.uid});
 	}
 	return err;
 }
@@ -173,6 +189,18 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+int known_told_order(const void *a, const void *b)
+{
+	const struct known_told *x = a;
+	const struct known_told *y = b;
+
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	if (x->mailboxid != y->mailboxid)
+		return x->mailboxid < y->mailboxid ? -1 : 1;
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
 static void sort(uint64_t *list, size_t count)
 {
 	if (count > 0)
@@ -199,7 +227,8 @@ enum rp_err known_gather(struct task *task, struct known *known)
 	    num_max(known->mailboxid_next, volume->catalog.sums.mailboxid_next);
 	known->uidvalidity_last = volume->catalog.sums.uidvalidity_last;
 	sort(known->gone, known->gone_count);
-	sort(known->told, known->told_count);
+	if (known->told_count > 0)
+		qsort(known->told, known->told_count, sizeof(*known->told), known_told_order);
 	return RP_OK;
 }
 

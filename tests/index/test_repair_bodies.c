@@ -1,0 +1,95 @@
+/* The record of a message is damaged, and nothing but its body tells of it: a repair brings it back. */
+#include <stdio.h>
+
+#include "index/journal_core.h"
+#include "index/repair.h"
+#include "index/view.h"
+#include "index/volume_state.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/open_store.h"
+#include "tests/io/io_fixture.h"
+
+static struct volume *open_made(struct task *task, struct store *store)
+{
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	return volume;
+}
+
+/* There is no sound record between these. */
+static void damage(struct task *task, uint64_t from, uint64_t to)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[USERID_PATH_BYTES + 32];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/1-.journal", dir);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	for (uint64_t at = from; at < to; at += 8)
+		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
+	file_close(file);
+}
+
+static void copy_all(struct task *task, struct volume *volume, const char *from, const char *to)
+{
+	struct runs uids = RUNS_EMPTY;
+	struct runs copied = RUNS_EMPTY;
+	struct mailbox *a;
+	struct mailbox *b;
+	uint32_t first_uid;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(from), &a), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(to), &b), RP_OK);
+	cr_assert_eq(runs_add(&uids, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_copy(task, a, &uids, b, &copied, &first_uid), RP_OK);
+	runs_fini(&uids);
+	runs_fini(&copied);
+	mailbox_close(a);
+	mailbox_close(b);
+}
+
+static void assert_messages(struct task *task, struct volume *volume, const char *name, uint32_t count)
+{
+	struct mailbox *mailbox;
+	struct dbox_body *body;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, count);
+	for (uint32_t uid = 1; uid <= count; uid++) {
+		cr_assert_eq(mailbox_body_open(task, mailbox, uid, &body), RP_OK);
+		dbox_body_close(body);
+	}
+	mailbox_close(mailbox);
+}
+
+/* Another mailbox, which is no more, had copies of both: that its rows are void says nothing of the messages that were copied. */
+IO_TASK_TEST(repair_bodies, one_that_was_copied_to_a_mailbox_that_is_gone_is_back)
+{
+	struct repair_report report;
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	to = volume->journal->number_end;
+	copy_all(task, volume, "INBOX", "w");
+	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("w")), RP_OK);
+	made_append(task, volume, "INBOX", 0, "three");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, from, to);
+
+	store = made_open_store(task, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	volume = open_made(task, store);
+	assert_messages(task, volume, "INBOX", 3);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

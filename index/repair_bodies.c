@@ -231,8 +231,8 @@ static bool is_told(const struct known *known, const struct dbox_found *found)
 	       (told.uid == 0 || known->told[low].uid == told.uid);
 }
 
-bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
-    const struct known_table *of, const struct runs *expunged, bool complete)
+bool bodies_is_wanted(
+    const struct known *known, const struct dbox_found *found, const struct known_table *of)
 {
 	uint32_t uid = found->message.uid;
 
@@ -243,7 +243,7 @@ bool bodies_is_wanted(const struct known *known, const struct dbox_found *found,
 		return known->tail_lost && known_place(found->ref) > known->last_body;
 	if (uid <= of->index_last || table_has(of->table, uid, true))
 		return false;
-	return complete ? !runs_has(expunged, uid) : uid > table_last_uid(of->table);
+	return !known_is_expunged(known, found->message.mailboxid, uid);
 }
 
 /* What a delivery would have told: its Date: field. */

@@ -38,8 +38,6 @@ struct picture {
 struct pictured {
 	uint64_t mailboxid;
 	struct known_table of;
-	struct runs expunged; /* that are known to be */
-	bool complete;
 	struct runs there; /* written */
 	struct change_counters counters;
 	uint32_t row_next; /* UID that continues the rows being written; 0: none are */
@@ -133,8 +131,7 @@ static enum rp_err put_found(struct task *task, struct picture *picture, struct 
 	struct change_row row;
 	enum rp_err err;
 
-	if (!bodies_is_wanted(
-	        picture->known, found, &mailbox->of, &mailbox->expunged, mailbox->complete) ||
+	if (!bodies_is_wanted(picture->known, found, &mailbox->of) ||
 	    runs_has(&mailbox->there, uid))
 		return RP_OK;
 	picture->known->recovered++;
@@ -252,11 +249,8 @@ static uint32_t uidnext_of(
 
 static enum rp_err put_all(struct task *task, struct picture *picture, struct pictured *mailbox)
 {
-	enum rp_err err =
-	    table_expunged_since(mailbox->of.table, 0, &mailbox->expunged, &mailbox->complete);
+	enum rp_err err = put_messages(task, picture, mailbox);
 
-	if (err == RP_OK)
-		err = put_messages(task, picture, mailbox);
 	if (err == RP_OK)
 		err = put_keywords(task, picture, mailbox);
 	if (err == RP_OK)
@@ -302,7 +296,6 @@ static enum rp_err put_mailbox(
 	if (err == RP_OK)
 		err = put_all(task, picture, &mailbox);
 	table_free(mailbox.of.table);
-	runs_fini(&mailbox.expunged);
 	runs_fini(&mailbox.there);
 	return err;
 }

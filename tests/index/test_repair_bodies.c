@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "index/journal_core.h"
+#include "index/mailbox_state.h"
 #include "index/repair.h"
 #include "index/view.h"
 #include "index/volume_state.h"
@@ -90,6 +91,53 @@ IO_TASK_TEST(repair_bodies, one_that_was_copied_to_a_mailbox_that_is_gone_is_bac
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
 	volume = open_made(task, store);
 	assert_messages(task, volume, "INBOX", 3);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static void expunge(struct task *task, struct volume *volume, uint32_t first, uint32_t last)
+{
+	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct runs uids = RUNS_EMPTY;
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(runs_add(&uids, first, first), RP_OK);
+	cr_assert_eq(runs_add(&uids, last, last), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &store, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	runs_fini(&uids);
+	mailbox_close(mailbox);
+}
+
+/* The UIDs before it and behind it were expunged, by one record. */
+IO_TASK_TEST(repair_bodies, one_between_others_that_were_expunged_is_back)
+{
+	struct repair_report report;
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	struct mailbox *mailbox;
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	to = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "three");
+	expunge(task, volume, 1, 3);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, from, to);
+
+	store = made_open_store(task, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	volume = open_made(task, store);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, 1);
+	cr_assert(table_has(mailbox->table, 2, false));
+	mailbox_close(mailbox);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

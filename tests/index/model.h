@@ -108,10 +108,12 @@ const char *model_name(unsigned name);
 const char *model_keyword(unsigned keyword); /* bit 1 << keyword of struct model_message */
 bool model_has_children(const struct model *model, unsigned name);
 
-/* INTERNALDATE of a message with this seed; its Date: field; the keywords that bits stand for. */
+/* INTERNALDATE of a message with this seed; its Date: field; the keywords that bits stand for, and
+ * the bits of those that a message has. */
 struct mail_date model_date(uint32_t seed);
 struct mail_date model_sent(uint32_t seed);
 size_t model_keywords(uint32_t bits, struct bytes out[MODEL_KEYWORDS]);
+uint32_t model_keywords_of(const struct view_cursor *cursor, const struct mailbox *mailbox);
 
 /* Make it: to the model; to the volume. Both return what the change must answer. */
 enum rp_err model_apply(struct model *model, const struct model_op *op);

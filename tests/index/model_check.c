@@ -36,7 +36,7 @@ static void check_body(
 	arena_fini(&arena);
 }
 
-static uint32_t keywords_of(const struct view_cursor *cursor, struct mailbox *mailbox)
+uint32_t model_keywords_of(const struct view_cursor *cursor, const struct mailbox *mailbox)
 {
 	uint32_t bits = 0;
 
@@ -58,7 +58,7 @@ static void check_message(const struct view_cursor *cursor, struct mailbox *mail
 
 	MODEL_EQ(found->uid, message->uid);
 	MODEL_EQ(found->flags, message->flags);
-	MODEL_EQ(keywords_of(cursor, mailbox), message->keywords);
+	MODEL_EQ(model_keywords_of(cursor, mailbox), message->keywords);
 	MODEL_EQ(found->rfc822_size_bytes, message->bytes);
 	MODEL_EQ(found->internaldate.seconds, model_date(message->seed).seconds);
 	MODEL_EQ(found->internaldate.zone_min, model_date(message->seed).zone_min);

@@ -7,7 +7,9 @@
 #include "index/journal_core.h"
 #include "index/repair.h"
 #include "index/volume_state.h"
+#include "tests/sim/cost.h"
 #include "tests/sim/server.h"
+#include "tests/sim/undeleter.h"
 
 enum {
 	STEPS_MAX = 4 * 1000 * 1000,
@@ -30,6 +32,9 @@ struct visit {
 	char *lines;
 	struct damage damage;
 	struct damage_shown_all shown;
+	struct cost cost;
+	bool costs;  /* it is known what was hit */
+	bool opened; /* over the damage, before the repair */
 };
 
 static void visit_task(struct task *task, void *arg)
@@ -42,6 +47,7 @@ static void visit_task(struct task *task, void *arg)
 	uint64_t epoch = 0;
 	enum rp_err err;
 
+	settings.keep_expunged_s = undeleter_keep_s(visit->machine);
 	arena_init(&arena, 65536);
 	err = store_claim(task, &arena, 1, &claim, &epoch, &reason);
 	if (err == RP_OK)
@@ -181,9 +187,9 @@ static void look_around(struct task *task, struct visit *visit)
 	if (err != RP_OK) {
 		MODEL_EQ(err, RP_ERR_CORRUPT);
 		MODEL_CHECK(found);
-		tally->damage_truth_found++;
 		return;
 	}
+	cost_opened(task, &visit->cost, volume);
 	damage_look(task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
 	damage_shown(volume, &visit->shown);
 	volume_close(volume);
@@ -197,8 +203,6 @@ static void look_around(struct task *task, struct visit *visit)
 	MODEL_EQ(loss.bodies_unnamed, 0);
 	/* Numbers that were shown are not given out again. */
 	MODEL_EQ(loss.counters_older, 0);
-	tally->damage_truth_found += found;
-	tally->damage_truth_rest += !found;
 	tally->messages_lost += loss.messages_lost + loss.bodies_lost;
 	tally->messages_served += loss.served;
 }
@@ -218,6 +222,8 @@ static void repair(struct task *task, struct visit *visit)
 	visit->machine->tally->repairs++;
 	volume = must_open(task, visit);
 	damage_shown(volume, &visit->shown);
+	if (visit->costs)
+		cost_repaired(task, &visit->cost, volume, visit->opened);
 	if (memmem(visit->lines, visit->lines_bytes, from_bodies, sizeof(from_bodies) - 1) ==
 	        NULL &&
 	    visit->check_err == RP_OK)
@@ -239,20 +245,56 @@ static void compare_numbers(struct task *task, struct visit *visit)
 	volume_close(volume);
 }
 
+/* Nothing is damaged yet: a plain reading says what the server says. */
+static void begin_cost(struct task *task, struct visit *visit)
+{
+	struct volume *volume = must_open(task, visit);
+
+	cost_sound(task, &visit->cost, volume);
+	volume_close(volume);
+}
+
+static unsigned damage_some(struct visit *visit)
+{
+	struct machine *machine = visit->machine;
+	unsigned wanted = machine_draw(machine, 3) != 0 ? 1 : 2 + machine_draw(machine, 2);
+	unsigned done = 0;
+
+	for (; done < wanted; done++) {
+		if (!damage_disk(machine, DAMAGE_TRUTH, &visit->ledger->userid, &visit->damage))
+			break;
+		damage_fini(&visit->damage);
+		machine->tally->damage_truth++;
+	}
+	machine->tally->damage_several += done > 1;
+	return done;
+}
+
 static void damage_truth(struct visit *visit)
 {
 	struct machine *machine = visit->machine;
+	bool derived = machine_draw(machine, 2) != 0;
+	bool found;
 
-	if (machine_draw(machine, 2) == 0)
+	cost_begin(&visit->cost, machine, &visit->ledger->userid);
+	do_visit(visit, begin_cost);
+	if (!derived)
 		damage_forget(machine, &visit->ledger->userid);
-	if (!damage_disk(visit->machine, DAMAGE_TRUTH, &visit->ledger->userid, &visit->damage))
-		return;
-	machine->tally->damage_truth++;
-	(void)do_check(visit);
-	do_visit(visit, look_around);
-	do_visit(visit, repair);
-	do_visit(visit, compare_numbers);
-	damage_fini(&visit->damage);
+	if (damage_some(visit) > 0) {
+		cost_damaged(&visit->cost, derived);
+		found = do_check(visit);
+		machine->tally->damage_truth_found += found;
+		machine->tally->damage_truth_rest += !found;
+		if (!found && visit->cost.records_lost > 0)
+			assert_panic("records are hit, and check finds nothing");
+		visit->opened = machine_draw(machine, 2) == 0;
+		if (visit->opened)
+			do_visit(visit, look_around);
+		visit->costs = true;
+		do_visit(visit, repair);
+		do_visit(visit, compare_numbers);
+	}
+	cost_fini(&visit->cost);
 }
 
 /* ---- commit logs, their owner file, and DATA/store ---- */

@@ -24,6 +24,11 @@
 	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
 	X(compacts_noted, "messages copied or moved while the file of their bodies was emptied")   \
 	X(transfers_cut, "crashes in the midst of a copy or move that lets others in")             \
+	X(damage_middle, "damage to records with sound ones behind them")                          \
+	X(damage_several, "files of one user that were damaged, several at once")                  \
+	X(damage_by_body, "messages whose record was lost, brought back by their bodies")          \
+	X(damage_kept, "expunged messages offered after damage, as what was not hit says")         \
+	X(damage_kept_by_body, "of these by their bodies alone")                                   \
 	X(undeleted, "expunged messages brought back, byte for byte")                              \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
 	X(deliveries, "messages delivered by LMTP")                                                \
@@ -71,6 +76,9 @@
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \
+	X(damage_records, "records hit")                                                           \
+	X(damage_stays, "messages there after a repair, as what was not hit says")                 \
+	X(damage_gone, "messages gone after a repair: record, index and body, or body, were hit")  \
 	X(messages_lost, "messages lost to damage, told by check: bodies by name, records by LSN") \
 	X(messages_served, "messages served around damage")                                        \
 	X(repairs, "repairs")

@@ -1,0 +1,79 @@
+/* plain.h -- a user's journals and bodies read by index/FORMATS.md in the plainest way, all at once from the bytes of the disk: what is
+ * sound there, and what it says. What damage costs is the difference between two of these, before and behind it.
+ *
+ * Records and bodies are found, checked and put in order here, and a change is carried out here, with nothing of the server's; only
+ * the items of a payload are taken apart by index/change.h.
+ */
+#ifndef RP_TESTS_SIM_PLAIN_H
+#define RP_TESTS_SIM_PLAIN_H
+
+#include "index/change.h"
+#include "tests/sim/machine.h"
+
+struct plain_record {
+	uint64_t lsn;
+	uint64_t after; /* in a merged file: LSNs behind this one are missing because they count no more; else UINT64_MAX */
+	unsigned part;
+	bool last;
+	uint8_t *payload;
+	size_t bytes;
+};
+
+struct plain_body {
+	struct dbox_ref ref;
+	uint64_t mailboxid;
+	uint32_t uid;
+	uint32_t flags;
+	struct mail_date internaldate;
+	uint64_t emailid;
+	uint64_t bytes;
+	bool sound;
+};
+
+/* What became of one message of one mailbox. */
+struct plain_message {
+	struct change_row row; /* row.uid is always there */
+	uint64_t mailboxid;
+	uint64_t modseq;
+	uint32_t keywords; /* of the model, as bits */
+	bool told;         /* there was a row */
+	bool there;
+	bool expunged;     /* a record says so */
+	bool with_mailbox; /* it was in one that was deleted */
+	bool back;         /* was brought back: it is not kept */
+	uint64_t seconds;  /* when it was expunged, if it is kept; else 0 */
+};
+
+struct plain_mailbox {
+	uint64_t mailboxid;
+	bool gone;
+};
+
+#define PLAIN_LIST(type)                                                                           \
+	struct {                                                                                   \
+		type *p;                                                                           \
+		size_t count;                                                                      \
+		size_t max;                                                                        \
+	}
+
+struct plain {
+	PLAIN_LIST(struct plain_record) records; /* by LSN; those that count */
+	PLAIN_LIST(struct plain_body) bodies;
+	PLAIN_LIST(struct plain_message) messages;
+	PLAIN_LIST(struct plain_mailbox) mailboxes;
+	uint64_t last_lsn; /* of the newest record */
+	unsigned gaps;     /* between records, and before the first */
+};
+
+/* Read what is on the disk now. */
+void plain_read(struct plain *plain, struct machine *machine, const struct userid *userid);
+void plain_fini(struct plain *plain);
+
+/* NULL: nothing tells of it. */
+struct plain_message *plain_find(const struct plain *plain, uint64_t mailboxid, uint32_t uid);
+const struct plain_body *plain_body_at(const struct plain *plain, struct dbox_ref ref);
+const struct plain_body *plain_body_of(const struct plain *plain, uint64_t mailboxid, uint32_t uid);
+bool plain_has_record(const struct plain *plain, uint64_t lsn);
+bool plain_is_gone(const struct plain *plain, uint64_t mailboxid);
+
+#endif

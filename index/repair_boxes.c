@@ -123,18 +123,20 @@ static const char *text_of(enum dbox_odd what)
 static enum rp_err look_at_oddity(struct task *task, void *arg, const struct dbox_oddity *oddity)
 {
 	struct repair *repair = arg;
+	bool mended = repair_logs_mend_box(repair, oddity);
 	char standin[16] = "";
 	struct dbox_oddity *spoilt;
 
 	(void)task;
-	if (repair_logs_mend_box(repair, oddity))
+	if (mended && oddity->what != DBOX_ODD_NAMES)
 		return RP_OK;
 	if (oddity->standin != 0)
 		snprintf(standin, sizeof(standin), "-%u", oddity->standin);
 	repair_say(repair, "%u%s.dbox at %llu: %llu bytes %s", oddity->file, standin,
 	    (unsigned long long)oddity->offset, (unsigned long long)oddity->bytes,
-	    text_of(oddity->what));
-	if (oddity->what == DBOX_ODD_GAP)
+	    mended ? "with the names of mailboxes are damaged; the next start does without"
+		   : text_of(oddity->what));
+	if (mended || oddity->what == DBOX_ODD_GAP)
 		return RP_OK;
 	spoilt =
 	    with_room(repair->spoilt, repair->spoilt_count, &repair->spoilt_max, sizeof(*spoilt));
@@ -168,7 +170,8 @@ static enum rp_err look_at_box(struct task *task, struct repair *repair, uint32_
 	}
 	if (err == RP_ERR_CORRUPT) {
 		/* Each message that lies in it is told of; a crash may leave one in which nothing lies. */
-		repair_say(repair, "%u.dbox at 0: its header is lost", file);
+		if (!pending_has_bodies(repair->volume->pending, file))
+			repair_say(repair, "%u.dbox at 0: its header is lost", file);
 		return RP_OK;
 	}
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;
@@ -293,7 +296,7 @@ enum rp_err repair_look_kept(struct task *task, struct repair *repair)
 	for (size_t i = 0; err == RP_OK && i < repair->unsound_count; i++) {
 		const struct repair_unsound *unsound = &repair->unsound[i];
 
-		if (unsound->named)
+		if (unsound->named || repair_logs_have_body(repair, unsound->ref))
 			continue;
 		repair->report->bodies_dead++;
 		repair_say(repair, "%u.dbox at %llu: a body that no message has is damaged",

@@ -5,6 +5,7 @@
 
 #include "index/journal_mark.h"
 #include "index/logfile.h"
+#include "index/mailbox_state.h"
 #include "index/repair.h"
 #include "index/store_look.h"
 #include "index/store_state.h"
@@ -61,11 +62,24 @@ static void claim_once(struct task *task)
 	arena_fini(&arena);
 }
 
+/* Its body is nobody's then. */
+static void take_out_first(struct task *task, struct volume *volume)
+{
+	struct mailbox *mailbox;
+	struct runs uids = RUNS_EMPTY;
+
+	cr_assert_eq(mailbox_open_id(task, volume, 1, &mailbox), RP_OK);
+	cr_assert_eq(runs_add(&uids, 1, 1), RP_OK);
+	cr_assert_eq(mailbox_take_out(task, mailbox, &uids), RP_OK);
+	mailbox_close(mailbox);
+	runs_fini(&uids);
+}
+
 /* Mail whose records are in the log still, as a crash leaves them, and in their places too. *before: the journal's size without the
  * last record. */
 static uint8_t journal_before[16 * 1024];
 
-static void crash(struct task *task, uint64_t *before)
+static void crash_with(struct task *task, const char *last, bool without_first, uint64_t *before)
 {
 	uint8_t *p = malloc(LOG_BYTES);
 	struct volume *volume;
@@ -86,7 +100,9 @@ static void crash(struct task *task, uint64_t *before)
 	journal = open_it(task, FILE_ROOT_DATA, path_in_volume("1-.journal"));
 	cr_assert_eq(file_read(task, journal, journal_before, *before, 0, &got), RP_OK);
 	file_close(journal);
-	made_append(task, volume, "INBOX", 0, "the last");
+	made_append(task, volume, "INBOX", 0, last);
+	if (without_first)
+		take_out_first(task, volume);
 	cr_assert_eq(store_wait_durable(task, store, volume_position(volume)), RP_OK);
 	cr_assert_eq(file_read(task, log, p, LOG_BYTES, 0, &got), RP_OK);
 	volume_close(volume);
@@ -94,6 +110,11 @@ static void crash(struct task *task, uint64_t *before)
 	cr_assert_eq(file_write(task, log, p, got, 0, false), RP_OK);
 	file_close(log);
 	free(p);
+}
+
+static void crash(struct task *task, uint64_t *before)
+{
+	crash_with(task, "the last", false, before);
 }
 
 static enum rp_err check(struct task *task, struct said *said, struct repair_report *report)
@@ -319,6 +340,88 @@ IO_TASK_TEST(repair_logs, what_the_log_mends_is_no_damage)
 	assert_sound(task, "7 records, from 1 on");
 	flip(task, "1.dbox", 50);
 	assert_sound(task, "7 records, from 1 on");
+}
+
+static void flip_in_box(struct task *task, const char *name, const char *text)
+{
+	static uint8_t p[64 * 1024];
+	struct file *file = open_it(task, FILE_ROOT_DATA, path_in_volume(name));
+	uint8_t *found;
+	size_t got;
+
+	cr_assert_eq(file_read(task, file, p, sizeof(p), 0, &got), RP_OK);
+	file_close(file);
+	found = memmem(p, got, text, strlen(text));
+	cr_assert_not_null(found);
+	flip(task, name, (uint64_t)(found - p));
+}
+
+/* Of a body too that nobody has, of a beginning that is gone: nothing is said of what the next start writes. */
+IO_TASK_TEST(repair_logs, what_the_log_mends_is_not_told)
+{
+	struct repair_report report;
+	struct said said;
+	struct file *file;
+	uint64_t before;
+
+	(void)arg;
+	crash_with(task, "the last", true, &before);
+	flip_in_box(task, "1.dbox", "a body that is in the log");
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_eq(report.messages, BODIES);
+	cr_assert_eq(said.n, 0, "%s", said.text);
+	file = open_it(task, FILE_ROOT_DATA, path_in_volume("1.dbox"));
+	cr_assert_eq(file_truncate(task, file, 0), RP_OK);
+	file_close(file);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_eq(said.n, 0, "%s", said.text);
+}
+
+/* A power cut may leave a file that was just begun without its names. They are in no log. */
+IO_TASK_TEST(repair_logs, names_that_the_next_start_gives_up_are_told_and_no_damage)
+{
+	struct repair_report report;
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	flip(task, "1.dbox", FORMAT_AREA_BYTES + 1);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "1.dbox at 1024: "), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "the next start does without"), "%s", said.text);
+}
+
+/* It is in its file before its record is, and in no log. */
+IO_TASK_TEST(repair_logs, a_large_body_of_which_a_log_alone_tells_is_missed)
+{
+	enum { LARGE_BYTES = 100 * 1024 };
+	static const char begins[] = "it begins so";
+	char *large = malloc(LARGE_BYTES);
+	struct repair_report report;
+	struct said said;
+	struct file *file;
+	uint64_t before;
+
+	(void)arg;
+	cr_assert_not_null(large);
+	memset(large, 'x', LARGE_BYTES - 1);
+	memcpy(large, begins, sizeof(begins) - 1);
+	large[LARGE_BYTES - 1] = '\0';
+	crash_with(task, large, false, &before);
+	free(large);
+	file = open_it(task, FILE_ROOT_DATA, path_in_volume("1-.journal"));
+	cr_assert_eq(file_truncate(task, file, before), RP_OK);
+	file_close(file);
+	assert_sound(task, "1 records, from ");
+	flip_in_box(task, "2.dbox", begins);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_eq(report.messages_bodiless, 1);
+	cr_assert_not_null(strstr(said.text, "UID 6, 2.dbox at "), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, ": its body is damaged"), "%s", said.text);
 }
 
 /* Where nothing will be written. */

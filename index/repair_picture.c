@@ -128,14 +128,19 @@ static enum rp_err put_known(
 static enum rp_err put_found(struct task *task, struct picture *picture, struct pictured *mailbox,
     const struct dbox_found *found, uint32_t uid)
 {
+	struct known *known = picture->known;
+	const struct catalog *catalog = &known->repair->volume->catalog;
 	struct change_row row;
 	enum rp_err err;
 
-	if (!bodies_is_wanted(picture->known, found, &mailbox->of) ||
+	if (!bodies_is_wanted(known, found, &mailbox->of) ||
 	    runs_has(&mailbox->there, uid))
 		return RP_OK;
-	picture->known->recovered++;
-	err = bodies_row(task, picture->known, found, uid, &row);
+	known->recovered++;
+	repair_say_body(known->repair, mailbox->mailboxid,
+	    catalog_by_id(catalog, mailbox->mailboxid)->entry.name, uid, found->ref,
+	    "its body alone tells of it");
+	err = bodies_row(task, known, found, uid, &row);
 	return err == RP_OK ? put_row(task, picture, mailbox, &row) : err;
 }
 

@@ -1,13 +1,18 @@
 /* Whatever is lost of a journal, a repair gives no number out again that was shown. */
 #include "index/volume_floor.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "index/breath.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
+#include "tests/index/said.h"
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"
+
+/* What the last repair has said. */
+static struct said said;
 
 static struct shown repaired(struct task *task, struct store *store, const char *name)
 {
@@ -15,7 +20,8 @@ static struct shown repaired(struct task *task, struct store *store, const char 
 	struct volume *volume;
 	struct shown shown;
 
-	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	said = (struct said){0};
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert(!repair_found_damage(&report));
 	volume = shown_open_made(task, store);
 	shown = shown_of(volume, name);
@@ -62,13 +68,15 @@ IO_TASK_TEST(repair_floor, a_repair_raises_whom_no_later_record_tells_of)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
-/* A message whose record is lost is known by its body, also where later ones are there. */
+/* A message whose record is lost is known by its body, also where later ones are there. Which one it is is told. */
 IO_TASK_TEST(repair_floor, a_repair_brings_a_message_back_whose_record_is_missing)
 {
 	struct store *store;
 	struct volume *volume;
 	uint64_t before;
 	uint64_t after;
+	char line[64];
+	const char *at;
 
 	(void)arg;
 	(void)shown_make_more(task);
@@ -83,6 +91,10 @@ IO_TASK_TEST(repair_floor, a_repair_brings_a_message_back_whose_record_is_missin
 	shown_damage_journal(task, before, after);
 	store = made_open_store(task, 4);
 	(void)repaired(task, store, "INBOX");
+	snprintf(line, sizeof(line), "mailbox 1 (INBOX), UID %u, 1.dbox at ", 21 + MORE + 1);
+	at = strstr(said.text, line);
+	cr_assert_not_null(at, "%s", said.text);
+	cr_assert_not_null(strstr(at, ": its body alone tells of it\n"), "%s", said.text);
 	volume = shown_open_made(task, store);
 	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE + 2);
 	volume_close(volume);

@@ -8,7 +8,6 @@
 #include "index/dbox/dbox_format.h"
 #include "index/dump_core.h"
 #include "index/format.h"
-#include "index/index_format.h"
 #include "index/journal_mark.h"
 #include "index/logfile.h"
 #include "io/base/num.h"
@@ -170,6 +169,27 @@ static void say_catalog(struct dump *dump, struct bytes file, const struct useri
 	catalog_fini(&catalog);
 }
 
+/* The mailboxes that were there when the file was made: id, UIDVALIDITY, special use, name. */
+static void say_names(struct dump *dump, struct bytes file, const struct format_header *header)
+{
+	uint64_t n = num_min(header->extra[DBOX_EXTRA_NAMES_BYTES], DBOX_NAMES_BYTES_MAX);
+	struct bytes names = bytes_slice(file, num_min(FORMAT_AREA_BYTES, file.n),
+	    num_min(FORMAT_AREA_BYTES + n, file.n));
+
+	if (names.n == 0)
+		return;
+	if (dbox_format_xxh3(names, header->nonce) != header->extra[DBOX_EXTRA_NAMES_XXH3]) {
+		dump_say(dump, "its names are not sound");
+		return;
+	}
+	for (size_t at = 0, end; dump->err == RP_OK && at < names.n; at = end + 1) {
+		char text[DUMP_NAME_BYTES_MAX];
+
+		end = bytes_find(names, at, '\n');
+		dump_say(dump, "named: %s", dump_name(bytes_slice(names, at, end), text));
+	}
+}
+
 /* Records of bodies, by their headers; behind damage it goes on at the next that is sound. */
 static void say_dbox(struct dump *dump, struct bytes file, const struct format_header *header)
 {
@@ -177,6 +197,7 @@ static void say_dbox(struct dump *dump, struct bytes file, const struct format_h
 	    FORMAT_AREA_BYTES + num_min(header->extra[DBOX_EXTRA_NAMES_BYTES], file.n),
 	    DBOX_RECORD_ALIGN);
 
+	say_names(dump, file, header);
 	while (dump->err == RP_OK && at < file.n) {
 		struct dbox_record_header record;
 
@@ -192,25 +213,6 @@ static void say_dbox(struct dump *dump, struct bytes file, const struct format_h
 		    record.flags, (long long)record.internaldate_s, record.internaldate_zone_min,
 		    (unsigned long long)record.emailid, (unsigned long long)record.body_bytes);
 		at += dbox_format_record_bytes(record.stored_bytes);
-	}
-}
-
-static void say_index(struct dump *dump, struct bytes file, const struct format_header *header)
-{
-	uint64_t at = header->extra[INDEX_EXTRA_DIRECTORY];
-
-	dump_say(dump, "rows %llu last uid %llu modseq %llu",
-	    (unsigned long long)header->extra[INDEX_EXTRA_ROWS],
-	    (unsigned long long)header->extra[INDEX_EXTRA_LAST_UID],
-	    (unsigned long long)header->extra[INDEX_EXTRA_MODSEQ]);
-	while (dump->err == RP_OK && at < file.n && file.n - at >= sizeof(struct index_entry)) {
-		struct index_entry entry;
-
-		memcpy(&entry, file.p + at, sizeof(entry));
-		dump_say(dump, "section %u number %u group %u at %llu bytes %llu", entry.section,
-		    entry.number, entry.group, (unsigned long long)entry.offset,
-		    (unsigned long long)entry.bytes);
-		at += sizeof(entry);
 	}
 }
 
@@ -258,7 +260,7 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 	else if (header.magic == FORMAT_DBOX)
 		say_dbox(&dump, file, &header);
 	else if (header.magic == FORMAT_INDEX)
-		say_index(&dump, file, &header);
+		dump_index(&dump, file, &header);
 	else if (header.magic == FORMAT_CACHE)
 		say_cache(&dump, file, &header);
 	return dump.err;

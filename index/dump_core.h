@@ -1,8 +1,9 @@
-/* dump_core.h -- what dump.c and dump_record.c share. */
+/* dump_core.h -- what dump*.c share. */
 #ifndef RP_INDEX_DUMP_CORE_H
 #define RP_INDEX_DUMP_CORE_H
 
 #include "index/dump.h"
+#include "index/format.h"
 
 struct dump {
 	dump_line_fn *fn;
@@ -18,5 +19,8 @@ const char *dump_name(struct bytes name, char text[DUMP_NAME_BYTES_MAX]);
 
 /* Records one after the other; with_body: of a commit log's write. */
 void dump_records(struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, bool with_body);
+
+/* An index behind its header. */
+void dump_index(struct dump *dump, struct bytes file, const struct format_header *header);
 
 #endif

@@ -17,13 +17,21 @@ static enum rp_err print_line(void *arg, struct bytes line)
 	return printf("%.*s\n", BYTES_FMT(line)) >= 0 ? RP_OK : RP_ERR_IO;
 }
 
-/* Files that say all by their names. */
-static bool may_be_empty(const char *path)
+/* Files without a header, which say all by their names; NULL: it is none of these. */
+static const char *text_of_name(const char *path, size_t bytes)
 {
 	static const char end[] = ".checkpoint";
-	size_t n = strlen(path);
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+	size_t n = strlen(name);
 
-	return n > sizeof(end) - 1 && strcmp(path + n - (sizeof(end) - 1), end) == 0;
+	if (strcmp(name, "reserve") == 0)
+		return "reserve: room without content, given up when the disk is full";
+	if (bytes == 0 && strcmp(name, "careful") == 0)
+		return "careful: a flush of everything has failed; recovery flushes each file that it writes to by itself";
+	if (bytes == 0 && n > sizeof(end) - 1 && strcmp(name + n - (sizeof(end) - 1), end) == 0)
+		return "checkpoint: there was a catalog with this LSN";
+	return NULL;
 }
 
 /* A whole file, mapped. NULL: it is; else why not. */
@@ -40,9 +48,7 @@ static const char *map_file(const char *path, struct bytes *out)
 		why = strerror(errno);
 	else if (!S_ISREG(st.st_mode))
 		why = "not a file";
-	else if (st.st_size == 0)
-		why = may_be_empty(path) ? NULL : "empty";
-	else
+	else if (st.st_size != 0)
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (why == NULL && p == MAP_FAILED && st.st_size != 0)
 		why = strerror(errno);
@@ -56,13 +62,19 @@ static int dump_one(const char *path)
 {
 	struct bytes content = { 0 };
 	const char *why = map_file(path, &content);
+	const char *says = text_of_name(path, content.n);
+	enum rp_err err = RP_OK;
 
+	if (why == NULL && says == NULL && content.n == 0)
+		why = "empty";
 	if (why != NULL) {
 		fprintf(stderr, "ringpost: %s: %s\n", path, why);
 		return EXIT_CODE_FAILED;
 	}
-	enum rp_err err = dump_file(content, print_line, NULL);
-
+	if (says != NULL)
+		err = print_line(NULL, bytes_of_str(says));
+	else
+		err = dump_file(content, print_line, NULL);
 	if (content.n > 0)
 		munmap((void *)(uintptr_t)content.p, content.n);
 	if (err == RP_ERR_CORRUPT)

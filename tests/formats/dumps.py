@@ -42,11 +42,38 @@ def journals(ended, user):
         assert said == has, (journal.path, [pair for pair in zip(said, has) if pair[0] != pair[1]][:3])
 
 
+def date(packed):
+    """Seconds since 1970, and the zone in minutes."""
+    seconds = packed >> 12
+    return f'{seconds - (1 << 52 if seconds >> 51 else 0)}{(packed & 4095) - 2048:+}'
+
+
+def rows(index, lines):
+    """Each message, and each run of expunged UIDs, as the reader has it."""
+    flags = {name: number for name, number in index.parts['flag'][1].items() if name.startswith('\\')}
+    words = {line.split(' ', 2)[2]: int(line.split(' ', 2)[1]) for line in lines if line.startswith('keyword ')}
+    expected = []
+    for row in index.rows:
+        bits = sum(1 << flags[name] for name in row['flags'] if name in flags)
+        keywords = sorted(words[name] for name in row['flags'] if name not in flags)
+        expected.append(' '.join(map(str, (
+            'uid', row['uid'], 'modseq', row['MODSEQ'], 'flags', f'0x{bits:02x}', *(['keywords', *keywords] if keywords else []),
+            'internaldate', date(row['INTERNALDATE']), 'sent', date(row['sent date']), 'size', row['size'], 'savedate', row['SAVEDATE'],
+            'body', f'{row["body"] & 0xffffffff}.dbox+{(row["body"] >> 32) * 16}', 'cache', row['cache'] * 8, 'emailid', f'{row["EMAILID"]:016x}',
+            'threadid', row['THREADID'])) ) + ('' if row['live'] else ' (expunged)'))
+    said = [line for line in lines if line.startswith('uid ')]
+    assert said == expected, (index.path, [pair for pair in zip(said, expected) if pair[0] != pair[1]][:2], len(said), len(expected))
+    said = [line for line in lines if line.startswith('expunged ')]
+    assert said == [f'expunged uids {first}:{last} modseq {modseq}' for modseq, first, last in index.history], (index.path, said[:3])
+
+
 def others(ended, user):
     for box in user.boxes:
         lines, counts = dump(ended.server, box.path)
         header(box.path, lines, box.header)
         same(box.path, counts, body=len(box.records))
+        named = [line.removeprefix('named: ') for line in lines if line.startswith('named: ')]
+        assert named == [' '.join(line) for line in box.mailboxes], (box.path, named, box.mailboxes)
     for catalog in user.catalogs:
         lines, counts = dump(ended.server, catalog.path)
         header(catalog.path, lines, catalog.header)
@@ -56,6 +83,7 @@ def others(ended, user):
         header(index.path, lines, index.header)
         same(index.path, counts, section=sum(map(len, index.sections.values())))
         assert lines[2].startswith(f'rows {len(index.rows)} '), lines[2]
+        rows(index, lines)
     for cache in user.caches:
         lines, counts = dump(ended.server, cache.path)
         header(cache.path, lines, cache.header)
@@ -77,12 +105,14 @@ def users(ended, what):
 
 
 def all_at_once(ended):
-    """No file of DATA is left out but those that are no files of the store's."""
+    """No file of DATA is left out."""
     paths = [p for p in glob.glob(os.path.join(ended.data, '**'), recursive=True) if os.path.isfile(p)]
-    paths.remove(os.path.join(ended.data, 'reserve'))
-    done = subprocess.run([ended.server.exe, 'dump', *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, env=ENV)
+    careful = os.path.join(ended.dir, 'careful')  # no disk has failed
+    open(careful, 'w').close()
+    done = subprocess.run([ended.server.exe, 'dump', *paths, careful], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, env=ENV)
     assert done.returncode == 0 and not done.stderr, done.stderr
     kinds = set(re.findall(r'^([a-z ]+) version \d+ user', done.stdout.decode(), re.M))
+    assert len(re.findall(r'^(?:reserve|careful): ', done.stdout.decode(), re.M)) == 2
     assert kinds == {'store', 'owner', 'commit log', 'journal', 'dbox', 'catalog', 'index', 'cache'}, kinds
 
 

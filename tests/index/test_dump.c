@@ -18,7 +18,8 @@ struct lines {
 	unsigned bodies;
 	unsigned mailboxes;
 	unsigned entries;
-	bool sound;
+	unsigned rows;
+	unsigned named;
 };
 
 static enum rp_err take_line(void *arg, struct bytes line)
@@ -30,6 +31,8 @@ static enum rp_err take_line(void *arg, struct bytes line)
 	lines->bodies += bytes_starts_with(line, BYTES_LIT("body at "));
 	lines->mailboxes += bytes_starts_with(line, BYTES_LIT("mailbox "));
 	lines->entries += bytes_starts_with(line, BYTES_LIT("entry at "));
+	lines->rows += bytes_starts_with(line, BYTES_LIT("uid "));
+	lines->named += bytes_starts_with(line, BYTES_LIT("named: "));
 	for (size_t i = 0; i < line.n; i++)
 		cr_assert(line.p[i] >= 0x20 && line.p[i] != 0x7f);
 	return RP_OK;
@@ -90,6 +93,8 @@ IO_TASK_TEST(dump, any_file_is_dumped)
 	cr_assert_geq(lines.records, 43);
 	cr_assert_eq(lines.bodies, 41);
 	cr_assert_eq(lines.mailboxes, 8);
+	cr_assert_eq(lines.rows, 40);
+	cr_assert_eq(lines.named, 8);
 }
 
 /* An entry of n bytes, as it lies in a cache file; its place behind it. */

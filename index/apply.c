@@ -22,7 +22,7 @@ static bool next_piece(struct change_runs *from, struct run_piece *piece)
 	return n > 0;
 }
 
-static struct table_row table_row_of(const struct change_row *row, uint64_t lsn)
+struct table_row apply_row(const struct change_row *row, uint64_t lsn)
 {
 	return (struct table_row){
 		.uid = row->uid,
@@ -41,7 +41,7 @@ static struct table_row table_row_of(const struct change_row *row, uint64_t lsn)
 static void put_rows(struct table *table, struct change_rows rows, uint64_t lsn)
 {
 	while (change_rows_next(&rows)) {
-		struct table_row row = table_row_of(&rows.row, lsn);
+		struct table_row row = apply_row(&rows.row, lsn);
 
 		table_append(table, &row);
 	}
@@ -235,6 +235,44 @@ static enum rp_err replay_runs(
 			return err;
 	}
 	return RP_OK;
+}
+
+/* Keywords of messages that it has not are not to use up its thousand. */
+static bool has_any(const struct table *table, const struct change_item *item)
+{
+	struct change_runs rest = item->runs;
+	struct run_piece piece;
+
+	while (next_piece(&rest, &piece)) {
+		for (size_t i = 0; i < piece.runs.count; i++) {
+			uint32_t uid = table_uid_from(table, piece.run[i].first, false);
+
+			if (uid != 0 && uid <= piece.run[i].last)
+				return true;
+		}
+	}
+	return false;
+}
+
+enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
+    struct bytes payload)
+{
+	struct change_reader reader;
+	struct change_item item;
+	enum rp_err err = change_check(payload);
+
+	if (err == RP_ERR_CORRUPT)
+		return RP_OK; /* told when the catalog was replayed */
+	if (err == RP_OK)
+		err = change_open(payload, &reader);
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
+		bool about_rows =
+		    item.type == CHANGE_ITEM_FLAG || item.type == CHANGE_ITEM_EXPUNGED;
+
+		if (item.mailboxid == mailboxid && about_rows && has_any(table, &item))
+			err = replay_runs(task, table, &item, lsn);
+	}
+	return err == RP_ERR_END ? RP_OK : err;
 }
 
 enum rp_err apply_to_table(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,

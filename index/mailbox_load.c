@@ -9,6 +9,7 @@ struct loading {
 	struct table *table;
 	uint64_t mailboxid;
 	bool known_only; /* missing records change nothing */
+	bool rows_only;  /* the table has all rows that it is to have */
 	struct replay replay;
 };
 
@@ -16,8 +17,8 @@ static enum rp_err replay_into_table(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {
 	struct loading *loading = arg;
-	enum rp_err err =
-	    apply_to_table(task, loading->table, loading->mailboxid, header->lsn, payload);
+	enum rp_err err = (loading->rows_only ? apply_to_rows : apply_to_table)(
+	    task, loading->table, loading->mailboxid, header->lsn, payload);
 
 	return err == RP_OK ? task_pause(task) : err;
 }
@@ -141,6 +142,15 @@ enum rp_err mailbox_replay_known(
 	struct loading loading = {.table = table, .mailboxid = mailboxid, .known_only = true};
 
 	return catch_up(task, volume, lsn, &loading);
+}
+
+enum rp_err mailbox_replay_rows(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table *table)
+{
+	struct loading loading = {
+	    .table = table, .mailboxid = mailboxid, .known_only = true, .rows_only = true};
+
+	return catch_up(task, volume, 0, &loading);
 }
 
 static bool counters_agree(const struct catalog_entry *entry, const struct table_counts *counts)

@@ -97,6 +97,11 @@ RP_MUST_USE enum rp_err mailbox_catch_up(struct task *task, struct volume *volum
 RP_MUST_USE enum rp_err mailbox_replay_known(struct task *task, struct volume *volume,
     uint64_t mailboxid, struct table *table, uint64_t lsn);
 
+/* For repair too: the table has rows whose own records are lost, and meets what any record tells of these: flags, and that they are
+ * no more. */
+RP_MUST_USE enum rp_err mailbox_replay_rows(
+    struct task *task, struct volume *volume, uint64_t mailboxid, struct table *table);
+
 /* What view.c is told, in the breath of a change and without a task. They wake the mailbox's watches too.
  *
  * expunge  before table_expunge(): the rows are still there. In pieces; modseq is that of the change.

@@ -244,8 +244,6 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 		    "the journals are gone: mailboxes are made anew from bodies%s",
 		    known.no_catalog ? "" : ", with the names of a catalog");
 	if (err == RP_OK)
-		err = known_expunged(task, &known);
-	if (err == RP_OK)
 		err = bodies_gather(task, &known);
 	if (err == RP_OK)
 		err = known_keep(task, &known);

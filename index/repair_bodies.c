@@ -1,14 +1,15 @@
 /* Messages that only their bodies tell of: bodies_*() of repair_core.h.
  *
  * A body tells its mailbox by id, its UID (a large one does not), its flags when it was saved, its date and EMAILID; the beginning
- * of each dbox file tells the names of ids. That a message was expunged no body tells: an index or the journal does, and what
- * neither knows comes back. A large body may also be what an upload that was broken off has left: where the newest records are lost,
+ * of each dbox file tells the names of ids. What became of a message later, its flags and that it was expunged, no body tells: the
+ * journal does, or an index, and what neither knows comes back as it was saved. A large body may also be what an upload that was broken off has left: where the newest records are lost,
  * rather a message too many than one too few.
  */
 #include <stdlib.h>
 
-#include "index/mailbox_state.h"
+#include "index/apply.h"
 #include "index/box_names.h"
+#include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
@@ -231,19 +232,21 @@ static bool is_told(const struct known *known, const struct dbox_found *found)
 	       (told.uid == 0 || known->told[low].uid == told.uid);
 }
 
-bool bodies_is_wanted(
-    const struct known *known, const struct dbox_found *found, const struct known_table *of)
+/* It may be of a message whose record came late, or of an upload that was broken off. */
+bool bodies_is_new(const struct known *known, const struct dbox_found *found)
+{
+	return found->sound && found->message.uid == 0 && !is_told(known, found) &&
+	       known->tail_lost && known_place(found->ref) > known->last_body;
+}
+
+/* Has no index heard of it, and has no record told of its row? */
+static bool is_untold(const struct known *known, const struct dbox_found *found,
+    const struct known_table *of)
 {
 	uint32_t uid = found->message.uid;
 
-	if (!found->sound || is_told(known, found))
-		return false;
-	/* Without a number it may be of a message whose record came late, or of an upload that was broken off. */
-	if (uid == 0)
-		return known->tail_lost && known_place(found->ref) > known->last_body;
-	if (uid <= of->index_last || table_has(of->table, uid, true))
-		return false;
-	return !known_is_expunged(known, found->message.mailboxid, uid);
+	return found->sound && uid > of->index_last && !is_told(known, found) &&
+	       !table_has(of->table, uid, true);
 }
 
 /* What a delivery would have told: its Date: field. */
@@ -287,4 +290,54 @@ enum rp_err bodies_row(struct task *task, struct known *known, const struct dbox
 		.body = found->ref,
 		.emailid = found->message.emailid };
 	return sent_of(task, volume, found, &row->sent);
+}
+
+static enum rp_err add_untold(
+    struct task *task, struct known *known, const struct dbox_found *found, struct table *table)
+{
+	struct table_room room = { .first_uid = found->message.uid,
+		.last_uid = found->message.uid,
+		.rows = 1,
+		.flags_on = CHANGE_FLAG_KEYWORD };
+	struct change_row row;
+	struct table_row of;
+	enum rp_err err = bodies_row(task, known, found, found->message.uid, &row);
+
+	if (err == RP_OK)
+		err = table_prepare_append(task, table, &room);
+	if (err != RP_OK)
+		return err;
+	of = apply_row(&row, 0);
+	table_append(table, &of);
+	return task_pause(task);
+}
+
+/* Of two copies of a body (a file was about to be emptied) the first is taken: a table has a UID once. */
+enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailboxid,
+    const struct known_table *of, struct table **out)
+{
+	struct table *table = NULL;
+	size_t at;
+	size_t end;
+	enum rp_err err = RP_OK;
+
+	*out = NULL;
+	for (bodies_of(known, mailboxid, &at, &end); err == RP_OK && at < end; at++) {
+		const struct dbox_found *found = &known->found[at];
+
+		if (!is_untold(known, found, of) ||
+		    (table != NULL && table_has(table, found->message.uid, true)))
+			continue;
+		if (table == NULL)
+			err = table_new(known->repair->volume->store->loop, mailboxid, &table);
+		if (err == RP_OK)
+			err = add_untold(task, known, found, table);
+	}
+	if (err == RP_OK && table != NULL)
+		err = mailbox_replay_rows(task, known->repair->volume, mailboxid, table);
+	if (err != RP_OK)
+		table_free(table);
+	else
+		*out = table;
+	return err;
 }

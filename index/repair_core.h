@@ -8,7 +8,6 @@
  *   repair_say_logs, repair_logs_*  an offline check: what is in the commit logs alone         (repair_logs.c)
  *   repair_look_boxes, _kept, repair_mend_boxes, repair_end_kept  the bodies                   (repair_boxes.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
- *   known_expunged  which messages records say to be no more                                   (repair_expunged.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
@@ -139,13 +138,6 @@ struct known {
 	struct dbox_found *found; /* all bodies, by mailbox and UID; those without a UID last */
 	size_t found_count;
 	size_t found_max;
-	struct known_run { /* UIDs that records say to be no more: by mailbox, then by UID, disjoint; expunged_count of them */
-		uint64_t mailboxid;
-		uint32_t first;
-		uint32_t last;
-	} *expunged;
-	size_t expunged_count;
-	size_t expunged_max;
 	uint64_t recovered; /* messages that only their bodies told of */
 	struct kept kept;   /* what was expunged and can be brought back */
 };
@@ -181,21 +173,21 @@ static inline uint64_t known_place(struct dbox_ref ref)
 	return (uint64_t)ref.file << 32 | ref.offset;
 }
 
-/* What records tell to be expunged, exactly: a table's history tells of too much, where rows are lost. */
-RP_MUST_USE enum rp_err known_expunged(struct task *task, struct known *known);
-bool known_is_expunged(const struct known *known, uint64_t mailboxid, uint32_t uid);
-
 /* Find all bodies; add the mailboxes that only they, or indexes, tell of. */
 RP_MUST_USE enum rp_err bodies_gather(struct task *task, struct known *known);
 
 /* The bodies of one mailbox: found[from, to). */
 void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to);
 
-/* Does only this body tell of its message? */
-bool bodies_is_wanted(
-    const struct known *known, const struct dbox_found *found, const struct known_table *of);
+/* The messages of one mailbox of which only bodies tell, as they are now by all records that there are; NULL: none. table_free().
+ * Not those that have no UID yet. */
+RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailboxid,
+    const struct known_table *of, struct table **out);
 
-/* Its row, with the UID that it is to have. */
+/* Is this, which has none, a message? */
+bool bodies_is_new(const struct known *known, const struct dbox_found *found);
+
+/* Its row as it was saved, with the UID that it is to have. */
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);
 

@@ -27,7 +27,6 @@ void known_fini(struct task *task, struct known *known)
 	free(known->gone);
 	free(known->told);
 	free(known->found);
-	free(known->expunged);
 	kept_fini(task, &known->kept);
 }
 

@@ -38,7 +38,8 @@ struct picture {
 struct pictured {
 	uint64_t mailboxid;
 	struct known_table of;
-	struct runs there; /* written */
+	struct table *found; /* messages that only bodies tell of; NULL: none */
+	struct runs there;   /* written */
 	struct change_counters counters;
 	uint32_t row_next; /* UID that continues the rows being written; 0: none are */
 };
@@ -112,83 +113,89 @@ static struct change_row row_of(const struct table_row *row)
 	    .threadid = row->threadid};
 }
 
-static enum rp_err put_known(
-    struct task *task, struct picture *picture, struct pictured *mailbox, uint32_t uid)
+/* Of a message that its body alone tells of. */
+static enum rp_err put_found(struct task *task, struct picture *picture, struct pictured *mailbox,
+    const struct change_row *row)
 {
-	struct table_row found;
+	struct repair *repair = picture->known->repair;
+	const struct catalog_node *node =
+	    catalog_by_id(&repair->volume->catalog, mailbox->mailboxid);
+
+	picture->known->recovered++;
+	repair_say_body(repair, mailbox->mailboxid, node->entry.name, row->uid, row->body,
+	    "its body alone tells of it");
+	return put_row(task, picture, mailbox, row);
+}
+
+static enum rp_err put_known(struct task *task, struct picture *picture, struct pictured *mailbox,
+    struct table *table, uint32_t uid)
+{
+	struct table_row known;
 	struct change_row row;
-	enum rp_err err = table_row(task, mailbox->of.table, uid, false, &found, NULL);
+	enum rp_err err = table_row(task, table, uid, false, &known, NULL);
 
 	if (err != RP_OK)
 		return err;
-	row = row_of(&found);
-	return put_row(task, picture, mailbox, &row);
+	row = row_of(&known);
+	return (table == mailbox->found ? put_found : put_row)(task, picture, mailbox, &row);
 }
 
-static enum rp_err put_found(struct task *task, struct picture *picture, struct pictured *mailbox,
-    const struct dbox_found *found, uint32_t uid)
+static uint32_t uid_after(const struct table *table, uint32_t uid)
+{
+	return table != NULL && uid < UINT32_MAX ? table_uid_from(table, uid + 1, false) : 0;
+}
+
+/* Those that have no UID yet. */
+static enum rp_err put_new(struct task *task, struct picture *picture, struct pictured *mailbox)
 {
 	struct known *known = picture->known;
-	const struct catalog *catalog = &known->repair->volume->catalog;
-	struct change_row row;
-	enum rp_err err;
-
-	if (!bodies_is_wanted(known, found, &mailbox->of) ||
-	    runs_has(&mailbox->there, uid))
-		return RP_OK;
-	known->recovered++;
-	repair_say_body(known->repair, mailbox->mailboxid,
-	    catalog_by_id(catalog, mailbox->mailboxid)->entry.name, uid, found->ref,
-	    "its body alone tells of it");
-	err = bodies_row(task, known, found, uid, &row);
-	return err == RP_OK ? put_row(task, picture, mailbox, &row) : err;
-}
-
-/* Those that a table has and those that only bodies tell of, by UID; then those that have none yet. */
-static enum rp_err put_messages(
-    struct task *task, struct picture *picture, struct pictured *mailbox)
-{
-	const struct known *known = picture->known;
-	uint32_t uid = 0;
 	size_t at;
 	size_t end;
 	enum rp_err err = RP_OK;
 
 	bodies_of(known, mailbox->mailboxid, &at, &end);
-	while (err == RP_OK) {
-		uint32_t next =
-		    uid < UINT32_MAX ? table_uid_from(mailbox->of.table, uid + 1, false) : 0;
-		const struct dbox_found *found = at < end ? &known->found[at] : NULL;
+	for (; err == RP_OK && at < end && mailbox->counters.uidnext < UINT32_MAX; at++) {
+		struct change_row row;
 
-		if (next == 0 && (found == NULL || found->message.uid == 0))
+		if (!bodies_is_new(known, &known->found[at]))
+			continue;
+		err = bodies_row(
+		    task, known, &known->found[at], mailbox->counters.uidnext, &row);
+		if (err == RP_OK)
+			err = put_found(task, picture, mailbox, &row);
+		mailbox->counters.uidnext++;
+	}
+	return err;
+}
+
+/* Those that a table has and those that only bodies tell of, by UID. */
+static enum rp_err put_messages(
+    struct task *task, struct picture *picture, struct pictured *mailbox)
+{
+	uint32_t uid = 0;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK) {
+		uint32_t next = uid_after(mailbox->of.table, uid);
+		uint32_t found = uid_after(mailbox->found, uid);
+
+		if (next == 0 && found == 0)
 			break;
-		if (found != NULL && found->message.uid != 0 &&
-		    (next == 0 || found->message.uid < next)) {
-			err = put_found(task, picture, mailbox, found, found->message.uid);
-			at++;
-		} else {
-			err = put_known(task, picture, mailbox, next);
-			uid = next;
-		}
+		uid = next == 0 || (found != 0 && found < next) ? found : next;
+		err = put_known(task, picture, mailbox,
+		    uid == found ? mailbox->found : mailbox->of.table, uid);
 		if (err == RP_OK)
 			err = task_pause(task);
 	}
-	for (; err == RP_OK && at < end && mailbox->counters.uidnext < UINT32_MAX; at++) {
-		uint32_t before = mailbox->counters.messages_count;
-
-		err =
-		    put_found(task, picture, mailbox, &known->found[at], mailbox->counters.uidnext);
-		mailbox->counters.uidnext += mailbox->counters.messages_count - before;
-	}
+	if (err == RP_OK)
+		err = put_new(task, picture, mailbox);
 	end_rows(picture, mailbox);
 	return err;
 }
 
 static enum rp_err put_keywords(
-    struct task *task, struct picture *picture, struct pictured *mailbox)
+    struct task *task, struct picture *picture, struct pictured *mailbox, struct table *table)
 {
-	struct table *table = mailbox->of.table;
-
 	for (unsigned k = 0; k < table_keywords_count(table); k++) {
 		struct runs uids = RUNS_EMPTY;
 		size_t at = 0;
@@ -257,7 +264,9 @@ static enum rp_err put_all(struct task *task, struct picture *picture, struct pi
 	enum rp_err err = put_messages(task, picture, mailbox);
 
 	if (err == RP_OK)
-		err = put_keywords(task, picture, mailbox);
+		err = put_keywords(task, picture, mailbox, mailbox->of.table);
+	if (err == RP_OK && mailbox->found != NULL)
+		err = put_keywords(task, picture, mailbox, mailbox->found);
 	if (err == RP_OK)
 		err = put_expunged(task, picture, mailbox);
 	if (err != RP_OK)
@@ -299,8 +308,12 @@ static enum rp_err put_mailbox(
 	}
 	err = begin_mailbox(task, picture, entry, uidvalidity);
 	if (err == RP_OK)
+		err = bodies_table(
+		    task, picture->known, entry->mailboxid, &mailbox.of, &mailbox.found);
+	if (err == RP_OK)
 		err = put_all(task, picture, &mailbox);
 	table_free(mailbox.of.table);
+	table_free(mailbox.found);
 	runs_fini(&mailbox.there);
 	return err;
 }

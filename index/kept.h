@@ -104,10 +104,13 @@ RP_MUST_USE enum rp_err kept_ready(struct task *task, struct kept *kept, bool *a
 RP_MUST_USE enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload);
 RP_MUST_USE enum rp_err kept_end(struct task *task, struct kept *kept);
 
-/* Where a journal is damaged: is this one kept, and no record tells how it was? Such rows, by UID; then kept_end() once more. */
+/* Where a journal is damaged: is this one kept, and no record tells how it was? Such rows, by UID; then kept_end() once more, and
+ * all changes again, for the flags that they had in the end. */
 bool kept_lacks(const struct kept *kept, uint64_t mailboxid, uint32_t uid);
 RP_MUST_USE enum rp_err kept_add(
     struct kept *kept, uint64_t mailboxid, const struct change_row *row);
+RP_MUST_USE enum rp_err kept_take_flags(
+    struct task *task, struct kept *kept, struct bytes payload);
 
 /* Put what has room. RP_ERR_LIMIT: not all has; go on in the next record. */
 RP_MUST_USE enum rp_err kept_write(

@@ -4,21 +4,31 @@
 #include "index/replay.h"
 #include "io/base/log.h"
 
+enum reading_pass {
+	READING_NOTES,
+	READING_TAKES,
+	READING_TAKES_FLAGS,
+};
+
 struct kept_reading {
 	struct volume *volume;
 	struct kept *kept;
 	struct pace *pace;
 	struct replay replay;
-	bool takes;
+	enum reading_pass pass;
 };
 
 static enum rp_err read_change(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {
 	struct kept_reading *reading = arg;
-	enum rp_err err = reading->takes ? kept_take(task, reading->kept, payload)
-	                                 : kept_note(reading->kept, payload);
+	enum rp_err err;
 
+	if (reading->pass == READING_NOTES)
+		err = kept_note(reading->kept, payload);
+	else
+		err = (reading->pass == READING_TAKES ? kept_take : kept_take_flags)(
+		    task, reading->kept, payload);
 	(void)header;
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* it was told when the catalog was replayed */
 }
@@ -82,6 +92,7 @@ enum rp_err kept_read(
     struct task *task, struct volume *volume, struct pace *pace, struct kept *kept)
 {
 	struct kept_reading reading = {.volume = volume, .kept = kept, .pace = pace};
+	bool any = false;
 	enum rp_err err = RP_OK;
 
 	kept_begin(volume, kept);
@@ -93,8 +104,9 @@ enum rp_err kept_read(
 	journal_hold(volume->journal); /* both times the same */
 	err = read_all(task, &reading);
 	if (err == RP_OK)
-		err = kept_any(task, volume, kept, &reading.takes);
-	if (err == RP_OK && reading.takes) {
+		err = kept_any(task, volume, kept, &any);
+	if (err == RP_OK && any) {
+		reading.pass = READING_TAKES;
 		err = read_all(task, &reading);
 		if (err == RP_OK)
 			err = kept_end(task, kept);
@@ -102,5 +114,17 @@ enum rp_err kept_read(
 	journal_let_go(volume->journal);
 	if (err != RP_OK)
 		kept_fini(task, kept);
+	return err;
+}
+
+enum rp_err kept_read_flags(struct task *task, struct volume *volume, struct kept *kept)
+{
+	struct kept_reading reading = {
+	    .volume = volume, .kept = kept, .pass = READING_TAKES_FLAGS};
+	enum rp_err err;
+
+	journal_hold(volume->journal);
+	err = read_all(task, &reading);
+	journal_let_go(volume->journal);
 	return err;
 }

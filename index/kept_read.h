@@ -18,4 +18,8 @@ RP_MUST_USE enum rp_err kept_any(
 RP_MUST_USE enum rp_err kept_read(
     struct task *task, struct volume *volume, struct pace *pace, struct kept *kept);
 
+/* Those that kept_add() has put get the flags that records tell of. */
+RP_MUST_USE enum rp_err kept_read_flags(
+    struct task *task, struct volume *volume, struct kept *kept);
+
 #endif

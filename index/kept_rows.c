@@ -216,7 +216,8 @@ static enum rp_err take_item(struct task *task, struct kept *kept, struct kept_m
 	}
 }
 
-enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload)
+static enum rp_err take_change(
+    struct task *task, struct kept *kept, struct bytes payload, bool flags_only)
 {
 	struct change_reader reader;
 	struct change_item item;
@@ -227,10 +228,20 @@ enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
 		struct kept_mailbox *mailbox = kept_core_mailbox(kept, item.mailboxid);
 
-		if (mailbox != NULL)
+		if (mailbox != NULL && (!flags_only || item.type == CHANGE_ITEM_FLAG))
 			err = take_item(task, kept, mailbox, &item);
 	}
 	return err == RP_ERR_END ? RP_OK : err;
+}
+
+enum rp_err kept_take(struct task *task, struct kept *kept, struct bytes payload)
+{
+	return take_change(task, kept, payload, false);
+}
+
+enum rp_err kept_take_flags(struct task *task, struct kept *kept, struct bytes payload)
+{
+	return take_change(task, kept, payload, true);
 }
 
 /* Those stay that no merge has written. */

@@ -1,7 +1,7 @@
 /* What was expunged, and is kept for undelete, where the journal is damaged: known_keep() of repair_core.h.
  *
  * When a message was expunged a record alone tells; where that is lost the message is not kept. How it was its own record tells, and
- * where that one is lost its body: with the flags that it then had.
+ * where that one is lost its body, and what other records tell of its flags.
  */
 #include "index/kept_read.h"
 #include "index/repair_core.h"
@@ -19,6 +19,7 @@ static void note_gone(struct known *known)
 /* Of two copies (a file was about to be emptied) the first is taken. */
 static enum rp_err take_bodies(struct task *task, struct known *known)
 {
+	bool any = false;
 	enum rp_err err = RP_OK;
 
 	for (size_t i = 0; err == RP_OK && i < known->found_count; i++) {
@@ -32,8 +33,13 @@ static enum rp_err take_bodies(struct task *task, struct known *known)
 		err = bodies_row(task, known, found, found->message.uid, &row);
 		if (err == RP_OK)
 			err = kept_add(&known->kept, mailboxid, &row);
+		any = true;
 	}
-	return err == RP_OK ? kept_end(task, &known->kept) : err;
+	if (err == RP_OK)
+		err = kept_end(task, &known->kept);
+	if (err == RP_OK && any)
+		err = kept_read_flags(task, known->repair->volume, &known->kept);
+	return err;
 }
 
 enum rp_err known_keep(struct task *task, struct known *known)

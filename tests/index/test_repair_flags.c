@@ -131,3 +131,60 @@ IO_TASK_TEST(repair_flags, what_was_set_later_is_put_on_a_message_that_comes_bac
 	assert_as_it_was(task, store, &shown, uid);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* ---- of what was expunged, and is kept ---- */
+
+static struct store *open_keeping(struct task *task, uint64_t epoch)
+{
+	struct store_settings settings = small_store();
+
+	settings.keep_expunged_s = 3600;
+	return open_recovered(task, &settings, epoch);
+}
+
+/* One that was expunged is offered with the flags that it then had, though nothing but its body tells of its row. */
+IO_TASK_TEST(repair_flags, what_was_set_later_is_put_on_what_is_kept)
+{
+	struct undelete_filter all = {0};
+	struct undelete *undelete;
+	struct mailbox *mailbox;
+	struct volume *volume;
+	struct store *store;
+	uint64_t before;
+	uint64_t after;
+	uint32_t uid;
+	size_t back;
+	size_t lost;
+
+	(void)arg;
+	(void)shown_make_more(task);
+	store = open_keeping(task, 3);
+	volume = shown_open_made(task, store);
+	uid = volume_find(volume, BYTES_LIT("INBOX"))->uidnext;
+	before = volume->journal->number_end;
+	made_append(task, volume, "INBOX", MAIL_SEEN, "its record goes");
+	after = volume->journal->number_end;
+	mailbox = open_inbox(task, volume);
+	store_flags(task, mailbox, uid, uid, MAIL_STORE_REPLACE, MAIL_FLAGGED | MAIL_DELETED, "urgent");
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	shown_damage_journal(task, before, after);
+
+	store = open_keeping(task, 4);
+	repair(task, store);
+	volume = shown_open_made(task, store);
+	cr_assert_eq(undelete_begin(task, volume, &all, &undelete), RP_OK);
+	cr_assert_eq(undelete_count(undelete), 1);
+	uid = volume_find(volume, BYTES_LIT("INBOX"))->uidnext;
+	cr_assert_eq(undelete_all(task, undelete, BYTES_LIT("INBOX"), &back, &lost), RP_OK);
+	cr_assert_eq(back, 1);
+	undelete_end(task, undelete);
+	mailbox = open_inbox(task, volume);
+	cr_assert_eq(table_flags(mailbox->table, uid), MAIL_FLAGGED);
+	cr_assert(has_keyword(task, mailbox, uid, "urgent"));
+	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

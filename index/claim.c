@@ -298,30 +298,48 @@ enum rp_err store_claim_find(struct task *task, struct arena *arena)
 	return err == RP_OK ? RP_ERR_NOTFOUND : err;
 }
 
+/* Their owner file is not there, or damaged, or older than the last run. Are they the last run's all the same? Else what only that had
+ * is lost, whosever it was. */
+static enum rp_err mark_lost_logs(
+    struct task *task, struct file *file, struct format_header *header, unsigned newer)
+{
+	struct recover_told told;
+	enum rp_err err = recover_newest(task, &told);
+
+	if (err != RP_OK && err != RP_ERR_CORRUPT)
+		return err;
+	if (told.epoch >= header->epoch)
+		return RP_OK;
+	header->extra[CLAIM_EXTRA_LOST] = header->epoch;
+	return copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, header, newer);
+}
+
 /* Both copies, of an epoch that none of the logs has heard of. */
 static enum rp_err renew_file(struct task *task, struct file *file)
 {
 	struct format_header header = {0};
-	uint64_t epoch;
-	unsigned shards_count;
+	struct recover_told told;
 	unsigned newer;
 	enum rp_err err = file_lock(task, file);
 
 	if (err == RP_OK)
 		err = read_store(task, file, &header, &newer);
 	if (err == RP_OK) /* it is there, so it is the logs that are not */
+		err = mark_lost_logs(task, file, &header, newer);
+	if (err == RP_OK)
 		return claim_logs_renew(task, header.extra[CLAIM_EXTRA_ID],
 		    header.extra[CLAIM_EXTRA_LOGS], (unsigned)header.extra[CLAIM_EXTRA_SHARDS]);
 	if (err != RP_ERR_NOTFOUND && err != RP_ERR_CORRUPT)
 		return err;
 	header = (struct format_header){0};
-	err = recover_newest(task, &epoch, &shards_count);
+	err = recover_newest(task, &told);
 	if (err == RP_OK)
 		err = claim_logs_id(task, &header.extra[CLAIM_EXTRA_ID]);
 	if (err != RP_OK)
 		return err;
-	header.epoch = epoch;
-	return raise_epoch(task, file, shards_count, &header, 1);
+	header.epoch = told.epoch;
+	header.extra[CLAIM_EXTRA_LOST] = told.lost_epoch;
+	return raise_epoch(task, file, told.shards_count, &header, 1);
 }
 
 enum rp_err store_claim_renew(struct task *task)
@@ -346,6 +364,42 @@ void store_unclaim(struct claim *claim)
 	claim_logs_close(&claim->logs);
 	file_close(claim->file);
 	free(claim);
+}
+
+enum rp_err claim_lost(struct task *task, uint64_t *epoch)
+{
+	struct format_header header;
+	struct file *file;
+	unsigned newer;
+	enum rp_err err = file_open(task, FILE_ROOT_DATA, store_path, FILE_READ, &file);
+
+	*epoch = 0;
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	err = read_store(task, file, &header, &newer);
+	file_close(file);
+	if (err == RP_OK)
+		*epoch = header.extra[CLAIM_EXTRA_LOST];
+	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? RP_OK : err;
+}
+
+enum rp_err claim_lost_mark(struct task *task, uint64_t epoch)
+{
+	struct format_header header;
+	struct file *file;
+	unsigned newer;
+	enum rp_err err =
+	    file_open(task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = read_store(task, file, &header, &newer);
+	if (err == RP_OK && header.extra[CLAIM_EXTRA_LOST] < epoch) {
+		header.extra[CLAIM_EXTRA_LOST] = epoch;
+		err = copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, &header, newer);
+	}
+	file_close(file);
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 void claim_careful_mark(struct task *task)

@@ -17,6 +17,7 @@ enum claim_extra {
 	CLAIM_EXTRA_SHARDS, /* the greatest number of shards there ever was */
 	CLAIM_EXTRA_ID,     /* random; the commit logs' owner file has it too (claim_logs.h) */
 	CLAIM_EXTRA_LOGS,   /* that file has this epoch at least; 0: there may be none yet */
+	CLAIM_EXTRA_LOST,   /* as LOGFILE_EXTRA_LOST of a log */
 };
 
 /* Is this file system (statfs f_type) on another machine? Then its name; NULL: no. Its locks and its order of writes cannot be
@@ -29,6 +30,11 @@ const char *claim_network_fs(uint64_t type);
 void claim_careful_mark(struct task *task);
 RP_MUST_USE enum rp_err claim_careful_asked(struct task *task, bool *careful);
 RP_MUST_USE enum rp_err claim_careful_over(struct task *task);
+
+/* Logs of epochs up to this one had lost what was durable, DATA/store says; 0: none ever had. And let it say so, where somebody has claimed it:
+ * durable when it returns. */
+RP_MUST_USE enum rp_err claim_lost(struct task *task, uint64_t *epoch);
+RP_MUST_USE enum rp_err claim_lost_mark(struct task *task, uint64_t epoch);
 
 /* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */
 RP_MUST_USE enum rp_err claim_reserve_make(struct task *task, uint64_t bytes);

@@ -21,6 +21,7 @@ struct commit_settings {
 	uint64_t reserve_bytes; /* of DATA/reserve, made again when a disk that was full has room; 0: memory_bytes_max */
 	unsigned files_max;    /* log files at most; 0: COMMIT_FILES_MAX */
 	uint64_t epoch;
+	uint64_t lost_epoch;   /* LOGFILE_EXTRA_LOST of its files */
 	bool recovering;       /* logs of earlier epochs are still being placed: commit_recovered() will follow */
 	void (*changed)(void *arg); /* durable has moved, or the log has failed. No task; may start some. */
 	void (*settled)(void *

@@ -53,7 +53,6 @@ static struct commit_file *add_file(struct commit *commit, uint64_t number, stru
 	added->number = number;
 	added->file = file;
 	commit->files_count++;
-	commit->files_there |= bit_of(number);
 	if (commit->files_number < number)
 		commit->files_number = number;
 	return added;
@@ -82,6 +81,7 @@ static enum rp_err write_header(
 	header.extra[LOGFILE_EXTRA_DURABLE] = commit->durable_number;
 	header.extra[LOGFILE_EXTRA_BYTES] = commit->settings.file_bytes;
 	header.extra[LOGFILE_EXTRA_FILES] = commit->files_there;
+	header.extra[LOGFILE_EXTRA_LOST] = commit->settings.lost_epoch;
 
 	enum rp_err err = logfile_write_header(task, file->file, &header, block);
 
@@ -178,6 +178,9 @@ static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t 
 	err = fill_with_zeroes(task, file, commit->settings.file_bytes);
 	if (err == RP_OK)
 		err = sync_folder(task, commit);
+	/* From here on headers tell of it, also of others that are written meanwhile. */
+	if (err == RP_OK)
+		commit->files_there |= bit_of(number);
 	if (err == RP_OK)
 		err = then(task, commit, made);
 	if (err != RP_OK) {
@@ -241,7 +244,6 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 		                             : err; /* it is gone, and what it took is free */
 	}
 	/* In use by the last run, damaged or lost: it stays. */
-	commit->files_there |= bit_of(number);
 	return err == RP_ERR_CORRUPT || err == RP_ERR_IO ? RP_OK : err;
 }
 
@@ -275,6 +277,13 @@ static enum rp_err take_free(struct task *task, struct commit *commit, uint64_t 
 	arena_init(&arena, LIST_BYTES_MAX);
 	if (err == RP_OK)
 		err = dir_list(task, FILE_ROOT_COMMIT, path, &arena, &names, &count);
+	/* All that are there, before the first header tells of them. */
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t number;
+
+		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number) && number <= last)
+			commit->files_there |= bit_of(number);
+	}
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t number;
 
@@ -337,6 +346,8 @@ enum rp_err commit_core_free_all(struct task *task, struct commit *commit)
 
 	if (err == RP_OK && commit->current != NULL)
 		err = write_header(task, commit, commit->current, LOGFILE_FREE);
+	if (err == RP_OK && commit->spare != NULL)
+		err = write_header(task, commit, commit->spare, LOGFILE_FREE);
 	return err == RP_OK ? free_list(task, commit, &commit->free) : err;
 }
 

@@ -248,8 +248,10 @@ static enum rp_err walk_to_end(
 	enum rp_err err;
 
 	while ((err = journal_core_walk_next(task, walk, &record)) == RP_OK) {
-		if (record.header.lsn > journal->last_lsn)
+		if (record.header.lsn > journal->last_lsn) {
 			journal->last_lsn = record.header.lsn;
+			journal->last_epoch = record.header.epoch;
+		}
 		end = walk->at;
 	}
 	*end_lost = walk->limit != end || (walk->marks && walk->mark_lsn != journal->last_lsn);
@@ -334,6 +336,11 @@ void journal_set_file_bytes(struct journal *journal, uint64_t bytes)
 uint64_t journal_last_lsn(const struct journal *journal)
 {
 	return journal->last_lsn;
+}
+
+uint64_t journal_last_epoch(const struct journal *journal)
+{
+	return journal->last_epoch;
 }
 
 bool journal_end_is_lost(const struct journal *journal)

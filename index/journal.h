@@ -45,6 +45,9 @@ void journal_set_file_bytes(struct journal *journal, uint64_t bytes);
  * LSN, by estimate (for checkpoint decisions). */
 uint64_t journal_last_lsn(const struct journal *journal);
 uint64_t journal_first_lsn(const struct journal *journal);
+
+/* The epoch in which the newest record was made that was there when it was opened; 0: not known. */
+uint64_t journal_last_epoch(const struct journal *journal);
 uint64_t journal_bytes_since(const struct journal *journal, uint64_t lsn);
 
 /* For who looks before there has been a recovery: what the commit logs have of this user (borrowed; NULL: nothing) counts as if it were in

@@ -47,6 +47,7 @@ struct journal {
 	size_t files_count;
 	size_t files_max;
 	uint64_t last_lsn;     /* numbered */
+	uint64_t last_epoch;   /* of the newest record, when it was opened; 0: not known */
 	uint64_t number_first; /* the file that the next record goes to, and where; 0: a new one */
 	uint64_t number_end;
 	struct file *file; /* open for writing; NULL: none */

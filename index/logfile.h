@@ -32,6 +32,7 @@ enum logfile_extra {
 	LOGFILE_EXTRA_DURABLE, /* number of the write up to which all were durable then */
 	LOGFILE_EXTRA_BYTES,   /* the file's size */
 	LOGFILE_EXTRA_FILES,   /* bit n - 1: <n>.log was there too, of this shard; LOGFILE_FILES_TOLD of them */
+	LOGFILE_EXTRA_LOST,    /* logs of this epoch, and perhaps of earlier ones, had lost what was durable: log_loss.h; 0: none ever had */
 };
 
 enum { LOGFILE_FILES_TOLD = 64 }; /* files with higher names no header tells of */

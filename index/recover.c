@@ -20,7 +20,8 @@ static bool same_userid(const struct hash_link *link, const void *key)
 	return userid_eq(&RP_CONTAINER_OF(link, struct recover_user, hash)->userid, key);
 }
 
-static struct recover_user *find(const struct recover *recover, const struct userid *userid)
+struct recover_user *recover_core_find(
+    const struct recover *recover, const struct userid *userid)
 {
 	uint64_t h = hash_bytes(recover->by_userid.key, bytes_of(userid->b, USERID_BYTES));
 	struct hash_link *link = hash_find(&recover->by_userid, h, same_userid, userid);
@@ -44,12 +45,17 @@ static struct recover_user *add_user(struct recover *recover, const struct useri
 	return user;
 }
 
-static void drop_user(struct recover *recover, struct recover_user *user)
+static void free_user(struct recover_user *user)
 {
-	hash_del(&recover->by_userid, &user->hash);
 	list_del(&user->link);
 	free(user->items);
 	free(user);
+}
+
+static void drop_user(struct recover *recover, struct recover_user *user)
+{
+	hash_del(&recover->by_userid, &user->hash);
+	free_user(user);
 }
 
 enum rp_err recover_core_keep(struct recover *recover, const struct record *record, uint32_t file,
@@ -60,7 +66,7 @@ enum rp_err recover_core_keep(struct recover *recover, const struct record *reco
 
 	if (userid_shard(&header->userid, recover->shards_count) != loop_shard(recover->loop))
 		return RP_OK;
-	user = find(recover, &header->userid);
+	user = recover_core_find(recover, &header->userid);
 	if (user == NULL)
 		user = add_user(recover, &header->userid);
 	if (user == NULL)
@@ -169,7 +175,7 @@ static void drop_bodies(struct recover_user *user)
 static enum rp_err read_all(struct task *task, struct recover *recover)
 {
 	unsigned shards_max;
-	enum rp_err err = recover_core_list(task, recover->epoch, false, &recover->files,
+	enum rp_err err = recover_core_list(task, recover->epoch, &recover->losses, &recover->files,
 	    &recover->files_count, &shards_max);
 	size_t to;
 
@@ -199,6 +205,8 @@ static enum rp_err open_logs(struct task *task, unsigned shards_count, uint64_t 
 	loop_random(recover->loop, &key, sizeof(key));
 	hash_init(&recover->by_userid, key);
 	list_init(&recover->users);
+	list_init(&recover->tails);
+	log_losses_init(&recover->losses);
 	task_queue_init(&recover->placed);
 
 	enum rp_err err = RP_OK;
@@ -210,6 +218,8 @@ static enum rp_err open_logs(struct task *task, unsigned shards_count, uint64_t 
 		err = claim_careful_asked(task, &recover->careful);
 	if (err == RP_OK)
 		err = read_all(task, recover);
+	if (err == RP_OK)
+		err = recover_core_know_losses(task, recover);
 	if (err != RP_OK) {
 		recover_close(recover);
 		return err;
@@ -244,6 +254,9 @@ void recover_close(struct recover *recover)
 		return;
 	LIST_FOR_EACH_SAFE(link, &recover->users)
 		drop_user(recover, RP_CONTAINER_OF(link, struct recover_user, link));
+	LIST_FOR_EACH_SAFE(link, &recover->tails)
+		free_user(RP_CONTAINER_OF(link, struct recover_user, link));
+	log_losses_fini(&recover->losses);
 	hash_fini(&recover->by_userid);
 	file_close(recover->sync);
 	free(recover->files);
@@ -253,13 +266,13 @@ void recover_close(struct recover *recover)
 
 bool recover_has(const struct recover *recover, const struct userid *userid)
 {
-	return find(recover, userid) != NULL;
+	return recover_core_find(recover, userid) != NULL;
 }
 
 bool recover_record(const struct recover *recover, const struct userid *userid, size_t i,
     struct recover_known *out)
 {
-	const struct recover_user *user = find(recover, userid);
+	const struct recover_user *user = recover_core_find(recover, userid);
 
 	if (user == NULL || i >= user->count)
 		return false;
@@ -282,7 +295,7 @@ bool recover_record(const struct recover *recover, const struct userid *userid, 
 enum rp_err recover_read(struct task *task, const struct recover *recover,
     const struct userid *userid, size_t i, uint8_t p[RECOVER_RECORD_BYTES_MAX], struct record *out)
 {
-	const struct recover_item item = find(recover, userid)->items[i];
+	const struct recover_item item = recover_core_find(recover, userid)->items[i];
 	const struct recover_file *log = &recover->files[item.file];
 	char path[LOGFILE_PATH_BYTES];
 	struct file *file;
@@ -352,7 +365,7 @@ size_t recover_left(const struct recover *recover)
 
 void recover_leave(struct recover *recover, const struct userid *userid)
 {
-	struct recover_user *user = find(recover, userid);
+	struct recover_user *user = recover_core_find(recover, userid);
 
 	if (user != NULL)
 		user->failed = true;
@@ -405,9 +418,10 @@ static void lose(struct placer *placer, const struct userid *userid, const struc
 	placer->recover->report.records_damaged++;
 }
 
-static enum rp_err read_item(struct task *task, struct placer *placer, const struct userid *userid,
-    const struct recover_item *item)
+static enum rp_err read_item(
+    struct task *task, struct placer *placer, struct recover_user *user, size_t i)
 {
+	const struct recover_item *item = &user->items[i];
 	uint8_t *p = placer->buffer + placer->used;
 	struct record *record = &placer->records[placer->count];
 	uint64_t skip;
@@ -421,7 +435,8 @@ static enum rp_err read_item(struct task *task, struct placer *placer, const str
 		err = record_read(bytes_of(p, got), placer->recover->files[item->file].nonce, true,
 		    record, &skip);
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO) {
-		lose(placer, userid, item);
+		lose(placer, &user->userid, item);
+		user->tail_lost |= i + 1 == user->count;
 		return RP_OK;
 	}
 	if (err != RP_OK)
@@ -448,7 +463,7 @@ static enum rp_err place_batch(struct task *task, struct placer *placer)
 }
 
 static enum rp_err place_items(
-    struct task *task, struct placer *placer, const struct recover_user *user)
+    struct task *task, struct placer *placer, struct recover_user *user)
 {
 	for (size_t i = 0; i < user->count; i++) {
 		const struct recover_item *item = &user->items[i];
@@ -457,7 +472,7 @@ static enum rp_err place_items(
 		if (placer->count == BATCH_RECORDS || placer->used + item->bytes > BATCH_BYTES)
 			err = place_batch(task, placer);
 		if (err == RP_OK)
-			err = read_item(task, placer, &user->userid, item);
+			err = read_item(task, placer, user, i);
 		if (err == RP_OK)
 			err = task_pause(task);
 		if (err != RP_OK)
@@ -467,7 +482,7 @@ static enum rp_err place_items(
 }
 
 static enum rp_err place_user(
-    struct task *task, struct recover *recover, const struct recover_user *user)
+    struct task *task, struct recover *recover, struct recover_user *user)
 {
 	struct placer *placer = calloc(1, sizeof(*placer));
 	char dir[USERID_PATH_BYTES];
@@ -513,12 +528,24 @@ static void log_failure(
 	    LOG_STR("error", err_name(err)));
 }
 
+/* All is in its place. */
+static void end_user(struct recover *recover, struct recover_user *user)
+{
+	if (!user->tail_lost) {
+		drop_user(recover, user);
+		return;
+	}
+	hash_del(&recover->by_userid, &user->hash);
+	list_del(&user->link);
+	list_push_back(&recover->tails, &user->link);
+}
+
 enum rp_err recover_user(
     struct task *task, struct recover *recover, const struct userid *userid)
 {
 	struct recover_user *user;
 
-	while ((user = find(recover, userid)) != NULL && user->placing) {
+	while ((user = recover_core_find(recover, userid)) != NULL && user->placing) {
 		enum rp_err err = task_queue_wait(task, &recover->placed);
 
 		if (err != RP_OK)
@@ -541,7 +568,7 @@ enum rp_err recover_user(
 	user->placing = false;
 	user->failed = err != RP_OK;
 	if (err == RP_OK)
-		drop_user(recover, user);
+		end_user(recover, user);
 	else
 		log_failure(recover, userid, err);
 	task_queue_wake_all(&recover->placed);

@@ -65,12 +65,27 @@ size_t recover_left(const struct recover *recover);
  * are made while there is room, and it can be tried again. */
 RP_MUST_USE enum rp_err recover_sync(struct task *task, struct recover *recover);
 
-/* The greatest epoch of any log file, and how many shards there may have been, where DATA/store is lost. RP_ERR_CORRUPT: no log tells. */
-RP_MUST_USE enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_count);
+/* What the headers of all log files tell. RP_ERR_CORRUPT: none does. */
+struct recover_told {
+	uint64_t epoch;      /* the greatest */
+	uint64_t lost_epoch; /* as recover_lost_epoch(), of all starts so far, and of all shards of this one */
+	unsigned shards_count; /* so many there may have been */
+};
+RP_MUST_USE enum rp_err recover_newest(struct task *task, struct recover_told *out);
 
 /* Once, when every shard has synced: all log files of epochs before `epoch` say that they hold nothing, and the folders
  * of shards that are no more are removed. */
 RP_MUST_USE enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoch);
+
+/* Logs of epochs up to this one have lost what was durable, now or at an earlier start: log_loss.h; 0: none has. */
+uint64_t recover_lost_epoch(const struct recover *recover);
+
+/* Asked before he is recovered: he has records, and the newest of them is behind all that is lost. */
+bool recover_spares(const struct recover *recover, const struct userid *userid);
+
+/* Asked afterwards: his newest record was lost meanwhile. The i-th of these; false: there are no more. */
+bool recover_lost_tail(const struct recover *recover, const struct userid *userid);
+bool recover_lost_tail_of(const struct recover *recover, size_t i, struct userid *userid);
 
 /* For `ready`'s log line and stats. */
 struct recover_report {

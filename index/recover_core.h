@@ -2,6 +2,7 @@
 #ifndef RP_INDEX_RECOVER_CORE_H
 #define RP_INDEX_RECOVER_CORE_H
 
+#include "index/log_loss.h"
 #include "index/logfile.h"
 #include "index/recover.h"
 #include "io/base/hash.h"
@@ -16,6 +17,8 @@ struct recover_file {
 	uint64_t nonce;
 	uint64_t durable; /* as its header says */
 	uint64_t bytes;
+	uint64_t bytes_told; /* that it had, its header says */
+	uint64_t unreadable; /* the greatest offset at which a write may be lost, as nothing can be read there; 0: none */
 };
 
 /* Where a record lies. */
@@ -44,6 +47,7 @@ struct recover_user {
 	size_t group; /* from here on: of the log that is being read */
 	bool placing;
 	bool failed; /* tried, and can be tried again */
+	bool tail_lost; /* his newest record was sound when the log was read, and is not any more */
 };
 
 struct recover {
@@ -58,15 +62,18 @@ struct recover {
 	struct hash by_userid;
 	struct list users;
 	struct task_queue placed;
+	struct log_losses losses;
+	struct list tails; /* of struct recover_user: all is placed but their newest records, which were lost since the logs were read */
 	struct recover_place *places; /* places_count of them, for who looks */
 	size_t places_count;
 	struct recover_report report;
 };
 
-/* All log files below FILE_ROOT_COMMIT of epochs before `epoch` that are in use, by shard, epoch and use. Also those whose
- * header is lost (nonce 0), when asked. shards_max: one more than the greatest folder's number. */
-RP_MUST_USE enum rp_err recover_core_list(struct task *task, uint64_t epoch, bool lost_too,
-    struct recover_file **files, size_t *count, unsigned *shards_max);
+/* All log files below FILE_ROOT_COMMIT of epochs before `epoch` that are in use, by shard, epoch and use. Without `losses` also those
+ * whose header is lost (nonce 0); else they, and files that are gone, are noted there. shards_max: one more than the greatest folder's
+ * number. */
+RP_MUST_USE enum rp_err recover_core_list(struct task *task, uint64_t epoch,
+    struct log_losses *losses, struct recover_file **files, size_t *count, unsigned *shards_max);
 
 /* Read files [from, to) of recover->files, which are one shard's of one epoch. */
 RP_MUST_USE enum rp_err recover_core_read(
@@ -75,6 +82,17 @@ RP_MUST_USE enum rp_err recover_core_read(
 /* A sound record was met: keep it if it is ours. */
 RP_MUST_USE enum rp_err recover_core_keep(struct recover *recover, const struct record *record,
     uint32_t file, uint64_t offset, uint64_t write);
+
+/* NULL: none of his records is kept, or all are in their places. */
+struct recover_user *recover_core_find(
+    const struct recover *recover, const struct userid *userid);
+
+/* recover_loss.c: all logs are read. What earlier starts have found of losses; and tell what this one has. */
+RP_MUST_USE enum rp_err recover_core_know_losses(struct task *task, struct recover *recover);
+
+/* This shard's log of this epoch has lost writes, or a part of them, up to this one. */
+RP_MUST_USE enum rp_err recover_core_lose(
+    struct recover *recover, const struct recover_file *file, uint64_t write);
 
 /* Of what was kept since the group began, forget what came in writes from `cut` on; the next group begins. */
 void recover_core_end_group(struct recover *recover, uint64_t cut);

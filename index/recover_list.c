@@ -16,7 +16,11 @@ enum {
 
 struct lister {
 	uint64_t epoch;
-	bool lost_too;
+	struct log_losses *losses; /* NULL: those whose header is lost are listed too */
+	struct format_header newest; /* of the folder that is looked at; epoch 0: none yet */
+	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
+	bool any_used;               /* in that folder */
+	bool any_lost;
 	struct recover_file *files;
 	size_t count;
 	size_t count_max;
@@ -38,9 +42,54 @@ static enum rp_err add(struct lister *lister, const struct recover_file *file)
 	return RP_OK;
 }
 
+/* Is there nothing behind the first copy of the header? Then a power cut came while it was made. */
+static enum rp_err was_being_made(struct task *task, struct file *file, bool *being_made)
+{
+	const size_t n = 2 * LOGFILE_BLOCK_BYTES;
+	uint8_t *p = calloc(1, n);
+	size_t got = 0;
+	enum rp_err err = RP_ERR_NOMEM;
+
+	if (p != NULL)
+		err = file_read_retry(task, file, p, n, LOGFILE_BLOCK_BYTES, &got);
+	*being_made = err == RP_OK;
+	for (size_t i = 0; *being_made && i < got; i++)
+		*being_made = p[i] == 0;
+	free(p);
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
+/* Is it another shard's, another file's, or from a time that has not come? */
+static bool is_foreign(const struct format_header *header, unsigned shard, uint64_t number, uint64_t epoch)
+{
+	return header->extra[LOGFILE_EXTRA_SHARD] != shard || header->number != number ||
+	       header->epoch > epoch;
+}
+
+static bool is_newer(const struct format_header *x, const struct format_header *y)
+{
+	return x->epoch > y->epoch ||
+	       (x->epoch == y->epoch &&
+	           x->extra[LOGFILE_EXTRA_USE] > y->extra[LOGFILE_EXTRA_USE]);
+}
+
+/* Those of this epoch are being made just now, perhaps by another thread. */
+static void take_header(struct lister *lister, const struct format_header *header)
+{
+	if (header->epoch >= lister->epoch)
+		return;
+	if (is_newer(header, &lister->newest))
+		lister->newest = *header;
+	if (header->extra[LOGFILE_EXTRA_STATE] == LOGFILE_USED)
+		lister->any_used = true;
+	if (lister->losses != NULL)
+		log_losses_know(lister->losses, header->extra[LOGFILE_EXTRA_LOST]);
+}
+
 static enum rp_err look_at(
     struct task *task, struct lister *lister, unsigned shard, uint64_t number)
 {
+	bool being_made = false;
 	struct recover_file found = { .shard = shard, .number = number };
 	char path[LOGFILE_PATH_BYTES];
 	struct format_header header;
@@ -54,7 +103,16 @@ static enum rp_err look_at(
 		return RP_OK;
 	if (err != RP_OK)
 		return err;
+	lister->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
 	err = logfile_read_header(task, file, &header);
+	if (err == RP_OK && is_foreign(&header, shard, number, lister->epoch))
+		err = RP_ERR_CORRUPT;
+	if (err == RP_ERR_CORRUPT) {
+		enum rp_err made_err = was_being_made(task, file, &being_made);
+
+		if (made_err != RP_OK)
+			err = made_err;
+	}
 	if (err == RP_OK || err == RP_ERR_CORRUPT) {
 		enum rp_err size_err = file_size(task, file, &found.bytes);
 
@@ -68,17 +126,42 @@ static enum rp_err look_at(
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_IO) {
 		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_lost",
 		    LOG_STR("path", path));
-		return lister->lost_too ? add(lister, &found) : RP_OK;
+		lister->any_lost |= !being_made;
+		return lister->losses == NULL ? add(lister, &found) : RP_OK;
 	}
 	if (err != RP_OK)
 		return err == RP_ERR_END ? RP_OK : err;
+	take_header(lister, &header);
 	if (header.extra[LOGFILE_EXTRA_STATE] != LOGFILE_USED || header.epoch >= lister->epoch)
 		return RP_OK;
 	found.epoch = header.epoch;
 	found.use = header.extra[LOGFILE_EXTRA_USE];
 	found.nonce = header.nonce;
 	found.durable = header.extra[LOGFILE_EXTRA_DURABLE];
+	found.bytes_told = header.extra[LOGFILE_EXTRA_BYTES];
 	return add(lister, &found);
+}
+
+/* A file that had lost its header, or is gone, may have held the newest changes. But not when the last run has ended in order: then nothing
+ * was in any of them, and the headers tell of none. */
+static enum rp_err note_lost_files(struct task *task, struct lister *lister, unsigned shard)
+{
+	const struct format_header *newest = &lister->newest;
+	uint64_t told = newest->extra[LOGFILE_EXTRA_FILES];
+	uint64_t gone = told & ~lister->there;
+	bool was_empty = newest->epoch != 0 && told == 0 && !lister->any_used;
+
+	for (uint64_t number = 1; gone != 0 && number <= LOGFILE_FILES_TOLD; number++) {
+		char path[LOGFILE_PATH_BYTES];
+
+		if ((gone >> (number - 1) & 1) == 0)
+			continue;
+		logfile_path(shard, number, path);
+		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_gone", LOG_STR("path", path));
+	}
+	if (gone == 0 && (!lister->any_lost || was_empty))
+		return RP_OK;
+	return log_losses_add(lister->losses, shard, lister->epoch - 1, LOG_LOSS_ALL);
 }
 
 static enum rp_err look_in_folder(
@@ -88,6 +171,10 @@ static enum rp_err look_in_folder(
 	size_t count;
 	char path[LOGFILE_PATH_BYTES];
 
+	lister->newest = (struct format_header){0};
+	lister->there = 0;
+	lister->any_used = false;
+	lister->any_lost = false;
 	snprintf(path, sizeof(path), "%u", shard);
 
 	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, path, arena, &names, &count);
@@ -100,7 +187,7 @@ static enum rp_err look_in_folder(
 		if (logfile_parse_name(names[i].name, &number)) /* a folder too: it is refused */
 			err = look_at(task, lister, shard, number);
 	}
-	return err;
+	return err == RP_OK && lister->losses != NULL ? note_lost_files(task, lister, shard) : err;
 }
 
 /* By shard, then in the order in which they were used. */
@@ -118,10 +205,10 @@ static int compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-enum rp_err recover_core_list(struct task *task, uint64_t epoch, bool lost_too,
+enum rp_err recover_core_list(struct task *task, uint64_t epoch, struct log_losses *losses,
     struct recover_file **files, size_t *files_count, unsigned *shards_max)
 {
-	struct lister lister = { .epoch = epoch, .lost_too = lost_too };
+	struct lister lister = {.epoch = epoch, .losses = losses};
 	struct dir_entry *names;
 	struct arena arena;
 	size_t count;
@@ -159,7 +246,7 @@ enum rp_err recover_core_list(struct task *task, uint64_t epoch, bool lost_too,
 /* ---- the newest ---- */
 
 static enum rp_err look_for_newer(
-    struct task *task, struct arena *arena, unsigned shard, uint64_t *epoch)
+    struct task *task, struct arena *arena, unsigned shard, struct recover_told *told)
 {
 	struct dir_entry *names = NULL;
 	size_t count = 0;
@@ -182,22 +269,24 @@ static enum rp_err look_for_newer(
 			break;
 		err = logfile_read_header(task, file, &header);
 		file_close(file);
-		if (err == RP_OK)
-			*epoch = num_max(*epoch, header.epoch);
-		else if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO)
+		if (err == RP_OK) {
+			told->epoch = num_max(told->epoch, header.epoch);
+			told->lost_epoch =
+			    num_max(told->lost_epoch, header.extra[LOGFILE_EXTRA_LOST]);
+		} else if (err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_IO) {
 			err = RP_OK;
+		}
 	}
 	return err;
 }
 
-enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_count)
+enum rp_err recover_newest(struct task *task, struct recover_told *out)
 {
 	struct dir_entry *names = NULL;
 	struct arena arena;
 	size_t count = 0;
 
-	*epoch = 0;
-	*shards_count = 0;
+	*out = (struct recover_told){0};
 	arena_init(&arena, LIST_BYTES_MAX);
 
 	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
@@ -207,11 +296,11 @@ enum rp_err recover_newest(struct task *task, uint64_t *epoch, unsigned *shards_
 
 		if (!names[i].is_dir || !bytes_to_u64(names[i].name, SHARD_MAX, &shard))
 			continue;
-		err = look_for_newer(task, &arena, (unsigned)shard, epoch);
-		*shards_count = (unsigned)num_max(*shards_count, shard + 1);
+		err = look_for_newer(task, &arena, (unsigned)shard, out);
+		out->shards_count = (unsigned)num_max(out->shards_count, shard + 1);
 	}
 	arena_fini(&arena);
-	if (err == RP_ERR_NOTFOUND || (err == RP_OK && *epoch == 0))
+	if (err == RP_ERR_NOTFOUND || (err == RP_OK && out->epoch == 0))
 		return RP_ERR_CORRUPT;
 	return err;
 }
@@ -252,7 +341,31 @@ static enum rp_err make_void(
 	return err;
 }
 
-static enum rp_err remove_folder(struct task *task, unsigned shard)
+/* A file of a folder that goes tells of the others no more: a power cut may take some of them, and leave it. */
+static enum rp_err tell_of_none(
+    struct task *task, unsigned shard, uint64_t number, uint64_t epoch, uint8_t *block)
+{
+	struct recover_file old = {.shard = shard, .number = number};
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct file *file;
+
+	logfile_path(shard, number, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = logfile_read_header(task, file, &header);
+	file_close(file);
+	if (err != RP_OK)
+		return err == RP_ERR_END ? RP_OK : err;
+	old.bytes = header.extra[LOGFILE_EXTRA_BYTES];
+	return header.extra[LOGFILE_EXTRA_FILES] != 0 ? make_void(task, &old, epoch, block) : RP_OK;
+}
+
+static enum rp_err remove_folder(
+    struct task *task, unsigned shard, uint64_t epoch, uint8_t *block)
 {
 	struct dir_entry *names;
 	struct arena arena;
@@ -267,6 +380,12 @@ static enum rp_err remove_folder(struct task *task, unsigned shard)
 	if (err == RP_ERR_NOTFOUND) {
 		arena_fini(&arena);
 		return RP_OK;
+	}
+	for (size_t i = 0; err == RP_OK && i < count; i++) {
+		uint64_t number;
+
+		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number))
+			err = tell_of_none(task, shard, number, epoch, block);
 	}
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		char name[LOGFILE_PATH_BYTES];
@@ -295,7 +414,7 @@ enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoc
 		return RP_ERR_NOMEM;
 	task_shield(task);
 
-	enum rp_err err = recover_core_list(task, epoch, true, &files, &count, &shards_max);
+	enum rp_err err = recover_core_list(task, epoch, NULL, &files, &count, &shards_max);
 
 	/* Oldest first: what is missing before a log's first write is taken for settled. And of a user who has moved from shard to shard the
 	 * newer records must be there as long as older ones are: a recovery takes what it has for all that the journal may lack. */
@@ -304,7 +423,7 @@ enum rp_err recover_void(struct task *task, unsigned shards_count, uint64_t epoc
 	for (size_t i = 0; err == RP_OK && i < count; i++)
 		err = make_void(task, &files[i], epoch, block);
 	for (unsigned shard = shards_count; err == RP_OK && shard < shards_max; shard++)
-		err = remove_folder(task, shard);
+		err = remove_folder(task, shard, epoch, block);
 	if (err == RP_OK)
 		err = claim_careful_over(task);
 	task_unshield(task);

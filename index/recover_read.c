@@ -42,6 +42,14 @@ static const struct recover_file *file_of(const struct reader *reader)
 	return &reader->recover->files[reader->index];
 }
 
+/* A write may have been there. */
+static void note_unreadable(struct reader *reader, uint64_t offset)
+{
+	struct recover_file *file = &reader->recover->files[reader->index];
+
+	file->unreadable = num_max(file->unreadable, offset);
+}
+
 static void close_log(struct reader *reader)
 {
 	file_close(reader->file);
@@ -63,7 +71,11 @@ static enum rp_err open_log(struct reader *reader, uint32_t index)
 	/* What the last run's writes have left is shown to people from here on: it may not be in a cache alone. */
 	if (err == RP_OK)
 		err = file_sync(reader->task, reader->file);
-	return err == RP_OK ? file_size(reader->task, reader->file, &reader->bytes) : err;
+	if (err == RP_OK)
+		err = file_size(reader->task, reader->file, &reader->bytes);
+	if (err == RP_OK && reader->bytes < file_of(reader)->bytes_told)
+		note_unreadable(reader, reader->bytes);
+	return err;
 }
 
 /* A part of the disk cannot be read: block by block, zeroes for what is lost. */
@@ -77,6 +89,8 @@ static enum rp_err show_what_can_be_read(struct reader *reader, uint64_t at, siz
 
 		if (err != RP_OK && err != RP_ERR_IO)
 			return err;
+		if (err == RP_ERR_IO)
+			note_unreadable(reader, at + done);
 		memset(reader->window + done + got, 0, part - got);
 		done += part;
 	}
@@ -163,6 +177,9 @@ static enum rp_err keep_records(
 		if (err != RP_OK) {
 			reader->recover->report.records_damaged++;
 			err = note_place(reader, reader->index, offset + at);
+			if (err == RP_OK)
+				err = recover_core_lose(
+				    reader->recover, file_of(reader), write->number);
 			if (skip == 0 || err != RP_OK)
 				return err;
 			at += (size_t)skip;
@@ -324,11 +341,30 @@ static enum rp_err note_missing(struct reader *reader, uint64_t number, const st
 	return note_place(reader, before->file, end_of(before));
 }
 
+/* How many records they had, if the header of each of these writes is sound. */
+static bool knows_records(
+    const struct reader *reader, uint64_t number, uint64_t missing, uint64_t *records)
+{
+	uint64_t known = 0;
+
+	*records = 0;
+	for (size_t i = 0; i < reader->count; i++) {
+		const struct found *found = &reader->found[i];
+
+		if (found->whole || found->number < number || found->number - number >= missing)
+			continue;
+		known++;
+		*records += found->records;
+	}
+	return known == missing;
+}
+
 static enum rp_err damage(struct reader *reader, uint64_t number, const struct found *before,
     const struct found *after, uint64_t missing)
 {
 	struct recover_report *report = &reader->recover->report;
 	uint64_t saved = 0;
+	uint64_t records;
 	enum rp_err err = note_missing(reader, number, before, after, missing);
 
 	if (err != RP_OK)
@@ -339,7 +375,12 @@ static enum rp_err damage(struct reader *reader, uint64_t number, const struct f
 	    LOG_U64("writes", missing));
 	report->writes_damaged += missing;
 	report->records_damaged++;
-	return save_between(reader, before, after, &saved);
+	err = save_between(reader, before, after, &saved);
+	if (err != RP_OK ||
+	    (knows_records(reader, number, missing, &records) && saved == records))
+		return err;
+	return recover_core_lose(reader->recover, file_of(reader),
+	    after != NULL ? after->number - 1 : reader->durable);
 }
 
 /* Walk the writes by number; *cut: the first number that does not count. */
@@ -394,6 +435,32 @@ static enum rp_err put_in_order(struct reader *reader, uint64_t *cut)
 	return RP_OK;
 }
 
+/* Writes in files that cannot be read to their end: what lies behind the last one, and where there is none, may have been the newest. */
+static enum rp_err look_at_unreadable(
+    struct reader *reader, uint64_t cut, uint32_t from, uint32_t to)
+{
+	const struct found *last = NULL;
+
+	for (size_t i = 0; i < reader->count && reader->found[i].number < cut; i++)
+		if (reader->found[i].whole)
+			last = &reader->found[i];
+	for (uint32_t index = from; index < to; index++) {
+		const struct recover_file *file = &reader->recover->files[index];
+		bool any = false;
+		enum rp_err err;
+
+		for (size_t i = 0; i < reader->count && reader->found[i].number < cut; i++)
+			any = any || (reader->found[i].whole && reader->found[i].file == index);
+		if (file->unreadable == 0 ||
+		    (any && (last->file != index || file->unreadable < last->offset)))
+			continue;
+		err = recover_core_lose(reader->recover, file, LOG_LOSS_ALL);
+		if (err != RP_OK)
+			return err;
+	}
+	return RP_OK;
+}
+
 static uint64_t count_cut(const struct reader *reader, uint64_t cut)
 {
 	uint64_t n = 0;
@@ -417,6 +484,8 @@ enum rp_err recover_core_read(struct task *task, struct recover *recover, size_t
 		err = read_file(&reader, (uint32_t)i);
 	if (err == RP_OK)
 		err = put_in_order(&reader, &cut);
+	if (err == RP_OK)
+		err = look_at_unreadable(&reader, cut, (uint32_t)from, (uint32_t)to);
 	if (err == RP_OK) {
 		recover->report.writes_cut += count_cut(&reader, cut);
 		recover_core_end_group(recover, cut);

@@ -227,7 +227,7 @@ static bool must_write_anew(const struct repair *repair)
 	const struct repair_report *report = repair->report;
 
 	return repair->restored || report->records_missing != 0 || report->records_unsound != 0 ||
-	       report->journals_gone || volume_floor_end_is_lost(repair->volume);
+	       report->journals_gone || volume_floor_shows_end_lost(repair->volume);
 }
 
 /* All that anything knows goes into a journal of its own, in the place of the damaged one. Until that has its name nothing is

@@ -8,6 +8,7 @@
 #include "index/sweep.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
+#include "io/base/num.h"
 #include "io/file.h"
 #include "io/mapping.h"
 
@@ -140,6 +141,8 @@ static enum rp_err open_once(struct task *task, const struct store_settings *set
 	if (err != RP_OK)
 		goto free_store;
 	log_recovery(store);
+	store->lost_epoch = recover_lost_epoch(store->recover);
+	commit.lost_epoch = store->lost_epoch;
 	err = commit_open(task, &commit, &store->commit);
 	*reason = why_no_log(err);
 	if (err != RP_OK)
@@ -186,6 +189,8 @@ static enum rp_err look_once(struct task *task, const struct store_settings *set
 		store_free(store);
 		return err;
 	}
+	if (store->recover != NULL)
+		store->lost_epoch = recover_lost_epoch(store->recover);
 	*reason = "";
 	*out = store;
 	return RP_OK;
@@ -203,6 +208,42 @@ enum rp_err store_open_look(struct task *task, const struct store_settings *sett
 	return err;
 }
 
+/* Opening writes what a loss asks for. */
+static enum rp_err open_to_write(
+    struct task *task, struct store *store, const struct userid *userid)
+{
+	struct volume *volume;
+	enum rp_err err = volume_open(task, store, userid, &volume);
+
+	if (err == RP_OK)
+		volume_close(volume);
+	return err == RP_ERR_NOTFOUND ? RP_OK : err; /* he has no mail any more */
+}
+
+/* Who is spared by what the logs have of him says so by a record of this epoch, before they are made void. */
+static enum rp_err recover_one(
+    struct task *task, struct store *store, const struct userid *userid)
+{
+	if (store->lost_epoch != 0 && recover_spares(store->recover, userid)) {
+		enum rp_err err = open_to_write(task, store, userid);
+
+		if (!recover_has(store->recover, userid))
+			return err;
+	}
+	return recover_user(task, store->recover, userid);
+}
+
+/* Who has lost his newest record meanwhile has it raised before the logs that had it are made void. */
+static enum rp_err raise_tails(struct task *task, struct store *store)
+{
+	struct userid userid;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && recover_lost_tail_of(store->recover, i, &userid); i++)
+		err = open_to_write(task, store, &userid);
+	return err == RP_OK || err == RP_ERR_CANCELED ? err : RP_ERR_UNAVAILABLE;
+}
+
 enum rp_err store_recover(struct task *task, struct store *store)
 {
 	struct userid userid;
@@ -215,19 +256,28 @@ enum rp_err store_recover(struct task *task, struct store *store)
 		/* Who cannot be placed holds nobody else up; recover_sync() says that he is left. */
 		if (store->settings.may_recover == NULL ||
 		    store->settings.may_recover(store->settings.arg, &userid))
-			(void)!recover_user(task, store->recover, &userid);
+			(void)!recover_one(task, store, &userid);
 		else
 			recover_leave(store->recover, &userid);
 		err = task_pause(task);
 		if (err != RP_OK)
 			return err;
 	}
-	return recover_sync(task, store->recover);
+	err = raise_tails(task, store);
+	return err == RP_OK ? recover_sync(task, store->recover) : err;
 }
 
 enum rp_err store_recover_void(struct task *task, struct store *store)
 {
-	return recover_void(task, store->settings.shards_count, store->epoch);
+	struct recover_told told;
+	enum rp_err err = recover_newest(task, &told);
+	uint64_t lost_epoch = num_max(store->lost_epoch, told.lost_epoch);
+
+	if (err == RP_ERR_CORRUPT) /* no log is there */
+		err = RP_OK;
+	if (err == RP_OK && lost_epoch != 0)
+		err = claim_lost_mark(task, lost_epoch);
+	return err == RP_OK ? recover_void(task, store->settings.shards_count, store->epoch) : err;
 }
 
 static void make_reserve(struct task *task, void *arg)

@@ -31,6 +31,7 @@ struct store {
 	struct commit *commit;   /* NULL: who has it open only looks */
 	struct recover *recover; /* NULL: all records of earlier runs are in their places */
 	uint64_t recover_sealed; /* files that it gave up */
+	uint64_t lost_epoch;     /* logs up to this epoch had lost what was durable: log_loss.h; 0: none had */
 	struct hash volumes;     /* struct volume, by userid */
 	struct store_seen *seen; /* STORE_SEEN_COUNT of them */
 	struct list repairs;        /* users whose mail is taken apart: struct volume_repair */

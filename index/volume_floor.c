@@ -11,10 +11,13 @@ enum {
 	LSN_SHIFT = 20, /* more changes of one user than a million a second there never are */
 	LSNS_LOST_MAX =
 	    1 << LSN_SHIFT, /* records of which nothing knows, when the clock was set back */
-	IDS_LOST_MAX = 1 << 20,
+	IDS_LOST_MAX = 1 << 23,
 	/* Of the numbers that are left. Of fresh UIDs that is 2^20, and a record's row takes 18 bytes of a journal at least. */
 	UIDS_SHARE = 1 << 12,
 	UIDVALIDITIES_SHARE = 1 << 15,
+	/* A commit log is 1 GiB at most, as a rule: rows of fewer than 2^26 UIDs, or 5,000,000 mailboxes that are made. */
+	UIDS_SHARE_OF_LOG = 1 << 6,
+	UIDVALIDITIES_SHARE_OF_LOG = 1 << 9,
 };
 
 uint32_t volume_floor_uidnext(uint32_t uidnext)
@@ -22,13 +25,17 @@ uint32_t volume_floor_uidnext(uint32_t uidnext)
 	return uidnext + (UINT32_MAX - uidnext) / UIDS_SHARE;
 }
 
+uint32_t volume_floor_uidvalidity(const struct volume *volume, uint32_t last)
+{
+	uint32_t share = volume->log_lost ? UIDVALIDITIES_SHARE_OF_LOG : UIDVALIDITIES_SHARE;
+	uint32_t next = last < UINT32_MAX ? volume_uidvalidity(volume, last) : UINT32_MAX;
+
+	return next + (UINT32_MAX - next) / share;
+}
+
 void volume_floor_sums(const struct volume *volume, struct change_sums *sums)
 {
-	uint32_t next = sums->uidvalidity_last < UINT32_MAX
-	                    ? volume_uidvalidity(volume, sums->uidvalidity_last)
-	                    : UINT32_MAX;
-
-	sums->uidvalidity_last = next + (UINT32_MAX - next) / UIDVALIDITIES_SHARE;
+	sums->uidvalidity_last = volume_floor_uidvalidity(volume, sums->uidvalidity_last);
 	sums->mailboxid_next += IDS_LOST_MAX;
 }
 
@@ -46,12 +53,17 @@ static uint64_t known_lsn(const struct volume *volume)
 	return num_max(volume->known_lsn, volume->seen_lsn);
 }
 
-bool volume_floor_end_is_lost(const struct volume *volume)
+bool volume_floor_shows_end_lost(const struct volume *volume)
 {
 	uint64_t last_lsn = journal_last_lsn(volume->journal);
 
 	return known_lsn(volume) > last_lsn || journal_end_is_lost(volume->journal) ||
 	       (last_lsn == 0 && dbox_last_file(volume->dbox) != 0);
+}
+
+bool volume_floor_end_is_lost(const struct volume *volume)
+{
+	return volume->log_lost || volume_floor_shows_end_lost(volume);
 }
 
 struct floor {
@@ -115,6 +127,13 @@ static uint32_t known_uidnext(const struct floor *floor, const struct catalog_en
 	return (uint32_t)num_max(entry->uidnext, node->entry.uidnext);
 }
 
+/* Above what lost records can have given out. */
+static uint32_t raised_uidnext(const struct volume *volume, uint32_t uidnext)
+{
+	return volume->log_lost ? uidnext + (UINT32_MAX - uidnext) / UIDS_SHARE_OF_LOG
+	                        : volume_floor_uidnext(uidnext);
+}
+
 static enum rp_err raise_write(struct breath *breath, void *arg)
 {
 	const struct floor *floor = arg;
@@ -133,7 +152,7 @@ static enum rp_err raise_write(struct breath *breath, void *arg)
 	for (size_t i = 0; i < catalog->ids_count; i++) {
 		const struct catalog_entry *entry = &catalog->by_id[i]->entry;
 		struct change_counters counters = {
-		    .uidnext = volume_floor_uidnext(known_uidnext(floor, entry)),
+		    .uidnext = raised_uidnext(breath->volume, known_uidnext(floor, entry)),
 		    .messages_count = entry->messages_count,
 		    .unseen_count = entry->unseen_count,
 		    .deleted_count = entry->deleted_count,
@@ -177,6 +196,18 @@ static enum rp_err take_indexes(struct task *task, struct volume *volume)
 	return err;
 }
 
+static void tell_end(const struct volume *volume, uint64_t first_lsn, uint64_t last_lsn)
+{
+	struct log *log = loop_log(volume->store->loop);
+
+	if (volume_floor_shows_end_lost(volume))
+		LOG(log, LOG_ERROR, "volume.lost_records", LOG_STR("volume", volume->dir),
+		    LOG_U64("first_lsn", first_lsn), LOG_U64("last_lsn", last_lsn));
+	else
+		LOG(log, LOG_WARN, "volume.raised", LOG_STR("volume", volume->dir),
+		    LOG_U64("after_lsn", last_lsn));
+}
+
 static enum rp_err raise(struct task *task, struct volume *volume, struct floor *floor)
 {
 	bool end_is_lost = volume_floor_end_is_lost(volume);
@@ -189,9 +220,7 @@ static enum rp_err raise(struct task *task, struct volume *volume, struct floor 
 
 		floor->lost_lsn = volume_floor_lsn(volume, known);
 		floor->sums_too = true;
-		LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
-		    LOG_STR("volume", volume->dir), LOG_U64("first_lsn", last_lsn + 1),
-		    LOG_U64("last_lsn", known));
+		tell_end(volume, last_lsn + 1, known);
 		/* In a file of its own: whatever becomes of that, its name tells that LSNs up to this one are taken. */
 		journal_cut(volume->journal);
 		journal_number_from(volume->journal, floor->lost_lsn);
@@ -208,9 +237,16 @@ enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 	struct floor floor = {.mailboxid = volume->known_mailboxid};
 	enum rp_err err = RP_OK;
 
-	if (volume->catalog.destroyed ||
-	    (!volume_floor_end_is_lost(volume) && volume->missing_lsn == 0))
+	if (volume->catalog.destroyed)
 		return RP_OK;
+	if (!volume_floor_shows_end_lost(volume) && volume->missing_lsn == 0) {
+		bool fresh = volume->catalog.sums.mailboxid_next == 1; /* his first mailboxes get a new UIDVALIDITY */
+
+		if (fresh || (!volume->log_lost && !volume->log_spared))
+			return RP_OK;
+		if (!volume->log_lost)
+			return volume_floor_begin(task, volume);
+	}
 	catalog_init(&floor.known, volume->catalog.names.key);
 	catalog_init(&floor.names, volume->catalog.names.key);
 	if (volume->newest_catalog_lsn > volume->catalog.lsn)

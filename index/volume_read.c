@@ -225,6 +225,9 @@ static enum rp_err init_write(struct breath *breath, void *arg)
 	struct volume *volume = arg;
 	struct change_sums sums = volume->catalog.sums;
 
+	/* There may have been others. */
+	if (volume->log_lost)
+		sums.uidvalidity_last = volume_floor_uidvalidity(volume, sums.uidvalidity_last);
 	for (unsigned i = 0; i < volume_first_count; i++) {
 		sums.uidvalidity_last = volume_uidvalidity(volume, sums.uidvalidity_last);
 		BREATH_PUT(breath,
@@ -262,7 +265,22 @@ static enum rp_err recover(struct task *task, struct volume *volume)
 		return RP_OK;
 	if (volume->store->commit == NULL) /* who only looks leaves them there (pending.h) */
 		return RP_OK;
+	volume->log_spared = recover_spares(left, &volume->userid);
 	return recover_user(task, left, &volume->userid);
+}
+
+/* Is its newest record from before a loss of the logs? An epoch that has not come yet tells nothing: it is another store's. */
+static void look_at_losses(struct volume *volume)
+{
+	const struct store *store = volume->store;
+	uint64_t epoch = journal_last_epoch(volume->journal);
+	bool is_before = store->lost_epoch != 0 &&
+	                 (epoch <= store->lost_epoch || epoch > store->epoch);
+	bool tail_lost = store->recover != NULL && epoch != store->epoch &&
+	                 recover_lost_tail(store->recover, &volume->userid);
+
+	volume->log_lost = tail_lost || (is_before && !volume->log_spared);
+	volume->log_spared = is_before && !volume->log_lost;
 }
 
 enum rp_err volume_read(struct task *task, struct volume *volume)
@@ -300,6 +318,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		    volume->journal, num_min(volume->catalog_lsn, catalog_least_lsn(&volume->catalog)));
 	}
 	if (err == RP_OK) {
+		look_at_losses(volume);
 		volume->newest_catalog_lsn = volume_files_catalog_below(&files, UINT64_MAX);
 		volume->seen_lsn = volume_seen_lsn(volume);
 		volume_files_greatest(

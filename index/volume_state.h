@@ -56,6 +56,8 @@ struct volume {
 	uint64_t known_mailboxid; /* likewise, by the names of files */
 	uint64_t
 	    missing_lsn; /* likewise: of the newest record that is missing before others; 0: none */
+	bool log_lost; /* likewise: what was durable of it may have been lost with a part of a commit log, and nothing tells: log_loss.h */
+	bool log_spared; /* likewise: it would be so, but the logs told that nothing was */
 	unsigned cache_writes; /* under way: a file may be made after its mailbox has gone */
 	bool checkpointing;
 	uint64_t checkpoint_after_ns; /* not tried again before */

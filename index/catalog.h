@@ -50,9 +50,10 @@ struct catalog {
 	bool has_gap; /* set by who replays: records are lost, so what they made may be told of all the same */
 };
 
-/* The name of a mailbox of which none is known. The first one is INBOX, and always will be. */
+/* The name of a mailbox of which none is known. The first one is INBOX, unless another has become that. */
 enum { CATALOG_INBOX_ID = 1, CATALOG_RECOVERED_BYTES = 40 };
-struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES]);
+struct bytes catalog_recovered_name(
+    const struct catalog *catalog, uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES]);
 
 void catalog_init(struct catalog *catalog, struct hash_key key);
 void catalog_fini(struct catalog *catalog);

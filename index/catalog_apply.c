@@ -5,21 +5,26 @@
 #include "index/catalog_core.h"
 #include "io/base/num.h"
 
-struct bytes catalog_recovered_name(uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES])
-{
-	int n = mailboxid == CATALOG_INBOX_ID
-	            ? snprintf(name, CATALOG_RECOVERED_BYTES, "INBOX")
-	            : snprintf(name, CATALOG_RECOVERED_BYTES, "Recovered-%llu",
-	                  (unsigned long long)mailboxid);
-
-	return bytes_of(name, (size_t)n);
-}
-
 static bool has_mailbox(const struct catalog *catalog, struct bytes name)
 {
 	const struct catalog_node *node = catalog_find(catalog, name);
 
 	return node != NULL && node->entry.mailboxid != 0;
+}
+
+/* The first mailbox is INBOX, unless all that told of it was lost once, and another was made. */
+struct bytes catalog_recovered_name(
+    const struct catalog *catalog, uint64_t mailboxid, char name[CATALOG_RECOVERED_BYTES])
+{
+	const struct catalog_node *inbox = catalog_find(catalog, BYTES_LIT("INBOX"));
+	bool is_inbox =
+	    mailboxid == CATALOG_INBOX_ID && (inbox == NULL || inbox->entry.mailboxid == 0 ||
+	                                         inbox->entry.mailboxid == mailboxid);
+	int n = is_inbox ? snprintf(name, CATALOG_RECOVERED_BYTES, "INBOX")
+	                 : snprintf(name, CATALOG_RECOVERED_BYTES, "Recovered-%llu",
+	                       (unsigned long long)mailboxid);
+
+	return bytes_of((uint8_t *)name, (size_t)n);
 }
 
 /* The mailbox goes; a subscription to its name stays. */
@@ -88,7 +93,7 @@ static enum rp_err tell_of_found(struct catalog *catalog, struct catalog_node *n
 	node->entry.special_use = item->special_use;
 	catalog->sums.uidvalidity_last =
 	    (uint32_t)num_max(catalog->sums.uidvalidity_last, item->uidvalidity);
-	if (bytes_eq(node->entry.name, catalog_recovered_name(item->mailboxid, recovered)))
+	if (bytes_eq(node->entry.name, catalog_recovered_name(catalog, item->mailboxid, recovered)))
 		err = rename_mailbox(catalog, node, item->name);
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* another has that name by now */
 }
@@ -103,7 +108,7 @@ static enum rp_err add_mailbox(
 	if (node != NULL)
 		return node->found ? tell_of_found(catalog, node, item, lsn) : RP_OK; /* replayed over itself */
 	if (name.n == 0 || (catalog->has_gap && has_mailbox(catalog, name)))
-		name = catalog_recovered_name(item->mailboxid, recovered);
+		name = catalog_recovered_name(catalog, item->mailboxid, recovered);
 	if (has_mailbox(catalog, name) || catalog->ids_count >= VOLUME_MAILBOXES_MAX)
 		return RP_ERR_CORRUPT;
 	node = catalog_find(catalog, name);

@@ -252,7 +252,7 @@ enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid, uint32_t 
 	enum rp_err err = name.n != 0 ? catalog_apply(catalog, &item, 0) : RP_ERR_CORRUPT;
 
 	if (err == RP_ERR_CORRUPT) { /* another mailbox has this name by now */
-		item.name = catalog_recovered_name(mailboxid, recovered);
+		item.name = catalog_recovered_name(catalog, mailboxid, recovered);
 		item.special_use = 0;
 		err = catalog_apply(catalog, &item, 0);
 	}

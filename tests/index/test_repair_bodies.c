@@ -141,3 +141,35 @@ IO_TASK_TEST(repair_bodies, one_between_others_that_were_expunged_is_back)
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* Of all records one is left, which tells of no mailbox: who opens it makes an INBOX, which is not the one that bodies know. */
+IO_TASK_TEST(repair_bodies, those_of_an_inbox_that_is_another_by_now_are_back)
+{
+	struct repair_report report;
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t to;
+
+	(void)arg;
+	made_append(task, volume, "INBOX", 0, "one");
+	made_append(task, volume, "INBOX", 0, "two");
+	to = volume->journal->number_end;
+	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("x"), true), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, FORMAT_AREA_BYTES, to);
+
+	store = made_open_store(task, 2);
+	volume = open_made(task, store);
+	assert_messages(task, volume, "INBOX", 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+
+	store = made_open_store(task, 3);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	volume = open_made(task, store);
+	assert_messages(task, volume, "INBOX", 0);
+	assert_messages(task, volume, "Recovered-1", 2);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -470,6 +470,7 @@ void cost_begin(struct cost *cost, struct machine *machine, const struct userid 
 {
 	*cost = (struct cost){.machine = machine, .userid = userid};
 	plain_read(&cost->was, machine, userid);
+	machine->tally->groups_void += cost->was.voids;
 }
 
 void cost_damaged(struct cost *cost, bool derived)

@@ -335,16 +335,38 @@ static bool is_there(struct ledger *ledger)
 	       ledger->durable + 1 == ledger->count;
 }
 
+static unsigned voids_of(struct machine *machine, struct ledger *ledger)
+{
+	struct plain plain;
+	unsigned voids;
+
+	plain_read(&plain, machine, &ledger->userid);
+	voids = plain.voids;
+	plain_fini(&plain);
+	return voids;
+}
+
+/* Somebody; or who has in his journals what is rare. */
+static struct ledger *draw_user(struct machine *machine)
+{
+	struct ledger *ledger = &machine->ledger[machine_draw(machine, MACHINE_USERS)];
+
+	for (unsigned u = 0; u < MACHINE_USERS; u++)
+		if (is_there(&machine->ledger[u]) && voids_of(machine, &machine->ledger[u]) > 0)
+			return &machine->ledger[u];
+	return ledger;
+}
+
 void damage_run(struct machine *machine)
 {
 	static const struct sim_faults none;
 	struct visit visit = {.machine = machine, .lines = malloc(LINES_BYTES)};
-	struct ledger *ledger = &machine->ledger[machine_draw(machine, MACHINE_USERS)];
+	struct ledger *ledger;
 
 	MODEL_CHECK(visit.lines != NULL);
 	sim_set_faults(machine->world, &none);
 	sim_disk_rest(machine->world);
-	visit.ledger = ledger;
+	visit.ledger = ledger = draw_user(machine);
 	if (is_there(ledger)) {
 		do_visit(&visit, write_derived);
 		check_journals(&visit);

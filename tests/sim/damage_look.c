@@ -19,14 +19,25 @@ struct look {
 	struct damage_loss *loss;
 };
 
+/* By its number: of a mailbox whose first record is lost check may know no name yet. */
 static bool is_named(const struct look *look, uint64_t mailboxid, uint32_t uid)
 {
-	const struct catalog_node *node = catalog_by_id(&look->volume->catalog, mailboxid);
-	char text[128];
-	int n = snprintf(text, sizeof(text), "mailbox %llu (%.*s), UID %u, ",
-	    (unsigned long long)mailboxid, BYTES_FMT(node->entry.name), uid);
+	struct bytes rest = look->lines;
+	char mailbox[64];
+	char message[64];
 
-	return memmem(look->lines.p, look->lines.n, text, (size_t)n) != NULL;
+	snprintf(mailbox, sizeof(mailbox), "mailbox %llu (", (unsigned long long)mailboxid);
+	snprintf(message, sizeof(message), "), UID %u, ", uid);
+	while (rest.n > 0) {
+		size_t n = bytes_find(rest, 0, '\n');
+		struct bytes line = bytes_slice(rest, 0, n);
+
+		if (line.n > strlen(mailbox) && memcmp(line.p, mailbox, strlen(mailbox)) == 0 &&
+		    memmem(line.p, line.n, message, strlen(message)) != NULL)
+			return true;
+		rest = bytes_from(rest, n < rest.n ? n + 1 : n);
+	}
+	return false;
 }
 
 /* Its own bytes, or an error: never another's. */

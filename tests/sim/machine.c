@@ -17,6 +17,7 @@ enum {
 	STEPS_LONG = 10000,
 	STEPS_SHORT = 2500,
 	STEPS_FLIGHT = 1000,
+	STEPS_PARTS = 6000,
 	STEPS_AWAY = 16, /* of so many while the disk is away one counts: all wait, and look again and again */
 };
 
@@ -411,6 +412,31 @@ static bool anything_in_flight(const struct machine *machine)
 	return false;
 }
 
+/* Parts of a change are in the log for good, and its last one is not made yet. */
+static bool anybody_is_within(const struct machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_USERS; i++) {
+		const struct volume *volume = machine->ledger[i].volume;
+
+		if (volume != NULL && volume->changing &&
+		    journal_last_lsn(volume->journal) > volume->catalog.lsn &&
+		    store_durable(volume->store) >= volume->position)
+			return true;
+	}
+	return false;
+}
+
+/* Some come in the midst of a change of many parts. */
+static void wait_parts(struct machine *machine)
+{
+	if (machine_draw(machine, 4) != 0)
+		return;
+	for (unsigned i = 0; i < STEPS_PARTS && !anybody_is_within(machine); i++)
+		if (!run_steps(machine, 1))
+			return;
+	machine->tally->groups_cut += anybody_is_within(machine);
+}
+
 /* Half of the power cuts come when something is appended and not durable. */
 static void wait_flight(struct machine *machine)
 {
@@ -456,8 +482,11 @@ static void live(struct machine *machine)
 	memset(machine->session, 0, sizeof(machine->session));
 	server_start(machine);
 	in_order = !run_steps(machine, life->steps);
-	if (!in_order && !life->in_order)
-		wait_flight(machine);
+	if (!in_order && !life->in_order) {
+		wait_parts(machine);
+		if (!anybody_is_within(machine))
+			wait_flight(machine);
+	}
 	in_order = server_ended(machine);
 	if (in_order || life->in_order) {
 		end_in_order(machine);

@@ -431,8 +431,10 @@ static void take_records(struct plain *plain)
 		if (gap)
 			while (from < i)
 				take_record(plain, &plain->records.p[from++]);
-		if (record->part == 0)
-			from = i; /* what waited never happened */
+		if (record->part == 0) { /* what waited never happened */
+			plain->voids += from < i;
+			from = i;
+		}
 		while (record->last && from <= i)
 			take_record(plain, &plain->records.p[from++]);
 		before = record->lsn;

@@ -63,6 +63,7 @@ struct plain {
 	PLAIN_LIST(struct plain_mailbox) mailboxes;
 	uint64_t last_lsn; /* of the newest record */
 	unsigned gaps;     /* between records, and before the first */
+	unsigned voids;    /* changes without their last part */
 };
 
 /* Read what is on the disk now. */

@@ -210,6 +210,30 @@ static enum rp_err replay_body(
 	return err;
 }
 
+static enum rp_err replay_expunge(
+    struct task *task, struct table *table, const struct runs *uids, uint64_t lsn)
+{
+	enum rp_err err = table_prepare_expunge(task, table, uids);
+
+	if (err != RP_OK)
+		return err;
+	table_expunge(table, uids, lsn);
+	table_expunge_unmet(table, uids, lsn);
+	return RP_OK;
+}
+
+static enum rp_err replay_flag(struct task *task, struct table *table,
+    const struct change_item *item, const struct runs *uids, uint64_t lsn)
+{
+	enum rp_err err = table_prepare_flags(task, table, uids, 1, 1);
+
+	if (err != RP_OK)
+		return err;
+	table_set_flag(table, uids, flag_of(table, item), item->on);
+	table_set_modseq(table, uids, lsn);
+	return RP_OK;
+}
+
 static enum rp_err replay_runs(
     struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
 {
@@ -217,24 +241,23 @@ static enum rp_err replay_runs(
 	struct run_piece piece;
 
 	while (next_piece(&rest, &piece)) {
-		enum rp_err err = item->type == CHANGE_ITEM_EXPUNGED ?
-				      table_prepare_expunge(task, table, &piece.runs) :
-				      table_prepare_flags(task, table, &piece.runs, 1, 1);
+		enum rp_err err = item->type == CHANGE_ITEM_FLAG
+		    ? replay_flag(task, table, item, &piece.runs, lsn)
+		    : replay_expunge(task, table, &piece.runs, lsn);
 
-		if (err != RP_OK)
-			return err;
-		if (item->type == CHANGE_ITEM_EXPUNGED) {
-			table_expunge(table, &piece.runs, lsn);
-			table_expunge_unmet(table, &piece.runs, lsn);
-		} else {
-			table_set_flag(table, &piece.runs, flag_of(table, item), item->on);
-			table_set_modseq(table, &piece.runs, lsn);
-		}
-		err = task_pause(task); /* of scattered ones a record has a hundred thousand */
+		if (err == RP_OK)
+			err = task_pause(task); /* of scattered ones a record has a hundred thousand */
 		if (err != RP_OK)
 			return err;
 	}
 	return RP_OK;
+}
+
+static bool has_any_of(const struct table *table, const struct run *run)
+{
+	uint32_t uid = table_uid_from(table, run->first, false);
+
+	return uid != 0 && uid <= run->last;
 }
 
 /* Keywords of messages that it has not are not to use up its thousand. */
@@ -243,15 +266,38 @@ static bool has_any(const struct table *table, const struct change_item *item)
 	struct change_runs rest = item->runs;
 	struct run_piece piece;
 
-	while (next_piece(&rest, &piece)) {
-		for (size_t i = 0; i < piece.runs.count; i++) {
-			uint32_t uid = table_uid_from(table, piece.run[i].first, false);
-
-			if (uid != 0 && uid <= piece.run[i].last)
+	while (next_piece(&rest, &piece))
+		for (size_t i = 0; i < piece.runs.count; i++)
+			if (has_any_of(table, &piece.run[i]))
 				return true;
-		}
-	}
 	return false;
+}
+
+/* What is kept was expunged, though the record that said so may be lost. */
+static enum rp_err replay_kept(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
+{
+	struct run run = { item->rows.row.uid + 1, item->rows.row.uid + item->rows.left };
+	struct runs uids = { .run = &run, .count = 1, .count_max = 1 };
+
+	return item->rows.left != 0 && has_any_of(table, &run) ? replay_expunge(task, table, &uids, lsn)
+							       : RP_OK;
+}
+
+/* As to what was brought back: it was expunged. */
+static enum rp_err replay_to_rows(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
+{
+	switch (item->type) {
+	case CHANGE_ITEM_FLAG:
+	case CHANGE_ITEM_EXPUNGED:
+	case CHANGE_ITEM_BROUGHT_BACK:
+		return has_any(table, item) ? replay_runs(task, table, item, lsn) : RP_OK;
+	case CHANGE_ITEM_KEPT:
+		return replay_kept(task, table, item, lsn);
+	default:
+		return RP_OK;
+	}
 }
 
 enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
@@ -265,13 +311,9 @@ enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailb
 		return RP_OK; /* told when the catalog was replayed */
 	if (err == RP_OK)
 		err = change_open(payload, &reader);
-	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
-		bool about_rows =
-		    item.type == CHANGE_ITEM_FLAG || item.type == CHANGE_ITEM_EXPUNGED;
-
-		if (item.mailboxid == mailboxid && about_rows && has_any(table, &item))
-			err = replay_runs(task, table, &item, lsn);
-	}
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
+		if (item.mailboxid == mailboxid)
+			err = replay_to_rows(task, table, &item, lsn);
 	return err == RP_ERR_END ? RP_OK : err;
 }
 

@@ -320,6 +320,21 @@ static bool end_is_lost(const struct cost *cost)
 	return cost->left.last_lsn < cost->was.last_lsn;
 }
 
+/* Before any damage, so what is kept has its body. */
+static void kept_are_whole(const struct cost *cost)
+{
+	if (undeleter_keep_s(cost->machine) < KEEP_LONG_S)
+		return;
+	for (size_t i = 0; i < cost->was.messages.count; i++) {
+		const struct plain_message *message = &cost->was.messages.p[i];
+
+		if (message->told && !message->there && message->seconds != 0 && !message->back &&
+		    !body_is_sound(&cost->was, message->row.body))
+			assert_panic("mailbox %llu, UID %u: it is kept, and its body is not there",
+			    (unsigned long long)message->mailboxid, message->row.uid);
+	}
+}
+
 void cost_sound(struct task *task, struct cost *cost, struct volume *volume)
 {
 	uint64_t ids[MAILBOXES_MAX];
@@ -339,6 +354,7 @@ void cost_sound(struct task *task, struct cost *cost, struct volume *volume)
 		bodies_are_there(cost, &cost->was, &all, ids[i]);
 	}
 	history_is_there(&cost->was, &all);
+	kept_are_whole(cost);
 	offers_are_there(cost, &all, false);
 	shown_fini(&all);
 	cost->left = (struct plain){0};
@@ -471,6 +487,7 @@ void cost_begin(struct cost *cost, struct machine *machine, const struct userid 
 	*cost = (struct cost){.machine = machine, .userid = userid};
 	plain_read(&cost->was, machine, userid);
 	machine->tally->groups_void += cost->was.voids;
+	machine->tally->kept_moved += cost->was.kept_moved;
 }
 
 void cost_damaged(struct cost *cost, bool derived)

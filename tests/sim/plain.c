@@ -408,8 +408,10 @@ static void take_record(struct plain *plain, const struct plain_record *record)
 			break;
 		case CHANGE_ITEM_BODY:
 			message = plain_find(plain, item.mailboxid, item.uid);
-			if (message != NULL)
-				message->row.body = item.body;
+			if (message == NULL)
+				break;
+			message->row.body = item.body;
+			plain->kept_moved += !message->there;
 			break;
 		default:
 			break;

@@ -63,6 +63,7 @@ struct plain {
 	PLAIN_LIST(struct plain_mailbox) mailboxes;
 	uint64_t last_lsn; /* of the newest record */
 	unsigned gaps;     /* between records, and before the first */
+	unsigned kept_moved; /* bodies of expunged messages that a compaction has moved */
 	unsigned voids;    /* changes without their last part */
 };
 

@@ -26,6 +26,7 @@
 	X(transfers_cut, "crashes in the midst of a copy or move that lets others in")             \
 	X(groups_cut, "crashes when parts of a change were durable and its last one was not made") \
 	X(groups_void, "changes without their last part in journals that were read")               \
+	X(kept_moved, "bodies of expunged messages moved when their file was emptied")             \
 	X(damage_middle, "damage to records with sound ones behind them")                          \
 	X(damage_several, "files of one user that were damaged, several at once")                  \
 	X(damage_by_body, "messages whose record was lost, brought back by their bodies")          \

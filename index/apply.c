@@ -47,11 +47,17 @@ static void put_rows(struct table *table, struct change_rows rows, uint64_t lsn)
 	}
 }
 
-static unsigned flag_of(struct table *table, const struct change_item *item)
+/* False: no message has the keyword that is off, or it has no room. */
+static bool flag_of(struct table *table, const struct change_item *item, unsigned *flag)
 {
+	uint16_t keyword;
+
+	*flag = item->flag;
 	if (item->flag != CHANGE_FLAG_KEYWORD)
-		return item->flag;
-	return CHANGE_FLAG_KEYWORD + (unsigned)table_keyword(table, item->name, true);
+		return true;
+	keyword = table_keyword(table, item->name, item->on);
+	*flag = CHANGE_FLAG_KEYWORD + (unsigned)keyword;
+	return keyword != UINT16_MAX;
 }
 
 static void change_flags(
@@ -59,10 +65,16 @@ static void change_flags(
 {
 	struct change_runs rest = item->runs;
 	struct run_piece piece;
-	unsigned flag = flag_of(mailbox->table, item);
+	uint64_t names = table_names_version(mailbox->table);
+	unsigned flag;
+	bool has = flag_of(mailbox->table, item, &flag);
 
+	RP_ASSERT(has || !item->on); /* there was room when the change was decided */
+	if (table_names_version(mailbox->table) != names)
+		view_news_keyword(mailbox, flag - CHANGE_FLAG_KEYWORD);
 	while (next_piece(&rest, &piece)) {
-		table_set_flag(mailbox->table, &piece.runs, flag, item->on);
+		if (has)
+			table_set_flag(mailbox->table, &piece.runs, flag, item->on);
 		table_set_modseq_of(mailbox->table, &piece.runs, first_lsn, lsn);
 		view_news_flags(mailbox, &piece.runs, lsn);
 	}
@@ -225,11 +237,15 @@ static enum rp_err replay_expunge(
 static enum rp_err replay_flag(struct task *task, struct table *table,
     const struct change_item *item, const struct runs *uids, uint64_t lsn)
 {
+	unsigned flag;
 	enum rp_err err = table_prepare_flags(task, table, uids, 1, 1);
 
 	if (err != RP_OK)
 		return err;
-	table_set_flag(table, uids, flag_of(table, item), item->on);
+	if (flag_of(table, item, &flag))
+		table_set_flag(table, uids, flag, item->on);
+	else if (item->on)
+		table_set_overfull(table);
 	table_set_modseq(table, uids, lsn);
 	return RP_OK;
 }

@@ -291,6 +291,19 @@ void group_settle_flag(struct group *group, uint32_t flag, uint32_t live_rows)
 		take_bits(group, flag, FLAGMAP_CLEAR);
 }
 
+void group_clear_flag(struct group *group, uint32_t flag)
+{
+	if (flag >= group->flags_count || group->flag[flag].state == FLAGMAP_CLEAR)
+		return;
+	RP_ASSERT(group->flag[flag].live_ones == 0);
+	if (group->flag[flag].state == FLAGMAP_BITS) {
+		take_bits(group, flag, FLAGMAP_CLEAR);
+		return;
+	}
+	group->flag[flag].state = FLAGMAP_CLEAR;
+	note_used(group, flag);
+}
+
 void group_count_flag(struct group *group, uint32_t flag, const uint64_t *live)
 {
 	struct flagmap *map = &group->flag[flag];

@@ -16,7 +16,7 @@ enum {
 	GROUP_ROWS_MAX = 65536,
 	GROUP_ROWS_MIN = 16,
 	GROUP_BLOCK_ROWS = 512, /* rows under one greatest MODSEQ */
-	GROUP_KEYWORD_WORDS = (MAILBOX_KEYWORDS_MAX + 63) / 64,
+	GROUP_KEYWORD_WORDS = TABLE_KEYWORD_WORDS,
 };
 
 /* Bounds of a column over all rows that ever were; expunged ones too, so a range may look wider
@@ -84,6 +84,9 @@ bool group_set_flag(
 
 /* After changes to a flag: drop its bits if they are all alike. live_rows: of this group. */
 void group_settle_flag(struct group *group, uint32_t flag, uint32_t live_rows);
+
+/* Off for all rows; no live one has it. */
+void group_clear_flag(struct group *group, uint32_t flag);
 
 /* Count the flag's live rows anew. live: the group's live bits. */
 void group_count_flag(struct group *group, uint32_t flag, const uint64_t *live);

@@ -215,6 +215,15 @@ unsigned mailbox_keywords_count(const struct mailbox *mailbox)
 	return table_keywords_count(mailbox->table);
 }
 
+bool mailbox_has_room_for_keyword(const struct mailbox *mailbox)
+{
+	struct table_naming naming;
+
+	table_naming_begin(&naming, mailbox->table);
+	table_naming_add(&naming, BYTES_LIT("")); /* no keyword has this name */
+	return table_naming_fits(&naming);
+}
+
 struct bytes mailbox_keyword(const struct mailbox *mailbox, unsigned index)
 {
 	return table_keyword_name(mailbox->table, index);

@@ -63,9 +63,13 @@ const struct catalog_entry *mailbox_entry(const struct mailbox *mailbox);
 struct volume *mailbox_volume(const struct mailbox *mailbox);
 bool mailbox_is_gone(const struct mailbox *mailbox);
 
-/* Keywords ever used here, by index; a keyword keeps its index while the mailbox is open. */
+/* Keywords used here, by index: those that messages have, and others that messages had. Such a one gives its index to a new one where
+ * there are MAILBOX_KEYWORDS_MAX. So an index is good until the next call that takes the task. */
 unsigned mailbox_keywords_count(const struct mailbox *mailbox);
 struct bytes mailbox_keyword(const struct mailbox *mailbox, unsigned index);
+
+/* May there be a new one? */
+bool mailbox_has_room_for_keyword(const struct mailbox *mailbox);
 
 /* Taking in a body, at the pace of the disk: up to 64 KiB are kept in memory, more is streamed into a dbox file.
  * Bytes come already normalised (CRLF). A body_put that is not used in an append leaves no trace. */

@@ -285,12 +285,12 @@ static void write_counters(struct breath *breath, const struct appending *append
 /* Would the mailbox have more keywords than it may? */
 static bool has_too_many_keywords(const struct appending *appending)
 {
-	struct table *table = appending->mailbox->table;
-	size_t more = 0;
+	struct table_naming naming;
 
+	table_naming_begin(&naming, appending->mailbox->table);
 	for (size_t at = 0; at < appending->keywords_count; at = same_keyword(appending, at))
-		more += table_keyword(table, appending->keywords[at].name, false) == UINT16_MAX;
-	return table_keywords_count(table) + more > MAILBOX_KEYWORDS_MAX;
+		table_naming_add(&naming, appending->keywords[at].name);
+	return !table_naming_fits(&naming);
 }
 
 /* Asked in the breath: the same message may be under way twice. */

@@ -75,8 +75,7 @@ static enum rp_err look_at_keyword(struct transfer *transfer, unsigned k)
 static enum rp_err look_at_keywords(struct transfer *transfer)
 {
 	unsigned count = table_keywords_count(transfer->from->table);
-	struct table *to = transfer->to != NULL ? transfer->to->table : NULL;
-	size_t more = 0;
+	struct table_naming naming;
 	enum rp_err err = RP_OK;
 
 	drop_keywords(transfer);
@@ -85,11 +84,12 @@ static enum rp_err look_at_keywords(struct transfer *transfer)
 		return RP_ERR_NOMEM;
 	for (unsigned k = 0; k < count && err == RP_OK; k++)
 		err = look_at_keyword(transfer, k);
-	for (size_t i = 0; i < transfer->keywords_count && err == RP_OK && to != NULL; i++)
-		more += table_keyword(to, transfer->keywords[i].name, false) == UINT16_MAX;
-	if (err == RP_OK && to != NULL && table_keywords_count(to) + more > MAILBOX_KEYWORDS_MAX)
-		return RP_ERR_LIMIT;
-	return err;
+	if (err != RP_OK || transfer->to == NULL)
+		return err;
+	table_naming_begin(&naming, transfer->to->table);
+	for (size_t i = 0; i < transfer->keywords_count; i++)
+		table_naming_add(&naming, transfer->keywords[i].name);
+	return table_naming_fits(&naming) ? RP_OK : RP_ERR_LIMIT;
 }
 
 enum rp_err transfer_look(struct transfer *transfer)

@@ -222,13 +222,15 @@ static enum rp_err load_once(struct task *task, struct volume *volume, uint64_t 
     struct table **out)
 {
 	struct table *table;
+	bool is_indexed;
 	uint64_t lsn;
 	enum rp_err err = open_table(task, volume, mailboxid, &table, &lsn);
 
 	if (err != RP_OK)
 		return err;
+	is_indexed = catalog_by_id(&volume->catalog, mailboxid)->index_lsn != 0;
 	err = mailbox_catch_up(task, volume, mailboxid, table, lsn);
-	if (err == RP_OK && table_is_bad(table))
+	if (err == RP_OK && (table_is_bad(table) || (table_is_overfull(table) && is_indexed)))
 		err = RP_ERR_CORRUPT;
 	if (err != RP_OK) {
 		table_free(table);

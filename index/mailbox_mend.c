@@ -21,7 +21,7 @@ enum rp_err mailbox_swap(
 	enum rp_err err =
 	    mailbox_catch_up(task, mailbox->volume, mailbox->mailboxid, table, lsn);
 
-	if (err == RP_OK && table_is_bad(table))
+	if (err == RP_OK && (table_is_bad(table) || table_is_overfull(table)))
 		err = RP_ERR_CORRUPT;
 	if (err == RP_OK && mailbox->gone)
 		err = RP_ERR_NOTFOUND;

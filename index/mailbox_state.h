@@ -106,6 +106,7 @@ RP_MUST_USE enum rp_err mailbox_replay_rows(
  *
  * expunge  before table_expunge(): the rows are still there. In pieces; modseq is that of the change.
  * flags    after the change
+ * keyword  this index has another name now: what a cursor has read of a message is of the old one
  * append   after the rows are there
  * gone     the mailbox was deleted
  * table    the table was replaced by a newer one with the same messages (a checkpoint): holds on rows are to be taken
@@ -114,6 +115,7 @@ void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_
 /* The same of messages that are known to be there, all of them. */
 void view_news_expunge_these(struct mailbox *mailbox, const struct runs *there);
 void view_news_flags(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq);
+void view_news_keyword(struct mailbox *mailbox, unsigned keyword);
 void view_news_append(struct mailbox *mailbox);
 void view_news_gone(struct mailbox *mailbox);
 void view_news_table(struct mailbox *mailbox, struct table *old_table, struct table *new_table);

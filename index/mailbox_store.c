@@ -134,21 +134,21 @@ static enum rp_err add_keyword_ops(struct storing *storing)
 {
 	const struct mail_store *store = storing->store;
 	struct table *table = storing->mailbox->table;
-	size_t more = 0;
+	struct table_naming naming;
 	enum rp_err err = RP_OK;
 
+	table_naming_begin(&naming, table);
 	for (size_t i = 0; i < store->keywords_count && err == RP_OK; i++) {
 		uint16_t keyword = table_keyword(table, store->keywords[i], false);
 
 		if (is_named_before(store, i))
 			continue;
-		more += keyword == UINT16_MAX;
+		table_naming_add(&naming, store->keywords[i]);
 		err = add_op(storing,
 		    keyword == UINT16_MAX ? UINT_MAX : CHANGE_FLAG_KEYWORD + (unsigned)keyword,
 		    CHANGE_FLAG_KEYWORD, store->keywords[i], store->mode != MAIL_STORE_REMOVE);
 	}
-	if (err == RP_OK && store->mode != MAIL_STORE_REMOVE &&
-	    table_keywords_count(table) + more > MAILBOX_KEYWORDS_MAX)
+	if (err == RP_OK && store->mode != MAIL_STORE_REMOVE && !table_naming_fits(&naming))
 		return RP_ERR_LIMIT;
 	return err;
 }

@@ -67,6 +67,7 @@ void table_succeed(struct table *fresh, struct table *old)
 	fresh->modseq = num_max(fresh->modseq, old->modseq);
 	fresh->flags_modseq = old->flags_modseq;
 	fresh->flags_modseq_before = old->flags_modseq_before;
+	fresh->names_version = old->names_version + !table_has_same_names(fresh, old);
 }
 
 size_t table_bytes(const struct table *table)
@@ -353,44 +354,6 @@ uint32_t table_cache_last(const struct table *table)
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body)
 {
 	put_value(table, uid, COLUMN_BODY, (uint64_t)body.offset << 32 | body.file);
-}
-
-static uint16_t find_keyword(const struct table *table, struct bytes name)
-{
-	for (uint32_t i = 0; i < table->keywords_count; i++) {
-		const struct table_name *at = &table->keyword[i];
-
-		if (at->n == name.n && bytes_eq_fold(bytes_of(at->text, at->n), name))
-			return (uint16_t)i;
-	}
-	return UINT16_MAX;
-}
-
-uint16_t table_keyword(struct table *table, struct bytes name, bool make)
-{
-	uint16_t index = find_keyword(table, name);
-
-	if (index != UINT16_MAX || !make || name.n == 0 || name.n > MAILBOX_KEYWORD_BYTES_MAX ||
-	    table->keywords_count == MAILBOX_KEYWORDS_MAX)
-		return index;
-	RP_ASSERT(table->keywords_count < table->keywords_max);
-	struct table_name *at = &table->keyword[table->keywords_count];
-
-	at->n = (uint8_t)name.n;
-	memcpy(at->text, name.p, name.n);
-	table->version++;
-	return (uint16_t)table->keywords_count++;
-}
-
-unsigned table_keywords_count(const struct table *table)
-{
-	return table->keywords_count;
-}
-
-struct bytes table_keyword_name(const struct table *table, unsigned index)
-{
-	RP_ASSERT(index < table->keywords_count);
-	return bytes_of(table->keyword[index].text, table->keyword[index].n);
 }
 
 void table_forget_history(struct table *table, uint64_t modseq)

@@ -95,12 +95,33 @@ RP_MUST_USE enum rp_err table_prepare_expunge(
 RP_MUST_USE enum rp_err table_prepare_rows(
     struct task *task, struct table *table, const struct runs *uids);
 
-/* Keywords: index of a name (A-Z like a-z), made if need be (room was prepared). UINT16_MAX: none
- * when !make; or it is too long, or there are MAILBOX_KEYWORDS_MAX. Names are good until the next
+/* Keywords: index of a name (A-Z like a-z), made if need be (room was prepared); where there are MAILBOX_KEYWORDS_MAX in the place of
+ * one that no live message has. UINT16_MAX: none when !make; or it is too long, or all are in use. Names are good until the next
  * one is made. */
 uint16_t table_keyword(struct table *table, struct bytes name, bool make);
 unsigned table_keywords_count(const struct table *table);
 struct bytes table_keyword_name(const struct table *table, unsigned index);
+
+/* Can messages have these keywords, beside those that live messages have? In one breath: begin, add each (different ones, also such
+ * as are there), ask. Of a table that tasks are suspended in no name is given up. */
+enum { TABLE_KEYWORD_WORDS = (MAILBOX_KEYWORDS_MAX + 63) / 64 };
+struct table_naming {
+	const struct table *table;
+	uint64_t used[TABLE_KEYWORD_WORDS]; /* keywords that live messages have */
+	size_t in_use;                      /* of these, and afterwards */
+	size_t made;                        /* names that are not there yet */
+};
+void table_naming_begin(struct table_naming *naming, const struct table *table);
+void table_naming_add(struct table_naming *naming, struct bytes name);
+bool table_naming_fits(const struct table_naming *naming);
+
+/* Grows when a name is made; from one table of a mailbox to the next only if they have others. */
+uint64_t table_names_version(const struct table *table);
+bool table_has_same_names(const struct table *a, const struct table *b);
+
+/* A replay met a keyword that had no room. */
+void table_set_overfull(struct table *table);
+bool table_is_overfull(const struct table *table);
 
 /* Apply. Idempotent by UID: a row that is there is overwritten (and live again), a UID not there is
  * passed over. An append below the greatest UID ever that finds no row is passed over too: it was

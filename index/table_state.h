@@ -35,6 +35,8 @@ struct table {
 	uint16_t *row_keywords; /* what table_row() lends; keywords_max of them */
 	uint32_t keywords_count;
 	uint32_t keywords_max;
+	uint64_t names_version;
+	bool overfull; /* some keyword of a record had no room */
 	struct table_expunge *history; /* by MODSEQ */
 	uint32_t history_count;
 	uint32_t history_max;

@@ -205,20 +205,21 @@ static bool put_rows(struct transfer_long *its, const struct table_select *selec
 static enum rp_err put_keywords(struct transfer_long *its, const struct table_select *select)
 {
 	const struct table *from = its->transfer->from->table;
-	size_t more = 0;
+	struct table_naming naming;
 	bool room = true;
 
+	if (its->to != NULL)
+		table_naming_begin(&naming, its->to);
 	while (room && its->keyword < table_keywords_count(from)) {
 		struct bytes name = table_keyword_name(from, its->keyword);
 		struct runs uids = RUNS_EMPTY;
 		enum rp_err err = table_select_flag(
 		    select, CHANGE_FLAG_KEYWORD + its->keyword, its->to_uid, &uids);
 
-		if (err == RP_OK && its->to != NULL && uids.count > 0)
-			more += table_keyword(its->to, name, false) == UINT16_MAX;
-		if (its->to != NULL &&
-		    table_keywords_count(its->to) + more > MAILBOX_KEYWORDS_MAX)
-			err = RP_ERR_LIMIT;
+		if (err == RP_OK && its->to != NULL && uids.count > 0) {
+			table_naming_add(&naming, name);
+			err = table_naming_fits(&naming) ? RP_OK : RP_ERR_LIMIT;
+		}
 		if (err == RP_OK)
 			room = change_put_flag(&its->writer, its->transfer->toid,
 			    CHANGE_FLAG_KEYWORD, name, true, &uids, &its->keyword_at);

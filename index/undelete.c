@@ -185,8 +185,7 @@ static struct bytes keyword_name(const struct bringing *bringing, size_t k)
 /* Which UIDs will have which keyword. RP_ERR_LIMIT: the mailbox would have more than it may. */
 static enum rp_err look_at_keywords(struct bringing *bringing)
 {
-	struct table *table = bringing->to->table;
-	size_t more = 0;
+	struct table_naming naming;
 	enum rp_err err = RP_OK;
 
 	for (size_t k = 0; k < bringing->from->keywords_count; k++)
@@ -198,12 +197,13 @@ static enum rp_err look_at_keywords(struct bringing *bringing)
 		for (uint16_t k = 0; err == RP_OK && k < row->keywords_count; k++)
 			err = runs_add(&bringing->with[row->keyword[k]], uid, uid);
 	}
-	for (size_t k = 0; err == RP_OK && k < bringing->from->keywords_count; k++)
-		more += bringing->with[k].count != 0 &&
-		        table_keyword(table, keyword_name(bringing, k), false) == UINT16_MAX;
-	if (err == RP_OK && table_keywords_count(table) + more > MAILBOX_KEYWORDS_MAX)
-		err = RP_ERR_LIMIT;
-	return err;
+	if (err != RP_OK)
+		return err;
+	table_naming_begin(&naming, bringing->to->table);
+	for (size_t k = 0; k < bringing->from->keywords_count; k++)
+		if (bringing->with[k].count != 0)
+			table_naming_add(&naming, keyword_name(bringing, k));
+	return table_naming_fits(&naming) ? RP_OK : RP_ERR_LIMIT;
 }
 
 static struct change_row new_row(const struct bringing *bringing, size_t i)

@@ -23,7 +23,7 @@ enum rp_err view_open(
 	view->told_modseq = table_modseq(table);
 	view->told_new_modseq = view->told_modseq;
 	view->told_uid = view->uid_max;
-	view->keywords_told = table_keywords_count(table);
+	view->names_told = table_names_version(table);
 	mailbox_hold(mailbox);
 	list_push_back(&mailbox->views, &view->link);
 	if (watch != NULL)
@@ -288,7 +288,7 @@ bool view_has_news(const struct view *view)
 
 	return view->overrun || view->expunged.count > 0 ||
 	       table->flags_modseq > view->told_modseq ||
-	       view->keywords_told != table->keywords_count ||
+	       view->names_told != table->names_version ||
 	       (table->last_uid > view->uid_max &&
 	           table_uid_from(table, view->uid_max + 1, false) != 0);
 }
@@ -357,12 +357,12 @@ enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t
 	return RP_OK;
 }
 
-unsigned view_keywords_told(const struct view *view)
+bool view_has_keywords_told(const struct view *view)
 {
-	return view->keywords_told;
+	return view->names_told == table_names_version(view->mailbox->table);
 }
 
 void view_take_keywords(struct view *view)
 {
-	view->keywords_told = table_keywords_count(view->mailbox->table);
+	view->names_told = table_names_version(view->mailbox->table);
 }

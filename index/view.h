@@ -134,8 +134,8 @@ RP_MUST_USE enum rp_err view_told_flags(
 /* The expunged UIDs that any view of the mailbox lists, added to out: for table_write(). */
 RP_MUST_USE enum rp_err view_listed(const struct mailbox *mailbox, struct runs *out);
 
-/* Keywords that the session has been told of (FLAGS): count then, and now. */
-unsigned view_keywords_told(const struct view *view);
+/* Has the session been told of the keywords that there are now (FLAGS)? */
+bool view_has_keywords_told(const struct view *view);
 void view_take_keywords(struct view *view);
 
 #endif

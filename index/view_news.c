@@ -147,6 +147,15 @@ void view_news_flags(struct mailbox *mailbox, const struct runs *uids, uint64_t 
 	watch_wake_all(&mailbox->watches);
 }
 
+void view_news_keyword(struct mailbox *mailbox, unsigned keyword)
+{
+	LIST_FOR_EACH (link, &mailbox->views) {
+		struct view *view = RP_CONTAINER_OF(link, struct view, link);
+
+		view->keywords[keyword / 64] &= ~(UINT64_C(1) << (keyword % 64));
+	}
+}
+
 void view_news_append(struct mailbox *mailbox)
 {
 	watch_wake_all(&mailbox->watches);

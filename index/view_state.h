@@ -42,7 +42,7 @@ struct view {
 	struct view_known *known; /* view_told_flags(); NULL: none, which is mostly so */
 	unsigned known_count;
 	unsigned known_room;
-	unsigned keywords_told;
+	uint64_t names_told; /* table_names_version() */
 	uint64_t keywords[GROUP_KEYWORD_WORDS]; /* what a cursor lends */
 };
 

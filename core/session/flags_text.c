@@ -101,7 +101,7 @@ void flags_text_mailbox(struct resp *resp, const struct mailbox *mailbox, bool r
 	resp_lit(resp, ")\r\n* OK [PERMANENTFLAGS (");
 	if (!read_only) {
 		put_all(resp, mailbox);
-		if (mailbox_keywords_count(mailbox) < MAILBOX_KEYWORDS_MAX)
+		if (mailbox_has_room_for_keyword(mailbox))
 			resp_lit(resp, " \\*");
 	}
 	resp_str(resp, read_only ? ")] No permanent flags permitted.\r\n" : ")] Flags permitted.\r\n");

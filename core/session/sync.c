@@ -59,7 +59,7 @@ static void tell_exists(struct selected *selected, struct resp *resp)
 
 void sync_keywords(struct selected *selected, struct resp *resp)
 {
-	if (view_keywords_told(selected->view) == mailbox_keywords_count(selected->mailbox))
+	if (view_has_keywords_told(selected->view))
 		return;
 	flags_text_mailbox(resp, selected->mailbox, selected->read_only);
 	view_take_keywords(selected->view);

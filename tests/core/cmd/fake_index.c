@@ -344,6 +344,11 @@ bool mailbox_is_gone(const struct mailbox *mailbox)
 	return mailbox->gone;
 }
 
+bool mailbox_has_room_for_keyword(const struct mailbox *mailbox)
+{
+	return mailbox->keywords_count < MAILBOX_KEYWORDS_MAX;
+}
+
 unsigned mailbox_keywords_count(const struct mailbox *mailbox)
 {
 	return mailbox->keywords_count;

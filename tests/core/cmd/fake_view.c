@@ -260,9 +260,9 @@ enum rp_err view_told_flags(struct view *view, const struct runs *uids, uint64_t
 	return RP_OK;
 }
 
-unsigned view_keywords_told(const struct view *view)
+bool view_has_keywords_told(const struct view *view)
 {
-	return view->keywords_told;
+	return view->keywords_told == view->mailbox->keywords_count;
 }
 
 void view_take_keywords(struct view *view)

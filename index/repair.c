@@ -8,6 +8,7 @@
 #include "index/journal_merge.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
+#include "index/store_state.h"
 #include "index/volume_files.h"
 #include "index/volume_floor.h"
 
@@ -144,6 +145,40 @@ static enum rp_err say_why(
 	return err == RP_ERR_CANNOT && refused.no_files > 0 ? RP_ERR_CORRUPT : err;
 }
 
+static bool records_are_lost(const struct repair_report *report)
+{
+	return report->records_missing != 0 || report->records_unsound != 0 || report->journals_gone;
+}
+
+static void say_recovered(struct repair *repair, const struct known *known)
+{
+	if (known->recovered > 0)
+		repair_say(repair, "%llu messages are known by their bodies alone",
+		    (unsigned long long)known->recovered);
+}
+
+/* Where records are lost: what a repair brings back by bodies. What is gathered goes into the volume's catalog, so nobody else may have
+ * it: no server runs. */
+static enum rp_err say_bodies(struct task *task, struct repair *repair)
+{
+	struct known known;
+	enum rp_err err;
+
+	if (repair->volume->store->commit != NULL || repair->volume->catalog.destroyed ||
+	    !records_are_lost(repair->report))
+		return RP_OK;
+	known_init(&known, repair);
+	err = known_gather(task, &known);
+	if (err == RP_OK)
+		err = bodies_gather(task, &known);
+	if (err == RP_OK)
+		err = bodies_say(task, &known);
+	if (err == RP_OK)
+		say_recovered(repair, &known);
+	known_fini(task, &known);
+	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK; /* the damage has been told */
+}
+
 enum rp_err repair_check(struct task *task, struct store *store, const struct userid *userid,
     repair_say_fn *say, void *arg, struct repair_report *report)
 {
@@ -169,6 +204,8 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 	err = volume_open_bare(task, store, userid, &repair.volume);
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
+	if (err == RP_OK)
+		err = say_bodies(task, &repair);
 	err = say_why(task, &repair, userid, err);
 	if (err == RP_ERR_UNAVAILABLE)
 		repair_say(&repair, "his files cannot be read now: the disk is away, or he is being repaired; "
@@ -224,10 +261,8 @@ static enum rp_err remove_derived(
 /* Must the truth be written anew: is what the journal has lost more than derived files can be made from? */
 static bool must_write_anew(const struct repair *repair)
 {
-	const struct repair_report *report = repair->report;
-
-	return repair->restored || report->records_missing != 0 || report->records_unsound != 0 ||
-	       report->journals_gone || volume_floor_shows_end_lost(repair->volume);
+	return repair->restored || records_are_lost(repair->report) ||
+	       volume_floor_shows_end_lost(repair->volume);
 }
 
 /* All that anything knows goes into a journal of its own, in the place of the damaged one. Until that has its name nothing is
@@ -252,9 +287,8 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	repair->anew = err == RP_OK;
 	if (err == RP_OK)
 		repair_say(repair, "what is known is written anew");
-	if (err == RP_OK && known.recovered > 0)
-		repair_say(repair, "%llu messages are known by their bodies alone",
-		    (unsigned long long)known.recovered);
+	if (err == RP_OK)
+		say_recovered(repair, &known);
 	known_fini(task, &known);
 	return err;
 }

@@ -9,6 +9,7 @@
 
 #include "index/apply.h"
 #include "index/box_names.h"
+#include "index/dbox/dbox_format.h"
 #include "index/mailbox_state.h"
 #include "index/repair_core.h"
 #include "index/volume_files.h"
@@ -339,5 +340,71 @@ enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailbo
 		table_free(table);
 	else
 		*out = table;
+	return err;
+}
+
+static enum rp_err say_untold(struct task *task, struct known *known, const struct catalog_entry *entry, struct table *table)
+{
+	struct table_row row;
+	enum rp_err err = RP_OK;
+
+	for (uint32_t uid = table_uid_from(table, 1, false); err == RP_OK && uid != 0;
+	     uid = uid < UINT32_MAX ? table_uid_from(table, uid + 1, false) : 0) {
+		err = table_row(task, table, uid, false, &row, NULL);
+		if (err != RP_OK)
+			break;
+		known->recovered++;
+		repair_say_body(known->repair, entry->mailboxid, entry->name, uid, row.body,
+			"its body alone tells of it");
+		err = task_pause(task);
+	}
+	return err;
+}
+
+static enum rp_err say_new(struct task *task, struct known *known, const struct catalog_entry *entry)
+{
+	size_t at;
+	size_t end;
+	enum rp_err err = RP_OK;
+
+	for (bodies_of(known, entry->mailboxid, &at, &end); err == RP_OK && at < end; at++) {
+		const struct dbox_found *found = &known->found[at];
+
+		if (!bodies_is_new(known, found))
+			continue;
+		known->recovered++;
+		repair_say(known->repair, "mailbox %llu (%.*s), %u.dbox at %llu: a body alone tells of a message without a UID",
+			(unsigned long long)entry->mailboxid, BYTES_FMT(entry->name), found->ref.file,
+			(unsigned long long)found->ref.offset * DBOX_RECORD_ALIGN);
+		err = task_pause(task);
+	}
+	return err;
+}
+
+static enum rp_err say_found_of(struct task *task, struct known *known, const struct catalog_entry *entry)
+{
+	struct known_table of;
+	struct table *table = NULL;
+	enum rp_err err = known_table(task, known, entry->mailboxid, &of);
+
+	if (err != RP_OK)
+		return err;
+	err = bodies_table(task, known, entry->mailboxid, &of, &table);
+	if (err == RP_OK && table != NULL)
+		err = say_untold(task, known, entry, table);
+	if (err == RP_OK)
+		err = say_new(task, known, entry);
+	table_free(of.table);
+	table_free(table);
+	return err;
+}
+
+enum rp_err bodies_say(struct task *task, struct known *known)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++)
+		err = say_found_of(task, known, &catalog->by_id[i]->entry);
 	return err;
 }

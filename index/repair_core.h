@@ -187,6 +187,9 @@ RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uin
 /* Is this, which has none, a message? */
 bool bodies_is_new(const struct known *known, const struct dbox_found *found);
 
+/* Name each message that a repair would bring back by its body. */
+RP_MUST_USE enum rp_err bodies_say(struct task *task, struct known *known);
+
 /* Its row as it was saved, with the UID that it is to have. */
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);

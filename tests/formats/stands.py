@@ -52,6 +52,10 @@ class Stand:
         """(exit code, lines), of all users and what is nobody's own."""
         return self.asked(self.server.run('check', '--json', check=False))
 
+    def check_of(self, user):
+        """Of one, with or without a server."""
+        return self.asked(self.server.run('check', '--user', user, '--json', check=False))
+
     def repair(self, user):
         return self.asked(self.server.run('repair', '--user', user, '--json', check=False))
 
@@ -59,7 +63,7 @@ class Stand:
     def asked(done):
         said = [json.loads(line) for line in done.stdout.splitlines()]
         errors = [line for line in done.stderr.decode().splitlines() if line.startswith('ringpost: ')]
-        return done.returncode, [line['line'] for line in said if 'line' in line] + errors
+        return done.returncode, [f'{line["user"]}: {line["line"]}' for line in said if 'line' in line] + errors
 
     def tell(self):
         return {user: Seen(self.server, user) for user in self.users}
@@ -103,7 +107,16 @@ def take_bodies(found, answer):
 
 
 class Plain(whole.Ended):
-    """With messages that were expunged and are kept, and others that are not."""
+    """With messages that were expunged and are kept, and others that are not. killed: most is in no log; of the changes since the last
+    start some are in the logs and in their places, the last ones, of two users, in the logs alone."""
+
+    def change_and_kill(self):
+        assert self.server.stop(), self.server.log_tail()
+        self.server.start()
+        sam, eva = (fill.at_once(self.server.imap(user)) for user in ('sam', 'eva'))
+        changed_late(sam)
+        changed_by_another(eva)
+        self.kill_behind(lambda: (changed_late(sam), changed_by_another(eva), changed_last(sam)))
 
     def fill(self):
         users = fill.fill(self.server)
@@ -115,6 +128,38 @@ class Plain(whole.Ended):
         imap.logout()
         set_keep(self.server, 'keep_expunged = 0', 'keep_expunged = 14d')
         return users
+
+
+def changed_late(imap):
+    """Each change is a write of its own. The body that is too large for a log is in its file before."""
+    for body in (*fill.BODIES[:4], fill.BODIES[5], fill.BODIES[8]):
+        fill.good(imap.append('Drafts', r'(\Seen last)', None, body))
+    fill.good(imap.create('Late/Box'))
+    for body in fill.BODIES[6:8]:
+        fill.good(imap.append('Late/Box', r'(\Draft)', None, body))
+    fill.good(imap.subscribe('Late/Box'))
+    fill.good(imap.select('Drafts'))
+    fill.good(imap.store('2:4', '+FLAGS', r'(\Answered other)'))
+    fill.good(imap.copy('1:3', 'Work'))
+    fill.good(imap.store('1', '+FLAGS', r'(\Deleted)'))
+    fill.good(imap.expunge())
+    fill.good(imap.rename('Late/Box', f'Late/{time.monotonic_ns()}'))
+    fill.good(imap.create('Brief'))
+    fill.good(imap.append('Brief', '', None, fill.BODIES[0]))
+    fill.good(imap.delete('Brief'))
+
+
+def changed_by_another(imap):
+    fill.good(imap.append('INBOX', '', None, fill.BODIES[1]))
+    fill.good(imap.select('INBOX'))
+    fill.good(imap.store('1:3', '+FLAGS', r'(\Flagged)'))
+    fill.good(imap.append('Drafts', '', None, fill.BODIES[2]))
+
+
+def changed_last(imap):
+    """The very last write of a log nothing vouches for."""
+    fill.good(imap.store('1', '+FLAGS', r'(\Flagged)'))
+    fill.good(imap.store('1', '-FLAGS', r'(\Flagged)'))
 
 
 def set_keep(server, old, new):

@@ -7,6 +7,7 @@
 #include "index/breath.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
+#include "tests/index/open_store.h"
 #include "tests/index/said.h"
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"
@@ -68,6 +69,35 @@ IO_TASK_TEST(repair_floor, a_repair_raises_whom_no_later_record_tells_of)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+static void assert_told(unsigned uid)
+{
+	char line[64];
+	const char *at;
+
+	snprintf(line, sizeof(line), "mailbox 1 (INBOX), UID %u, 1.dbox at ", uid);
+	at = strstr(said.text, line);
+	cr_assert_not_null(at, "%s", said.text);
+	cr_assert_not_null(strstr(at, ": its body alone tells of it\n"), "%s", said.text);
+	cr_assert_not_null(
+	    strstr(at, "\n1 messages are known by their bodies alone\n"), "%s", said.text);
+}
+
+/* While no server runs. */
+static void check_tells(struct task *task, unsigned uid)
+{
+	struct store_settings settings = small_store();
+	struct repair_report report;
+	struct store *store;
+	const char *reason;
+
+	said = (struct said){0};
+	cr_assert_eq(store_open_look(task, &settings, 3, &store, &reason), RP_OK);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert(repair_found_damage(&report));
+	assert_told(uid);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* A message whose record is lost is known by its body, also where later ones are there. Which one it is is told. */
 IO_TASK_TEST(repair_floor, a_repair_brings_a_message_back_whose_record_is_missing)
 {
@@ -75,8 +105,6 @@ IO_TASK_TEST(repair_floor, a_repair_brings_a_message_back_whose_record_is_missin
 	struct volume *volume;
 	uint64_t before;
 	uint64_t after;
-	char line[64];
-	const char *at;
 
 	(void)arg;
 	(void)shown_make_more(task);
@@ -89,12 +117,10 @@ IO_TASK_TEST(repair_floor, a_repair_brings_a_message_back_whose_record_is_missin
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	shown_damage_journal(task, before, after);
+	check_tells(task, 21 + MORE + 1);
 	store = made_open_store(task, 4);
 	(void)repaired(task, store, "INBOX");
-	snprintf(line, sizeof(line), "mailbox 1 (INBOX), UID %u, 1.dbox at ", 21 + MORE + 1);
-	at = strstr(said.text, line);
-	cr_assert_not_null(at, "%s", said.text);
-	cr_assert_not_null(strstr(at, ": its body alone tells of it\n"), "%s", said.text);
+	assert_told(21 + MORE + 1);
 	volume = shown_open_made(task, store);
 	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 21 + MORE + 2);
 	volume_close(volume);

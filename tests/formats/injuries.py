@@ -4,6 +4,7 @@ import random
 
 import spans
 from blocks import Broken, read_payload
+from dbox import Body
 
 AREA, SECTOR, MORE = 1024, 512, 333
 DERIVED = ('catalog', 'index', 'cache')
@@ -12,12 +13,13 @@ ALL_OF_BOX = (1, 2, 3, 15)  # items that tell of a whole mailbox
 
 
 class Injury:
-    """One file is damaged. It costs `cost` at most; check names the file, and a place in [begin, end), or a message that is hit."""
+    """One file is damaged. It costs {user id: Cost} at most; check names the file, and a place in [begin, end), or a message that is
+    hit. owed: the next start writes all of it anew, from the commit logs, so check says nothing of it."""
 
-    def __init__(self, kind, part, field, way, path, do, place, cost, told_apart=False):
+    def __init__(self, kind, part, field, way, path, do, place, costs, told_apart=False, owed=False):
         self.kind, self.part, self.field, self.way, self.path, self.do = kind, part, field, way, path, do
         self.begin, self.end = place
-        self.cost = cost
+        self.costs, self.owed = {} if owed else costs, owed
         self.no_start = kind in ('store', 'owner') and field in NO_START
         self.told_apart = told_apart  # it is said, and no damage: no mail can be lost by it
 
@@ -26,22 +28,30 @@ class Injury:
 
 
 class Cost:
-    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN."""
+    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN; newest:
+    of the last one of a log nothing else tells, so its numbers are given again."""
 
-    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False):
+    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False, newest=False):
         self.messages, self.boxes, self.rows, self.records = set(messages), set(boxes), set(rows), set(records)
         self.subscribed = subscribed
         self.kept = kept  # what tells that messages are kept
+        self.newest = newest
 
     def __or__(self, other):
         return Cost(self.messages | other.messages, self.boxes | other.boxes, self.rows | other.rows,
-                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept)
+                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept,
+                    self.newest or other.newest)
 
 
 def change(path, at, new):
     with open(path, 'r+b') as f:
         f.seek(at)
         f.write(new)
+
+
+def number_of(path):
+    """Of a dbox file."""
+    return int(os.path.basename(path).split('.')[0].split('-')[0])
 
 
 def flip(path, at, bit):
@@ -53,10 +63,10 @@ def flip(path, at, bit):
 
 
 class Injuries:
-    """Of one user's files, or of those that are nobody's own."""
+    """Of one user's files, or, without a user, of those that are nobody's own."""
 
     def __init__(self, look, user, every, dice):
-        self.layout, self.user, self.dice = look.layout, user, dice
+        self.look, self.layout, self.user, self.dice = look, look.layout, user, dice
         self.spans, self.by_path = every, {}
         for span in every:
             self.by_path.setdefault(span.path, []).append(span)
@@ -98,13 +108,18 @@ class Injuries:
                 return
 
     def made(self, span, field, way, do, hit, place):
-        cost = Cost()
-        for one in hit:
-            cost = cost | self.cost_of(one)
         begin = min([one.begin for one in hit] + [place[0]])
         apart = way == 'sector zeroed' and self.is_as_just_made(hit[0])
-        dead = all(one.part.startswith('dead') and not one.field.startswith('zeroes') for one in hit)
-        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), cost, dead or apart)
+        return Injury(span.kind, span.part, field, way, span.path, do, (begin, max(place[1], begin + 1)), self.costs_of(hit),
+                      apart or self.is_told_apart(hit), self.is_owed(hit))
+
+    def is_told_apart(self, hit):
+        """A body that nobody has; the names in a file of which the logs have bodies, as a power cut leaves one that was just begun."""
+        def apart(span):
+            if span.kind == 'dbox' and span.part == 'names':
+                return span.field == 'text' and bool(self.coming_bodies(span.path))
+            return span.part.startswith('dead') and not span.field.startswith('zeroes') or self.is_written_anew(span)
+        return self.user is not None and bool(hit) and all(map(apart, hit)) and not self.is_owed(hit)
 
     @staticmethod
     def is_as_just_made(span):
@@ -115,20 +130,72 @@ class Injuries:
             f.seek(2 * spans.BLOCK)
             return not any(f.read(spans.BLOCK))
 
+    def costs_of(self, hit):
+        found = {}
+        for span in {id(one.about): one for one in hit if one.about is not None and not one.field.startswith('zeroes')}.values():
+            user = self.user.id if self.user is not None else span.about.user
+            found[user] = found.get(user, Cost()) | self.cost_of(span)
+        return found
+
     def cost_of(self, span):
-        if span.field.startswith('zeroes') or span.about is None:
+        if self.user is not None and self.is_written_anew(span):
             return Cost()
         if span.kind == 'dbox':
             return self.cost_of_body(span)
         if span.kind in ('journal', 'merged journal'):
             return self.cost_of_record(span.about)
-        return Cost()
+        return self.cost_in_log(self.look.users[span.about.user], span.about) if span.kind == 'log' else Cost()
+
+    def cost_in_log(self, user, about):
+        """Of a record that is nowhere else, or a body; what is in its place too costs nothing."""
+        if isinstance(about, Body):
+            return self.cost_of_place(user, (about.number, about.offset)) if user.has_body_alone(about) else Cost()
+        if user.in_log.get(about.lsn) is not about:
+            return Cost()
+        found = self.cost_of_record(about) if user.is_alone(about) else Cost()
+        found.newest = bool(found.records) and about.lsn == max(user.in_log)
+        return found | self.cost_in_log(user, about.body) if about.body is not None else found
+
+    def is_owed(self, hit):
+        return self.user is not None and bool(hit) and all(self.is_written_anew(span) for span in hit)
+
+    def is_written_anew(self, span):
+        """By the next start: each record that the logs have, each body, the header of a file that any of them goes to, and the end mark
+        behind the last."""
+        if span.kind == 'journal':
+            journal = next(one for one in self.user.journals if one.path == span.path)
+            coming = [record for record in self.user.in_log.values() if record.journal == journal.first]
+            if span.about is not None:
+                return any(record.lsn == span.about.lsn for record in coming)
+            least = max((record.lsn for record in journal.records), default=0) if span.part == 'end mark' else 0
+            return any(record.lsn >= least for record in coming)
+        if span.kind != 'dbox' or span.part == 'names':
+            return False
+        coming = self.coming_bodies(span.path)
+        return span.begin in coming if span.about is not None else bool(coming)
+
+    def coming_bodies(self, path):
+        """{offset: its end} of those that the logs have for this dbox file."""
+        return {record.dbox_at: record.dbox_at + record.body_bytes for record in self.user.in_log.values()
+                if record.dbox == number_of(path) and record.body is not None}
+
+    def coming_end(self, path):
+        """Where what the next start writes to this file ends."""
+        if path.endswith('.dbox'):
+            return max(self.coming_bodies(path).values(), default=0)
+        first = next(one.first for one in self.user.journals if one.path == path)
+        return max((record.journal_at + record.bytes + self.layout.mark.size for record in self.user.in_log.values()
+                    if record.journal == first), default=0)
 
     def cost_of_body(self, span):
-        number, found = int(os.path.basename(span.path).split('.')[0].split('-')[0]), Cost()
-        for box in self.user.volume.mailboxes.values():
-            found.messages |= {(box.id, uid) for uid, m in box.live().items() if spans.place_of(m.row) == (number, span.begin)}
-        found.messages |= {who for who, (_, _, place) in self.user.volume.kept.items() if place == (number, span.begin)}
+        return self.cost_of_place(self.user, (number_of(span.path), span.begin))
+
+    @staticmethod
+    def cost_of_place(user, place):
+        found = Cost()
+        for box in user.volume.mailboxes.values():
+            found.messages |= {(box.id, uid) for uid, m in box.live().items() if spans.place_of(m.row) == place}
+        found.messages |= {who for who, (_, _, kept) in user.volume.kept.items() if kept == place}
         return found
 
     def cost_of_record(self, record):
@@ -160,21 +227,33 @@ class Injuries:
             hit = [one for one in every if one.end > at]
             if all(one.field.startswith('zeroes') or one.part in spans.MEANS_NOTHING for one in hit):
                 continue  # what is cut off means nothing
+            if at < SECTOR:
+                hit = self.without_names(hit)
+            if kind == 'cache' and at == AREA and self.is_superseded(path, kind):
+                continue  # no index names what was in it, and it is whole without
             yield self.of_file(path, kind, f'cut off {where}', 'cut off', lambda at=at: os.truncate(path, at), hit, (0, size + 1))
         if kind != 'free log' and not self.is_superseded(path, kind):  # in a free log there is nothing: another is made
-            yield self.of_file(path, kind, 'removed', 'removed', lambda: os.remove(path), every, (0, size + 1), kind in DERIVED)
-        keeps = kind in ('dbox', *DERIVED)
-        yield self.of_file(path, kind, 'both headers zeroed', 'sector zeroed', lambda: change(path, 0, bytes(AREA)),
-                           [] if keeps else every, (0, AREA))
+            yield self.of_file(path, kind, 'removed', 'removed', lambda: os.remove(path), self.without_names(every), (0, size + 1),
+                               kind in DERIVED)
+        # A dbox file keeps all but the names, of which its header tells.
+        hit = [one for one in every if one.end <= AREA or one.part == 'names'] if kind == 'dbox' else every
+        yield self.of_file(path, kind, 'both headers zeroed', 'sector zeroed', lambda: change(path, 0, bytes(AREA)), hit,
+                           (0, max(AREA, hit[-1].end) if kind == 'dbox' else AREA))
         if not behind:
-            yield self.of_file(path, kind, 'bytes behind the end', 'bytes more', lambda: change(path, size, b'\x55' * MORE), [],
-                               (0, size + MORE), kind == 'dbox')
+            yield self.bytes_more(path, kind, size)
+
+    def without_names(self, hit):
+        """Where the logs have bodies for a dbox file that has lost its beginning, another is made, and nothing tells of the names."""
+        return [one for one in hit if one.kind != 'dbox' or one.part != 'names' or not self.coming_bodies(one.path)]
+
+    def bytes_more(self, path, kind, size):
+        owed = kind in ('dbox', 'journal') and size + MORE <= self.coming_end(path)
+        return Injury(kind, 'file', 'bytes behind the end', 'bytes more', path, lambda: change(path, size, b'\x55' * MORE),
+                      (0, size + MORE), {}, kind == 'dbox', owed)
 
     def of_file(self, path, kind, field, way, do, hit, place, told_apart=False):
-        cost = Cost()
-        for one in {id(one.about): one for one in hit if not one.field.startswith('zeroes')}.values():
-            cost = cost | self.cost_of(one)
-        return Injury(kind, 'file', field, way, path, do, place, cost, told_apart)
+        told_apart = told_apart or kind == 'dbox' and way != 'removed' and self.is_told_apart(hit)
+        return Injury(kind, 'file', field, way, path, do, place, self.costs_of(hit), told_apart, self.is_owed(hit))
 
     def is_superseded(self, path, kind):
         """Nobody would miss it: another is newer, or nothing names it."""

@@ -47,6 +47,7 @@ class Write:
         self.sound = get('magic').to_bytes(4, 'little') == b'RPLW' and get('xxh3 of all before') == xxh3(data[at:at + sealed], nonce)
         if not self.sound:
             return
+        self.found = []  # its records, if it counts
         self.bytes, self.count, self.number, self.durable = (
             get('bytes of header'), get('how many'), get('number'), get('all writes up to'))
         self.fit = (get('version') == 1 and get('64') == size and get("the file's nonce") == nonce and get('0') == 0
@@ -95,13 +96,14 @@ def records_of(look, write, nonce):
             at += 8
             continue
         check_record(look, write.path, base + at, record)
+        record.path, record.at = write.path, base + at
         at += record.bytes
         if record.body_bytes and record.body_bytes <= len(data) - at:
             record.body = Body(layout, data, at, None)
+            record.body.number = record.dbox
             look.findings.must(record.body.sound and record.body.bytes == record.body_bytes, write.path, base + at,
                                'no sound body record')
             at = up(at + record.body_bytes, 8)
-        record.path, record.at = write.path, base + at
         found.append(record)
     look.findings.must(len(found) == write.count, write.path, write.at, f'{len(found)} records, not {write.count}')
     return found
@@ -127,7 +129,8 @@ def those_that_count(look, logs):
         look.findings.must(write.whole, write.path, write.at, f'write {number} was durable and is not whole')
         if write.fit:
             look.findings.must(not any(write.padding), write.path, write.at, 'not zeroes behind a write')
-            found += records_of(look, write, nonce)
+            write.found = records_of(look, write, nonce)
+            found += write.found
     return found
 
 

@@ -146,6 +146,15 @@ class User:
                 return record.body
         return None
 
+    def is_alone(self, record):
+        """Is this one of a log, that counts, in no journal?"""
+        placed = (one.lsn for journal in self.journals for one in journal.records)
+        return self.in_log.get(record.lsn) is record and record.lsn not in placed
+
+    def has_body_alone(self, body):
+        """Is this one of a log in no dbox file?"""
+        return not any(box.header is not None and box.number == body.number and body.offset in box.records for box in self.boxes)
+
     def check_bodies(self):
         must = self.look.findings.must
         for mailbox in self.volume.mailboxes.values():

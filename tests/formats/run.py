@@ -19,6 +19,9 @@ import stands  # noqa: E402
 import unseen  # noqa: E402
 import whole  # noqa: E402
 
+# Of what was in the commit logs alone, and of what they mend.
+IN_LOGS = ('--only', r'log: (file: removed|(record|body): (LSN|payload|bytes:|xxh3 of all|a sector))|journal: (file|end mark)|dbox: (file|names)',
+           '--whole', '20', '--pairs', '0')
 GROUPS = ('stopped', 'killed', 'injured', 'unseen', 'merged', 'golden')
 
 
@@ -38,6 +41,9 @@ def main():
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)
             hurt.of_stand(ended, 'sam')
+        with stands.Plain('killed') as ended:
+            ended.look = looked.look(ended.data)
+            injured.Run(checks, injured.settings(IN_LOGS), hurt.tally).of_stand(ended, 'sam')
     if 'unseen' in wanted:
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)

@@ -35,8 +35,9 @@ class Map:
         self.at = end
 
     def fields(self, part, struct, begin, about=None):
+        start = self.at
         for words, offset, size in struct.fields:
-            self.put(part, short(words), begin + offset + size, begin, about)
+            self.put(part, short(words), start + offset + size, begin, about)
 
     def header(self, part, struct, end):
         begin = self.at
@@ -75,6 +76,16 @@ def of_journal(layout, journal):
     return found.whole()
 
 
+def of_body(layout, found, part, body, at, begin, about):
+    """Of a body record at this offset."""
+    found.fields(part, layout.body, begin, about)
+    blocks = up(len(body.data), CHUNK) // CHUNK
+    found.put(part, 'bytes', found.at + len(body.data), begin, about)
+    found.put(part, 'zeroes to 8', up(found.at, 8), begin, about)
+    found.put(part, 'xxh3 of blocks', found.at + (8 * blocks if blocks > 1 else 0), begin, about)
+    found.put(part, 'zeroes to 16', at + body.bytes, begin, about)
+
+
 def of_box(layout, box, sort):
     """sort: what is said of the body at an offset."""
     found = Map('dbox', box.path)
@@ -84,12 +95,7 @@ def of_box(layout, box, sort):
     for at, body in sorted(box.records.items()):
         found.put('hole', 'nothing', at, found.at)
         part = f'{sort(box, at, body)} body' + (' of several blocks' if len(body.data) > CHUNK else '')
-        found.fields(part, layout.body, at, body)
-        blocks = up(len(body.data), CHUNK) // CHUNK
-        found.put(part, 'bytes', found.at + len(body.data), at, body)
-        found.put(part, 'zeroes to 8', up(found.at, 8), at, body)
-        found.put(part, 'xxh3 of blocks', found.at + (8 * blocks if blocks > 1 else 0), at, body)
-        found.put(part, 'zeroes to 16', at + body.bytes, at, body)
+        of_body(layout, found, part, body, at, at, body)
     found.put('hole', 'nothing', found.size, found.at)
     return found.whole()
 
@@ -140,22 +146,38 @@ def of_store(layout, kind, path):
     return found.whole()
 
 
-def of_log(layout, log):
-    """What lies behind the writes is of earlier uses, or nothing."""
-    found = Map('log' if log.writes else 'free log', log.path)
+def of_log(look, log):
+    """What lies behind the writes is of earlier uses, or nothing. A place in a write is told by that of the write."""
+    found, layout = Map('log' if log.writes else 'free log', log.path), look.layout
     found.area(layout, BLOCK)
-    durable = max([log.durable] + [write.durable for write in log.writes])
+    run = [one for one in look.logs if one.header is not None and (one.shard, one.epoch) == (log.shard, log.epoch)]
+    durable = max([one.durable for one in run] + [write.durable for one in run for write in one.writes])
     for write in log.writes:
-        part = 'write' if write.number <= durable else 'write that may be torn'
+        torn = write.number > durable
         found.put('behind writes', 'nothing', write.at, found.at)
-        found.fields(part, layout.write, write.at, write)
-        found.put(part, 'records', write.at + write.bytes, write.at, write)
-        found.put(part, 'zeroes to 4096', up(found.at, BLOCK), write.at, write)
+        found.fields(TORN if torn else 'write', layout.write, write.at)
+        for record in write.found:
+            of_record_in_log(look, found, TORN if torn else '', record, write.at)
+        found.put(TORN if torn else 'write', 'zeroes to 8', write.at + write.bytes, write.at)
+        found.put(TORN if torn else 'write', 'zeroes to 4096', up(found.at, BLOCK), write.at)
     found.put('behind writes', 'nothing', found.size, found.at)
     return found.whole()
 
 
-MEANS_NOTHING = ('hole', 'behind writes', 'write that may be torn')
+def of_record_in_log(look, found, torn, record, begin):
+    """And of the body that travels with it, if any."""
+    in_place = '' if look.users[record.user].is_alone(record) else ' that is in its place too'
+    part = torn or 'record' + in_place
+    found.put(torn or 'write', 'zeroes to 8', record.at, begin)
+    found.fields(part, look.layout.record, begin, record)
+    found.put(part, 'payload', found.at + len(record.payload), begin, record)
+    found.put(part, 'zeroes to 8', record.at + record.bytes, begin, record)
+    if record.body is not None and record.body.sound:
+        of_body(look.layout, found, torn or 'body' + in_place, record.body, found.at, begin, record.body)
+
+
+TORN = 'write that may be torn'
+MEANS_NOTHING = ('hole', 'behind writes', TORN)
 
 
 def sorter(user):
@@ -184,5 +206,5 @@ def of_server(look):
     """Of what is no user's own."""
     found = [of_store(look.layout, 'store', os.path.join(look.top, 'store')),
              of_store(look.layout, 'owner', os.path.join(look.top, 'commit', 'owner'))]
-    found += [of_log(look.layout, log) for log in look.logs]
+    found += [of_log(look, log) for log in look.logs]
     return [span for spans in found for span in spans]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What the server writes is what index/FORMATS.md says: read by that page alone, compared with IMAP, damaged, kept.
 
-    tests/formats/run.py [GROUP...]         groups: stopped killed injured unseen merged golden
+    tests/formats/run.py [GROUP...]         groups: stopped killed injured unseen underway merged golden
 """
 import os
 import sys
@@ -16,13 +16,14 @@ import merged  # noqa: E402
 import rp  # noqa: E402
 import stale  # noqa: E402
 import stands  # noqa: E402
+import underway  # noqa: E402
 import unseen  # noqa: E402
 import whole  # noqa: E402
 
 # Of what was in the commit logs alone, and of what they mend.
 IN_LOGS = ('--only', r'log: (file: removed|(record|body): (LSN|payload|bytes:|xxh3 of all|a sector))|journal: (file|end mark)|dbox: (file|names)',
            '--whole', '20', '--pairs', '0')
-GROUPS = ('stopped', 'killed', 'injured', 'unseen', 'merged', 'golden')
+GROUPS = ('stopped', 'killed', 'injured', 'unseen', 'underway', 'merged', 'golden')
 
 
 def main():
@@ -48,6 +49,10 @@ def main():
         with stands.Plain('stopped') as ended:
             ended.look = looked.look(ended.data)
             unseen.run(checks, ended, unseen.settings())
+    if 'underway' in wanted:
+        with stands.Plain('stopped') as ended:
+            ended.look = looked.look(ended.data)
+            underway.run(checks, ended, underway.settings())
     if 'merged' in wanted:
         with merged.Merged('merged') as ended:
             merged.run(checks, ended, looked)

@@ -52,6 +52,10 @@ class Stand:
         """(exit code, lines), of all users and what is nobody's own."""
         return self.asked(self.server.run('check', '--json', check=False))
 
+    def check_of(self, user):
+        """Of one, with or without a server."""
+        return self.asked(self.server.run('check', '--user', user, '--json', check=False))
+
     def repair(self, user):
         return self.asked(self.server.run('repair', '--user', user, '--json', check=False))
 

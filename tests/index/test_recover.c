@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "index/claim.h"
@@ -23,6 +24,7 @@ struct machine {
 	uint64_t epoch;
 	uint64_t seen[COUNT + 3]; /* how often each LSN was met */
 	uint64_t missing;
+	uint64_t newest_count; /* records of the epoch before the recovery's */
 	unsigned unreadable; /* bodies */
 	unsigned flags_at; /* this LSN destroys the user */
 	bool ended;
@@ -114,6 +116,7 @@ static enum rp_err see(struct task *task, void *arg, const struct record *record
 	}
 	cr_assert_leq(record->header.lsn, COUNT);
 	machine->seen[record->header.lsn]++;
+	machine->newest_count += record->header.epoch + 1 == machine->epoch;
 	return RP_OK;
 }
 
@@ -493,6 +496,55 @@ Test(recover, nothing_before_a_users_end_comes_back)
 	cr_assert_eq(machine->report.records_void, 5);
 	for (unsigned lsn = 1; lsn <= COUNT; lsn++)
 		cr_assert_eq(machine->seen[lsn], lsn >= 6);
+	cr_assert_eq(machine->missing, 0);
+	end(machine);
+}
+
+struct names {
+	enum file_root root[64];
+	char path[64][256];
+	unsigned count;
+};
+
+static void collect(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct names *names = arg;
+
+	(void)bytes;
+	cr_assert_lt(names->count, 64);
+	names->root[names->count] = root;
+	snprintf(names->path[names->count++], sizeof(names->path[0]), "%s", path);
+}
+
+/* A journal had lost all that it had, and its LSNs were given out again: what the later epoch wrote counts, though the logs have both. */
+Test(recover, of_two_records_with_one_lsn_that_of_the_later_epoch_is_placed)
+{
+	struct machine *machine = begin(0);
+	static struct names names;
+	struct bytes log;
+	uint8_t *older;
+	size_t n;
+
+	cr_assert_eq(sim_disk_read(machine->world, FILE_ROOT_COMMIT, "0/1.log", &log), RP_OK);
+	n = log.n;
+	older = malloc(n);
+	memcpy(older, log.p, n);
+	sim_disk_walk(machine->world, collect, &names);
+	for (unsigned i = 0; i < names.count; i++)
+		cr_assert_eq(
+		    sim_disk_remove(machine->world, names.root[i], names.path[i]), RP_OK);
+	start_loop(machine);
+	run(machine, fill_log);
+	crash(machine);
+	cr_assert_eq(
+	    sim_disk_write(machine->world, FILE_ROOT_COMMIT, "0/9.log", bytes_of(older, n)), RP_OK);
+	free(older);
+
+	recover_it(machine);
+	cr_assert_eq(machine->report.records, COUNT);
+	cr_assert_eq(machine->report.records_void, COUNT);
+	cr_assert_eq(seen_count(machine), COUNT);
+	cr_assert_eq(machine->newest_count, COUNT);
 	cr_assert_eq(machine->missing, 0);
 	end(machine);
 }

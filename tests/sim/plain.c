@@ -228,7 +228,7 @@ static bool is_whole(const uint8_t *p, size_t room, uint64_t bytes, uint64_t non
 	return true;
 }
 
-/* A record that lies in a file and in one that stands in for it is sound if it is so in each. */
+/* Of a file and those that stand in for it the newest that has the record counts: the others may have what was tried there, and failed. */
 static void add_body(struct plain *plain, struct plain_body body)
 {
 	for (size_t i = 0; i < plain->bodies.count; i++) {
@@ -236,7 +236,8 @@ static void add_body(struct plain *plain, struct plain_body body)
 
 		if (other->ref.file != body.ref.file || other->ref.offset != body.ref.offset)
 			continue;
-		other->sound = other->sound && body.sound;
+		if (body.standin > other->standin)
+			*other = body;
 		return;
 	}
 	ADD(plain->bodies, body);
@@ -244,12 +245,16 @@ static void add_body(struct plain *plain, struct plain_body body)
 
 static void read_box(struct plain *plain, const struct plain_file *file, const struct userid *userid)
 {
-	uint32_t number = (uint32_t)strtoul(file->name, NULL, 10);
+	unsigned number;
+	unsigned standin = 0;
+
+	MODEL_CHECK(sscanf(file->name, "%u-%u", &number, &standin) >= 1);
 
 	for (size_t at = AREA_BYTES; at + HEADER_BYTES <= file->n; at += 16) {
 		const uint8_t *p = file->p + at;
 		uint64_t nonce = u64(p + 72);
 		struct plain_body body = {.ref = {number, (uint32_t)(at / 16)},
+		    .standin = standin,
 		    .mailboxid = u64(p + 40),
 		    .uid = u32(p + 48),
 		    .flags = u32(p + 52),
@@ -318,7 +323,8 @@ static void take_rows(struct plain *plain, const struct change_item *item, uint6
 	while (change_rows_next(&rows)) {
 		struct plain_message *message = have(plain, item->mailboxid, rows.row.uid);
 
-		if (message->told || (message->expunged && !kept))
+		/* A merge may leave the row of one that is kept, too, and then with the place that it had once. */
+		if (!kept && (message->told || message->expunged))
 			continue;
 		message->row = rows.row;
 		message->modseq = lsn;

@@ -21,6 +21,7 @@ struct plain_record {
 
 struct plain_body {
 	struct dbox_ref ref;
+	unsigned standin; /* it lies in the k-th one; 0: in the file itself */
 	uint64_t mailboxid;
 	uint32_t uid;
 	uint32_t flags;

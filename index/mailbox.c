@@ -17,6 +17,7 @@ static struct mailbox *mailbox_new(struct volume *volume, uint64_t mailboxid)
 	mailbox->mailboxid = mailboxid;
 	list_init(&mailbox->link);
 	list_init(&mailbox->idle);
+	list_init(&mailbox->rest);
 	list_init(&mailbox->views);
 	list_init(&mailbox->watches);
 	task_queue_init(&mailbox->loaded);
@@ -28,8 +29,10 @@ void mailbox_hold(struct mailbox *mailbox)
 {
 	struct store *store = mailbox->volume->store;
 
-	if (mailbox->refs++ > 0)
+	if (mailbox->refs++ > 0) {
+		mailbox_note_rest(mailbox);
 		return;
+	}
 	volume_hold(mailbox->volume);
 	if (list_linked(&mailbox->idle)) {
 		list_del(&mailbox->idle);
@@ -67,6 +70,43 @@ static void let_idle(struct mailbox *mailbox)
 	store->idle_bytes += mailbox->idle_bytes;
 }
 
+void mailbox_note_rest(struct mailbox *mailbox)
+{
+	struct store *store = mailbox->volume->store;
+	bool rests = mailbox->refs > 0 && mailbox->refs == mailbox->resting &&
+	             mailbox->table != NULL && !mailbox->gone;
+
+	if (rests == list_linked(&mailbox->rest))
+		return;
+	if (rests) {
+		mailbox->rest_bytes = table_bytes(mailbox->table);
+		store->resting_bytes += mailbox->rest_bytes;
+		list_push_back(&store->resting_mailboxes, &mailbox->rest);
+	} else {
+		store->resting_bytes -= mailbox->rest_bytes;
+		list_del(&mailbox->rest);
+	}
+}
+
+bool mailbox_sleep(struct mailbox *mailbox)
+{
+	struct table *table = mailbox->table;
+
+	RP_ASSERT(list_linked(&mailbox->rest));
+	if (table_is_held(table) || view_is_behind(mailbox))
+		return false;
+	cache_write(mailbox, true);
+	if (!list_linked(&mailbox->rest))
+		return true; /* that uses it now, and it comes again */
+	mailbox->slept = table_state(table);
+	mailbox->table = NULL;
+	mailbox_note_rest(mailbox);
+	table_free(table);
+	cache_close(mailbox->cache);
+	mailbox->cache = NULL;
+	return true;
+}
+
 void mailbox_close(struct mailbox *mailbox)
 {
 	struct volume *volume;
@@ -77,8 +117,12 @@ void mailbox_close(struct mailbox *mailbox)
 	RP_ASSERT(mailbox->refs > 0);
 	if (mailbox->refs == 1 && !mailbox->gone)
 		cache_write(mailbox, true);
-	if (--mailbox->refs > 0)
+	if (--mailbox->refs > 0) {
+		mailbox_note_rest(mailbox);
+		store_trim(mailbox->volume->store);
 		return;
+	}
+	mailbox_note_rest(mailbox);
 	volume = mailbox->volume;
 	store = volume->store; /* where memory is short the volume is gone when it is closed */
 	if (mailbox->gone || mailbox->table == NULL || table_is_bad(mailbox->table))
@@ -102,13 +146,16 @@ static enum rp_err load_first(struct task *task, struct mailbox *mailbox)
 		table_free(table);
 		err = RP_ERR_NOTFOUND;
 	}
-	if (err == RP_OK)
+	if (err == RP_OK) {
+		if (mailbox->slept.version != 0)
+			table_set_state(table, &mailbox->slept);
 		mailbox->table = table;
+	}
 	task_queue_wake_all(&mailbox->loaded);
 	return err;
 }
 
-static enum rp_err wait_loaded(struct task *task, struct mailbox *mailbox)
+enum rp_err mailbox_wait_loaded(struct task *task, struct mailbox *mailbox)
 {
 	enum rp_err err = RP_OK;
 
@@ -137,7 +184,7 @@ static enum rp_err open_node(struct task *task, struct volume *volume, struct ca
 	if (mailbox == NULL)
 		return RP_ERR_NOMEM;
 	mailbox_hold(mailbox);
-	err = wait_loaded(task, mailbox);
+	err = mailbox_wait_loaded(task, mailbox);
 	if (err != RP_OK) {
 		mailbox_close(mailbox);
 		return volume_away(err);

@@ -6,6 +6,9 @@
  *                              v                           v
  *                           (none), openers told         gone: lives on until its last user lets go
  *
+ * One whose only users are views of sessions that are in no command *rests*; where memory or mappings are short it gives up its table
+ * (mailbox_sleep), and is loaded again by the first who wants it: view_wake(), or whoever opens it to change something.
+ *
  * The table is swapped by a checkpoint in one breath (view_news_table): nobody keeps it, or what it lends, over a
  * suspension.
  */
@@ -30,8 +33,13 @@ struct mailbox {
 	struct list views;   /* view.c's; a view holds the mailbox */
 	struct list watches; /* struct watch */
 	unsigned refs;
+	unsigned resting;     /* of these, views that rest */
+	struct list rest;     /* in store->resting_mailboxes while nobody else uses it and there is a table, longest first */
+	uint64_t rest_bytes;
+	struct table_state slept; /* of the table that was given up; .version 0: there was none */
 	bool loading;
 	bool gone;                   /* deleted: facts are as they last were */
+	bool lost; /* likewise, while it had no table: what its sessions know cannot be shown any more */
 	struct task_queue loaded;    /* those that wait while it is loading */
 	struct catalog_entry facts;  /* when gone; else the catalog's */
 	uint8_t *gone_name;          /* what facts.name borrows when gone */
@@ -54,6 +62,15 @@ RP_MUST_USE enum rp_err mailbox_take_out(
 /* Keep a message's cache entry; where that fails it is made again when it is wanted. */
 void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid, uint64_t emailid,
     struct bytes entry);
+
+/* Its refs, resting, table or gone have changed. */
+void mailbox_note_rest(struct mailbox *mailbox);
+
+/* Wait till it has a table. RP_ERR_NOTFOUND: it was deleted. */
+RP_MUST_USE enum rp_err mailbox_wait_loaded(struct task *task, struct mailbox *mailbox);
+
+/* Give up the table of one that rests. False: a session is still to hear what was expunged, or something is being written. */
+bool mailbox_sleep(struct mailbox *mailbox);
 
 /* Take one that nobody uses out of memory: its messages are read again when they are wanted. */
 void mailbox_forget(struct mailbox *mailbox);
@@ -112,6 +129,8 @@ RP_MUST_USE enum rp_err mailbox_replay_rows(
  * table    the table was replaced by a newer one with the same messages (a checkpoint): holds on rows are to be taken
  *          over from the old one, which is freed when this returns */
 void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq);
+/* Is some session still to hear that a message is gone? Its row is needed till then. */
+bool view_is_behind(const struct mailbox *mailbox);
 /* The same of messages that are known to be there, all of them. */
 void view_news_expunge_these(struct mailbox *mailbox, const struct runs *there);
 void view_news_flags(struct mailbox *mailbox, const struct runs *uids, uint64_t modseq);

@@ -55,6 +55,7 @@ static struct store *store_new(
 	list_init(&store->repairs);
 	list_init(&store->idle_volumes);
 	list_init(&store->idle_mailboxes);
+	list_init(&store->resting_mailboxes);
 	task_queue_init(&store->tasks_ended);
 	arena_init(&store->arena, STORE_ARENA_BYTES_MAX);
 	return store;
@@ -319,7 +320,7 @@ void store_stats(const struct store *store, struct store_stats *out)
 		.files_bound = store->settings.files_max,
 		.mappings = mapping_count(),
 		.mappings_bound = store->settings.mappings_max,
-		.idle_bytes = store->idle_bytes,
+		.idle_bytes = store->idle_bytes + store->resting_bytes,
 		.idle_bytes_bound = store->settings.volumes_bytes_max,
 		.users_unrecovered = store->recover != NULL ? recover_left(store->recover) : 0,
 	};
@@ -418,6 +419,21 @@ static bool trim_volume(struct store *store)
 	return false;
 }
 
+/* The same of mailboxes that sessions have selected, and do nothing with. */
+static bool trim_resting(struct store *store)
+{
+	for (unsigned i = 0; i < TRIM_LOOKED_MAX && !list_empty(&store->resting_mailboxes); i++) {
+		struct mailbox *mailbox =
+		    RP_CONTAINER_OF(store->resting_mailboxes.next, struct mailbox, rest);
+
+		if (mailbox_sleep(mailbox))
+			return true;
+		list_del(&mailbox->rest);
+		list_push_back(&store->resting_mailboxes, &mailbox->rest);
+	}
+	return false;
+}
+
 static bool has_many_files(const struct store *store)
 {
 	return store->settings.files_max != 0 &&
@@ -432,12 +448,13 @@ static bool has_many_mappings(const struct store *store)
 /* A mailbox is most of an idle volume's memory, and the least of its files. Mappings are mailboxes' alone. */
 void store_trim(struct store *store)
 {
-	while (store->idle_bytes > store->settings.volumes_bytes_max &&
-	       (trim_mailbox(store) || trim_volume(store)))
+	while (store->idle_bytes + store->resting_bytes > store->settings.volumes_bytes_max &&
+	       (trim_mailbox(store) || trim_volume(store) || trim_resting(store)))
 		continue;
-	while (has_many_files(store) && (trim_volume(store) || trim_mailbox(store)))
+	while (has_many_files(store) &&
+	       (trim_volume(store) || trim_mailbox(store) || trim_resting(store)))
 		continue;
-	while (has_many_mappings(store) && trim_mailbox(store))
+	while (has_many_mappings(store) && (trim_mailbox(store) || trim_resting(store)))
 		continue;
 	if (store->settings.files_max != 0)
 		commit_press(store->commit, has_many_files(store));

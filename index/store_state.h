@@ -38,6 +38,8 @@ struct store {
 	struct list idle_volumes;   /* that nobody uses, longest first */
 	struct list idle_mailboxes; /* whose messages nobody uses, longest first */
 	uint64_t idle_bytes;        /* memory of both */
+	struct list resting_mailboxes; /* selected by sessions that do nothing, longest first */
+	uint64_t resting_bytes;        /* their memory */
 	uint8_t *payload;           /* of the record that is being made: one breath at a time */
 	struct arena arena;         /* one breath's */
 	unsigned tasks;             /* background tasks that run */

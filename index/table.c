@@ -1,6 +1,7 @@
 #include "index/table.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "index/table_state.h"
 #include "io/base/num.h"
@@ -44,6 +45,11 @@ void table_free(struct table *table)
 		destroy(table);
 }
 
+bool table_is_held(const struct table *table)
+{
+	return table->holds > 0;
+}
+
 void table_hold(struct table *table)
 {
 	table->holds++;
@@ -60,14 +66,42 @@ bool table_let_go(struct table *table)
 	return false;
 }
 
+static uint64_t hash_names(const struct table *table)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t k = 0; k < table->keywords_count; k++)
+		hash = XXH3_64bits_withSeed(table->keyword[k].text, table->keyword[k].n, hash + 1);
+	return hash;
+}
+
+struct table_state table_state(const struct table *table)
+{
+	return (struct table_state){
+	    .version = table->version,
+	    .modseq = table->modseq,
+	    .flags_modseq = table->flags_modseq,
+	    .flags_modseq_before = table->flags_modseq_before,
+	    .names_version = table->names_version,
+	    .names = hash_names(table),
+	};
+}
+
+void table_set_state(struct table *fresh, const struct table_state *state)
+{
+	fresh->version = num_max(fresh->version, state->version) + 1;
+	fresh->modseq = num_max(fresh->modseq, state->modseq);
+	fresh->flags_modseq = state->flags_modseq;
+	fresh->flags_modseq_before = state->flags_modseq_before;
+	fresh->names_version = state->names_version + (hash_names(fresh) != state->names);
+}
+
 void table_succeed(struct table *fresh, struct table *old)
 {
+	struct table_state state = table_state(old);
+
 	RP_ASSERT(fresh->mailboxid == old->mailboxid);
-	fresh->version = num_max(fresh->version, old->version) + 1;
-	fresh->modseq = num_max(fresh->modseq, old->modseq);
-	fresh->flags_modseq = old->flags_modseq;
-	fresh->flags_modseq_before = old->flags_modseq_before;
-	fresh->names_version = old->names_version + !table_has_same_names(fresh, old);
+	table_set_state(fresh, &state);
 }
 
 size_t table_bytes(const struct table *table)

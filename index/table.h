@@ -117,7 +117,6 @@ bool table_naming_fits(const struct table_naming *naming);
 
 /* Grows when a name is made; from one table of a mailbox to the next only if they have others. */
 uint64_t table_names_version(const struct table *table);
-bool table_has_same_names(const struct table *a, const struct table *b);
 
 /* A replay met a keyword that had no room. */
 void table_set_overfull(struct table *table);
@@ -140,6 +139,21 @@ void table_expunge(struct table *table, const struct runs *uids, uint64_t modseq
 void table_expunge_unmet(struct table *table, const struct runs *uids, uint64_t modseq);
 void table_set_cache_offset(struct table *table, uint32_t uid, uint32_t cache_offset);
 void table_set_body(struct table *table, uint32_t uid, struct dbox_ref body);
+
+/* What sessions know a table by, when it is given up and read again: no change between. */
+struct table_state {
+	uint64_t version;
+	uint64_t modseq;
+	uint64_t flags_modseq;
+	uint64_t flags_modseq_before;
+	uint64_t names_version;
+	uint64_t names; /* a hash of them */
+};
+/* Is a task suspended in it? */
+bool table_is_held(const struct table *table);
+
+struct table_state table_state(const struct table *table);
+void table_set_state(struct table *fresh, const struct table_state *state);
 
 /* The index file that is written next names no cache entries: they are to go. */
 void table_leave_cache(struct table *table);

@@ -116,16 +116,6 @@ struct bytes table_keyword_name(const struct table *table, unsigned index)
 	return bytes_of(table->keyword[index].text, table->keyword[index].n);
 }
 
-bool table_has_same_names(const struct table *a, const struct table *b)
-{
-	if (a->keywords_count != b->keywords_count)
-		return false;
-	for (uint32_t k = 0; k < a->keywords_count; k++)
-		if (!bytes_eq(table_keyword_name(a, k), table_keyword_name(b, k)))
-			return false;
-	return true;
-}
-
 uint64_t table_names_version(const struct table *table)
 {
 	return table->names_version;

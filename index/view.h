@@ -21,6 +21,12 @@ enum {
 RP_MUST_USE enum rp_err view_open(
     struct task *task, struct mailbox *mailbox, struct watch *watch, struct view **out);
 void view_close(struct view *view);
+
+/* The session is in no command: nothing but view_wake(), view_rest() and view_close() is called till it wakes. Its mailbox may give its
+ * memory up meanwhile. What is new wakes the watch as ever. Both may be called again. An error of view_wake(): the mailbox
+ * cannot be read now, and the view still rests. One that was deleted while it had given its memory up is overrun. */
+void view_rest(struct view *view);
+RP_MUST_USE enum rp_err view_wake(struct task *task, struct view *view);
 struct mailbox *view_mailbox(const struct view *view);
 
 /* EXISTS as the session knows it. */

@@ -6,7 +6,7 @@
 #include "index/view_state.h"
 
 /* The session will be ended: seqnos cannot be kept right any more. */
-static void overrun(struct view *view)
+void view_overrun(struct view *view)
 {
 	view_drop_expunged(view);
 	view->overrun = true;
@@ -105,13 +105,13 @@ static void note_expunged(struct view *view, const struct runs *uids)
 	if (view->overrun || count == 0)
 		return;
 	if (!let_in(view, uids, count)) {
-		overrun(view);
+		view_overrun(view);
 		return;
 	}
 	if (view->own && view->expunged.count > before)
 		view->own_runs += view->expunged.count - before;
 	if (view->expunged.count > VIEW_RUNS_MAX + view->own_runs)
-		overrun(view);
+		view_overrun(view);
 	view->version++;
 }
 
@@ -134,7 +134,7 @@ void view_news_expunge(struct mailbox *mailbox, const struct runs *uids, uint64_
 		view_news_expunge_these(mailbox, &there);
 	} else {
 		LIST_FOR_EACH (link, &mailbox->views)
-			overrun(RP_CONTAINER_OF(link, struct view, link));
+			view_overrun(RP_CONTAINER_OF(link, struct view, link));
 		watch_wake_all(&mailbox->watches);
 	}
 	runs_fini(&there);
@@ -172,6 +172,14 @@ void view_news_table(struct mailbox *mailbox, struct table *old_table, struct ta
 	 * version. */
 	RP_ASSERT(mailbox->table == new_table && new_table->version > old_table->version);
 	watch_wake_all(&mailbox->watches);
+}
+
+bool view_is_behind(const struct mailbox *mailbox)
+{
+	LIST_FOR_EACH (link, &mailbox->views)
+		if (RP_CONTAINER_OF(link, struct view, link)->expunged.count > 0)
+			return true;
+	return false;
 }
 
 enum rp_err view_listed(const struct mailbox *mailbox, struct runs *out)

@@ -32,6 +32,7 @@ struct view {
 	size_t own_runs;           /* of them were added by the session itself, and do not count */
 	bool own;                  /* view_own_expunges() */
 	bool overrun;
+	bool resting;              /* view_rest() */
 	/* Flags are told up to a MODSEQ; those of messages that were let in since, which have a UID
 	 * > told_uid, to another. */
 	uint64_t told_modseq;
@@ -48,6 +49,9 @@ struct view {
 
 /* Each idle connection with a selected mailbox has one. */
 static_assert(sizeof(struct view) <= 384, "what a view rarely needs is not in it");
+
+/* The session is to end: its seqnos cannot be kept right any more. */
+void view_overrun(struct view *view);
 
 /* None is unannounced any more: the memory goes back. */
 void view_drop_expunged(struct view *view);

@@ -8,6 +8,7 @@
 #include "core/server/drive_io.h"
 #include "core/server/handoff.h"
 #include "core/server/user_table.h"
+#include "core/session/selected.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"
 #include "tls/tls_conn.h"
@@ -247,15 +248,29 @@ static enum rp_err fulfil_wish(struct task *task, struct drive *drive)
 	return err;
 }
 
+/* The selected mailbox is in memory till selected_rest(). If it cannot be read now the session ends. */
+static enum rp_err wake_selected(struct task *task, struct drive *drive)
+{
+	enum rp_err err = selected_wake(task, &drive->session);
+
+	if (err == RP_OK || err == RP_ERR_CANCELED)
+		return err;
+	drive_bye(drive, "UNAVAILABLE", "The mailbox cannot be read now.");
+	return RP_ERR_CANCELED;
+}
+
 /* Carry out the command; its bytes are in run->cmd already. */
 static enum rp_err run_command(struct task *task, struct drive_run *run)
 {
 	struct drive *drive = run->drive;
 	struct shard *shard = run->conn->shard;
 	uint64_t started_ns = clock_monotonic_ns();
-	enum cmd_result result = registry_run(task, &run->cmd);
-	enum rp_err err = RP_OK;
+	enum cmd_result result;
+	enum rp_err err = wake_selected(task, drive);
 
+	if (err != RP_OK)
+		return err;
+	result = registry_run(task, &run->cmd);
 	resp_flush(&run->resp);
 	if (run->conn->state != CONN_OPEN)
 		return RP_ERR_CANCELED; /* its time came meanwhile: BYE was the last word */
@@ -273,6 +288,7 @@ static enum rp_err run_command(struct task *task, struct drive_run *run)
 		if (err != RP_OK)
 			return err;
 	}
+	selected_rest(&drive->session);
 	conn_take(run->conn, run->stream_lent);
 	run->stream_lent = 0;
 	stat_add(&shard->stats.commands, 1);
@@ -459,7 +475,10 @@ static enum rp_err idle_step(struct task *task, struct drive *drive)
 		if (drive->session.volume != NULL)
 			err = store_wait_durable(task, drive->session.env->store, session_position(&drive->session));
 		if (err == RP_OK)
+			err = wake_selected(task, drive);
+		if (err == RP_OK)
 			err = registry_idle_news(task, &drive->session, &resp);
+		selected_rest(&drive->session);
 		resp_flush(&resp);
 		if (err != RP_OK)
 			return err;

@@ -38,6 +38,17 @@ enum rp_err selected_open(
 	return RP_OK;
 }
 
+enum rp_err selected_wake(struct task *task, struct session *session)
+{
+	return session->selected != NULL ? view_wake(task, session->selected->view) : RP_OK;
+}
+
+void selected_rest(struct session *session)
+{
+	if (session->selected != NULL)
+		view_rest(session->selected->view);
+}
+
 void selected_close(struct session *session)
 {
 	struct selected *selected = session->selected;

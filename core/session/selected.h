@@ -17,6 +17,10 @@ struct selected {
 RP_MUST_USE enum rp_err selected_open(
     struct task *task, struct session *session, struct bytes name, bool read_only);
 
+/* Before a command or news, and behind: between them the mailbox may give its memory up. None selected: nothing to do. */
+RP_MUST_USE enum rp_err selected_wake(struct task *task, struct session *session);
+void selected_rest(struct session *session);
+
 /* None selected any more; news that was not told is forgotten. No mailbox selected: nothing to do. */
 void selected_close(struct session *session);
 

@@ -265,6 +265,18 @@ bool view_has_keywords_told(const struct view *view)
 	return view->keywords_told == view->mailbox->keywords_count;
 }
 
+void view_rest(struct view *view)
+{
+	(void)view;
+}
+
+enum rp_err view_wake(struct task *task, struct view *view)
+{
+	(void)task;
+	(void)view;
+	return RP_OK;
+}
+
 void view_take_keywords(struct view *view)
 {
 	view->keywords_told = view->mailbox->keywords_count;

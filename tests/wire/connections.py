@@ -3,6 +3,7 @@
 Part of run.py, which calls check_all(). Each server is its own: these count per address, so loopback is not trusted.
 """
 import base64
+import json
 import os
 import re
 import shutil
@@ -458,9 +459,57 @@ def tickets():
         assert server.process.poll() is None
 
 
+def idle_sessions_give_memory_up():
+    """More mailboxes are selected than may stay in memory: news reach each session all the same, and its numbers are its own."""
+    many = 400
+    with rp.Server(shards=1, commit_file='4MiB idle_volumes_memory = 1MiB',
+                   limits=f'connections_per_user_address = {many + 1}') as server:
+        server.add_user('sam')
+        other = greeting(server.raw())
+        assert login(other, 'sam').startswith(b'a OK')
+        sessions = []
+        for i in range(many):
+            other.send(f'b CREATE m{i}\r\n')
+            assert other.until('b').splitlines()[-1].startswith(b'b OK')
+            for _ in range(2):
+                other.send(f'c APPEND m{i} {{6+}}\r\nmail\r\n\r\n')
+                assert other.until('c').splitlines()[-1].startswith(b'c OK')
+            client = greeting(server.raw())
+            assert login(client, 'sam').startswith(b'a OK')
+            client.send(f'd SELECT m{i}\r\n')
+            assert client.until('d').splitlines()[-1].startswith(b'd OK')
+            client.send('e IDLE\r\n')
+            assert client.line().startswith(b'+ ')
+            sessions.append(client)
+        stats = json.loads(subprocess.run([server.exe, 'stats', '--json', '-c', server.conf], check=True,
+                                          stdout=subprocess.PIPE).stdout)[0]
+        assert stats['idle_bytes_bound'] // 2 < stats['idle_bytes'] <= stats['idle_bytes_bound'], stats
+        for i, client in enumerate(sessions):  # also those that have given their memory up
+            other.send(f'f APPEND m{i} (\\Flagged) {{6+}}\r\nmore\r\n\r\n')
+            assert other.until('f').splitlines()[-1].startswith(b'f OK')
+            said = client.line()
+            assert said.startswith(b'* 3 EXISTS'), said
+        for client in sessions:
+            client.send('DONE\r\n')
+            assert client.until('e').splitlines()[-1].startswith(b'e OK')
+            client.send('g FETCH 1:* (UID FLAGS)\r\n')
+            said = client.until('g').splitlines()
+            assert said[:3] == [b'* 1 FETCH (UID 1 FLAGS ())', b'* 2 FETCH (UID 2 FLAGS ())',
+                                b'* 3 FETCH (UID 3 FLAGS (\\Flagged))'], said
+        for client in sessions:  # each has slept again
+            client.send('h STORE 2 +FLAGS.SILENT (\\Deleted)\r\n')
+            assert client.until('h').splitlines()[-1].startswith(b'h OK')
+        for client in sessions:
+            client.send('i EXPUNGE\r\n')
+            assert b'* 2 EXPUNGE' in client.until('i')
+            client.send('j FETCH 2 (UID BODY.PEEK[])\r\n')
+            said = client.until('j')
+            assert b'* 2 FETCH (UID 3 BODY[] {6}\r\nmore\r\n)' in said, said
+
+
 CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only,
           any_byte_of_a_password, idle_is_half_an_hour_or_more, still_here, stalled, sessions_of_a_deleted_user_end,
-          login_under_way_of_a_deleted_user,
+          login_under_way_of_a_deleted_user, idle_sessions_give_memory_up,
           stopping_ends_lmtp, id_is_logged, whole_chain, tickets)
 CHECKS_TLS = (old_tls, renegotiation, junk, byte_by_byte)
 

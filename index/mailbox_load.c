@@ -221,6 +221,7 @@ static enum rp_err open_table(struct task *task, struct volume *volume, uint64_t
 static enum rp_err load_once(struct task *task, struct volume *volume, uint64_t mailboxid,
     struct table **out)
 {
+	const struct catalog_node *node;
 	struct table *table;
 	bool is_indexed;
 	uint64_t lsn;
@@ -228,7 +229,8 @@ static enum rp_err load_once(struct task *task, struct volume *volume, uint64_t 
 
 	if (err != RP_OK)
 		return err;
-	is_indexed = catalog_by_id(&volume->catalog, mailboxid)->index_lsn != 0;
+	node = catalog_by_id(&volume->catalog, mailboxid); /* it may have been deleted meanwhile */
+	is_indexed = node != NULL && node->index_lsn != 0;
 	err = mailbox_catch_up(task, volume, mailboxid, table, lsn);
 	if (err == RP_OK && (table_is_bad(table) || (table_is_overfull(table) && is_indexed)))
 		err = RP_ERR_CORRUPT;

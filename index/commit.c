@@ -68,6 +68,7 @@ static struct commit *make(struct loop *loop, const struct commit_settings *sett
 	task_queue_init(&commit->durable_wait);
 	task_queue_init(&commit->writers);
 	task_queue_init(&commit->file_wait);
+	task_queue_init(&commit->ready_wait);
 	task_queue_init(&commit->recycle_wait);
 	task_queue_init(&commit->make_wait);
 	task_queue_init(&commit->settlers);

@@ -111,6 +111,8 @@ struct commit {
 	bool wants_file;               /* a writer waits for one */
 	bool no_new_file;              /* the last one could not be made */
 	struct task_queue file_wait;
+	bool readying; /* a file gets its header: the next one when it is in `free` */
+	struct task_queue ready_wait;
 	struct task_queue recycle_wait;
 	struct task_queue make_wait;
 

@@ -93,11 +93,17 @@ static enum rp_err write_header(
 	return err;
 }
 
-/* Ready for use: its header has a new nonce. */
+/* Ready for use: its header has a new nonce. One after the other, so that they are used in the order that their headers tell. */
 static enum rp_err ready(struct task *task, struct commit *commit, struct commit_file *file)
 {
+	while (commit->readying)
+		(void)!task_queue_wait(task, &commit->ready_wait);
+	commit->readying = true;
+
 	enum rp_err err = write_header(task, commit, file, LOGFILE_USED);
 
+	commit->readying = false;
+	task_queue_wake_all(&commit->ready_wait);
 	if (err != RP_OK)
 		return err;
 	list_push_back(&commit->free, &file->link);
@@ -155,10 +161,26 @@ static enum rp_err sync_folder(struct task *task, struct commit *commit)
 	return err != RP_OK ? err : dir_sync(task, FILE_ROOT_COMMIT, ".");
 }
 
+/* Its room is given back, else it is lost till the next start; and the name, but of one that a header has told of: it would be missed. (One
+ * that has a header keeps its size: a power cut could leave it cut, as if something had been in it.) */
+static void unmake_file(struct task *task, struct commit *commit, struct commit_file *made,
+    const char *path, bool told, bool has_header)
+{
+	if (told && !has_header)
+		(void)!file_truncate(task, made->file, 0);
+	if (!told)
+		commit->files_there &= ~bit_of(made->number);
+	drop_file(commit, made);
+	if (!told)
+		(void)!file_remove(task, FILE_ROOT_COMMIT, path);
+}
+
 /* A log file of ours with this name is made, or made anew over one that holds nothing; then it is ready, or the spare. */
 static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t number,
     enum rp_err (*then)(struct task *, struct commit *, struct commit_file *))
 {
+	bool told = (commit->files_there & bit_of(number)) != 0;
+	bool is_filled;
 	char path[LOGFILE_PATH_BYTES];
 	struct file *file;
 
@@ -178,16 +200,14 @@ static enum rp_err make_file(struct task *task, struct commit *commit, uint64_t 
 	err = fill_with_zeroes(task, file, commit->settings.file_bytes);
 	if (err == RP_OK)
 		err = sync_folder(task, commit);
+	is_filled = err == RP_OK;
 	/* From here on headers tell of it, also of others that are written meanwhile. */
-	if (err == RP_OK)
+	if (is_filled)
 		commit->files_there |= bit_of(number);
 	if (err == RP_OK)
 		err = then(task, commit, made);
-	if (err != RP_OK) {
-		drop_file(commit, made);
-		commit->files_there &= ~bit_of(number);
-		(void)!file_remove(task, FILE_ROOT_COMMIT, path); /* else its room is lost till the next start */
-	}
+	if (err != RP_OK)
+		unmake_file(task, commit, made, path, told, is_filled);
 	return err;
 }
 
@@ -212,7 +232,10 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	err = logfile_read_header(task, file, &header);
 
 	bool blank = err == RP_ERR_END; /* a crash came while it was made */
-	bool is_free = err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
+	/* An opening in this same start that has failed: nothing was appended then. */
+	bool says_free = err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
+	bool left = err == RP_OK && !says_free && header.epoch == commit->settings.epoch;
+	bool is_free = says_free || left;
 	bool fits = is_free && header.extra[LOGFILE_EXTRA_BYTES] == commit->settings.file_bytes;
 
 	if (fits) { /* else it is made anew */
@@ -228,7 +251,7 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 
 	if (added == NULL)
 		file_close(file);
-	if (added != NULL && commit->spare == NULL && has_ready(commit)) {
+	if (added != NULL && !left && commit->spare == NULL && has_ready(commit)) {
 		keep_spare(commit, added);
 		return RP_OK;
 	}
@@ -241,7 +264,7 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	if (blank || is_free) {
 		err = make_file(task, commit, number, ready);
 		return err == RP_ERR_NOSPACE ? RP_OK
-		                             : err; /* it is gone, and what it took is free */
+		                             : err; /* what it took is free */
 	}
 	/* In use by the last run, damaged or lost: it stays. */
 	return err == RP_ERR_CORRUPT || err == RP_ERR_IO ? RP_OK : err;

@@ -80,7 +80,8 @@ RP_MUST_USE enum rp_err recover_void(struct task *task, unsigned shards_count, u
 /* Logs of epochs up to this one have lost what was durable, now or at an earlier start: log_loss.h; 0: none has. */
 uint64_t recover_lost_epoch(const struct recover *recover);
 
-/* Asked before he is recovered: he has records, and the newest of them is behind all that is lost. */
+/* Asked before he is recovered: nothing that his journal will have tells that he has lost nothing, but the newest of his records here is
+ * behind all that is lost. */
 bool recover_spares(const struct recover *recover, const struct userid *userid);
 
 /* Asked afterwards: his newest record was lost meanwhile. The i-th of these; false: there are no more. */

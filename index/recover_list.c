@@ -83,7 +83,8 @@ static void take_header(struct lister *lister, const struct format_header *heade
 	if (header->extra[LOGFILE_EXTRA_STATE] == LOGFILE_USED)
 		lister->any_used = true;
 	if (lister->losses != NULL)
-		log_losses_know(lister->losses, header->extra[LOGFILE_EXTRA_LOST]);
+		log_losses_know(lister->losses,
+		    num_min(header->extra[LOGFILE_EXTRA_LOST], lister->epoch - 1));
 }
 
 static enum rp_err look_at(

@@ -1,6 +1,7 @@
 /* What the logs have lost, and whom it may concern. */
 #include "index/claim.h"
 #include "index/recover_core.h"
+#include "io/base/num.h"
 
 /* What was found before; and tell what was found now. */
 enum rp_err recover_core_know_losses(struct task *task, struct recover *recover)
@@ -10,7 +11,7 @@ enum rp_err recover_core_know_losses(struct task *task, struct recover *recover)
 
 	if (err != RP_OK)
 		return err;
-	log_losses_know(&recover->losses, epoch);
+	log_losses_know(&recover->losses, num_min(epoch, recover->epoch - 1));
 	for (size_t i = 0; i < recover->losses.count; i++) {
 		const struct log_loss *loss = &recover->losses.losses[i];
 
@@ -39,6 +40,8 @@ bool recover_spares(const struct recover *recover, const struct userid *userid)
 	if (user == NULL || user->count == 0)
 		return false;
 	newest = &user->items[user->count - 1];
+	if (newest->epoch > log_losses_epoch(&recover->losses)) /* he need not be */
+		return false;
 	return log_losses_spare(&recover->losses, recover->files[newest->file].shard, newest->epoch,
 	    newest->write);
 }

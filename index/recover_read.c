@@ -435,6 +435,31 @@ static enum rp_err put_in_order(struct reader *reader, uint64_t *cut)
 	return RP_OK;
 }
 
+/* Files become free in the order in which they were used: one that is in use, before that of the first write, had writes too. */
+static enum rp_err look_before_first(struct reader *reader, uint64_t cut, uint32_t from)
+{
+	const struct found *first = NULL;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; first == NULL && i < reader->count && reader->found[i].number < cut; i++)
+		if (reader->found[i].whole)
+			first = &reader->found[i];
+	for (uint32_t index = from; err == RP_OK && first != NULL && index < first->file; index++) {
+		bool any = false;
+
+		for (size_t i = 0; i < reader->count; i++)
+			any = any || reader->found[i].file == index;
+		if (any)
+			continue;
+		reader->recover->report.records_damaged++;
+		err = note_place(reader, index, LOGFILE_FIRST_OFFSET);
+		if (err == RP_OK)
+			err = recover_core_lose(
+			    reader->recover, &reader->recover->files[index], first->number - 1);
+	}
+	return err;
+}
+
 /* Writes in files that cannot be read to their end: what lies behind the last one, and where there is none, may have been the newest. */
 static enum rp_err look_at_unreadable(
     struct reader *reader, uint64_t cut, uint32_t from, uint32_t to)
@@ -484,6 +509,8 @@ enum rp_err recover_core_read(struct task *task, struct recover *recover, size_t
 		err = read_file(&reader, (uint32_t)i);
 	if (err == RP_OK)
 		err = put_in_order(&reader, &cut);
+	if (err == RP_OK)
+		err = look_before_first(&reader, cut, (uint32_t)from);
 	if (err == RP_OK)
 		err = look_at_unreadable(&reader, cut, (uint32_t)from, (uint32_t)to);
 	if (err == RP_OK) {

@@ -262,7 +262,7 @@ static enum rp_err remove_derived(
 static bool must_write_anew(const struct repair *repair)
 {
 	return repair->restored || records_are_lost(repair->report) ||
-	       volume_floor_shows_end_lost(repair->volume);
+	       volume_floor_end_is_lost(repair->volume);
 }
 
 /* All that anything knows goes into a journal of its own, in the place of the damaged one. Until that has its name nothing is
@@ -301,7 +301,11 @@ static enum rp_err mend_truth(
 
 	if (err != RP_OK)
 		return err;
-	err = repair_look(task, repair);
+	/* A commit log has lost more than a journal can: numbers rise by that first. */
+	if (repair->volume->log_lost && journal_last_lsn(repair->volume->journal) != 0)
+		err = volume_floor_check(task, repair->volume);
+	if (err == RP_OK)
+		err = repair_look(task, repair);
 	if (err == RP_OK && must_write_anew(repair))
 		err = write_picture(task, repair);
 	else if (err == RP_OK)

@@ -218,7 +218,8 @@ static enum rp_err open_to_write(
 
 	if (err == RP_OK)
 		volume_close(volume);
-	return err == RP_ERR_NOTFOUND ? RP_OK : err; /* he has no mail any more */
+	/* He has no mail any more; or it waits for a repair, which raises too. */
+	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? RP_OK : err;
 }
 
 /* Who is spared by what the logs have of him says so by a record of this epoch, before they are made void. */
@@ -272,7 +273,7 @@ enum rp_err store_recover_void(struct task *task, struct store *store)
 {
 	struct recover_told told;
 	enum rp_err err = recover_newest(task, &told);
-	uint64_t lost_epoch = num_max(store->lost_epoch, told.lost_epoch);
+	uint64_t lost_epoch = num_max(store->lost_epoch, num_min(told.lost_epoch, store->epoch - 1));
 
 	if (err == RP_ERR_CORRUPT) /* no log is there */
 		err = RP_OK;

@@ -18,13 +18,11 @@
 RP_MUST_USE enum rp_err volume_floor_check(struct task *task, struct volume *volume);
 
 /* A record that raises nothing, in the journal when this returns: after a repair, so that the journal has a file in use again, whose
- * loss can be seen. */
+ * loss can be seen; and where a loss of the commit logs has spared him, so that the next opening need not know. */
 RP_MUST_USE enum rp_err volume_floor_begin(struct task *task, struct volume *volume);
 
-/* May the newest records be lost? As it was when the volume was opened. And do his own files show it? Else a commit log has lost something,
- * and nothing tells whether that was his. */
+/* May the newest records be lost? As it was when the volume was opened. */
 bool volume_floor_end_is_lost(const struct volume *volume);
-bool volume_floor_shows_end_lost(const struct volume *volume);
 
 /* Above every UID, UIDVALIDITY, mailboxid, LSN that records behind the last known ones can have given out. A journal file of 8 MiB has
  * room for fewer than half a million UIDs; the margins shrink with what is left, so that no number of losses exhausts it. */

@@ -20,6 +20,7 @@ def read_store(look, path):
     newest = max(found, key=lambda header: header.epoch)
     look.shards = newest.extra('the greatest number of shards')
     look.findings.must(look.shards > 0, path, 0, 'no shards')
+    look.findings.must(newest.extra('logs of epochs up to') < newest.epoch, path, 0, 'a loss that has not come yet')
     look.epoch = newest.epoch
     return newest
 
@@ -74,6 +75,7 @@ class Log:
         look.findings.must(header.extra('state') in (1, 2), path, 0, 'neither free nor in use')
         look.findings.must(self.shard == int(shard) and header.number == int(number), path, 0, 'the header names another file')
         look.findings.must(header.extra('bytes of the file') == len(data), path, 0, 'another size')
+        look.findings.must(header.extra('logs of epochs up to') < header.epoch, path, 0, 'a loss that has not come yet')
         if not self.free:
             self.scan(look, data)
 

@@ -26,7 +26,7 @@ enum {
 	USERS,
 };
 
-enum { LOG_OF_ALICE = 2 };
+enum { LOG_OF_ALICE = 2, COMMIT_FILE_BYTES = 1024 * 1024 };
 
 static const struct userid user[USERS] = {{{0x11}}, {{0x12}}, {{0x13}}, {{0x14}}};
 
@@ -55,6 +55,8 @@ static void start(struct task *task)
 {
 	struct store_settings settings = small_store();
 	const char *reason = "";
+
+	cr_assert_eq(settings.commit_file_bytes, COMMIT_FILE_BYTES);
 
 	arena_init(&machine.arena, 65536);
 	machine.err =
@@ -425,6 +427,47 @@ Test(log_loss, a_log_that_is_cut_raises_all)
 	end();
 }
 
+static void fill_two_files(struct task *task, void *arg)
+{
+	struct volume *volume;
+
+	(void)arg;
+	start(task);
+	for (unsigned u = CAROL; u <= BOB; u++) {
+		volume = open_user(task, u);
+		append(task, volume);
+		machine.shown[u] = shown_of(volume, "INBOX");
+	}
+	for (unsigned i = 0; i < COMMIT_FILE_BYTES / LOGFILE_BLOCK_BYTES + 8; i++)
+		append(task, volume);
+	machine.shown[BOB] = shown_of(volume, "INBOX");
+}
+
+/* Its header is sound, and nothing else: what there is begins in the next one, as if all before were settled. */
+Test(log_loss, a_log_in_which_nothing_is_any_more_raises_all)
+{
+	struct bytes log;
+	uint8_t *copy;
+
+	two_lives();
+	start_and_look(false, false, false, false);
+	io_fixture_run(&machine.fixture, fill_two_files, NULL);
+	crash();
+	machine.log[0] = '\0';
+	sim_disk_walk(machine.fixture.world, find_log, NULL);
+	cr_assert_eq(
+	    sim_disk_read(machine.fixture.world, FILE_ROOT_COMMIT, machine.log, &log), RP_OK);
+	copy = calloc(1, log.n);
+	memcpy(copy, log.p, LOGFILE_FIRST_OFFSET);
+	cr_assert_eq(sim_disk_write(machine.fixture.world, FILE_ROOT_COMMIT, machine.log,
+	                 bytes_of(copy, log.n)),
+	    RP_OK);
+	free(copy);
+	start_and_look(true, true, false, true);
+	start_and_look(false, false, false, false);
+	end();
+}
+
 /* The end of the log cannot be read: what was written last may have been there. */
 Test(log_loss, a_tail_that_cannot_be_read_raises_all)
 {
@@ -602,6 +645,30 @@ Test(log_loss, a_repair_without_the_store_forgets_no_loss)
 	io_fixture_run(&machine.fixture, repair_store, NULL);
 	io_fixture_settle(&machine.fixture);
 	start_and_look(true, true, false, true);
+	end();
+}
+
+static void repair_alice(struct task *task, void *arg)
+{
+	struct repair_report report;
+
+	(void)arg;
+	start(task);
+	cr_assert_eq(
+	    repair_rebuild(task, machine.store, &user[ALICE], NULL, NULL, &report), RP_OK);
+	cr_assert_not(repair_found_damage(&report));
+	assert_numbers(task, ALICE, true);
+	stop(task);
+}
+
+/* A repair comes before he does: it raises as much, and leaves nothing that is missing. */
+Test(log_loss, a_repair_raises_too)
+{
+	two_lives();
+	lose_alice();
+	io_fixture_run(&machine.fixture, repair_alice, NULL);
+	io_fixture_settle(&machine.fixture);
+	start_and_look(true, false, false, true);
 	end();
 }
 

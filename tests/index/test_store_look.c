@@ -22,6 +22,7 @@ static uint64_t claim_once(struct task *task)
 		epoch = 0;
 	store_unclaim(claim);
 	arena_fini(&arena);
+	cr_assert_eq(task_sleep(task, 10 * 1000 * 1000), RP_OK); /* till its files are closed */
 	return epoch;
 }
 

@@ -393,10 +393,16 @@ void cost_opened(struct task *task, struct cost *cost, struct volume *volume)
 
 /* ---- repaired ---- */
 
-/* As at delivery, as far as the body knows. */
-static bool is_by_body(const struct plain_body *body, const struct shown *shown)
+/* As at delivery, as far as the body knows, with what records say of it since; left: NULL: none do. */
+static bool is_by_body(const struct plain_body *body, const struct plain_message *left,
+    const struct shown *shown)
 {
-	return body != NULL && shown->message.flags == body->flags && shown->keywords == 0 &&
+	static const struct plain_message nothing;
+	const struct plain_message *later = left != NULL && !left->told ? left : &nothing;
+
+	return body != NULL && shown->keywords == later->keywords_later.on &&
+	       shown->message.flags ==
+	           ((body->flags & ~later->flags_later.named) | later->flags_later.on) &&
 	       same_date(shown->message.internaldate, body->internaldate) &&
 	       shown->message.rfc822_size_bytes == body->bytes &&
 	       shown->message.emailid == body->emailid && shown->message.savedate_s != 0;
@@ -428,8 +434,8 @@ static void may_be_there(const struct cost *cost, const struct shown *shown)
 		assert_panic("mailbox %llu, UID %u: a repair has left it without a body",
 		    (unsigned long long)mailboxid, uid);
 	if (what != NULL && differs(left, shown, MODSEQ_NEW) != NULL &&
-	    !is_by_body(plain_body_of(&cost->left, mailboxid, uid), shown) &&
-	    !is_by_body(body_without_uid(&cost->left, shown), shown))
+	    !is_by_body(plain_body_of(&cost->left, mailboxid, uid), left, shown) &&
+	    !is_by_body(body_without_uid(&cost->left, shown), NULL, shown))
 		assert_panic("mailbox %llu, UID %u is after a repair what nothing says: %s",
 		    (unsigned long long)mailboxid, uid, what);
 }

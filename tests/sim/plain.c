@@ -338,11 +338,15 @@ static void take_rows(struct plain *plain, const struct change_item *item, uint6
 static void take_flag(
     const struct change_item *item, struct plain_message *message, uint64_t lsn)
 {
-	uint32_t *flags =
-	    item->flag == CHANGE_FLAG_KEYWORD ? &message->keywords : &message->row.flags;
-	uint32_t bit =
-	    item->flag == CHANGE_FLAG_KEYWORD ? keyword_bit(item->name) : 1u << item->flag;
+	bool keyword = item->flag == CHANGE_FLAG_KEYWORD;
+	uint32_t *flags = keyword ? &message->keywords : &message->row.flags;
+	struct plain_later *later = keyword ? &message->keywords_later : &message->flags_later;
+	uint32_t bit = keyword ? keyword_bit(item->name) : 1u << item->flag;
 
+	if (!message->told) {
+		later->named |= bit;
+		later->on = item->on ? later->on | bit : later->on & ~bit;
+	}
 	if (!message->there)
 		return;
 	*flags = item->on ? *flags | bit : *flags & ~bit;

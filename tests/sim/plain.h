@@ -38,6 +38,10 @@ struct plain_message {
 	uint64_t modseq;
 	uint32_t keywords; /* of the model, as bits */
 	bool told;         /* there was a row */
+	struct plain_later { /* where there was none: what flags' records say all the same, as bits: those that they name, and are on */
+		uint32_t named;
+		uint32_t on;
+	} flags_later, keywords_later;
 	bool there;
 	bool expunged;     /* a record says so */
 	bool with_mailbox; /* it was in one that was deleted */

@@ -320,6 +320,12 @@ static bool end_is_lost(const struct cost *cost)
 	return cost->left.last_lsn < cost->was.last_lsn;
 }
 
+/* With the end mark hit nobody knows that nothing is lost, and numbers rise. */
+static bool end_may_be_lost(const struct cost *cost)
+{
+	return end_is_lost(cost) || cost->left.behind != cost->was.behind;
+}
+
 /* Before any damage, so what is kept has its body. */
 static void kept_are_whole(const struct cost *cost)
 {
@@ -364,7 +370,7 @@ void cost_opened(struct task *task, struct cost *cost, struct volume *volume)
 {
 	uint64_t ids[MAILBOXES_MAX];
 	enum modseqs modseqs =
-	    cost->left.gaps > 0 || end_is_lost(cost) ? MODSEQ_NOT_LESS : MODSEQ_SAME;
+	    cost->left.gaps > 0 || end_may_be_lost(cost) ? MODSEQ_NOT_LESS : MODSEQ_SAME;
 	struct shown_all all;
 	size_t count;
 

@@ -145,6 +145,7 @@ static void read_journal(struct plain *plain, const struct plain_file *file, uin
 	uint64_t nonce = nonce_of(file);
 	uint64_t before = file->merged ? file->first - 1 : UINT64_MAX;
 	size_t at = AREA_BYTES;
+	size_t last_end = at;
 
 	while (nonce != 0 && at < file->n) {
 		size_t n = record_at(file, at, nonce, userid);
@@ -173,7 +174,9 @@ static void read_journal(struct plain *plain, const struct plain_file *file, uin
 		plain->last_lsn = lsn > plain->last_lsn ? lsn : plain->last_lsn;
 		before = file->merged ? lsn : UINT64_MAX;
 		at += (n + 7) / 8 * 8;
+		last_end = at;
 	}
+	plain->behind = last_end < file->n ? XXH3_64bits(file->p + last_end, file->n - last_end) : 0;
 }
 
 static void read_journals(

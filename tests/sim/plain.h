@@ -67,6 +67,7 @@ struct plain {
 	PLAIN_LIST(struct plain_message) messages;
 	PLAIN_LIST(struct plain_mailbox) mailboxes;
 	uint64_t last_lsn; /* of the newest record */
+	uint64_t behind;   /* hash of what lies behind it in its file: the end mark, by which it is known to be the newest */
 	unsigned gaps;     /* between records, and before the first */
 	unsigned kept_moved; /* bodies of expunged messages that a compaction has moved */
 	unsigned voids;    /* changes without their last part */

@@ -293,7 +293,9 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 		journal->files[at].nonce = walk.nonce;
 		journal->files[at].marks = walk.marks;
 		journal->files[at].written = walk.limit;
-		journal->number_first = walk.marks ? first : 0; /* an older server's is left as it is */
+		/* An older server's is left as it is. And a name that was given without a flush, as a file failed, goes with the power:
+		 * recovery, which has the records again, may then place them where they were to be first. */
+		journal->number_first = walk.marks && !walk.goes_on ? first : 0;
 		/* A file that is cut within its beginning has no records, and none may come there. */
 		journal->number_end =
 		    num_max(FORMAT_AREA_BYTES, num_round_up(walk.limit, RECORD_ALIGN));

@@ -94,10 +94,6 @@ RP_MUST_USE enum rp_err journal_give_up(
  * in a recovery has another's. One that cannot be renamed is left for the next time. Nobody writes to it meanwhile. */
 void journal_seal(struct task *task, struct journal *journal);
 
-/* Recovery, when all is written: the files that were begun since another ended early have names that a power cut leaves. New
- * records may be given places in them, and the next recovery goes by the names. */
-RP_MUST_USE enum rp_err journal_keep_begun(struct task *task, struct journal *journal);
-
 /* Remove the files whose records all have LSNs below this one. The file in use stays. */
 RP_MUST_USE enum rp_err journal_remove_below(
     struct task *task, struct journal *journal, uint64_t lsn);

@@ -439,13 +439,6 @@ enum rp_err journal_sync(struct task *task, struct journal *journal)
 	return journal->file != NULL ? file_sync(task, journal->file) : RP_OK;
 }
 
-enum rp_err journal_keep_begun(struct task *task, struct journal *journal)
-{
-	RP_ASSERT(journal->recovering);
-	return journal->moved_count > 0 ? dir_sync_path(task, FILE_ROOT_DATA, journal->dir)
-	                                : RP_OK;
-}
-
 enum rp_err journal_remove_below(struct task *task, struct journal *journal, uint64_t lsn)
 {
 	while (journal->files_count > 1) {

@@ -507,8 +507,6 @@ static enum rp_err place_user(
 	if (err == RP_OK && user->count == 1 && (user->items[0].flags & RECORD_DESTROYS) != 0)
 		err = purge_files(task, dir, placer->place.journal, placer->place.dbox,
 		    user->items[0].lsn);
-	if (err == RP_OK)
-		err = journal_keep_begun(task, placer->place.journal);
 	recover->report.files_sealed += placer->place.sealed;
 	dbox_close(placer->place.dbox);
 	journal_close(placer->place.journal);

@@ -226,6 +226,44 @@ Test(place, a_file_begun_in_recovery_is_there_when_the_power_goes)
 	}
 }
 
+/* Its user is idle for a while, and his mail is opened again: the newest file is the one that was begun. */
+static void fail_and_open_again(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	two_users_open_all(task, machine);
+	two_users_append(task, machine, 1, FIRST);
+	two_users_settle_all(task, machine);
+	two_users_sync_all(task);
+	two_users_break_file(machine);
+	two_users_append(task, machine, FIRST + 1, HALF);
+	two_users_settle_all(task, machine);
+	cr_assert_eq(log_user_close(task, &machine->users[0]), RP_OK);
+	cr_assert_eq(log_user_open(task, &machine->users[0], machine->commit, 1, machine->epoch), RP_OK);
+	two_users_append(task, machine, HALF + 1, COUNT);
+}
+
+/* New records must not be numbered in it: when its name goes with the power, what was to lie before them goes to where it was given
+ * place first, and a file that the new ones make says that nobody need look for it there. */
+Test(place, a_file_begun_while_the_server_runs_gets_no_new_records)
+{
+	for (unsigned seed = 0; seed < 20; seed++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		machine->file = "1-.journal";
+		machine->broken = (struct sim_broken){.write = EIO};
+		cr_assert_eq(sim_open(200 + seed, &machine->world), RP_OK);
+		two_users_start_loop(machine);
+		two_users_run(machine, fail_and_open_again);
+		two_users_crash(machine);
+		mend_file(machine);
+		again(machine);
+		again(machine);
+		sim_close(machine->world);
+		free(machine);
+	}
+}
+
 /* What fails is not the write but the flush, and that of all files at once: who it was is found at the next start. */
 static void fail_at_a_flush(struct task *task, void *arg)
 {

@@ -225,7 +225,7 @@ static enum rp_err replay_body(
 static enum rp_err replay_expunge(
     struct task *task, struct table *table, const struct runs *uids, uint64_t lsn)
 {
-	enum rp_err err = table_prepare_expunge(task, table, uids);
+	enum rp_err err = table_prepare_expunge_unmet(task, table, uids);
 
 	if (err != RP_OK)
 		return err;

@@ -92,6 +92,9 @@ RP_MUST_USE enum rp_err table_prepare_flags(struct task *task, struct table *tab
     const struct runs *uids, size_t flags_on, size_t new_keywords);
 RP_MUST_USE enum rp_err table_prepare_expunge(
     struct task *task, struct table *table, const struct runs *uids);
+/* And table_expunge_unmet() of the same. */
+RP_MUST_USE enum rp_err table_prepare_expunge_unmet(
+    struct task *task, struct table *table, const struct runs *uids);
 RP_MUST_USE enum rp_err table_prepare_rows(
     struct task *task, struct table *table, const struct runs *uids);
 

@@ -163,14 +163,12 @@ enum rp_err table_prepare_flags(struct task *task, struct table *table, const st
 	return err;
 }
 
-enum rp_err table_prepare_expunge(struct task *task, struct table *table, const struct runs *uids)
+static enum rp_err reserve_history(struct table *table, uint64_t more)
 {
-	enum rp_err err = load_rows(task, table, uids, 1 << COLUMN_SIZE);
-	uint64_t wanted = num_min(
-	    (uint64_t)table->history_count + (uids == NULL ? 1 : uids->count), TABLE_HISTORY_MAX);
+	uint64_t wanted = num_min(table->history_count + more, TABLE_HISTORY_MAX);
 
-	if (err != RP_OK || wanted <= table->history_max)
-		return err;
+	if (wanted <= table->history_max)
+		return RP_OK;
 	wanted = num_min(wanted + wanted / 4 + 4, TABLE_HISTORY_MAX);
 	struct table_expunge *history = realloc(table->history, wanted * sizeof(*history));
 
@@ -179,6 +177,21 @@ enum rp_err table_prepare_expunge(struct task *task, struct table *table, const 
 	table->history = history;
 	table->history_max = (uint32_t)wanted;
 	return RP_OK;
+}
+
+enum rp_err table_prepare_expunge(struct task *task, struct table *table, const struct runs *uids)
+{
+	enum rp_err err = load_rows(task, table, uids, 1 << COLUMN_SIZE);
+
+	return err != RP_OK ? err : reserve_history(table, uids == NULL ? 1 : uids->count);
+}
+
+enum rp_err table_prepare_expunge_unmet(
+    struct task *task, struct table *table, const struct runs *uids)
+{
+	enum rp_err err = load_rows(task, table, uids, 1 << COLUMN_SIZE);
+
+	return err != RP_OK ? err : reserve_history(table, 2 * uids->count);
 }
 
 enum rp_err table_prepare_rows(struct task *task, struct table *table, const struct runs *uids)

@@ -311,6 +311,35 @@ Test(table, the_history_is_bounded)
 	table_free(table);
 }
 
+/* A replay of what a merge has left: of each run some have a row and some have none. All of it is told. */
+Test(table, what_a_replay_never_met_is_in_the_history_beside_what_it_did)
+{
+	enum { RUNS = 40 };
+	struct table *table;
+	struct table_room room = {.first_uid = 1, .last_uid = 10 * RUNS, .rows = 2 * RUNS};
+	struct runs runs = RUNS_EMPTY;
+	struct runs gone = RUNS_EMPTY;
+	bool complete;
+
+	cr_assert_eq(table_new(NULL, 1, &table), RP_OK);
+	cr_assert_eq(table_prepare_append(NULL, table, &room), RP_OK);
+	for (uint32_t uid = 1; uid < 10 * RUNS; uid += 10) {
+		table_append(table, &(struct table_row){.uid = uid + 1, .modseq = 1});
+		table_append(table, &(struct table_row){.uid = uid + 5, .modseq = 1}); /* stays */
+		cr_assert_eq(runs_add(&runs, uid, uid + 2), RP_OK);
+	}
+	cr_assert_eq(table_prepare_expunge_unmet(NULL, table, &runs), RP_OK);
+	table_expunge(table, &runs, 10);
+	table_expunge_unmet(table, &runs, 10);
+	cr_assert_eq(table_expunged_since(table, 0, &gone, &complete), RP_OK);
+	cr_assert(complete);
+	cr_assert_eq(gone.count, runs.count);
+	cr_assert_eq(runs_total(&gone), runs_total(&runs));
+	runs_fini(&gone);
+	runs_fini(&runs);
+	table_free(table);
+}
+
 /* Emptying a mailbox with holes is one entry: nothing that is there lies between. */
 Test(table, one_expunge_of_all_is_one_entry)
 {

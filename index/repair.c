@@ -283,6 +283,8 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	if (err == RP_OK)
 		err = known_keep(task, &known);
 	if (err == RP_OK)
+		known_raise_uidnexts(&known);
+	if (err == RP_OK)
 		err = picture_write(task, &known);
 	repair->anew = err == RP_OK;
 	if (err == RP_OK)

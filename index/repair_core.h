@@ -194,6 +194,10 @@ RP_MUST_USE enum rp_err bodies_say(struct task *task, struct known *known);
 RP_MUST_USE enum rp_err bodies_row(struct task *task, struct known *known,
     const struct dbox_found *found, uint32_t uid, struct change_row *row);
 
+/* A record's row has its UID, also of one that is kept, or was never whole: no other message gets it, though what counted it is lost.
+ * All mailboxes are there. */
+void known_raise_uidnexts(struct known *known);
+
 /* What records tell to be kept; all bodies are found. */
 RP_MUST_USE enum rp_err known_keep(struct task *task, struct known *known);
 

@@ -269,6 +269,18 @@ enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid, uint32_t 
 	return RP_OK;
 }
 
+void known_raise_uidnexts(struct known *known)
+{
+	for (size_t i = 0; i < known->told_count; i++) {
+		const struct known_told *told = &known->told[i];
+		struct catalog_node *node =
+		    catalog_by_id(&known->repair->volume->catalog, told->mailboxid);
+
+		if (node != NULL && told->uid >= node->entry.uidnext && told->uid < UINT32_MAX)
+			node->entry.uidnext = told->uid + 1;
+	}
+}
+
 /* ---- one mailbox ---- */
 
 /* The header of an index is there though the rest is not: the greatest UID that it has. */

@@ -2,6 +2,7 @@
 #include "index/apply.h"
 #include "index/mailbox_state.h"
 #include "index/replay.h"
+#include "index/volume_floor.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
 
@@ -123,6 +124,10 @@ static enum rp_err catch_up(
 	    loading, lsn);
 	journal_hold(volume->journal);
 	err = replay_all(task, volume, loading);
+	/* A repair: no record that raises numbers stands behind them yet. */
+	if (err == RP_OK && loading->known_only && volume->pending == NULL &&
+	    volume_floor_shows_end_lost(volume))
+		err = replay_lost_end(task, &loading->replay);
 	journal_let_go(volume->journal);
 	replay_fini(&loading->replay);
 	return err;

@@ -98,6 +98,11 @@ static enum rp_err take_record(
 	return err;
 }
 
+enum rp_err replay_lost_end(struct task *task, struct replay *replay)
+{
+	return give_parts(task, replay);
+}
+
 enum rp_err replay_record(struct task *task, void *arg, const struct record *record,
     uint64_t missing_first, uint64_t missing_last)
 {

@@ -32,6 +32,9 @@ void replay_init(struct replay *replay, struct log *log, const char *volume, rep
     uint64_t since);
 void replay_fini(struct replay *replay);
 
+/* The newest records are lost: those of a group whose last part they were are taken too, as where records are lost between others. */
+RP_MUST_USE enum rp_err replay_lost_end(struct task *task, struct replay *replay);
+
 /* A journal_replay_fn; arg: struct replay. */
 RP_MUST_USE enum rp_err replay_record(struct task *task, void *arg, const struct record *record,
     uint64_t missing_first, uint64_t missing_last);

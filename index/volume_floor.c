@@ -53,8 +53,7 @@ static uint64_t known_lsn(const struct volume *volume)
 	return num_max(volume->known_lsn, volume->seen_lsn);
 }
 
-/* Do his own files show it? */
-static bool shows_end_lost(const struct volume *volume)
+bool volume_floor_shows_end_lost(const struct volume *volume)
 {
 	uint64_t last_lsn = journal_last_lsn(volume->journal);
 
@@ -64,7 +63,7 @@ static bool shows_end_lost(const struct volume *volume)
 
 bool volume_floor_end_is_lost(const struct volume *volume)
 {
-	return volume->log_lost || shows_end_lost(volume);
+	return volume->log_lost || volume_floor_shows_end_lost(volume);
 }
 
 struct floor {
@@ -201,7 +200,7 @@ static void tell_end(const struct volume *volume, uint64_t first_lsn, uint64_t l
 {
 	struct log *log = loop_log(volume->store->loop);
 
-	if (shows_end_lost(volume))
+	if (volume_floor_shows_end_lost(volume))
 		LOG(log, LOG_ERROR, "volume.lost_records", LOG_STR("volume", volume->dir),
 		    LOG_U64("first_lsn", first_lsn), LOG_U64("last_lsn", last_lsn));
 	else
@@ -240,7 +239,7 @@ enum rp_err volume_floor_check(struct task *task, struct volume *volume)
 
 	if (volume->catalog.destroyed)
 		return RP_OK;
-	if (!shows_end_lost(volume) && volume->missing_lsn == 0) {
+	if (!volume_floor_shows_end_lost(volume) && volume->missing_lsn == 0) {
 		bool fresh = volume->catalog.sums.mailboxid_next == 1; /* his first mailboxes get a new UIDVALIDITY */
 
 		if (fresh || (!volume->log_lost && !volume->log_spared))

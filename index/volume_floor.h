@@ -21,6 +21,9 @@ RP_MUST_USE enum rp_err volume_floor_check(struct task *task, struct volume *vol
  * loss can be seen; and where a loss of the commit logs has spared him, so that the next opening need not know. */
 RP_MUST_USE enum rp_err volume_floor_begin(struct task *task, struct volume *volume);
 
+/* Do his own files show that the newest records are, or may be, lost? */
+bool volume_floor_shows_end_lost(const struct volume *volume);
+
 /* May the newest records be lost? As it was when the volume was opened. */
 bool volume_floor_end_is_lost(const struct volume *volume);
 

@@ -199,6 +199,9 @@ static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 	    &reading, volume->catalog.lsn);
 	err = journal_replay(
 	    task, volume->journal, volume->catalog.lsn, replay_record, &reading.replay);
+	/* A table's replay will meet the LSNs that are then left out. */
+	if (err == RP_OK && volume->pending == NULL && volume_floor_shows_end_lost(volume))
+		err = replay_lost_end(task, &reading.replay);
 	volume->catalog.has_gap = false;
 	volume->replayed_lsn = volume->catalog.lsn;
 	volume->missing_lsn = reading.replay.missing_last;
@@ -310,6 +313,11 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 		dbox_set_file_bytes(volume->dbox, store->settings.dbox_file_bytes);
 	if (err == RP_OK)
 		err = start_catalog(task, volume, &files);
+	if (err == RP_OK) {
+		volume->seen_lsn = volume_seen_lsn(volume);
+		volume_files_greatest(
+		    &files, VOLUME_FLOOR_LSN_MAX, &volume->known_lsn, &volume->known_mailboxid);
+	}
 	if (err == RP_OK)
 		err = replay_catalog(task, volume);
 	if (err == RP_OK) {
@@ -320,9 +328,6 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 	if (err == RP_OK) {
 		look_at_losses(volume);
 		volume->newest_catalog_lsn = volume_files_catalog_below(&files, UINT64_MAX);
-		volume->seen_lsn = volume_seen_lsn(volume);
-		volume_files_greatest(
-		    &files, VOLUME_FLOOR_LSN_MAX, &volume->known_lsn, &volume->known_mailboxid);
 	}
 	arena_fini(&arena);
 	return err;

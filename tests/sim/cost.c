@@ -510,6 +510,8 @@ void cost_damaged(struct cost *cost, bool derived)
 
 	cost->derived = derived;
 	plain_read(&cost->left, cost->machine, cost->userid);
+	if (end_may_be_lost(cost))
+		plain_take_waiting(&cost->left);
 	for (size_t i = 0; i < cost->was.records.count; i++) {
 		bool hit = !plain_has_record(&cost->left, cost->was.records.p[i].lsn);
 

@@ -112,11 +112,10 @@ static void look_at_messages(struct task *task, struct look *look, struct mailbo
 	view_close(view);
 }
 
-/* Of a user without a body whose files are all gone nothing tells, not even which UIDVALIDITYs he had. In these mailboxes no UID was given
- * out that another message could get. */
-static bool may_be_unknown(const struct volume *volume, uint32_t uidnext)
+/* Of a user whose files are all gone, bodies too, nothing tells which UIDVALIDITYs he had; and the clock may have been set back. */
+static bool may_be_unknown(const struct volume *volume)
 {
-	return uidnext == 1 && dbox_last_file(volume->dbox) == 0;
+	return dbox_last_file(volume->dbox) == 0;
 }
 
 static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
@@ -135,7 +134,7 @@ static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
 		return;
 	}
 	MODEL_CHECK(entry->uidvalidity >= model->uidvalidity ||
-	            may_be_unknown(look->volume, model->uidnext));
+	            may_be_unknown(look->volume));
 	look->loss->counters_older +=
 	    entry->uidvalidity == model->uidvalidity &&
 	    (entry->uidnext < model->uidnext || entry->highestmodseq < model->highestmodseq);
@@ -170,7 +169,7 @@ static void must_not_fall(const struct volume *volume, const struct damage_shown
 	if (was->uidvalidity != entry->uidvalidity) {
 		if (was->mailboxid == entry->mailboxid && was->name == number_of(entry->name))
 			MODEL_CHECK(entry->uidvalidity > was->uidvalidity ||
-			            may_be_unknown(volume, was->uidnext));
+			            may_be_unknown(volume));
 		return;
 	}
 	MODEL_EQ(was->mailboxid, entry->mailboxid);

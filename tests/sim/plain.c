@@ -454,6 +454,13 @@ static void take_records(struct plain *plain)
 			take_record(plain, &plain->records.p[from++]);
 		before = record->lsn;
 	}
+	plain->waiting = from;
+}
+
+void plain_take_waiting(struct plain *plain)
+{
+	while (plain->waiting < plain->records.count)
+		take_record(plain, &plain->records.p[plain->waiting++]);
 }
 
 static void read_kind(struct files *files, struct machine *machine, const struct userid *userid,

@@ -71,11 +71,15 @@ struct plain {
 	unsigned gaps;     /* between records, and before the first */
 	unsigned kept_moved; /* bodies of expunged messages that a compaction has moved */
 	unsigned voids;    /* changes without their last part */
+	size_t waiting;    /* records [waiting, count) are parts of a change whose last part is not there */
 };
 
 /* Read what is on the disk now. */
 void plain_read(struct plain *plain, struct machine *machine, const struct userid *userid);
 void plain_fini(struct plain *plain);
+
+/* The newest records are lost, or may be: what waits for them counts. */
+void plain_take_waiting(struct plain *plain);
 
 /* NULL: nothing tells of it. */
 struct plain_message *plain_find(const struct plain *plain, uint64_t mailboxid, uint32_t uid);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/volume_floor.h"
 #include "index/volume_state.h"
 #include "tests/sim/away.h"
 #include "tests/sim/damage.h"
@@ -175,6 +176,13 @@ static void change(struct machine *machine, struct ledger *ledger, struct volume
 	}
 }
 
+/* Just opened: did it end with parts of a change whose last one was never made, and nothing more? */
+static bool has_void_parts(const struct volume *volume)
+{
+	return volume->replayed_lsn != 0 && volume->catalog.lsn > volume->replayed_lsn &&
+	       !volume->log_spared && !volume_floor_end_is_lost(volume);
+}
+
 void machine_look(struct machine *machine, struct ledger *ledger)
 {
 	unsigned home = userid_shard(&ledger->userid, machine->life.shards_count);
@@ -186,6 +194,7 @@ void machine_look(struct machine *machine, struct ledger *ledger)
 		machine_tell(machine, "user %u is open: LSN %llu, %llu whole",
 		    (unsigned)(ledger - machine->ledger), (unsigned long long)volume->catalog.lsn,
 		    (unsigned long long)volume->replayed_lsn);
+		machine->tally->groups_cut += has_void_parts(volume);
 		ledger_found(ledger, volume);
 	} else if (volume != NULL && volume->catalog.lsn != ledger->lsn_seen) {
 		change(machine, ledger, volume);
@@ -412,29 +421,39 @@ static bool anything_in_flight(const struct machine *machine)
 	return false;
 }
 
-/* Parts of a change are in the log for good, and its last one is not made yet. */
-static bool anybody_is_within(const struct machine *machine)
+/* Parts of a change are in the log for good, and its last one is not made yet. Asked at each step: first[] has for each user where in the
+ * log the first parts end, as they were seen; 0: he is not in the midst of one. */
+static bool anybody_is_within(const struct machine *machine, uint64_t first[MACHINE_USERS])
 {
+	bool within = false;
+
 	for (unsigned i = 0; i < MACHINE_USERS; i++) {
 		const struct volume *volume = machine->ledger[i].volume;
 
-		if (volume != NULL && volume->changing &&
-		    journal_last_lsn(volume->journal) > volume->catalog.lsn &&
-		    store_durable(volume->store) >= volume->position)
-			return true;
+		if (volume == NULL || !volume->changing ||
+		    journal_last_lsn(volume->journal) <= volume->catalog.lsn)
+			first[i] = 0;
+		else if (first[i] == 0)
+			first[i] = volume->position;
+		within = within || (first[i] != 0 && store_durable(volume->store) >= first[i]);
 	}
-	return false;
+	return within;
 }
 
-/* Some come in the midst of a change of many parts. */
-static void wait_parts(struct machine *machine)
+/* Some come in the midst of a change of many parts. Does this one? */
+static bool wait_parts(struct machine *machine)
 {
+	uint64_t first[MACHINE_USERS] = {0};
+	bool within = false;
+
 	if (machine_draw(machine, 4) != 0)
-		return;
-	for (unsigned i = 0; i < STEPS_PARTS && !anybody_is_within(machine); i++)
-		if (!run_steps(machine, 1))
-			return;
-	machine->tally->groups_cut += anybody_is_within(machine);
+		return false;
+	for (unsigned i = 0; i < STEPS_PARTS && !within; i++) {
+		within = anybody_is_within(machine, first);
+		if (!within && !run_steps(machine, 1))
+			return false;
+	}
+	return within;
 }
 
 /* Half of the power cuts come when something is appended and not durable. */
@@ -482,11 +501,8 @@ static void live(struct machine *machine)
 	memset(machine->session, 0, sizeof(machine->session));
 	server_start(machine);
 	in_order = !run_steps(machine, life->steps);
-	if (!in_order && !life->in_order) {
-		wait_parts(machine);
-		if (!anybody_is_within(machine))
-			wait_flight(machine);
-	}
+	if (!in_order && !life->in_order && !wait_parts(machine))
+		wait_flight(machine);
 	in_order = server_ended(machine);
 	if (in_order || life->in_order) {
 		end_in_order(machine);

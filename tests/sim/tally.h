@@ -24,7 +24,7 @@
 	X(merges_cut, "crashes between a merge of journals and the removal of the old ones")       \
 	X(compacts_noted, "messages copied or moved while the file of their bodies was emptied")   \
 	X(transfers_cut, "crashes in the midst of a copy or move that lets others in")             \
-	X(groups_cut, "crashes when parts of a change were durable and its last one was not made") \
+	X(groups_cut, "starts that found parts of a change whose last one was never made") \
 	X(groups_void, "changes without their last part in journals that were read")               \
 	X(kept_moved, "bodies of expunged messages moved when their file was emptied")             \
 	X(damage_middle, "damage to records with sound ones behind them")                          \

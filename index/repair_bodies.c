@@ -189,7 +189,7 @@ enum rp_err bodies_gather(struct task *task, struct known *known)
 		without_uid = without_uid || known->found[i].message.uid == 0;
 	if (err == RP_OK && without_uid)
 		err = find_last_body(task, known);
-	return err;
+	return err == RP_OK ? bodies_index(known) : err;
 }
 
 void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to)

@@ -9,6 +9,7 @@
  *   repair_look_boxes, _kept, repair_mend_boxes, repair_end_kept  the bodies                   (repair_boxes.c)
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
+ *   bodies_moved    where a body lies whose new place only a lost record told                  (repair_moved.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
  */
@@ -138,6 +139,11 @@ struct known {
 	struct dbox_found *found; /* all bodies, by mailbox and UID; those without a UID last */
 	size_t found_count;
 	size_t found_max;
+	struct known_body { /* of the sound ones, by EMAILID; by_emailid_count of them */
+		uint64_t emailid;
+		size_t at; /* in found */
+	} *by_emailid;
+	size_t by_emailid_count;
 	uint64_t recovered; /* messages that only their bodies told of */
 	struct kept kept;   /* what was expunged and can be brought back */
 };
@@ -183,6 +189,13 @@ void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size
  * Not those that have no UID yet. */
 RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailboxid,
     const struct known_table *of, struct table **out);
+
+/* Before bodies_moved(): all bodies are found, and in order. RP_ERR_NOMEM. */
+RP_MUST_USE enum rp_err bodies_index(struct known *known);
+
+/* A row's body does not lie, sound, at *ref, and another one with its EMAILID and size is there: *ref is its place then. */
+bool bodies_moved(
+    const struct known *known, uint64_t emailid, uint64_t size_bytes, struct dbox_ref *ref);
 
 /* Is this, which has none, a message? */
 bool bodies_is_new(const struct known *known, const struct dbox_found *found);

@@ -42,12 +42,27 @@ static enum rp_err take_bodies(struct task *task, struct known *known)
 	return err;
 }
 
+/* What the journal tells of them, with the bodies where they are by now. */
+static void find_moved(struct known *known)
+{
+	for (size_t i = 0; i < known->kept.mailboxes_count; i++) {
+		const struct kept_rows *rows = &known->kept.mailbox[i].rows;
+
+		for (size_t k = 0; k < rows->count; k++) {
+			struct change_row *row = &kept_row_at(rows, k)->row;
+
+			(void)bodies_moved(known, row->emailid, row->rfc822_size_bytes, &row->body);
+		}
+	}
+}
+
 enum rp_err known_keep(struct task *task, struct known *known)
 {
 	enum rp_err err = kept_read(task, known->repair->volume, NULL, &known->kept);
 
 	if (err == RP_OK) {
 		note_gone(known);
+		find_moved(known);
 		err = take_bodies(task, known);
 	}
 	if (err != RP_ERR_LIMIT) /* of too many messages the oldest are let go; keywords are too many by damage alone */

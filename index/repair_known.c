@@ -27,6 +27,7 @@ void known_fini(struct task *task, struct known *known)
 	free(known->gone);
 	free(known->told);
 	free(known->found);
+	free(known->by_emailid);
 	kept_fini(task, &known->kept);
 }
 

@@ -127,6 +127,18 @@ static enum rp_err put_found(struct task *task, struct picture *picture, struct 
 	return put_row(task, picture, mailbox, row);
 }
 
+/* Its record alone told where its body was moved to. */
+static void say_moved(
+    const struct picture *picture, const struct pictured *mailbox, const struct change_row *row)
+{
+	struct repair *repair = picture->known->repair;
+	const struct catalog_node *node =
+	    catalog_by_id(&repair->volume->catalog, mailbox->mailboxid);
+
+	repair_say_body(repair, mailbox->mailboxid, node->entry.name, row->uid, row->body,
+	    "its body has been moved here");
+}
+
 static enum rp_err put_known(struct task *task, struct picture *picture, struct pictured *mailbox,
     struct table *table, uint32_t uid)
 {
@@ -137,6 +149,8 @@ static enum rp_err put_known(struct task *task, struct picture *picture, struct 
 	if (err != RP_OK)
 		return err;
 	row = row_of(&known);
+	if (bodies_moved(picture->known, row.emailid, row.rfc822_size_bytes, &row.body))
+		say_moved(picture, mailbox, &row);
 	return (table == mailbox->found ? put_found : put_row)(task, picture, mailbox, &row);
 }
 

@@ -1,13 +1,18 @@
 /* The record of a message is damaged, and nothing but its body tells of it: a repair brings it back. */
 #include <stdio.h>
 
+#include "index/compact.h"
+#include "index/dbox/dbox.h"
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
 #include "index/repair.h"
+#include "index/store_state.h"
+#include "index/table.h"
 #include "index/view.h"
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/open_store.h"
+#include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
 
 static struct volume *open_made(struct task *task, struct store *store)
@@ -170,6 +175,70 @@ IO_TASK_TEST(repair_bodies, those_of_an_inbox_that_is_another_by_now_are_back)
 	volume = open_made(task, store);
 	assert_messages(task, volume, "INBOX", 0);
 	assert_messages(task, volume, "Recovered-1", 2);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static uint32_t assert_all_readable(struct task *task, struct volume *volume)
+{
+	struct mailbox *mailbox;
+	uint32_t count;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	count = (uint32_t)mailbox_entry(mailbox)->messages_count;
+	for (uint32_t uid = 0; (uid = table_uid_from(mailbox->table, uid + 1, false)) != 0;) {
+		struct dbox_body *body;
+
+		cr_assert_eq(mailbox_body_open(task, mailbox, uid, &body), RP_OK, "UID %u", uid);
+		dbox_body_close(body);
+	}
+	mailbox_close(mailbox);
+	return count;
+}
+
+/* Files of bodies were emptied, and what told of the new places is lost: rows and copies of them name places in files that are no more. */
+IO_TASK_TEST(repair_bodies, one_whose_body_was_moved_by_a_lost_record_is_found)
+{
+	struct store_settings settings = small_store();
+	struct repair_report report;
+	struct volume *volume;
+	struct store *store;
+	uint64_t bytes;
+	uint64_t from;
+	uint64_t to;
+	uint32_t count;
+
+	(void)arg;
+	settings.dbox_file_bytes = 32 * 1024;
+	store = open_recovered(task, &settings, 1);
+	volume = open_made(task, store);
+	wasted_make(task, volume);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
+	copy_all(task, volume, "INBOX", "copies");
+	cr_assert_eq(commit_wait(task, store->commit, volume->position), RP_OK);
+	cr_assert_eq(settle_flush(task, store->commit, &volume->settle), RP_OK);
+	wasted_wait(task, &volume->compact_runs);
+	count = assert_all_readable(task, volume);
+	bytes = wasted_bytes(task, volume);
+	from = volume->journal->number_end;
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_eq(commit_wait(task, store->commit, volume->position), RP_OK);
+	cr_assert_eq(settle_flush(task, store->commit, &volume->settle), RP_OK);
+	to = volume->journal->number_end;
+	cr_assert_gt(to, from);
+	cr_assert_lt(wasted_bytes(task, volume), bytes);
+	made_append(task, volume, "INBOX", 0, "after");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, from, to);
+	made_harm(task, MADE_INDEX, true);
+	made_harm(task, MADE_CATALOG, true);
+
+	store = open_recovered(task, &settings, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	volume = open_made(task, store);
+	cr_assert_eq(assert_all_readable(task, volume), count + 1);
+	assert_messages(task, volume, "copies", count);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

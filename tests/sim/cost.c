@@ -456,7 +456,11 @@ static void must_be_there(const struct cost *cost, const struct plain_message *w
 	const struct plain_message *told =
 	    indexes ? was : plain_find(left, was->mailboxid, was->row.uid);
 	const struct plain_body *body = plain_body_of(left, was->mailboxid, was->row.uid);
-	bool by_row = told != NULL && told->there && body_is_sound(left, told->row.body);
+	bool in_place = told != NULL && told->there && body_is_sound(left, told->row.body);
+	/* Where no record is lost nobody looks for another copy of a damaged one. */
+	bool moved = told != NULL && told->there && !in_place && cost->records_lost > 0 &&
+	             plain_body_with(left, told->row.emailid, told->row.rfc822_size_bytes) != NULL;
+	bool by_row = in_place || moved;
 	bool by_body = body != NULL && body->emailid == was->row.emailid &&
 	               (told == NULL || (!told->told && !told->expunged)) &&
 	               !plain_is_gone(left, was->mailboxid);
@@ -472,6 +476,7 @@ static void must_be_there(const struct cost *cost, const struct plain_message *w
 	if (by_row && differs(told, shown, MODSEQ_NEW) != NULL && differs(was, shown, MODSEQ_NEW) != NULL)
 		assert_panic("mailbox %llu, UID %u: after a repair it has lost %s",
 		    (unsigned long long)was->mailboxid, was->row.uid, differs(told, shown, MODSEQ_NEW));
+	tally->damage_moved += moved;
 	tally->damage_stays += by_row;
 	tally->damage_by_body += !by_row;
 }

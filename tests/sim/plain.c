@@ -513,6 +513,15 @@ const struct plain_body *plain_body_of(const struct plain *plain, uint64_t mailb
 	return NULL;
 }
 
+const struct plain_body *plain_body_with(const struct plain *plain, uint64_t emailid, uint64_t bytes)
+{
+	for (size_t i = 0; i < plain->bodies.count; i++)
+		if (plain->bodies.p[i].emailid == emailid && plain->bodies.p[i].bytes == bytes &&
+		    plain->bodies.p[i].sound)
+			return &plain->bodies.p[i];
+	return NULL;
+}
+
 bool plain_has_record(const struct plain *plain, uint64_t lsn)
 {
 	for (size_t i = 0; i < plain->records.count; i++)

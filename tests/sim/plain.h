@@ -84,6 +84,8 @@ void plain_take_waiting(struct plain *plain);
 /* NULL: nothing tells of it. */
 struct plain_message *plain_find(const struct plain *plain, uint64_t mailboxid, uint32_t uid);
 const struct plain_body *plain_body_at(const struct plain *plain, struct dbox_ref ref);
+/* A sound one with this EMAILID and size. */
+const struct plain_body *plain_body_with(const struct plain *plain, uint64_t emailid, uint64_t bytes);
 const struct plain_body *plain_body_of(const struct plain *plain, uint64_t mailboxid, uint32_t uid);
 bool plain_has_record(const struct plain *plain, uint64_t lsn);
 bool plain_is_gone(const struct plain *plain, uint64_t mailboxid);

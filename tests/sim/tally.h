@@ -73,9 +73,9 @@
 	X(damage_derived_found, "of these found by check")                                         \
 	X(damage_derived_rest,                                                                     \
 	    "of these not: superseded, or a cache cut behind all that its index names")    \
-	X(damage_truth, "journals and bodies damaged at rest")                                     \
-	X(damage_truth_found, "of these found by check")                                           \
-	X(damage_truth_rest, "of these without any effect: bytes that nothing lies in")            \
+	X(damage_truth, "journals and bodies damaged at rest, up to three at once")                                     \
+	X(damage_truth_found, "times that check found it")                                           \
+	X(damage_truth_rest, "times that it had no effect: bytes that nothing lies in")            \
 	X(damage_log, "commit logs and DATA/store damaged at rest")                                \
 	X(damage_log_rest, "of these without any effect")                                          \
 	X(damage_log_refused, "of these: the server says why it does not start")                   \

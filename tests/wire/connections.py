@@ -462,7 +462,7 @@ def tickets():
 def idle_sessions_give_memory_up():
     """More mailboxes are selected than may stay in memory: news reach each session all the same, and its numbers are its own."""
     many = 400
-    with rp.Server(shards=1, commit_file='4MiB idle_volumes_memory = 1MiB',
+    with rp.Server(shards=1, storage='commit_file = 4MiB idle_volumes_memory = 1MiB',
                    limits=f'connections_per_user_address = {many + 1}') as server:
         server.add_user('sam')
         other = greeting(server.raw())

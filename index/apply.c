@@ -316,8 +316,28 @@ static enum rp_err replay_to_rows(
 	}
 }
 
-enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
-    struct bytes payload)
+static enum rp_err replay_to_table(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn)
+{
+	switch (item->type) {
+	case CHANGE_ITEM_ROWS:
+		return replay_rows(task, table, item, lsn);
+	case CHANGE_ITEM_BODY:
+		return replay_body(task, table, item);
+	case CHANGE_ITEM_FLAG:
+	case CHANGE_ITEM_EXPUNGED:
+		return replay_runs(task, table, item, lsn);
+	default:
+		return RP_OK;
+	}
+}
+
+typedef enum rp_err replay_item_fn(
+    struct task *task, struct table *table, const struct change_item *item, uint64_t lsn);
+
+/* What the record says of this mailbox. */
+static enum rp_err apply(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
+    struct bytes payload, replay_item_fn *fn)
 {
 	struct change_reader reader;
 	struct change_item item;
@@ -329,30 +349,18 @@ enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailb
 		err = change_open(payload, &reader);
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
 		if (item.mailboxid == mailboxid)
-			err = replay_to_rows(task, table, &item, lsn);
+			err = fn(task, table, &item, lsn);
 	return err == RP_ERR_END ? RP_OK : err;
+}
+
+enum rp_err apply_to_rows(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
+    struct bytes payload)
+{
+	return apply(task, table, mailboxid, lsn, payload, replay_to_rows);
 }
 
 enum rp_err apply_to_table(struct task *task, struct table *table, uint64_t mailboxid, uint64_t lsn,
     struct bytes payload)
 {
-	struct change_reader reader;
-	struct change_item item;
-	enum rp_err err = change_check(payload);
-
-	if (err == RP_ERR_CORRUPT)
-		return RP_OK; /* told when the catalog was replayed */
-	if (err == RP_OK)
-		err = change_open(payload, &reader);
-	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
-		if (item.mailboxid != mailboxid)
-			continue;
-		if (item.type == CHANGE_ITEM_ROWS)
-			err = replay_rows(task, table, &item, lsn);
-		else if (item.type == CHANGE_ITEM_BODY)
-			err = replay_body(task, table, &item);
-		else if (item.type == CHANGE_ITEM_FLAG || item.type == CHANGE_ITEM_EXPUNGED)
-			err = replay_runs(task, table, &item, lsn);
-	}
-	return err == RP_ERR_END ? RP_OK : err;
+	return apply(task, table, mailboxid, lsn, payload, replay_to_table);
 }

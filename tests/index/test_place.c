@@ -31,16 +31,23 @@ static void check(struct task *task, struct machine *machine)
 	}
 }
 
+/* The first records are on the disk; then a file fails, and those up to this one are settled. */
+static void fill_and_fail(struct task *task, struct machine *machine, uint64_t last)
+{
+	two_users_open_all(task, machine);
+	two_users_append(task, machine, 1, FIRST);
+	two_users_settle_all(task, machine);
+	two_users_sync_all(task);
+	two_users_break_file(machine);
+	two_users_append(task, machine, FIRST + 1, last);
+	two_users_settle_all(task, machine);
+}
+
 static void fail_while_running(struct task *task, void *arg)
 {
 	struct machine *machine = arg;
 
-	two_users_open_all(task, machine);
-	two_users_append(task, machine, 1, FIRST);
-	two_users_settle_all(task, machine);
-	two_users_break_file(machine);
-	two_users_append(task, machine, FIRST + 1, COUNT);
-	two_users_settle_all(task, machine);
+	fill_and_fail(task, machine, COUNT);
 	cr_assert_not(commit_failed(machine->commit), "one user's file is not the log's end");
 	cr_assert_eq(commit_room(machine->commit), COMMIT_ROOM_ENOUGH, "nor is the disk full");
 	check(task, machine);
@@ -231,13 +238,7 @@ static void fail_and_open_again(struct task *task, void *arg)
 {
 	struct machine *machine = arg;
 
-	two_users_open_all(task, machine);
-	two_users_append(task, machine, 1, FIRST);
-	two_users_settle_all(task, machine);
-	two_users_sync_all(task);
-	two_users_break_file(machine);
-	two_users_append(task, machine, FIRST + 1, HALF);
-	two_users_settle_all(task, machine);
+	fill_and_fail(task, machine, HALF);
 	cr_assert_eq(log_user_close(task, &machine->users[0]), RP_OK);
 	cr_assert_eq(log_user_open(task, &machine->users[0], machine->commit, 1, machine->epoch), RP_OK);
 	two_users_append(task, machine, HALF + 1, COUNT);

@@ -34,16 +34,6 @@ struct shown_all {
 	PLAIN_LIST(struct shown_mailbox) mailboxes;
 };
 
-#define ADD(list, what)                                                                            \
-	do {                                                                                       \
-		if ((list).count == (list).max) {                                                  \
-			(list).max = 2 * (list).max + 64;                                          \
-			(list).p = realloc((list).p, (list).max * sizeof(*(list).p));              \
-			MODEL_CHECK((list).p != NULL);                                             \
-		}                                                                                  \
-		(list).p[(list).count++] = (what);                                                 \
-	} while (false)
-
 /* ---- what the server shows ---- */
 
 static bool reads(struct task *task, enum rp_err err, struct dbox_body *body)
@@ -72,7 +62,7 @@ static void show_mailbox(struct task *task, struct volume *volume, uint64_t mail
 	MODEL_EQ(view_open(task, mailbox, NULL, &view), RP_OK);
 	MODEL_EQ(
 	    table_expunged_since(mailbox->table, 0, &shown.expunged, &shown.complete), RP_OK);
-	ADD(all->mailboxes, shown);
+	PLAIN_ADD(all->mailboxes, shown);
 	view_cursor_init(&cursor, view, NULL);
 	while (view_cursor_next(task, &cursor) == RP_OK) {
 		struct shown message = {.message = cursor.message,
@@ -81,7 +71,7 @@ static void show_mailbox(struct task *task, struct volume *volume, uint64_t mail
 
 		err = mailbox_body_open(task, mailbox, message.message.uid, &body);
 		message.readable = reads(task, err, body);
-		ADD(all->messages, message);
+		PLAIN_ADD(all->messages, message);
 	}
 	view_close(view);
 	mailbox_close(mailbox);
@@ -108,7 +98,7 @@ static void show_offers(struct task *task, struct volume *volume, struct shown_a
 		    .expunged_s = offer.expunged_s};
 		err = undelete_body_open(task, undelete, i, &body);
 		shown.readable = reads(task, err, body);
-		ADD(all->offers, shown);
+		PLAIN_ADD(all->offers, shown);
 	}
 	undelete_end(task, undelete);
 }

@@ -33,16 +33,6 @@ struct files {
 	struct plain_file file[FILES_MAX];
 };
 
-#define ADD(list, what)                                                                            \
-	do {                                                                                       \
-		if ((list).count == (list).max) {                                                  \
-			(list).max = 2 * (list).max + 64;                                          \
-			(list).p = realloc((list).p, (list).max * sizeof(*(list).p));              \
-			MODEL_CHECK((list).p != NULL);                                             \
-		}                                                                                  \
-		(list).p[(list).count++] = (what);                                                 \
-	} while (false)
-
 static uint16_t u16(const uint8_t *p)
 {
 	return (uint16_t)(p[0] | p[1] << 8);
@@ -170,7 +160,7 @@ static void read_journal(struct plain *plain, const struct plain_file *file, uin
 		if (plain->records.count > 0 && lsn <= plain->last_lsn)
 			free(record.payload);
 		else
-			ADD(plain->records, record);
+			PLAIN_ADD(plain->records, record);
 		plain->last_lsn = lsn > plain->last_lsn ? lsn : plain->last_lsn;
 		before = file->merged ? lsn : UINT64_MAX;
 		at += (n + 7) / 8 * 8;
@@ -243,7 +233,7 @@ static void add_body(struct plain *plain, struct plain_body body)
 			*other = body;
 		return;
 	}
-	ADD(plain->bodies, body);
+	PLAIN_ADD(plain->bodies, body);
 }
 
 static void read_box(struct plain *plain, const struct plain_file *file, const struct userid *userid)
@@ -293,7 +283,7 @@ static struct plain_message *have(struct plain *plain, uint64_t mailboxid, uint3
 	if (message == NULL) {
 		struct plain_message fresh = {.mailboxid = mailboxid, .row.uid = uid};
 
-		ADD(plain->messages, fresh);
+		PLAIN_ADD(plain->messages, fresh);
 		message = &plain->messages.p[plain->messages.count - 1];
 	}
 	return message;
@@ -306,7 +296,7 @@ static struct plain_mailbox *have_mailbox(struct plain *plain, uint64_t mailboxi
 	for (size_t i = 0; i < plain->mailboxes.count; i++)
 		if (plain->mailboxes.p[i].mailboxid == mailboxid)
 			return &plain->mailboxes.p[i];
-	ADD(plain->mailboxes, fresh);
+	PLAIN_ADD(plain->mailboxes, fresh);
 	return &plain->mailboxes.p[plain->mailboxes.count - 1];
 }
 

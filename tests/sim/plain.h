@@ -61,6 +61,16 @@ struct plain_mailbox {
 		size_t max;                                                                        \
 	}
 
+#define PLAIN_ADD(list, what)                                                                       \
+	do {                                                                                       \
+		if ((list).count == (list).max) {                                                  \
+			(list).max = 2 * (list).max + 64;                                          \
+			(list).p = realloc((list).p, (list).max * sizeof(*(list).p));              \
+			MODEL_CHECK((list).p != NULL);                                             \
+		}                                                                                  \
+		(list).p[(list).count++] = (what);                                                 \
+	} while (false)
+
 struct plain {
 	PLAIN_LIST(struct plain_record) records; /* by LSN; those that count */
 	PLAIN_LIST(struct plain_body) bodies;

@@ -192,18 +192,16 @@ def failing_disk(checks, seed, clients):
 
 
 def fail_once(server, disk, world, glob):
-    pid = server.children()['server']
     stop, threads = world.start(server)
     time.sleep(1)
     world.ending.set()
     disk.tell(f'fail {glob}')
     end = time.monotonic() + 60
-    while server.children().get('server') == pid:
+    while not (ended := re.findall(r'child\.ended child=server signal=(\d+) exit=(\d+)', server.log_text())):
         assert time.monotonic() < end, 'it goes on'
         time.sleep(0.05)
     disk.tell('heal')
-    ended = re.findall(r'child\.ended child=server signal=(\d+) exit=(\d+)', server.log_text())
-    assert ended and all(signalled == '0' for signalled, _ in ended), ended
+    assert all(signalled == '0' for signalled, _ in ended), ended
     stop.set()
     for thread in threads:
         thread.join(60)

@@ -163,8 +163,8 @@ listen lmtpunix {{ protocol = lmtp path = "{self.lmtp_path}" }}
         for pid in filter(str.isdigit, os.listdir('/proc')):
             try:
                 with open(f'/proc/{pid}/stat') as f:
-                    parent = int(f.read().rsplit(')', 1)[1].split()[1])
-                if parent == self.process.pid:
+                    state, parent = f.read().rsplit(')', 1)[1].split()[:2]
+                if int(parent) == self.process.pid and state != 'Z':  # the dead have no command line to be told apart by
                     with open(f'/proc/{pid}/cmdline') as f:
                         found['auth' if 'ringpost-auth' in f.read() else 'server'] = int(pid)
             except (OSError, IndexError):

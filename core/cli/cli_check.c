@@ -12,8 +12,8 @@
 #include "core/cli/control.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/offline.h"
-#include "index/repair.h"
-#include "index/store_look.h"
+#include "index/repair/repair.h"
+#include "index/repair/store_look.h"
 
 struct check_user {
 	char name[AUTH_NAME_BYTES_MAX + 1];

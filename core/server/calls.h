@@ -6,7 +6,7 @@
 #include "core/lmtp/deliver.h"
 #include "core/server/shard.h"
 #include "core/session/bring_back.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "io/net.h"
 
 enum calls {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "index/claim.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_files.h"
 #include "index/volume_state.h"
 #include "io/base/clock.h"

@@ -7,7 +7,7 @@
 #include "index/breath.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/wasted.h"

@@ -9,7 +9,7 @@
 #include "index/claim.h"
 #include "index/logfile.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/store_state.h"
 #include "index/volume_floor.h"
 #include "io/base/clock.h"

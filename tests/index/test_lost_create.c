@@ -3,7 +3,7 @@
 
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/view.h"
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"

@@ -8,7 +8,7 @@
 #include "index/checkpoint.h"
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"

@@ -4,7 +4,7 @@
 #include <xxhash.h>
 
 #include "index/checkpoint.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"
 #include "tests/index/made_mail.h"

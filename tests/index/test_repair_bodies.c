@@ -5,7 +5,7 @@
 #include "index/dbox/dbox.h"
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/store_state.h"
 #include "index/table.h"
 #include "index/view.h"

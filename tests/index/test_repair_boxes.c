@@ -5,7 +5,7 @@
 #include "index/format.h"
 #include "index/mailbox.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_state.h"
 #include "io/base/runs.h"
 #include "tests/index/made_mail.h"

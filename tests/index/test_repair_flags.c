@@ -1,7 +1,7 @@
 /* Messages whose own record is lost come back with what later records say of them: flags, keywords, that they are no more. */
 #include "index/checkpoint.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/undelete.h"
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"

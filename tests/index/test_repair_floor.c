@@ -6,7 +6,7 @@
 
 #include "index/breath.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "tests/index/open_store.h"
 #include "tests/index/said.h"
 #include "tests/index/shown.h"

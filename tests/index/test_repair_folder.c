@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "index/checkpoint.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_files.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"

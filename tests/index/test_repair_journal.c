@@ -5,7 +5,7 @@
 #include "index/journal_core.h"
 #include "index/journal_look.h"
 #include "index/journal_mark.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/model.h"

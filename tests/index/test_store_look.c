@@ -1,5 +1,5 @@
 /* What is no user's own: DATA/store and the commit logs are looked at, and DATA/store is made anew. */
-#include "index/store_look.h"
+#include "index/repair/store_look.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_files.h"
 #include "tests/index/kept_mail.h"
 #include "tests/index/made_mail.h"

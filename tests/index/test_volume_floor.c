@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "index/mailbox_state.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "tests/index/model.h"
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"

@@ -5,7 +5,7 @@
 
 #include "index/checkpoint.h"
 #include "index/journal_core.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/volume_state.h"
 #include "tests/sim/cost.h"
 #include "tests/sim/server.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/server.h"
 

@@ -1,7 +1,7 @@
 /* Whether a volume's journals are whole, and what else knows of more than they do: repair_look_journal() of repair_core.h. */
 #include "index/apply.h"
 #include "index/journal_look.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/replay.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 
 static int by_emailid(const void *a, const void *b)
 {

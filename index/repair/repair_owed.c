@@ -10,7 +10,7 @@
 
 #include "index/cache.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 
 enum { CACHE_ENTRY_BYTES_LEAST = 24 }; /* its beginning, cache.h */
 

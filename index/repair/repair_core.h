@@ -18,7 +18,7 @@
 
 #include "index/dbox/dbox_scan.h"
 #include "index/kept.h"
-#include "index/repair.h"
+#include "index/repair/repair.h"
 #include "index/table.h"
 #include "index/volume_files.h"
 

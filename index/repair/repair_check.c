@@ -4,7 +4,7 @@
 
 #include "index/compact.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"
 #include "io/base/runs.h"

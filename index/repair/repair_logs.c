@@ -2,7 +2,7 @@
  * the next start puts it in its place. So it counts as if it were there (journal_look_ahead()), with its bodies. */
 #include "index/dbox/dbox_format.h"
 #include "index/pending.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 
 void repair_say_logs(struct repair *repair)
 {

@@ -1,4 +1,4 @@
-#include "index/store_look.h"
+#include "index/repair/store_look.h"
 
 #include <stdarg.h>
 #include <stdio.h>

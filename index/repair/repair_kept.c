@@ -4,7 +4,7 @@
  * where that one is lost its body, and what other records tell of its flags.
  */
 #include "index/kept_read.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 
 /* The name of a mailbox that is no more stands with what is kept of it. Of its end the record may be lost. */
 static void note_gone(struct known *known)

@@ -1,4 +1,4 @@
-#include "index/repair.h"
+#include "index/repair/repair.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "index/checkpoint.h"
 #include "index/journal_merge.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/store_state.h"
 #include "index/volume_files.h"
 #include "index/volume_floor.h"

@@ -12,7 +12,7 @@
 #include "index/dbox/dbox_format.h"
 #include "index/kept_read.h"
 #include "index/pending.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 
 void repair_say_body(struct repair *repair, uint64_t mailboxid, struct bytes name, uint32_t uid,
     struct dbox_ref ref, const char *what)

@@ -3,7 +3,7 @@
 #ifndef RP_INDEX_STORE_LOOK_H
 #define RP_INDEX_STORE_LOOK_H
 
-#include "index/repair.h"
+#include "index/repair/repair.h"
 
 /* One line for each place that is not. *damaged: how many. */
 RP_MUST_USE enum rp_err store_look(

@@ -12,7 +12,7 @@
 #include "index/journal_core.h"
 #include "index/journal_look.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"
 

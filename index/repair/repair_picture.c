@@ -13,7 +13,7 @@
 #include "index/change.h"
 #include "index/journal_merge.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/volume_floor.h"
 #include "io/base/num.h"
 

@@ -9,7 +9,7 @@
 #include "index/cache.h"
 #include "index/format.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/table_open.h"
 #include "index/volume_files.h"
 #include "io/base/num.h"

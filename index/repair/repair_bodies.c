@@ -11,7 +11,7 @@
 #include "index/box_names.h"
 #include "index/dbox/dbox_format.h"
 #include "index/mailbox_state.h"
-#include "index/repair_core.h"
+#include "index/repair/repair_core.h"
 #include "index/volume_files.h"
 #include "io/base/clock.h"
 #include "io/base/num.h"

@@ -124,6 +124,7 @@ struct journal_walk {
 	uint64_t at;    /* where the next record may begin */
 	uint64_t limit; /* and where none can be any more */
 	uint8_t *window;
+	size_t room;
 	uint64_t from; /* the window shows [from, from + bytes) of the file */
 	size_t bytes;
 	uint64_t damaged; /* places where a record should have been */

@@ -94,19 +94,14 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 			err = find_mark(task, walk, written);
 	}
 	if (err == RP_OK) {
-		walk->window = malloc(WINDOW_BYTES);
-		if (walk->window == NULL)
-			err = RP_ERR_NOMEM;
-	}
-	if (err != RP_OK) {
+		/* What is being written just now is not looked at. A file cut in a record's padding lacks nothing. */
+		if (written != 0 && written < walk->limit)
+			walk->limit = written;
+		walk->limit = num_round_up(walk->limit, RECORD_ALIGN);
+	} else {
 		file_close(walk->file);
-		return err;
 	}
-	/* What is being written just now is not looked at. A file cut in a record's padding lacks nothing. */
-	if (written != 0 && written < walk->limit)
-		walk->limit = written;
-	walk->limit = num_round_up(walk->limit, RECORD_ALIGN);
-	return RP_OK;
+	return err;
 }
 
 void journal_core_walk_end(struct journal_walk *walk)
@@ -135,6 +130,21 @@ static enum rp_err read_in_pieces(struct task *task, struct journal_walk *walk, 
 	return RP_OK;
 }
 
+/* Most journals are far smaller than a window for any two records; but they may grow meanwhile. */
+static enum rp_err make_room(struct journal_walk *walk, size_t n)
+{
+	if (n <= walk->room)
+		return RP_OK;
+	free(walk->window);
+	walk->room = 0;
+	walk->bytes = 0;
+	walk->window = malloc(n);
+	if (walk->window == NULL)
+		return RP_ERR_NOMEM;
+	walk->room = n;
+	return RP_OK;
+}
+
 /* Show all from walk->at on that a record could take. */
 static enum rp_err show(struct task *task, struct journal_walk *walk, struct bytes *out)
 {
@@ -144,9 +154,10 @@ static enum rp_err show(struct task *task, struct journal_walk *walk, struct byt
 	if (walk->at < walk->from || walk->at + want > end) {
 		size_t got;
 		size_t n = (size_t)num_min(walk->limit - walk->at, WINDOW_BYTES);
-		enum rp_err err =
-		    file_read(task, walk->file, walk->window, n, walk->at, &got);
+		enum rp_err err = make_room(walk, n);
 
+		if (err == RP_OK)
+			err = file_read(task, walk->file, walk->window, n, walk->at, &got);
 		if (err == RP_ERR_IO)
 			err = read_in_pieces(task, walk, n, &got);
 		if (err != RP_OK)

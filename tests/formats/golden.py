@@ -1,12 +1,14 @@
 """A DATA folder that a version has written: this version reads it, serves it, finds it sound; refuses what is newer.
 
-`golden/vN.tar.xz` holds the folder (without `reserve`), `passwd` and `expected.json`; `make_golden.py` makes one.
+`golden/vN.tar.xz` holds the folder (without `reserve`), `passwd` and `expected.json`; `vN-seldom.tar.xz` has what a server seldom
+writes; `make_golden.py` makes both.
 """
 import glob
 import hashlib
 import imaplib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -63,9 +65,51 @@ def archives():
     return sorted(glob.glob(os.path.join(HERE, 'golden', 'v*.tar.xz')))
 
 
+def is_seldom(archive):
+    return archive.endswith('-seldom.tar.xz')
+
+
 def each_version():
-    numbers = [int(os.path.basename(path)[1:].split('.')[0]) for path in archives()]
+    numbers = [int(re.match(r'v(\d+)\.', os.path.basename(path))[1]) for path in archives() if not is_seldom(path)]
     assert sorted(numbers) == list(range(1, len(numbers) + 1)) and numbers, numbers
+    assert any(map(is_seldom, archives()))
+
+
+def items_of(user, journals):
+    return {item['type'] for journal in journals for record in journal.records
+            for item in blocks.read_payload(user.look.layout, record.payload)[2]}
+
+
+def seldom_is_there(archive, looked):
+    """By the page alone: a merged journal with what is kept, stand-ins, a repair's journal, a user who has no mail any more."""
+    with Golden(archive) as golden:
+        users = looked.look(golden.data).users
+        mel, stan, rex, pat = (users[bytes(15) + bytes([number])] for number in (1, 2, 3, 4))
+        assert {16, 17, 18} <= items_of(mel, [journal for journal in mel.journals if journal.merged]) and mel.volume.kept
+        assert [journal.header.extra('goes on') for journal in stan.journals if journal.first > 1].count(1) == 1, stan.journals
+        stand_in = [box for box in stan.boxes if box.path.endswith('/1-1.dbox')][0]
+        placed = {(m.row['dbox file'], m.row['dbox offset / 16'] * 16) for box in stan.volume.mailboxes.values() for m in box.live().values()}
+        assert len(stand_in.records) > 1 and all((1, at) in placed for at in stand_in.records), stand_in.records.keys()
+        made, begun = sorted(rex.journals, key=lambda journal: journal.first)
+        assert made.merged and made.first == 1 and made.last > 1 << 40 and begun.first == made.last + 1, rex.journals
+        assert pat.volume.destroyed and not pat.mail() and len(pat.all_files()) == 1, pat.all_files()
+
+
+def stays_purged(archive):
+    """Who has no mail any more is given none by a start, and none by a repair."""
+    with Golden(archive) as golden:
+        folder = os.path.join('users', '*', f'{4:032x}', '*')
+        before = sorted(glob.glob(os.path.join(golden.data, folder)))
+        with golden.server:
+            golden.serves()
+            try:
+                golden.server.imap('pat')
+            except imaplib.IMAP4.error:
+                pass
+            else:
+                raise AssertionError('who has no mail any more is served')
+        golden.server.run('repair', '--user', 'pat', check=False)
+        assert sorted(glob.glob(os.path.join(golden.data, folder))) == before, before
 
 
 def read_alone(archive, looked):
@@ -203,6 +247,10 @@ def run(checks, looked):
         checks.run(f'{name} is sound to check', checked, archive)
         checks.run(f'{name} is served as it was, twice, and takes mail', served, archive)
         checks.run(f'{name} is repaired to what it was', repaired, archive)
+        if is_seldom(archive):
+            checks.run(f'{name} has what a server seldom writes', seldom_is_there, archive, looked)
+            checks.run(f'{name}: who has no mail any more stays without', stays_purged, archive)
+            continue
         for kind in ('store', 'log'):
             checks.run(f'{name}: a newer {kind} is refused in one line', refused, archive, looked, kind)
         for kind in ('journal', 'dbox'):

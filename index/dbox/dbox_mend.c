@@ -105,6 +105,7 @@ static enum rp_err mend_used(
 	switch (oddity->what) {
 	case DBOX_ODD_GAP:
 		return RP_OK;
+	case DBOX_ODD_BEGIN_ZEROES:
 	case DBOX_ODD_ZEROES:
 		err = put_zeroes(task, file, oddity);
 		break;

@@ -378,7 +378,7 @@ static enum rp_err read_names(
 		header.extra[DBOX_EXTRA_NAMES_XXH3]) {
 		*names = bytes_of(p, got);
 		*first = num_round_up(FORMAT_AREA_BYTES + n, DBOX_RECORD_ALIGN);
-		return look_at_zeroes(walk, DBOX_ODD_ZEROES, FORMAT_AREA_BYTES + n, *first);
+		return look_at_zeroes(walk, DBOX_ODD_BEGIN_ZEROES, FORMAT_AREA_BYTES + n, *first);
 	}
 	/* Records may lie there: the header is of an earlier beginning. */
 	return walk->odd != NULL ? tell(walk, DBOX_ODD_NAMES, FORMAT_AREA_BYTES, n) : RP_OK;

@@ -26,7 +26,8 @@ struct dbox_scan_report {
 enum dbox_odd {
 	DBOX_ODD_HEADER, /* one copy of the file's header, or both: what is in the file is there all the same */
 	DBOX_ODD_NAMES,  /* the text that it begins with */
-	DBOX_ODD_ZEROES, /* that stand behind a body, or the text, and are none */
+	DBOX_ODD_BEGIN_ZEROES, /* that stand behind the text, and are none */
+	DBOX_ODD_ZEROES, /* likewise behind a body */
 	DBOX_ODD_GAP,    /* bytes that are no record: lost, or what an upload that was broken off has left */
 };
 

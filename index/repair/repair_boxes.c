@@ -112,6 +112,7 @@ static const char *text_of(enum dbox_odd what)
 		return "of its header are damaged; a repair writes them anew";
 	case DBOX_ODD_NAMES:
 		return "with the names of mailboxes are damaged; a repair does without";
+	case DBOX_ODD_BEGIN_ZEROES:
 	case DBOX_ODD_ZEROES:
 		return "that must be zeroes are not; a repair clears them";
 	default:

@@ -29,6 +29,7 @@ bool repair_logs_mend_box(const struct repair *repair, const struct dbox_oddity 
 	switch (oddity->what) {
 	case DBOX_ODD_HEADER:
 	case DBOX_ODD_NAMES:
+	case DBOX_ODD_BEGIN_ZEROES:
 		return pending_has_bodies(pending, oddity->file);
 	default:
 		return pending_has_body(pending, oddity->file, oddity->offset);

@@ -116,8 +116,8 @@ class Injuries:
     def is_told_apart(self, hit):
         """A body that nobody has; the names in a file of which the logs have bodies, as a power cut leaves one that was just begun."""
         def apart(span):
-            if span.kind == 'dbox' and span.part == 'names':
-                return span.field == 'text' and bool(self.coming_bodies(span.path))
+            if span.kind == 'dbox' and span.part == 'names' and span.field == 'text':
+                return bool(self.coming_bodies(span.path))
             return span.part.startswith('dead') and not span.field.startswith('zeroes') or self.is_written_anew(span)
         return self.user is not None and bool(hit) and all(map(apart, hit)) and not self.is_owed(hit)
 
@@ -160,8 +160,8 @@ class Injuries:
         return self.user is not None and bool(hit) and all(self.is_written_anew(span) for span in hit)
 
     def is_written_anew(self, span):
-        """By the next start: each record that the logs have, each body, the header of a file that any of them goes to, and the end mark
-        behind the last."""
+        """By the next start: each record that the logs have, each body, the header of a file that any of them goes to, the zeroes
+        behind the names there, and the end mark behind the last."""
         if span.kind == 'journal':
             journal = next(one for one in self.user.journals if one.path == span.path)
             coming = [record for record in self.user.in_log.values() if record.journal == journal.first]
@@ -169,7 +169,7 @@ class Injuries:
                 return any(record.lsn == span.about.lsn for record in coming)
             least = max((record.lsn for record in journal.records), default=0) if span.part == 'end mark' else 0
             return any(record.lsn >= least for record in coming)
-        if span.kind != 'dbox' or span.part == 'names':
+        if span.kind != 'dbox' or span.part == 'names' and span.field == 'text':
             return False
         coming = self.coming_bodies(span.path)
         return span.begin in coming if span.about is not None else bool(coming)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/dbox/dbox_format.h"
 #include "index/journal_mark.h"
 #include "index/logfile.h"
 #include "index/mailbox_state.h"
@@ -393,6 +394,32 @@ IO_TASK_TEST(repair_logs, names_that_the_next_start_gives_up_are_told_and_no_dam
 	cr_assert_not(repair_found_damage(&report), "%s", said.text);
 	cr_assert_not_null(strstr(said.text, "1.dbox at 1024: "), "%s", said.text);
 	cr_assert_not_null(strstr(said.text, "the next start does without"), "%s", said.text);
+}
+
+/* The bytes behind the names, up to the first record. */
+IO_TASK_TEST(repair_logs, zeroes_behind_the_names_that_the_next_start_writes_are_not_told)
+{
+	uint8_t area[FORMAT_AREA_BYTES];
+	struct repair_report report;
+	struct format_header header;
+	struct said said;
+	struct file *file;
+	uint64_t before;
+	uint64_t end;
+	size_t got;
+
+	(void)arg;
+	crash(task, &before);
+	file = open_it(task, FILE_ROOT_DATA, path_in_volume("1.dbox"));
+	cr_assert_eq(file_read(task, file, area, sizeof(area), 0, &got), RP_OK);
+	file_close(file);
+	cr_assert_eq(format_check_area(bytes_of(area, got), FORMAT_DBOX, DBOX_VERSION, &header), RP_OK);
+	end = FORMAT_AREA_BYTES + header.extra[DBOX_EXTRA_NAMES_BYTES];
+	cr_assert_neq(end % DBOX_RECORD_ALIGN, 0);
+	flip(task, "1.dbox", end);
+	cr_assert_eq(check(task, &said, &report), RP_OK, "%s", said.text);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_null(strstr(said.text, "dbox"), "%s", said.text);
 }
 
 /* It is in its file before its record is, and in no log. */

@@ -381,6 +381,21 @@ static enum rp_err take_out_lost(struct task *task, struct repair *repair)
 	return err;
 }
 
+/* Those that have no body where it should be. */
+static enum rp_err settle_lost(struct task *task, struct repair *repair)
+{
+	enum rp_err err = repair_point_elsewhere(task, repair);
+
+	if (err == RP_OK)
+		err = take_out_lost(task, repair);
+	if (err == RP_OK)
+		err = repair_end_kept(task, repair);
+	if (err == RP_OK)
+		err = write_derived(task, repair);
+	repair->report->messages_taken_out = repair->lost.count + repair->unkept.count;
+	return err;
+}
+
 static enum rp_err rebuild(
     struct task *task, struct store *store, const struct userid *userid, struct repair with)
 {
@@ -408,14 +423,8 @@ static enum rp_err rebuild(
 	*report = (struct repair_report){ 0 };
 	if (err == RP_OK)
 		err = repair_look(task, &repair);
-	if (err == RP_OK && repair.lost.count + repair.unkept.count > 0) {
-		err = take_out_lost(task, &repair);
-		if (err == RP_OK)
-			err = repair_end_kept(task, &repair);
-		if (err == RP_OK)
-			err = write_derived(task, &repair);
-		report->messages_taken_out = repair.lost.count + repair.unkept.count;
-	}
+	if (err == RP_OK && repair.lost.count + repair.unkept.count > 0)
+		err = settle_lost(task, &repair);
 	file_lose_whole(task, false);
 	err = say_why(task, &repair, userid, err);
 	repair_fini(&repair);

@@ -64,6 +64,17 @@ static enum rp_err scan_all(struct task *task, struct known *known, struct catal
 	return err;
 }
 
+enum rp_err bodies_find(struct task *task, struct known *known)
+{
+	struct catalog names;
+	enum rp_err err;
+
+	catalog_init(&names, known->repair->volume->catalog.names.key);
+	err = scan_all(task, known, &names);
+	catalog_fini(&names);
+	return err == RP_OK ? bodies_index(known) : err;
+}
+
 /* By mailbox, then by UID, those without one last; then in the order in which they came in. */
 static int by_mailbox(const void *a, const void *b)
 {

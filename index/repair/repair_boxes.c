@@ -36,15 +36,15 @@ static void *with_room(void *list, size_t count, size_t *max, size_t bytes)
 	return p;
 }
 
-enum rp_err repair_keep_lost(struct repair_lost *lost, uint64_t mailboxid, uint32_t uid)
+enum rp_err repair_keep_lost(struct repair_lost *lost, const struct repair_message *message)
 {
-	struct repair_message *message =
-	    with_room(lost->message, lost->count, &lost->max, sizeof(*message));
+	struct repair_message *list =
+	    with_room(lost->message, lost->count, &lost->max, sizeof(*list));
 
-	if (message == NULL)
+	if (list == NULL)
 		return RP_ERR_NOMEM;
-	lost->message = message;
-	lost->message[lost->count++] = (struct repair_message){mailboxid, uid};
+	lost->message = list;
+	lost->message[lost->count++] = *message;
 	return RP_OK;
 }
 
@@ -255,7 +255,9 @@ static enum rp_err look_at_kept(struct task *task, struct repair *repair,
 		return err;
 	repair->report->kept_bodiless++;
 	if (state != REPAIR_BODY_UNREAD)
-		err = repair_keep_lost(&repair->unkept, mailbox->mailboxid, row->row.uid);
+		err = repair_keep_lost(&repair->unkept,
+		    &(struct repair_message){mailbox->mailboxid, row->row.uid,
+		        row->row.rfc822_size_bytes, row->row.emailid, row->row.body});
 	if (err == RP_OK)
 		repair_say_body(repair, mailbox->mailboxid, mailbox->name, row->row.uid,
 		    row->row.body, "it was expunged and is kept: its body cannot be read");

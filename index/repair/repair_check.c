@@ -41,7 +41,9 @@ static enum rp_err check_body(
 		return err;
 	repair->report->messages_bodiless++;
 	if (state != REPAIR_BODY_UNREAD)
-		err = repair_keep_lost(&repair->lost, mailboxid, row->uid);
+		err = repair_keep_lost(&repair->lost,
+		    &(struct repair_message){
+		        mailboxid, row->uid, row->rfc822_size_bytes, row->emailid, row->body});
 	if (err == RP_OK)
 		repair_say_body(repair, mailboxid, name_of(repair, mailboxid), row->uid, row->body,
 		    state == REPAIR_BODY_DAMAGED ? "its body is damaged"

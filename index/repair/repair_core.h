@@ -10,6 +10,7 @@
  *   known_*         where the journal is damaged: what anything else still knows                (repair_known.c)
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   bodies_moved    where a body lies whose new place only a lost record told                  (repair_moved.c)
+ *   repair_point_elsewhere  to another copy of a body that is damaged                          (repair_elsewhere.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
  */
@@ -29,6 +30,9 @@ struct repair_lost {
 	struct repair_message {
 		uint64_t mailboxid;
 		uint32_t uid;
+		uint32_t rfc822_size_bytes;
+		uint64_t emailid;
+		struct dbox_ref ref; /* where its body should lie */
 	} *message;
 	size_t count;
 	size_t max;
@@ -104,10 +108,14 @@ RP_MUST_USE enum rp_err repair_try_body(struct task *task, struct repair *repair
 void repair_say_body(struct repair *repair, uint64_t mailboxid, struct bytes name, uint32_t uid,
     struct dbox_ref ref, const char *what);
 RP_MUST_USE enum rp_err repair_keep_lost(
-    struct repair_lost *lost, uint64_t mailboxid, uint32_t uid);
+    struct repair_lost *lost, const struct repair_message *message);
 
 /* What is spoilt in dbox files beside bodies is put in order. Nobody else uses the volume. */
 RP_MUST_USE enum rp_err repair_mend_boxes(struct task *task, struct repair *repair);
+
+/* Of those that the last look has found without a body, whoever has a sound copy of it elsewhere is pointed there, by a record: he is not lost
+ * any more. */
+RP_MUST_USE enum rp_err repair_point_elsewhere(struct task *task, struct repair *repair);
 
 /* What is kept without a body is not offered any more, by a record. */
 RP_MUST_USE enum rp_err repair_end_kept(struct task *task, struct repair *repair);
@@ -181,6 +189,9 @@ static inline uint64_t known_place(struct dbox_ref ref)
 
 /* Find all bodies; add the mailboxes that only they, or indexes, tell of. */
 RP_MUST_USE enum rp_err bodies_gather(struct task *task, struct known *known);
+
+/* Find them alone, for bodies_moved(). */
+RP_MUST_USE enum rp_err bodies_find(struct task *task, struct known *known);
 
 /* The bodies of one mailbox: found[from, to). */
 void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size_t *to);

@@ -1,8 +1,11 @@
 /* The record of a message is damaged, and nothing but its body tells of it: a repair brings it back. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "index/compact.h"
 #include "index/dbox/dbox.h"
+#include "index/dbox/dbox_format.h"
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
 #include "index/repair/repair.h"
@@ -12,6 +15,7 @@
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/open_store.h"
+#include "tests/index/said.h"
 #include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
 
@@ -240,5 +244,129 @@ IO_TASK_TEST(repair_bodies, one_whose_body_was_moved_by_a_lost_record_is_found)
 	cr_assert_eq(assert_all_readable(task, volume), count + 1);
 	assert_messages(task, volume, "copies", count);
 	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* ---- a damaged body of which there is another copy ---- */
+
+enum { BOX_BYTES_MAX = 64 * 1024 };
+
+static struct file *open_box(struct task *task, uint32_t number, unsigned how)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[USERID_PATH_BYTES + 32];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/%u.dbox", dir, number);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE | how, &file), RP_OK, "%s", path);
+	return file;
+}
+
+static struct table_row row_in(struct task *task, struct volume *volume, const char *name, uint32_t uid)
+{
+	struct mailbox *mailbox;
+	struct table_row row;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	cr_assert_eq(table_row(task, mailbox->table, uid, false, &row, NULL), RP_OK);
+	mailbox_close(mailbox);
+	return row;
+}
+
+static void settle_all(struct task *task, struct volume *volume)
+{
+	cr_assert_eq(commit_wait(task, volume->store->commit, volume->position), RP_OK);
+	cr_assert_eq(settle_flush(task, volume->store->commit, &volume->settle), RP_OK);
+}
+
+/* The first message's body is moved as its file is emptied, which is there again afterwards, as if a crash had left it; and the body is
+ * damaged where it is by then. */
+static struct table_row move_and_damage(struct task *task, const struct store_settings *settings)
+{
+	struct store *store = open_recovered(task, settings, 1);
+	struct volume *volume = open_made(task, store);
+	uint8_t *old = malloc(BOX_BYTES_MAX);
+	struct table_row row;
+	struct dbox_ref before;
+	struct file *file;
+	size_t got;
+
+	cr_assert_not_null(old);
+	wasted_make(task, volume);
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
+	copy_all(task, volume, "INBOX", "copies");
+	settle_all(task, volume);
+	wasted_wait(task, &volume->compact_runs);
+	before = row_in(task, volume, "copies", 1).body;
+	file = open_box(task, before.file, 0);
+	cr_assert_eq(file_read(task, file, old, BOX_BYTES_MAX, 0, &got), RP_OK);
+	file_close(file);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	settle_all(task, volume);
+	row = row_in(task, volume, "copies", 1);
+	cr_assert_neq(row.body.file, before.file);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	file = open_box(task, before.file, FILE_CREATE);
+	cr_assert_eq(file_write(task, file, old, got, 0, false), RP_OK);
+	file_close(file);
+	free(old);
+	file = open_box(task, row.body.file, 0);
+	cr_assert_eq(file_write(task, file, "damaged!", 8, (uint64_t)row.body.offset * DBOX_RECORD_ALIGN + DBOX_HEADER_BYTES + 100, false), RP_OK);
+	file_close(file);
+	return row;
+}
+
+static uint64_t read_whole(struct task *task, struct volume *volume, const char *name, uint32_t uid)
+{
+	struct mailbox *mailbox;
+	struct dbox_body *body;
+	uint8_t p[4096];
+	uint64_t at = 0;
+	size_t got = 1;
+
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	cr_assert_eq(mailbox_body_open(task, mailbox, uid, &body), RP_OK);
+	for (; at < dbox_body_bytes(body) && got > 0; at += got)
+		cr_assert_eq(dbox_body_read(task, body, at, p, sizeof(p), &got), RP_OK);
+	dbox_body_close(body);
+	mailbox_close(mailbox);
+	return at;
+}
+
+/* No record is lost, and two mailboxes share the body: both are pointed to the copy, and nothing else of them changes. */
+IO_TASK_TEST(repair_bodies, one_that_is_damaged_is_taken_from_another_copy)
+{
+	struct store_settings settings = small_store();
+	struct repair_report report;
+	struct said said = { .n = 0 };
+	struct volume *volume;
+	struct store *store;
+	struct table_row row;
+	struct table_row after;
+
+	(void)arg;
+	settings.dbox_file_bytes = 32 * 1024;
+	row = move_and_damage(task, &settings);
+	store = open_recovered(task, &settings, 2);
+	cr_assert_eq(repair_check(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert_eq(report.messages_bodiless, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_eq(report.messages_taken_out, 0);
+	cr_assert_not_null(strstr(said.text, "(copies), UID 1, "), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, ": its body was damaged, and is taken from a sound copy here"), "%s", said.text);
+	volume = open_made(task, store);
+	after = row_in(task, volume, "copies", 1);
+	cr_assert_neq(after.body.file, row.body.file);
+	cr_assert_eq(after.modseq, row.modseq);
+	cr_assert_eq(after.emailid, row.emailid);
+	cr_assert_eq(read_whole(task, volume, "copies", 1), row.rfc822_size_bytes);
+	assert_all_readable(task, volume);
+	volume_close(volume);
+	cr_assert_eq(repair_check(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert_not(repair_found_damage(&report));
+	cr_assert_eq(report.bodies_dead, 1);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -447,8 +447,7 @@ static void must_be_there(const struct cost *cost, const struct plain_message *w
 	    indexes ? was : plain_find(left, was->mailboxid, was->row.uid);
 	const struct plain_body *body = plain_body_of(left, was->mailboxid, was->row.uid);
 	bool in_place = told != NULL && told->there && body_is_sound(left, told->row.body);
-	/* Where no record is lost nobody looks for another copy of a damaged one. */
-	bool moved = told != NULL && told->there && !in_place && cost->records_lost > 0 &&
+	bool moved = told != NULL && told->there && !in_place &&
 	             plain_body_with(left, told->row.emailid, told->row.rfc822_size_bytes) != NULL;
 	bool by_row = in_place || moved;
 	bool by_body = body != NULL && body->emailid == was->row.emailid &&

@@ -157,16 +157,20 @@ static void say_recovered(struct repair *repair, const struct known *known)
 		    (unsigned long long)known->recovered);
 }
 
-/* Where records are lost: what a repair brings back by bodies. What is gathered goes into the volume's catalog, so nobody else may have
- * it: no server runs. */
+/* Where records are lost: what a repair brings back by bodies. What is gathered goes into the volume's catalog (a mailbox of which only
+ * bodies tell is made in it), so nobody else may have it: no server runs. */
 static enum rp_err say_bodies(struct task *task, struct repair *repair)
 {
 	struct known known;
 	enum rp_err err;
 
-	if (repair->volume->store->commit != NULL || repair->volume->catalog.destroyed ||
-	    !records_are_lost(repair->report))
+	if (repair->volume->catalog.destroyed || !records_are_lost(repair->report))
 		return RP_OK;
+	if (repair->volume->store->commit != NULL) {
+		repair_say(repair, "messages that their bodies alone tell of are not named while a server runs: "
+				   "a repair names each that it brings back, a check without a server each that it would");
+		return RP_OK;
+	}
 	known_init(&known, repair);
 	err = known_gather(task, &known);
 	if (err == RP_OK)

@@ -370,3 +370,34 @@ IO_TASK_TEST(repair_bodies, one_that_is_damaged_is_taken_from_another_copy)
 	cr_assert_eq(report.bodies_dead, 1);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* A running server's catalog is its own: check names the place where the records are lost, and says what it does not look for. */
+IO_TASK_TEST(repair_bodies, a_check_beside_a_server_says_that_it_names_none_by_bodies)
+{
+	struct repair_report report;
+	struct said said = { .n = 0 };
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	char place[64];
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	to = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "three");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, from, to);
+
+	store = made_open_store(task, 2);
+	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert(repair_found_damage(&report));
+	snprintf(place, sizeof(place), "1-.journal at %llu", (unsigned long long)from);
+	cr_assert_not_null(strstr(said.text, place), "%s", said.text);
+	cr_assert_null(strstr(said.text, "its body alone tells of it"), "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "are not named while a server runs"), "%s", said.text);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

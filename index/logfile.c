@@ -142,6 +142,23 @@ enum rp_err logfile_is_whole(
 	return err == RP_ERR_IO ? RP_OK : err;
 }
 
+enum rp_err logfile_is_unwritten(
+    struct task *task, struct file *file, bool *unwritten, size_t *behind_bytes)
+{
+	uint8_t *p = calloc(1, LOGFILE_FIRST_OFFSET);
+	enum rp_err err = RP_ERR_NOMEM;
+
+	*behind_bytes = 0;
+	if (p != NULL)
+		err = file_read_retry(
+		    task, file, p, LOGFILE_FIRST_OFFSET, LOGFILE_BLOCK_BYTES, behind_bytes);
+	*unwritten = err == RP_OK;
+	for (size_t i = 0; *unwritten && i < *behind_bytes; i++)
+		*unwritten = p[i] == 0;
+	free(p);
+	return err == RP_ERR_IO ? RP_OK : err;
+}
+
 enum rp_err logfile_write_header(
     struct task *task, struct file *file, struct format_header *header, uint8_t *block)
 {

@@ -43,23 +43,6 @@ static enum rp_err add(struct lister *lister, const struct recover_file *file)
 	return RP_OK;
 }
 
-/* Is there nothing behind the first copy of the header? Then a power cut came while it was made. */
-static enum rp_err was_being_made(struct task *task, struct file *file, bool *being_made)
-{
-	const size_t n = 2 * LOGFILE_BLOCK_BYTES;
-	uint8_t *p = calloc(1, n);
-	size_t got = 0;
-	enum rp_err err = RP_ERR_NOMEM;
-
-	if (p != NULL)
-		err = file_read_retry(task, file, p, n, LOGFILE_BLOCK_BYTES, &got);
-	*being_made = err == RP_OK;
-	for (size_t i = 0; *being_made && i < got; i++)
-		*being_made = p[i] == 0;
-	free(p);
-	return err == RP_ERR_IO ? RP_OK : err;
-}
-
 /* Is it another shard's, another file's, or from a time that has not come? */
 static bool is_foreign(const struct format_header *header, unsigned shard, uint64_t number, uint64_t epoch)
 {
@@ -110,8 +93,8 @@ static enum rp_err look_at(
 	err = logfile_read_header(task, file, &header);
 	if (err == RP_OK && is_foreign(&header, shard, number, lister->epoch))
 		err = RP_ERR_CORRUPT;
-	if (err == RP_ERR_CORRUPT) {
-		enum rp_err made_err = was_being_made(task, file, &being_made);
+	if (err == RP_ERR_CORRUPT) { /* without a header it may have any size: a power cut came while it was made */
+		enum rp_err made_err = logfile_is_unwritten(task, file, &being_made, &(size_t){ 0 });
 
 		if (made_err != RP_OK)
 			err = made_err;

@@ -101,21 +101,14 @@ static enum rp_err look_at_copies(
 }
 
 /* Only one copy was written, and nothing behind it: a power cut while it was made, or a lost copy of one that was not used yet. Neither
- * costs anything. */
+ * costs anything. A file with a header that ends before is cut. */
 static enum rp_err was_just_made(struct look *look, struct file *file, bool *just_made)
 {
-	const size_t n = 2 * LOGFILE_BLOCK_BYTES;
-	uint8_t *p = calloc(1, n);
-	size_t got = 0;
-	enum rp_err err = RP_ERR_NOMEM;
+	size_t behind_bytes;
+	enum rp_err err = logfile_is_unwritten(look->task, file, just_made, &behind_bytes);
 
-	if (p != NULL)
-		err = file_read_retry(look->task, file, p, n, LOGFILE_BLOCK_BYTES, &got);
-	*just_made = err == RP_OK && got == n;
-	for (size_t i = 0; *just_made && i < n; i++)
-		*just_made = p[i] == 0;
-	free(p);
-	return err == RP_ERR_IO ? RP_OK : err;
+	*just_made = *just_made && behind_bytes == LOGFILE_FIRST_OFFSET;
+	return err;
 }
 
 /* DATA/store, and the logs' owner: not there when they are new, else we would not be here. */

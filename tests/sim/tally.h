@@ -81,7 +81,7 @@
 	X(damage_log_refused, "of these: the server says why it does not start")                   \
 	X(damage_records, "records hit")                                                           \
 	X(damage_stays, "messages there after a repair, as what was not hit says")                 \
-	X(damage_moved, "of these with bodies whose new place a lost record told, found by EMAILID")  \
+	X(damage_moved, "of these with bodies found by EMAILID: a lost record told the new place, or another copy was hit")  \
 	X(damage_gone, "messages gone after a repair: record, index and body, or body, were hit")  \
 	X(messages_lost, "messages lost to damage, told by check: bodies by name, records by LSN") \
 	X(messages_served, "messages served around damage")                                        \

@@ -185,6 +185,54 @@ IO_TASK_TEST(undelete_damage, outlives_a_repair_of_damaged_journals)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+/* What counts the UIDs of a mailbox is lost in a merged journal, and the record that made it too, so it gets a new UIDVALIDITY and no
+ * margin. The rows of what is kept, in other records, still have theirs. */
+IO_TASK_TEST(undelete_damage, no_repair_gives_the_uid_of_a_kept_message_again)
+{
+	struct store *store = kept_open_store(task, 1, KEPT_S);
+	struct volume *volume = kept_open_user(task, store);
+	const struct catalog_node *node;
+	struct mailbox *inbox;
+	struct mailbox *copies;
+	struct runs copied = RUNS_EMPTY;
+	uint32_t first_uid;
+	uint64_t mailboxid;
+	uint64_t made;
+	uint64_t counted;
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("Copies"), 0, &mailboxid), RP_OK);
+	kept_fill(task, volume, "INBOX", 0);
+	inbox = kept_open_box(task, volume, "INBOX");
+	copies = kept_open_box(task, volume, "Copies");
+	cr_assert_eq(mailbox_copy(task, inbox, NULL, copies, &copied, &first_uid), RP_OK);
+	runs_fini(&copied);
+	mailbox_close(copies);
+	mailbox_close(inbox);
+	kept_expunge(task, volume, "Copies", 61, KEPT_MESSAGES);
+	node = catalog_by_id(&volume->catalog, mailboxid);
+	made = node->created_lsn;
+	counted = node->entry.highestmodseq;
+	kept_merge(task, volume);
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	cr_assert(journal_is_merged_over(volume->journal, counted));
+	lose_record(task, volume, made);
+	lose_record(task, volume, counted);
+	volume_close(volume);
+	made_harm(task, MADE_INDEX, true);
+	made_harm(task, MADE_CATALOG, true);
+	repair(task, store);
+	volume = kept_open_user(task, store);
+	node = catalog_by_id(&volume->catalog, mailboxid);
+	cr_assert_not_null(node);
+	cr_assert_gt(node->entry.uidnext, KEPT_MESSAGES);
+	cr_assert_eq(node->entry.messages_count, 60);
+	cr_assert_eq(kept_offered(task, volume, ""), KEPT_MESSAGES - 60);
+	cr_assert_eq(kept_bring_back(task, volume, "", "Back"), KEPT_MESSAGES - 60);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* ---- derived files, with merged journals and moved bodies ---- */
 
 /* Cut the k-th way: at the edges of what a file begins with, and at each part of the rest. */

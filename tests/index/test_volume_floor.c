@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/breath.h"
+#include "index/journal_mark.h"
 #include "index/mailbox_state.h"
 #include "index/repair/repair.h"
+#include "index/view.h"
 #include "tests/index/model.h"
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"
@@ -185,6 +188,136 @@ IO_TASK_TEST(volume_floor, a_journal_in_use_that_is_gone_raises_numbers_once)
 	cr_assert_eq(store_close(task, store), RP_OK);
 	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
 	assert_raised(task, &shown, 2);
+}
+
+/* ---- parts of one change ---- */
+
+/* All of a/b to INBOX, some rows in each part. What counts them is the last one. */
+static void copy_in_parts(struct task *task, struct volume *volume)
+{
+	struct runs copied = RUNS_EMPTY;
+	struct mailbox *from;
+	struct mailbox *to;
+	uint32_t first_uid;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("a/b"), &from), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &to), RP_OK);
+	cr_assert_eq(mailbox_copy(task, from, NULL, to, &copied, &first_uid), RP_OK);
+	runs_fini(&copied);
+	mailbox_close(to);
+	mailbox_close(from);
+}
+
+/* A mailbox in one part, that it is subscribed in the next. */
+static enum rp_err write_two_parts(struct breath *breath, void *arg)
+{
+	struct change_sums sums = breath->volume->catalog.sums;
+	uint64_t mailboxid = sums.mailboxid_next++;
+
+	(void)arg;
+	sums.uidvalidity_last++;
+	BREATH_PUT(breath, change_put_mailbox(&breath->writer, mailboxid, sums.uidvalidity_last, 0, BYTES_LIT("New")));
+	BREATH_PUT(breath, change_put_sums(&breath->writer, &sums));
+	breath_next(breath);
+	BREATH_PUT(breath, change_put_subscription(&breath->writer, BYTES_LIT("New"), true));
+	return RP_OK;
+}
+
+static void make_parts(struct task *task, struct volume *volume)
+{
+	struct breath_plan plan = {.type = CHANGE_CREATE, .write = write_two_parts};
+
+	cr_assert_eq(breath_run(task, volume, &plan), RP_OK);
+}
+
+/* Of a change behind made mail the last part is torn, and all before it are left. */
+static void lose_the_last_part(
+    struct task *task, void (*change)(struct task *task, struct volume *volume))
+{
+	struct store_settings settings = small_store();
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+
+	settings.transfer_messages_max = 8;
+	made_mail(task, &digest);
+	store = open_recovered(task, &settings, 2);
+	volume = shown_open_made(task, store);
+	change(task, volume);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	shown_cut_journal(task, JOURNAL_MARK_BYTES + 20);
+}
+
+static void assert_shows_all(struct task *task, struct store *store)
+{
+	struct volume *volume = shown_open_made(task, store);
+	struct mailbox *inbox;
+	struct view *view;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	cr_assert_eq(view_open(task, inbox, NULL, &view), RP_OK);
+	cr_assert_eq(view_exists(view), 21 + 20, "%u", view_exists(view));
+	view_close(view);
+	mailbox_close(inbox);
+	volume_close(volume);
+}
+
+static void repair_it(struct task *task, struct store *store)
+{
+	struct repair_report report;
+
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert(!repair_found_damage(&report));
+}
+
+/* The second time the record that raises numbers is behind the parts. */
+IO_TASK_TEST(volume_floor, parts_at_a_lost_end_count_in_a_table_and_for_a_repair_behind_it)
+{
+	struct store *store;
+
+	(void)arg;
+	lose_the_last_part(task, copy_in_parts);
+	for (uint64_t epoch = 3; epoch <= 5; epoch++) {
+		store = made_open_store(task, epoch);
+		if (epoch == 5)
+			repair_it(task, store);
+		assert_shows_all(task, store);
+		cr_assert_eq(store_close(task, store), RP_OK);
+	}
+}
+
+IO_TASK_TEST(volume_floor, parts_at_a_lost_end_count_for_a_repair_before_any_opening)
+{
+	struct store *store;
+
+	(void)arg;
+	lose_the_last_part(task, copy_in_parts);
+	store = made_open_store(task, 3);
+	for (unsigned again = 0; again < 2; again++) {
+		repair_it(task, store);
+		assert_shows_all(task, store);
+	}
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, parts_at_a_lost_end_count_in_the_catalog)
+{
+	struct store *store;
+	struct volume *volume;
+
+	(void)arg;
+	lose_the_last_part(task, make_parts);
+	for (uint64_t epoch = 3; epoch <= 6; epoch++) {
+		store = made_open_store(task, epoch);
+		if (epoch == 5)
+			repair_it(task, store);
+		volume = shown_open_made(task, store);
+		cr_assert_not_null(volume_find(volume, BYTES_LIT("New")), "start %u", (unsigned)epoch);
+		cr_assert(!volume_find(volume, BYTES_LIT("New"))->subscribed);
+		volume_close(volume);
+		cr_assert_eq(store_close(task, store), RP_OK);
+	}
 }
 
 /* ---- records that are missing before sound ones ---- */

@@ -19,6 +19,7 @@
 
 #include "index/commit.h"
 #include "index/logfile.h"
+#include "io/base/seldom.h"
 
 enum {
 	COMMIT_GATHER_BYTES = 256 * 1024,
@@ -120,6 +121,7 @@ struct commit {
 	struct list urgent;
 	struct list failed_users; /* likewise, and the last try failed: each has a time to be tried again */
 	uint64_t failed_due_ns;   /* none of them before */
+	struct seldom failed_told; /* of these, whom the log has named */
 	unsigned settling;        /* write functions under way */
 	unsigned settling_failed; /* of these, of users whose last try failed */
 	bool hurry;        /* settle now: a log file is needed */

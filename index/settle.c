@@ -1,5 +1,7 @@
 #include "index/settle.h"
 
+#include <string.h>
+
 #include "index/claim.h"
 #include "index/commit_core.h"
 #include "index/blame.h"
@@ -11,6 +13,7 @@ enum {
 	/* Tasks that may try users whose last try failed: a disk may take half a minute to say no, and all others wait for nobody. */
 	SETTLE_FAILED_TASKS = SETTLE_TASKS / 2,
 };
+#define FAILED_AGAIN_NS (60 * CLOCK_NS_PER_S) /* the log names a user again */
 
 void settle_init(struct settle *settle, enum rp_err (*write)(struct task *, struct settle *))
 {
@@ -223,13 +226,25 @@ static void look_for_room(struct commit *commit)
 		commit_core_fail(commit, "settle", RP_ERR_LIMIT);
 }
 
+/* A disk may be full for a day, and each of all users is tried once a second. */
+static void tell_failure(struct commit *commit, const struct settle *settle, enum rp_err err)
+{
+	const struct userid *userid = &entry_of(settle->entries.next)->record.header.userid;
+	char text[USERID_TEXT_BYTES + 1];
+	uint64_t who;
+
+	memcpy(&who, userid, sizeof(who)); /* user ids are random */
+	if (!seldom_is_due(&commit->failed_told, who, loop_now_ns(commit->loop), FAILED_AGAIN_NS))
+		return;
+	userid_format(userid, text);
+	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("userid", text),
+	    LOG_STR("error", err_name(err)), LOG_U64("tries", settle->tries));
+}
+
 static void note_failure(struct commit *commit, struct settle *settle, enum rp_err err)
 {
-	char userid[USERID_TEXT_BYTES + 1];
-
-	userid_format(&entry_of(settle->entries.next)->record.header.userid, userid);
-	LOG(loop_log(commit->loop), LOG_ERROR, "settle.failed", LOG_STR("userid", userid),
-	    LOG_STR("error", err_name(err)), LOG_U64("tries", settle->failures + 1));
+	settle->tries++;
+	tell_failure(commit, settle, err);
 	settle->retry_ns = loop_now_ns(commit->loop) + CLOCK_NS_PER_S;
 	if (err == RP_ERR_NOSPACE && commit->disk != COMMIT_ROOM_ENOUGH) {
 		commit->settle_stuck = true;
@@ -273,6 +288,7 @@ static enum rp_err write_one(struct task *task, struct commit *commit, struct se
 		note_failure(commit, settle, err);
 	} else {
 		settle->failures = 0;
+		settle->tries = 0;
 		settle->retry_ns = 0;
 		note_stuck(commit, settle, false);
 		commit->settle_stuck = false;

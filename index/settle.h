@@ -47,7 +47,8 @@ struct settle {
 	uint64_t oldest_ns;  /* when the oldest became durable; 0: none */
 	struct list link;    /* in the commit log's list of those with something to do */
 	uint64_t retry_ns;   /* not before: it failed */
-	unsigned failures;
+	uint64_t tries;      /* that failed, one after the other */
+	unsigned failures;   /* of these, when it was not the full disk of all */
 	bool urgent;
 	bool writing;
 	bool stuck;

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "index/claim.h"
+#include "io/base/log.h"
+#include "io/loop_core.h"
 #include "tests/index/two_users.h"
 
 /* The first user's record of this LSN: its position. */
@@ -115,6 +117,63 @@ static void append_on_a_full_disk(struct task *task, void *arg)
 	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
 	cr_assert_eq(commit_room(machine->commit), COMMIT_ROOM_ENOUGH);
 	two_users_close_all(task, machine);
+}
+
+/* The lines of settle.failed that are there; tries: of the last of them. */
+static unsigned failures_told(struct log *log, unsigned long *tries)
+{
+	unsigned count = 0;
+
+	for (struct bytes b; (b = log_take(log)).n > 0; log_taken(log, b.n))
+		for (size_t at = 0; at < b.n; at += bytes_find(b, at, '\n') - at + 1) {
+			struct bytes line = bytes_slice(b, at, bytes_find(b, at, '\n'));
+			const char *end;
+
+			if (memmem(line.p, line.n, " settle.failed ", 15) == NULL)
+				continue;
+			end = memmem(line.p, line.n, " tries=", 7);
+			cr_assert_not_null(end);
+			*tries = strtoul(end + 7, NULL, 10);
+			count++;
+		}
+	return count;
+}
+
+static void fail_for_minutes(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct sim_faults full = { .disk_bytes_max = 1 };
+	struct log *log = log_open(NULL, 0, 65536);
+	unsigned long tries = 0;
+
+	machine->loop->log = log;
+	two_users_open_all(task, machine);
+	for (uint64_t lsn = 1; lsn < COUNT; lsn++)
+		(void)append_one(task, machine, lsn);
+	sim_set_faults(machine->world, &full);
+	cr_assert_eq(
+	    commit_wait(task, machine->commit, commit_position(machine->commit)), RP_OK);
+	(void)!task_sleep(task, 150 * UINT64_C(1000000000));
+	cr_assert_eq(failures_told(log, &tries), 3, "once a minute");
+	cr_assert_gt(tries, 100);
+	full.disk_bytes_max = 0;
+	sim_set_faults(machine->world, &full);
+	(void)!task_sleep(task, 3 * UINT64_C(1000000000));
+	cr_assert(list_empty(&machine->users[0].settle.entries), "all is settled");
+	cr_assert_eq(failures_told(log, &tries), 0);
+	two_users_close_all(task, machine);
+	machine->loop->log = NULL;
+	log_close(log);
+}
+
+Test(commit_failing, a_full_disk_is_told_now_and_then_with_all_tries)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+
+	cr_assert_eq(sim_open(8, &machine->world), RP_OK);
+	two_users_live(machine, fail_for_minutes);
+	sim_close(machine->world);
+	free(machine);
 }
 
 Test(commit_failing, a_full_disk_is_survived)

@@ -14,7 +14,6 @@
 
 enum {
 	COPY_BYTES = 64 * 1024, /* of a body at a time */
-	POLL_NS = 1000 * 1000,
 	PAUSE_ROWS = 1024, /* that are gone through without a look at the clock */
 	MOVE_ROWS_MAX = 1024, /* that have a body's new place by one change: a quarter of a millisecond */
 };
@@ -53,22 +52,6 @@ void compact_note(struct compact *compact, const struct change_item *item)
 bool compact_core_must_end(const struct volume *volume)
 {
 	return volume->store->closing || volume->catalog.destroyed || volume->compact_holds > 0;
-}
-
-enum rp_err compact_hold(struct task *task, struct volume *volume)
-{
-	enum rp_err err = RP_OK;
-
-	volume->compact_holds++;
-	while (err == RP_OK && volume->compact_runs)
-		err = task_sleep(task, POLL_NS);
-	return err;
-}
-
-void compact_let_go(struct volume *volume)
-{
-	RP_ASSERT(volume->compact_holds > 0);
-	volume->compact_holds--;
 }
 
 /* ---- what has moved ---- */
@@ -483,10 +466,12 @@ static enum rp_err compact_files(
 		if (err != RP_OK || file == 0)
 			return err;
 		err = compact_file(task, volume, file);
-		if (err == RP_OK)
+		if (err == RP_OK) {
 			volume->store->compacts_done++;
-		else if (err == RP_ERR_CORRUPT)
+			volume->compact_off_ns = 0;
+		} else if (err == RP_ERR_CORRUPT) {
 			err = pass(passed, file);
+		}
 		if (err != RP_OK)
 			return err;
 	}
@@ -517,6 +502,10 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	err = volume->catalog.destroyed ? RP_OK : compact(task, volume);
 	if (err != RP_OK && compact_core_must_end(volume))
 		err = RP_ERR_CANCELED;
+	if (volume->compact_holds == 0)
+		volume->compact_off_ns = 0;
+	else if (err == RP_ERR_CANCELED)
+		compact_core_kept_off(volume);
 	store->compacts--;
 	volume->compact_runs = false;
 	if (err != RP_OK && err != RP_ERR_CANCELED)
@@ -551,10 +540,14 @@ void compact_consider(struct volume *volume)
 {
 	struct store *store = volume->store;
 
-	if (volume->compact_runs || volume->compact_holds > 0 || volume->bare ||
-	    volume->catalog.destroyed || store->compacts >= COMPACTS_MAX ||
-	    commit_failed(store->commit) || !has_room(volume) || !is_worth_it(volume))
+	if (volume->compact_runs || volume->bare || volume->catalog.destroyed ||
+	    store->compacts >= COMPACTS_MAX || commit_failed(store->commit) || !has_room(volume) ||
+	    !is_worth_it(volume))
 		return;
+	if (volume->compact_holds > 0) {
+		compact_core_kept_off(volume);
+		return;
+	}
 	volume->compact_runs = volume_task_start(volume, "compact", compact_task);
 }
 

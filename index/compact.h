@@ -25,8 +25,8 @@ void compact_consider(struct volume *volume);
 /* Empty what files are worth it, now. RP_ERR_BUSY: one is under way. For tests and tools. */
 RP_MUST_USE enum rp_err compact_now(struct task *task, struct volume *volume);
 
-/* Between these none runs, and no file goes: for who knows places of bodies over suspensions. One that is under way ends early.
- * compact_let_go() also after an error. */
+/* Between these none runs, and no file goes: for who knows places of bodies over suspensions. One that is under way ends early;
+ * but if they have kept one off for a minute whoever comes waits till a file is emptied. compact_let_go() also after an error. */
 RP_MUST_USE enum rp_err compact_hold(struct task *task, struct volume *volume);
 void compact_let_go(struct volume *volume);
 

@@ -35,6 +35,9 @@ RP_MUST_USE enum rp_err compact_core_add(struct compact_rows *rows, const struct
 /* Is there a reason to end early? */
 bool compact_core_must_end(const struct volume *volume);
 
+/* One that was worth while did not begin, or was ended, as somebody holds. */
+void compact_core_kept_off(struct volume *volume);
+
 /* All messages with a body in the file, added to rows. */
 RP_MUST_USE enum rp_err compact_core_scan(struct task *task, struct compact *compact);
 

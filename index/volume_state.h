@@ -67,6 +67,7 @@ struct volume {
 	struct pace compact_pace;
 	bool compact_runs;          /* one is looked for, or emptied */
 	unsigned compact_holds;     /* while there are any, none runs: compact_hold() */
+	uint64_t compact_off_ns;    /* since then they have kept off one that was worth while; 0: they have not */
 	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */
 	uint64_t compact_shared_bytes; /* of messages whose body another has too; UINT64_MAX: nobody has looked */
 	uint64_t compact_copied_bytes; /* since it was looked */

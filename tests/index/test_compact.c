@@ -230,6 +230,42 @@ SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
+static void hold_task(struct task *task, void *arg)
+{
+	struct volume *volume = arg;
+
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
+}
+
+/* Two sessions copy without end, and one of them always holds: once in a minute a file is emptied all the same. */
+SIM_TASK_TEST(compact, is_not_kept_off_for_ever)
+{
+	const uint64_t minute_ns = 61 * UINT64_C(1000000000);
+	struct store *store = wasted_open_store(task, 1);
+	struct volume *volume;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	wasted_make(task, volume);
+	for (unsigned round = 1; round <= 3; round++) {
+		cr_assert_eq(compact_hold(task, volume), RP_OK);
+		compact_consider(volume);
+		cr_assert(!volume->compact_runs);
+		cr_assert_eq(task_sleep(task, minute_ns), RP_OK);
+		cr_assert_eq(store->compacts_done, round - 1);
+		cr_assert_eq(task_start(task_loop(task), hold_task, volume, NULL), RP_OK);
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+		cr_assert_eq(volume->compact_holds, 1, "the other one waits");
+		compact_let_go(volume);
+		while (volume->compact_holds == 0 || volume->compact_runs)
+			cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+		cr_assert_eq(store->compacts_done, round);
+		compact_let_go(volume);
+	}
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
 /* ---- the power goes when a file has gone ---- */
 
 struct dropping {

@@ -1,6 +1,7 @@
 /* A mailbox has a thousand keywords: names that no message has any more make room for others, and whatever reads its journal or its
  * index comes to the same end. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "index/checkpoint.h"
 #include "index/mailbox_state.h"
@@ -228,4 +229,111 @@ IO_TASK_TEST(keywords, what_a_session_has_read_of_a_message_is_of_no_new_name)
 	}
 	view_close(view);
 	end(task, store, volume, mailbox);
+}
+
+/* ---- an index that is older than a merged journal ---- */
+
+enum { OLDER = 4, INDEX_BYTES_MAX = 512 * 1024 };
+
+struct older {
+	char path[VOLUME_PATH_BYTES];
+	uint8_t *p;
+	size_t n;
+};
+
+static struct store *open_small(struct task *task, uint64_t epoch)
+{
+	struct store_settings settings = small_store();
+
+	settings.journal_file_bytes = 8 * 1024;
+	return open_recovered(task, &settings, epoch);
+}
+
+static void checkpoint_it(struct task *task, struct volume *volume)
+{
+	while (checkpoint_now(task, volume) == RP_ERR_BUSY)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+	while (volume->merging)
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+}
+
+/* A checkpoint, and the index that it has made. */
+static struct older keep_index(struct task *task, struct mailbox *mailbox)
+{
+	struct volume *volume = mailbox->volume;
+	struct older older = {.p = malloc(INDEX_BYTES_MAX)};
+	struct file *file;
+
+	checkpoint_it(task, volume);
+	volume_path(volume, older.path, "%llu.%llu.index", (unsigned long long)mailbox->mailboxid,
+	    (unsigned long long)catalog_by_id(&volume->catalog, mailbox->mailboxid)->index_lsn);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, older.path, FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_read(task, file, older.p, INDEX_BYTES_MAX, 0, &older.n), RP_OK);
+	cr_assert_lt(older.n, INDEX_BYTES_MAX);
+	file_close(file);
+	return older;
+}
+
+static void put_index(struct task *task, const struct older *older)
+{
+	struct file *file;
+
+	made_harm(task, MADE_INDEX, true);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, older->path, FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, older->p, older->n, 0, false), RP_OK);
+	file_close(file);
+}
+
+/* What was on again and off again a merge does not tell: by the index that all begins with, 1,000 names are in use when 500 more come. */
+IO_TASK_TEST(keywords, an_index_older_than_a_merged_journal_says_the_same)
+{
+	struct older older[OLDER];
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *mailbox;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	store = open_small(task, 2);
+	mailbox = open_inbox(task, store, &volume);
+	cr_assert_eq(set(task, mailbox, 1, 0, 1000, true), RP_OK);
+	older[0] = keep_index(task, mailbox);
+	cr_assert_eq(set(task, mailbox, 1, 0, 500, false), RP_OK);
+	older[1] = keep_index(task, mailbox);
+	cr_assert_eq(set(task, mailbox, 2, 2000, 500, true), RP_OK); /* in the place of those */
+	older[2] = keep_index(task, mailbox);
+	cr_assert_eq(set(task, mailbox, 1, 500, 500, false), RP_OK);
+	cr_assert_eq(set(task, mailbox, 1, 0, 500, true), RP_OK);
+	older[3] = keep_index(task, mailbox);
+	cr_assert_eq(set(task, mailbox, 1, 0, 500, false), RP_OK);
+	for (unsigned round = 0; round < 20 && store->merges_done == 0; round++) {
+		for (unsigned i = 0; i < 20; i++)
+			cr_assert_eq(set(task, mailbox, 5, 0, 10, i % 2 == 0), RP_OK);
+		checkpoint_it(task, volume);
+	}
+	cr_assert_gt(store->merges_done, 0);
+	digest = model_digest(task, volume);
+	cr_assert_eq(volume_settle(task, volume), RP_OK);
+	end(task, store, volume, mailbox);
+	for (unsigned i = 0; i <= OLDER; i++) {
+		if (i < OLDER)
+			put_index(task, &older[i]);
+		else
+			made_harm(task, MADE_INDEX, true);
+		store = open_small(task, 3 + i);
+		mailbox = open_inbox(task, store, &volume);
+		cr_assert_eq(model_digest(task, volume), digest, "index %u", i);
+		cr_assert(has(task, mailbox, 2, 2000));
+		cr_assert(has(task, mailbox, 2, 2499));
+		cr_assert(!has(task, mailbox, 1, 0));
+		cr_assert(!has(task, mailbox, 1, 999));
+		cr_assert_eq(set(task, mailbox, 1, 0, 500, true), RP_OK);
+		cr_assert_eq(set(task, mailbox, 1, 0, 500, false), RP_OK);
+		digest = model_digest(task, volume); /* MODSEQs are others */
+		checkpoint_it(task, volume);
+		end(task, store, volume, mailbox);
+	}
+	for (unsigned i = 0; i < OLDER; i++)
+		free(older[i].p);
 }

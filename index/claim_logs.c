@@ -1,6 +1,7 @@
 #include "index/claim_logs.h"
 
 #include "index/recover.h"
+#include "io/base/num.h"
 
 enum {
 	LOCK_TRIES = 100,
@@ -120,21 +121,60 @@ enum rp_err claim_logs_renew(
 	return err;
 }
 
-enum rp_err claim_logs_id(struct task *task, uint64_t *id)
+/* All zero where there is no sound one. */
+static enum rp_err read_owner(struct task *task, struct format_header *header)
 {
-	struct format_header header = {0};
 	struct file *file;
 	unsigned newer;
 	enum rp_err err = file_open(task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ, &file);
 
-	*id = 0;
+	*header = (struct format_header){0};
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	err = copies_read(task, file, FORMAT_OWNER, CLAIM_LOGS_VERSION, header, &newer);
+	file_close(file);
+	if (err == RP_OK)
+		return RP_OK;
+	*header = (struct format_header){0};
+	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? RP_OK : err;
+}
+
+enum rp_err claim_logs_id(struct task *task, uint64_t *id)
+{
+	struct format_header header;
+	enum rp_err err = read_owner(task, &header);
+
+	*id = header.extra[CLAIM_LOGS_EXTRA_ID];
+	return err;
+}
+
+enum rp_err claim_logs_shards(struct task *task, unsigned *shards_count)
+{
+	struct format_header header;
+	enum rp_err err = read_owner(task, &header);
+
+	*shards_count = (unsigned)num_min(header.extra[CLAIM_LOGS_EXTRA_SHARDS], CLAIM_LOGS_SHARDS_MAX);
+	return err;
+}
+
+enum rp_err claim_logs_shards_mark(struct task *task, unsigned shards_count)
+{
+	struct format_header header;
+	struct file *file;
+	unsigned newer;
+	enum rp_err err =
+	    file_open(task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ | FILE_WRITE, &file);
+
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
 	err = copies_read(task, file, FORMAT_OWNER, CLAIM_LOGS_VERSION, &header, &newer);
+	if (err == RP_OK && header.extra[CLAIM_LOGS_EXTRA_SHARDS] != shards_count) {
+		header.extra[CLAIM_LOGS_EXTRA_SHARDS] = shards_count;
+		err = copies_write(
+		    task, file, FORMAT_OWNER, CLAIM_LOGS_VERSION, &header, newer);
+	}
 	file_close(file);
-	if (err == RP_OK)
-		*id = header.extra[CLAIM_LOGS_EXTRA_ID];
-	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? RP_OK : err;
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 void claim_logs_close(struct claim_logs *logs)

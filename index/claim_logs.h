@@ -9,11 +9,15 @@
 
 #include "index/copies.h"
 
-enum { CLAIM_LOGS_VERSION = 1 };
+enum {
+	CLAIM_LOGS_VERSION = 1,
+	CLAIM_LOGS_SHARDS_MAX = 4096, /* more cores than this nobody has */
+};
 
 /* extra[] of its format_header. */
 enum claim_logs_extra {
-	CLAIM_LOGS_EXTRA_ID, /* the store's */
+	CLAIM_LOGS_EXTRA_ID,     /* the store's */
+	CLAIM_LOGS_EXTRA_SHARDS, /* as claim_logs_shards() says */
 };
 
 extern const char claim_logs_path[]; /* below FILE_ROOT_COMMIT */
@@ -41,6 +45,11 @@ RP_MUST_USE enum rp_err claim_logs_renew(
 
 /* The id that a sound owner file names; 0: there is none. */
 RP_MUST_USE enum rp_err claim_logs_id(struct task *task, uint64_t *id);
+
+/* The shards that have logs, from 0 on, since a start was over: who finds the folder of one empty, or none, has lost what was in it. 0: a sound
+ * owner file does not say. And let it say so, where there is one: durable when it returns. */
+RP_MUST_USE enum rp_err claim_logs_shards(struct task *task, unsigned *shards_count);
+RP_MUST_USE enum rp_err claim_logs_shards_mark(struct task *task, unsigned shards_count);
 
 void claim_logs_close(struct claim_logs *logs);
 

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "index/claim.h"
+#include "index/claim_logs.h"
 #include "index/recover_core.h"
 #include "io/base/arena.h"
 #include "io/base/num.h"
 
 enum {
 	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
-	SHARD_MAX = 4096,                 /* more cores than this nobody has */
 	FILES_MAX = 1024 * 1024,
 };
 
@@ -19,6 +19,7 @@ struct lister {
 	struct log_losses *losses; /* NULL: those whose header is lost are listed too */
 	struct format_header newest; /* of the folder that is looked at; epoch 0: none yet */
 	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
+	bool any_there;
 	bool any_used;               /* in that folder */
 	bool any_lost;
 	struct recover_file *files;
@@ -87,6 +88,7 @@ static enum rp_err look_at(
 		return RP_OK;
 	if (err != RP_OK)
 		return err;
+	lister->any_there = true;
 	lister->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
 	err = logfile_read_header(task, file, &header);
 	if (err == RP_OK && is_foreign(&header, shard, number, lister->epoch))
@@ -128,7 +130,8 @@ static enum rp_err look_at(
 
 /* A file that had lost its header, or is gone, may have held the newest changes. But not when the last run has ended in order: then nothing
  * was in any of them, and the headers tell of none. */
-static enum rp_err note_lost_files(struct task *task, struct lister *lister, unsigned shard)
+static enum rp_err note_lost_files(
+    struct task *task, struct lister *lister, unsigned shard, bool is_told)
 {
 	const struct format_header *newest = &lister->newest;
 	uint64_t told = newest->extra[LOGFILE_EXTRA_FILES];
@@ -143,20 +146,24 @@ static enum rp_err note_lost_files(struct task *task, struct lister *lister, uns
 		logfile_path(shard, number, path);
 		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.log_gone", LOG_STR("path", path));
 	}
-	if (gone == 0 && (!lister->any_lost || was_empty))
+	if (is_told && !lister->any_there)
+		LOG(loop_log(task_loop(task)), LOG_ERROR, "recover.logs_gone", LOG_U64("shard", shard));
+	else if (gone == 0 && (!lister->any_lost || was_empty))
 		return RP_OK;
 	return log_losses_add(lister->losses, shard, lister->epoch - 1, LOG_LOSS_ALL);
 }
 
+/* is_told: the owner file says that there are logs. */
 static enum rp_err look_in_folder(
-    struct task *task, struct lister *lister, struct arena *arena, unsigned shard)
+    struct task *task, struct lister *lister, struct arena *arena, unsigned shard, bool is_told)
 {
-	struct dir_entry *names;
-	size_t count;
+	struct dir_entry *names = NULL;
+	size_t count = 0;
 	char path[LOGFILE_PATH_BYTES];
 
 	lister->newest = (struct format_header){0};
 	lister->there = 0;
+	lister->any_there = false;
 	lister->any_used = false;
 	lister->any_lost = false;
 	snprintf(path, sizeof(path), "%u", shard);
@@ -164,14 +171,15 @@ static enum rp_err look_in_folder(
 	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, path, arena, &names, &count);
 
 	if (err == RP_ERR_NOTFOUND)
-		return RP_OK;
+		err = RP_OK;
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t number;
 
 		if (logfile_parse_name(names[i].name, &number)) /* a folder too: it is refused */
 			err = look_at(task, lister, shard, number);
 	}
-	return err == RP_OK && lister->losses != NULL ? note_lost_files(task, lister, shard) : err;
+	return err == RP_OK && lister->losses != NULL ? note_lost_files(task, lister, shard, is_told)
+	                                              : err;
 }
 
 /* By shard, then in the order in which they were used. */
@@ -196,12 +204,17 @@ enum rp_err recover_core_list(struct task *task, uint64_t epoch, struct log_loss
 	struct dir_entry *names;
 	struct arena arena;
 	size_t count;
+	unsigned told;
+	enum rp_err err = claim_logs_shards(task, &told);
 
+	if (err != RP_OK)
+		return err;
 	*shards_max = 0;
 	arena_init(&arena, LIST_BYTES_MAX);
-
-	enum rp_err err = dir_list(task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
-
+	for (unsigned shard = 0; err == RP_OK && shard < told; shard++)
+		err = look_in_folder(task, &lister, &arena, shard, true);
+	if (err == RP_OK)
+		err = dir_list(task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
 	if (err == RP_ERR_NOTFOUND) {
 		err = RP_OK;
 		count = 0;
@@ -209,9 +222,10 @@ enum rp_err recover_core_list(struct task *task, uint64_t epoch, struct log_loss
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t shard;
 
-		if (!names[i].is_dir || !bytes_to_u64(names[i].name, SHARD_MAX, &shard))
+		if (!names[i].is_dir || !bytes_to_u64(names[i].name, CLAIM_LOGS_SHARDS_MAX, &shard))
 			continue;
-		err = look_in_folder(task, &lister, &arena, (unsigned)shard);
+		if (shard >= told)
+			err = look_in_folder(task, &lister, &arena, (unsigned)shard, false);
 		if (*shards_max <= shard)
 			*shards_max = (unsigned)shard + 1;
 	}
@@ -278,7 +292,7 @@ enum rp_err recover_newest(struct task *task, struct recover_told *out)
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t shard;
 
-		if (!names[i].is_dir || !bytes_to_u64(names[i].name, SHARD_MAX, &shard))
+		if (!names[i].is_dir || !bytes_to_u64(names[i].name, CLAIM_LOGS_SHARDS_MAX, &shard))
 			continue;
 		err = look_for_newer(task, &arena, (unsigned)shard, out);
 		out->shards_count = (unsigned)num_max(out->shards_count, shard + 1);

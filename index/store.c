@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "index/claim.h"
+#include "index/claim_logs.h"
 #include "index/mailbox_state.h"
 #include "index/store_state.h"
 #include "index/sweep.h"
@@ -279,6 +280,9 @@ enum rp_err store_recover_void(struct task *task, struct store *store)
 		err = RP_OK;
 	if (err == RP_OK && lost_epoch != 0)
 		err = claim_lost_mark(task, lost_epoch);
+	/* By now every shard has logs of this run, and nothing is only in those of shards that are no more. */
+	if (err == RP_OK)
+		err = claim_logs_shards_mark(task, store->settings.shards_count);
 	return err == RP_OK ? recover_void(task, store->settings.shards_count, store->epoch) : err;
 }
 

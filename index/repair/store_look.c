@@ -12,7 +12,6 @@
 enum {
 	LINE_BYTES_MAX = 256,
 	LIST_BYTES_MAX = 4 * 1024 * 1024, /* of names in one folder */
-	SHARD_MAX = 4096,
 };
 
 static_assert((int)COPIES_BLOCK_BYTES == (int)LOGFILE_BLOCK_BYTES, "one look for both");
@@ -24,6 +23,7 @@ struct look {
 	uint64_t damaged;
 	struct format_header newest; /* of the shard that is looked at; epoch 0: none yet */
 	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
+	bool any_there;
 };
 
 static void tell(struct look *look, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -164,6 +164,7 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	look->any_there = true;
 	look->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
 	err = file_size(look->task, file, &bytes);
 	if (err == RP_OK)
@@ -194,7 +195,9 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 	return err;
 }
 
-static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsigned shard)
+/* is_told: the owner file says that there are logs. */
+static enum rp_err look_at_folder(
+    struct look *look, struct arena *arena, unsigned shard, bool is_told)
 {
 	struct dir_entry *names = NULL;
 	size_t count = 0;
@@ -202,6 +205,7 @@ static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsign
 
 	look->newest = (struct format_header){0};
 	look->there = 0;
+	look->any_there = false;
 	snprintf(path, sizeof(path), "%u", shard);
 
 	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, path, arena, &names, &count);
@@ -214,9 +218,12 @@ static enum rp_err look_at_folder(struct look *look, struct arena *arena, unsign
 		if (err == RP_OK)
 			err = task_pause(look->task);
 	}
-	if (err == RP_OK)
+	if (err == RP_OK || err == RP_ERR_NOTFOUND) {
 		tell_gone(look, shard);
-	return err;
+		if (is_told && !look->any_there)
+			tell(look, "%u/: all of this shard's commit logs are gone: records that were in no other place are lost", shard);
+	}
+	return err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 static enum rp_err look_at_logs(struct look *look)
@@ -224,16 +231,23 @@ static enum rp_err look_at_logs(struct look *look)
 	struct dir_entry *names = NULL;
 	struct arena arena;
 	size_t count = 0;
+	unsigned told;
+	enum rp_err err = claim_logs_shards(look->task, &told);
 
+	if (err != RP_OK)
+		return err;
 	arena_init(&arena, LIST_BYTES_MAX);
-
-	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
+	for (unsigned shard = 0; err == RP_OK && shard < told; shard++)
+		err = look_at_folder(look, &arena, shard, true);
+	if (err == RP_OK)
+		err = dir_list(look->task, FILE_ROOT_COMMIT, ".", &arena, &names, &count);
 
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t shard;
 
-		if (names[i].is_dir && bytes_to_u64(names[i].name, SHARD_MAX, &shard))
-			err = look_at_folder(look, &arena, (unsigned)shard);
+		if (names[i].is_dir && bytes_to_u64(names[i].name, CLAIM_LOGS_SHARDS_MAX, &shard) &&
+		    shard >= told)
+			err = look_at_folder(look, &arena, (unsigned)shard, false);
 	}
 	arena_fini(&arena);
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;

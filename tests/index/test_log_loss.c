@@ -19,6 +19,8 @@
 #include "tests/index/shown.h"
 #include "tests/io/io_fixture.h"
 
+enum { LOG_FILES = 3 }; /* of the shard */
+
 Test(log_loss, nothing_is_raised_where_nothing_is_lost)
 {
 	lost_log_two_lives();
@@ -90,6 +92,27 @@ Test(log_loss, who_comes_late_is_raised_too)
 	lost_log_end();
 }
 
+/* As files that are made anew are. */
+static void forget(struct task *task, void *arg)
+{
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+
+	(void)arg;
+	for (uint64_t number = 1; number <= LOG_FILES; number++) {
+		char path[LOGFILE_PATH_BYTES];
+		struct format_header header;
+		struct file *file;
+
+		logfile_path(0, number, path);
+		cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+		cr_assert_eq(logfile_read_header(task, file, &header), RP_OK);
+		header.extra[LOGFILE_EXTRA_LOST] = 0;
+		cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
+		file_close(file);
+	}
+	free(block);
+}
+
 /* No log file is left that could tell: DATA/store does. */
 Test(log_loss, who_comes_late_is_raised_though_the_logs_are_new)
 {
@@ -97,9 +120,7 @@ Test(log_loss, who_comes_late_is_raised_though_the_logs_are_new)
 	lost_log_lose_alice();
 	io_fixture_run(&lost_log.fixture, only_bob, NULL);
 	io_fixture_settle(&lost_log.fixture);
-	(void)!sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, "0/1.log");
-	(void)!sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, "0/2.log");
-	(void)!sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, "0/3.log");
+	io_fixture_run(&lost_log.fixture, forget, NULL);
 	lost_log_look(true, true, false, true);
 	lost_log_end();
 }
@@ -135,6 +156,21 @@ Test(log_loss, a_log_that_is_gone_raises_all)
 	lost_log_two_lives();
 	cr_assert_eq(
 	    sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, lost_log.log), RP_OK);
+	lost_log_look(true, true, true, true);
+	lost_log_look(false, false, false, false);
+	lost_log_end();
+}
+
+/* The owner file says that there were logs. */
+Test(log_loss, a_folder_that_is_gone_raises_all)
+{
+	lost_log_two_lives();
+	for (uint64_t number = 1; number <= LOG_FILES; number++) {
+		char path[LOGFILE_PATH_BYTES];
+
+		logfile_path(0, number, path);
+		cr_assert_eq(sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, path), RP_OK);
+	}
 	lost_log_look(true, true, true, true);
 	lost_log_look(false, false, false, false);
 	lost_log_end();
@@ -258,15 +294,15 @@ Test(log_loss, a_tail_that_cannot_be_read_raises_all)
 /* Where the last run has ended in order nothing was in them. */
 Test(log_loss, logs_in_which_nothing_was_raise_nothing)
 {
-	static const char *const path[] = {"0/1.log", "0/2.log", "0/3.log"};
-
 	lost_log_two_lives();
 	lost_log_look(false, false, false, false);
-	for (unsigned i = 0; i < 3; i++) {
-		lose_headers(path[i]);
+	for (uint64_t number = 1; number <= LOG_FILES; number++) {
+		char path[LOGFILE_PATH_BYTES];
+
+		logfile_path(0, number, path);
+		lose_headers(path);
 		lost_log_look(false, false, false, false);
-		cr_assert_eq(
-		    sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, path[i]), RP_OK);
+		cr_assert_eq(sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, path), RP_OK);
 		lost_log_look(false, false, false, false);
 	}
 	lost_log_end();

@@ -67,8 +67,8 @@ static void assert_named(
 	cr_assert_eq(look(task, &said), 0);
 }
 
-/* The first log of shard 0 that there is. */
-static uint64_t a_log(struct task *task)
+/* The first log of shard 0 that there is; 0: there is none. */
+static uint64_t find_log(struct task *task)
 {
 	struct dir_entry *names;
 	struct arena arena;
@@ -80,6 +80,13 @@ static uint64_t a_log(struct task *task)
 	for (size_t i = 0; i < count && number == 0; i++)
 		(void)!logfile_parse_name(names[i].name, &number);
 	arena_fini(&arena);
+	return number;
+}
+
+static uint64_t a_log(struct task *task)
+{
+	uint64_t number = find_log(task);
+
 	cr_assert_neq(number, 0);
 	return number;
 }
@@ -103,6 +110,24 @@ IO_TASK_TEST(store_look, each_byte_of_headers_is_looked_at)
 	assert_named(task, FILE_ROOT_COMMIT, path, 60, line);
 	snprintf(line, sizeof(line), "%s at 4224: ", path);
 	assert_named(task, FILE_ROOT_COMMIT, path, 4224, line);
+}
+
+IO_TASK_TEST(store_look, a_shard_whose_logs_are_gone_is_named)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct said said;
+	uint64_t digest, number;
+
+	(void)arg;
+	cr_assert_eq(claim_once(task), 1);
+	made_mail(task, &digest);
+	for (unsigned i = 0; (number = find_log(task)) != 0; i++) {
+		cr_assert_lt(i, 100);
+		logfile_path(0, number, path);
+		cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, path), RP_OK);
+	}
+	cr_assert_eq(look(task, &said), 1);
+	cr_assert(strncmp(said.text, "0/: ", 4) == 0);
 }
 
 IO_TASK_TEST(store_look, a_lost_store_is_made_anew_above_all_logs)

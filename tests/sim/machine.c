@@ -10,6 +10,7 @@
 #include "tests/sim/away.h"
 #include "tests/sim/damage.h"
 #include "tests/sim/looker.h"
+#include "tests/sim/room.h"
 #include "tests/sim/server.h"
 #include "tests/sim/undeleter.h"
 
@@ -267,6 +268,7 @@ static void draw_life(struct machine *machine, unsigned number)
 	away_draw(machine);
 	if (number > 0 && shards_before != life->shards_count)
 		machine->tally->shards_changed++;
+	room_draw(machine);
 	machine->tally->lives++;
 	machine_tell(machine,
 	    "life %u: %u shards, %llu steps, then %s; short %u eio %u/%u sync %u full %u/%llu slow "
@@ -330,6 +332,7 @@ static bool run_steps(struct machine *machine, uint64_t steps)
 		away_step(machine);
 		if (away_is_on(machine) && machine->steps % STEPS_AWAY != 0)
 			i--;
+		room_step(machine);
 	}
 	return !server_ended(machine);
 }

@@ -99,6 +99,15 @@ struct away {
 	bool of_file; /* one file alone */
 };
 
+/* When the disk is small, and when it is not (room.h). */
+struct room {
+	uint64_t random;
+	uint64_t small_bytes;
+	uint64_t next_ns;    /* 0: it stays as it is */
+	uint64_t endless_ns; /* since then; 0: it is small */
+	bool given[MACHINE_SHARDS_MAX]; /* the shard has given the reserve up */
+};
+
 /* What this life is like. */
 struct life {
 	unsigned number;
@@ -107,6 +116,7 @@ struct life {
 	bool failing; /* operations may be refused */
 	bool reads_fail;
 	struct away away;
+	struct room room;
 	bool in_order; /* it is to end so */
 	uint64_t steps;
 	uint64_t epoch;

@@ -25,6 +25,7 @@ struct visit {
 	void (*fn)(struct task *task, struct visit *visit);
 	enum rp_err err; /* of the start */
 	bool ended;
+	bool renews; /* it is no server that starts, but a repair of the store */
 	/* What check says. */
 	struct repair_report report;
 	enum rp_err check_err;
@@ -48,6 +49,11 @@ static void visit_task(struct task *task, void *arg)
 	uint64_t epoch = 0;
 	enum rp_err err;
 
+	if (visit->renews) {
+		visit->err = store_claim_renew(task);
+		visit->ended = true;
+		return;
+	}
 	settings.keep_expunged_s = undeleter_keep_s(visit->machine);
 	arena_init(&arena, 65536);
 	err = store_claim(task, &arena, 1, &claim, &epoch, &reason);
@@ -322,6 +328,49 @@ static void damage_log(struct visit *visit)
 	damage_undo(visit->machine, &visit->damage);
 }
 
+/* The folder of the logs is gone, and a repair goes on without; or that of one shard, which keeps no server from starting. */
+static bool lose_logs(struct visit *visit, int shard)
+{
+	struct tally *tally = visit->machine->tally;
+
+	damage_shown_newest(visit->ledger, &visit->shown);
+	if (damage_lose_logs(visit->machine, shard) == 0)
+		return false;
+	if (shard != DAMAGE_ALL_SHARDS) {
+		tally->logs_gone_of_shard++;
+		return true;
+	}
+	tally->logs_gone++;
+	visit->fn = compare;
+	make_visit(visit);
+	MODEL_EQ(visit->err, RP_ERR_CORRUPT);
+	visit->renews = true;
+	make_visit(visit);
+	MODEL_EQ(visit->err, RP_OK);
+	visit->renews = false;
+	return true;
+}
+
+/* Nothing was in the logs: numbers may have risen, as not all of them tell so, and nothing else is other than it was. */
+static void look_at_all(struct task *task, struct visit *visit)
+{
+	struct damage_loss loss = {0};
+	struct volume *volume = must_open(task, visit);
+
+	damage_look(task, visit->ledger, volume, bytes_of(NULL, 0), &loss);
+	damage_shown(volume, &visit->shown);
+	MODEL_CHECK(!damage_is_loss(&loss));
+	volume_close(volume);
+}
+
+/* Whose logs are gone: all, or, as often, those of one that has some. */
+static int draw_lost(struct machine *machine)
+{
+	int shard = (int)machine_draw(machine, 2 * machine->life.shards_count);
+
+	return shard < (int)machine->life.shards_count ? shard : DAMAGE_ALL_SHARDS;
+}
+
 /* Crashes may leave derived files half written, and files that failed; in no journal is a place that has no sound record. */
 static void check_journals(struct visit *visit)
 {
@@ -366,6 +415,7 @@ void damage_run(struct machine *machine)
 	static const struct sim_faults none;
 	struct visit visit = {.machine = machine, .lines = malloc(LINES_BYTES)};
 	struct ledger *ledger;
+	bool lost;
 
 	MODEL_CHECK(visit.lines != NULL);
 	sim_set_faults(machine->world, &none);
@@ -383,8 +433,62 @@ void damage_run(struct machine *machine)
 				do_visit(&visit, write_derived);
 		}
 		damage_log(&visit);
+		lost = machine_draw(machine, 6) == 0 && lose_logs(&visit, draw_lost(machine));
+		if (lost)
+			do_visit(&visit, look_at_all);
 		do_visit(&visit, repair); /* one damage at a time */
-		damage_truth(&visit);
+		if (lost) /* millions of UIDs are told as expunged by now: too many for a plain reading */
+			do_visit(&visit, compare_numbers);
+		else
+			damage_truth(&visit);
+	}
+	free(visit.lines);
+}
+
+/* What was in the logs alone is lost: which state it is depends on what had reached the disk, in which order. */
+static void look_at_rest(struct task *task, struct visit *visit)
+{
+	struct tally *tally = visit->machine->tally;
+	struct damage_loss loss = {0};
+	struct volume *volume = must_open(task, visit);
+
+	damage_look(
+	    task, visit->ledger, volume, bytes_of(visit->lines, visit->lines_bytes), &loss);
+	damage_shown(volume, &visit->shown);
+	MODEL_EQ(loss.counters_older, 0);
+	tally->logs_gone_lost += damage_is_loss(&loss);
+	tally->messages_served += loss.served;
+	volume_close(volume);
+}
+
+/* Has he mail, whatever a power cut leaves? */
+static bool has_mail(struct ledger *ledger)
+{
+	for (uint64_t i = ledger->durable; i < ledger->count; i++)
+		if (ledger->state[i % LEDGER_STATES].destroyed)
+			return false;
+	return !ledger_newest(ledger)->blank;
+}
+
+void damage_run_without_logs(struct machine *machine)
+{
+	static const struct sim_faults none;
+	struct visit visit = {.machine = machine, .lines = malloc(LINES_BYTES)};
+	int shard;
+
+	MODEL_CHECK(visit.lines != NULL);
+	sim_set_faults(machine->world, &none);
+	visit.ledger = &machine->ledger[machine_draw(machine, MACHINE_USERS)];
+	/* Till a start is over nothing tells that a shard which is new in it has logs. */
+	shard = machine->life.voided ? draw_lost(machine) : DAMAGE_ALL_SHARDS;
+	if (has_mail(visit.ledger) && lose_logs(&visit, shard)) {
+		machine->tally->logs_gone_cut++;
+		if (machine_draw(machine, 2) == 0) {
+			(void)do_check(&visit);
+			do_visit(&visit, look_at_rest);
+		}
+		do_visit(&visit, repair);
+		do_visit(&visit, look_at_rest);
 	}
 	free(visit.lines);
 }

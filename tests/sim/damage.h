@@ -4,6 +4,9 @@
  *   journals, bodies         what lay there is lost and reported, what is around it is served; repair lowers nothing
  *   commit logs, DATA/store  nothing was in them: nothing changes, or the server says why it does not start
  *
+ *   the logs' folder gone    the server says why it does not start, a repair goes on without; of one shard's it starts. No number that was
+ *                            shown comes again; after a power cut (damage_run_without_logs) what only they had is lost
+ *
  * And check finds what was damaged, and changes no file.
  */
 #ifndef RP_TESTS_SIM_DAMAGE_H
@@ -19,6 +22,9 @@ enum damage_what {
 
 void damage_run(struct machine *machine);
 
+/* The last life ended by a power cut, and the folder of the commit logs, or of one shard's, is gone. */
+void damage_run_without_logs(struct machine *machine);
+
 /* damage_disk.c: one file of this kind (of this user) is damaged. False: there is none. */
 enum { DAMAGE_PATH_BYTES = 256 };
 struct damage {
@@ -32,6 +38,10 @@ bool damage_disk(struct machine *machine, enum damage_what what, const struct us
 
 /* All that is derived is gone: nothing but journals and bodies tells of anything. */
 void damage_forget(struct machine *machine, const struct userid *userid);
+
+/* The folder of the commit logs is gone; or that of one shard, if it was there. The count of files. */
+enum { DAMAGE_ALL_SHARDS = -1 };
+unsigned damage_lose_logs(struct machine *machine, int shard);
 
 /* The file is as it was again; or the damage is only forgotten. */
 void damage_undo(struct machine *machine, struct damage *damage);
@@ -56,6 +66,8 @@ struct damage_shown_all {
 /* Note it. No two mailboxes have one UIDVALIDITY, nothing is lower than what was noted before under the same one, and a mailbox
  * that has its name still has no lower one. (Whose name and UIDVALIDITY are lost gets others: nobody has it cached under that name.) */
 void damage_shown(struct volume *volume, struct damage_shown_all *all);
+/* What they would have been told in the newest state. */
+void damage_shown_newest(struct ledger *ledger, struct damage_shown_all *all);
 
 /* damage_look.c: how his mail, opened over damage, differs from what the newest state says. */
 struct damage_loss {

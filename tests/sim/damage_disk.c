@@ -155,6 +155,41 @@ void damage_forget(struct machine *machine, const struct userid *userid)
 	free(files);
 }
 
+struct logs {
+	char dir[16]; /* "": all */
+	unsigned count;
+	char path[FILES_MAX][DAMAGE_PATH_BYTES];
+};
+
+static void collect_logs(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct logs *logs = arg;
+
+	(void)bytes;
+	if (root != FILE_ROOT_COMMIT || strncmp(path, logs->dir, strlen(logs->dir)) != 0)
+		return;
+	MODEL_CHECK(logs->count < FILES_MAX);
+	snprintf(logs->path[logs->count++], DAMAGE_PATH_BYTES, "%s", path);
+}
+
+unsigned damage_lose_logs(struct machine *machine, int shard)
+{
+	struct logs *logs = calloc(1, sizeof(*logs));
+	unsigned count;
+
+	MODEL_CHECK(logs != NULL);
+	if (shard != DAMAGE_ALL_SHARDS)
+		snprintf(logs->dir, sizeof(logs->dir), "%d/", shard);
+	sim_disk_walk(machine->world, collect_logs, logs);
+	for (unsigned i = 0; i < logs->count; i++)
+		MODEL_EQ(sim_disk_remove(machine->world, FILE_ROOT_COMMIT, logs->path[i]), RP_OK);
+	count = logs->count;
+	machine_tell(machine, "damage: the commit logs (%s) are gone, %u files",
+	    shard == DAMAGE_ALL_SHARDS ? "all" : logs->dir, count);
+	free(logs);
+	return count;
+}
+
 struct digest {
 	struct sim_world *world;
 	char dir[USERID_PATH_BYTES];

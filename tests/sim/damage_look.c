@@ -104,7 +104,7 @@ static void look_at_messages(struct task *task, struct look *look, struct mailbo
 		look->loss->messages_back += message == NULL;
 		look->loss->messages_older +=
 		    message != NULL && (message->flags != cursor.message.flags ||
-		                           message->modseq != cursor.message.modseq);
+		                           message->modseq > cursor.message.modseq);
 		look_at_body(task, look, mailbox, cursor.message.uid);
 	}
 	MODEL_EQ(err, RP_ERR_END);
@@ -190,6 +190,23 @@ void damage_shown(struct volume *volume, struct damage_shown_all *all)
 		MODEL_CHECK(all->count < DAMAGE_SHOWN_MAX);
 		all->shown[all->count++] = (struct damage_shown){number_of(entry->name),
 		    entry->mailboxid, entry->uidvalidity, entry->uidnext, entry->highestmodseq};
+	}
+}
+
+void damage_shown_newest(struct ledger *ledger, struct damage_shown_all *all)
+{
+	const struct model *model = &ledger_newest(ledger)->model;
+
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		const struct model_mailbox *mailbox = &model->mailbox[i];
+
+		if (!mailbox->there)
+			continue;
+		MODEL_CHECK(all->count < DAMAGE_SHOWN_MAX);
+		all->shown[all->count++] =
+		    (struct damage_shown){number_of(bytes_of_str(model_name(i))),
+			mailbox->mailboxid, mailbox->uidvalidity, mailbox->uidnext,
+			mailbox->highestmodseq};
 	}
 }
 

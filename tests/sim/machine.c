@@ -264,11 +264,13 @@ static void draw_life(struct machine *machine, unsigned number)
 	life->shards_count = 1 + machine_draw(machine, MACHINE_SHARDS_MAX);
 	life->steps = machine_draw(machine, longer ? STEPS_LONG : STEPS_SHORT);
 	life->in_order = machine_draw(machine, 5) == 0 || number == MACHINE_LIVES_MAX - 1;
+	if (number == MACHINE_LIVES_MAX - 1 && machine->loses_logs)
+		life->in_order = false;
 	draw_faults(machine);
 	away_draw(machine);
+	room_draw(machine);
 	if (number > 0 && shards_before != life->shards_count)
 		machine->tally->shards_changed++;
-	room_draw(machine);
 	machine->tally->lives++;
 	machine_tell(machine,
 	    "life %u: %u shards, %llu steps, then %s; short %u eio %u/%u sync %u full %u/%llu slow "
@@ -330,9 +332,9 @@ static bool run_steps(struct machine *machine, uint64_t steps)
 			assert_panic("all wait for nothing");
 		disturb(machine);
 		away_step(machine);
+		room_step(machine);
 		if (away_is_on(machine) && machine->steps % STEPS_AWAY != 0)
 			i--;
-		room_step(machine);
 	}
 	return !server_ended(machine);
 }
@@ -556,6 +558,14 @@ static void add_met(struct machine *machine)
 	tally->seeds++;
 }
 
+/* One seed in six. */
+static bool draw_loses_logs(const struct plan *plan)
+{
+	uint64_t random = plan->seed * 4093 + 1;
+
+	return (plan->off & PLAN_NO_DAMAGE) == 0 && model_random(&random) % 6 == 0;
+}
+
 uint64_t machine_run(const struct plan *plan, struct tally *tally)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
@@ -566,6 +576,7 @@ uint64_t machine_run(const struct plan *plan, struct tally *tally)
 	machine->plan = *plan;
 	machine->tally = tally;
 	machine->random = plan->seed * 977 + 1;
+	machine->loses_logs = draw_loses_logs(plan);
 	MODEL_EQ(sim_open(plan->seed, &machine->world), RP_OK);
 	for (unsigned u = 0; u < MACHINE_USERS; u++)
 		new_user(machine, u);
@@ -573,7 +584,9 @@ uint64_t machine_run(const struct plan *plan, struct tally *tally)
 		draw_life(machine, i);
 		live(machine);
 	}
-	if ((plan->off & PLAN_NO_DAMAGE) == 0)
+	if ((plan->off & PLAN_NO_DAMAGE) == 0 && machine->loses_logs)
+		damage_run_without_logs(machine);
+	else if ((plan->off & PLAN_NO_DAMAGE) == 0)
 		damage_run(machine);
 	add_met(machine);
 	digest = sim_digest(machine->world);

@@ -145,6 +145,7 @@ struct machine {
 	struct actor *actor[MACHINE_ACTORS_MAX];
 	struct task *session[MACHINE_ACTORS_MAX]; /* that may be cancelled */
 	bool has_evil;
+	bool loses_logs; /* the last life ends by a power cut, and the commit logs are gone then */
 	bool told_late; /* a flush that failed in an earlier life may be told in this one: no power cut was between */
 	uint64_t steps;
 	uint64_t wall_max_s; /* the latest time that any clock has shown */

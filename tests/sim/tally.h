@@ -36,6 +36,10 @@
 	X(damage_kept_by_body, "of these by their bodies alone")                                   \
 	X(undeleted, "expunged messages brought back, byte for byte")                              \
 	X(log_failed, "failed log writes: the server stopped and came back")                       \
+	X(logs_gone, "times that the whole folder of the commit logs was gone")                    \
+	X(logs_gone_of_shard, "times that one shard's was")                                        \
+	X(logs_gone_cut, "of both after a power cut")                                              \
+	X(logs_gone_lost, "looks at users who lost changes by that")                               \
 	X(deliveries, "messages delivered by LMTP")                                                \
 	X(changes_dropped, "changes that nobody was told of, gone after a crash")                  \
 	X(changes_kept, "changes that nobody was told of, there after a crash")

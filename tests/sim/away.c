@@ -1,6 +1,7 @@
 #include "tests/sim/away.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "io/base/clock.h"
 #include "tests/index/model.h"
@@ -10,6 +11,7 @@ enum {
 	DISK_MS_MAX = 15 * 1000, /* beyond FILE_LOST_MS: the disk is away, however long */
 	FILE_MS_MAX = 9 * 1000,  /* a part of a file that is away for longer is lost */
 	STEPS_BEFORE_MAX = 6000,
+	STEPS_SPOIL_MAX = 3000,
 	BLOCK_BYTES = 4096,
 };
 
@@ -18,11 +20,25 @@ static uint64_t draw(struct life *life, uint64_t n)
 	return model_random(&life->away.random) % n;
 }
 
+/* In a life in six. */
+static void draw_spoilt(struct machine *machine)
+{
+	struct life *life = &machine->life;
+	uint64_t random = machine->plan.seed * 12289 + life->number + 1;
+
+	if ((machine->plan.off & PLAN_NO_EIO) != 0 || life->number >= MACHINE_LIVES_MAX - 2 ||
+	    model_random(&random) % 6 != 0)
+		return;
+	life->away.spoil_step = 1 + model_random(&random) % STEPS_SPOIL_MAX;
+	life->failing = true;
+}
+
 void away_draw(struct machine *machine)
 {
 	struct life *life = &machine->life;
 	struct away *away = &life->away;
 
+	draw_spoilt(machine);
 	away->random = machine->plan.seed * 7919 + life->number + 1;
 	if ((machine->plan.off & PLAN_NO_AWAY) != 0 || life->number >= MACHINE_LIVES_MAX - 2 ||
 	    draw(life, 4) != 0)
@@ -97,12 +113,58 @@ static void begin(struct machine *machine)
 	sim_disk_walk(machine->world, break_chosen, &choice);
 }
 
+/* In use: it has no name yet that tells its last LSN. */
+static bool is_written(const char *path)
+{
+	const char *dash = strrchr(path, '-');
+
+	return dash != NULL && strcmp(dash, "-.journal") == 0;
+}
+
+static void count_written(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct choice *choice = arg;
+
+	(void)root;
+	(void)bytes;
+	choice->count += is_written(path);
+}
+
+static void spoil_chosen(void *arg, enum file_root root, const char *path, uint64_t bytes)
+{
+	struct choice *choice = arg;
+
+	(void)bytes;
+	if (!is_written(path) || choice->left-- != 0)
+		return;
+	machine_tell(choice->machine, "%s takes nothing more", path);
+	MODEL_EQ(sim_break_file(choice->machine->world, root, path, &choice->broken), RP_OK);
+	choice->machine->tally->journals_failed++;
+}
+
+/* Till the end of this life. Where there is none yet one is looked for later. */
+static void spoil(struct machine *machine)
+{
+	struct choice choice = {.machine = machine, .broken = {.write = EIO}};
+
+	sim_disk_walk(machine->world, count_written, &choice);
+	if (choice.count == 0) {
+		machine->life.away.spoil_step += STEPS_SPOIL_MAX / 8;
+		return;
+	}
+	choice.left = draw(&machine->life, choice.count);
+	sim_disk_walk(machine->world, spoil_chosen, &choice);
+}
+
 void away_step(struct machine *machine)
 {
 	struct away *away = &machine->life.away;
 
-	if (away->ns != 0 && ++away->step == away->at_step)
+	away->step++;
+	if (away->ns != 0 && away->step == away->at_step)
 		begin(machine);
+	if (away->step == away->spoil_step)
+		spoil(machine);
 }
 
 bool away_is_on(const struct machine *machine)

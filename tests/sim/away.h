@@ -1,4 +1,4 @@
-/* away.h -- the disk, or one file, gives EIO for some seconds. Nothing may be lost by that.
+/* away.h -- the disk, or one file, gives EIO for some seconds; a journal takes nothing more, till a life ends. Nothing may be lost by that.
  *
  * What is drawn here has a stream of its own: a seed without it goes as it always did.
  */
@@ -9,7 +9,7 @@
 
 struct machine;
 
-/* In a life in four, once: at its start or somewhere in it. Sets what the life's faults may show. */
+/* In a life in four the one, in a life in six the other, once: at the start or later. Sets what the life's faults may show. */
 void away_draw(struct machine *machine);
 
 /* Between steps. */

@@ -97,6 +97,7 @@ struct away {
 	uint64_t step;
 	uint64_t until_ns;
 	bool of_file; /* one file alone */
+	uint64_t spoil_step; /* from then on some journal takes nothing more; 0: none does that */
 };
 
 /* When the disk is small, and when it is not (room.h). */

@@ -484,7 +484,7 @@ void damage_run_without_logs(struct machine *machine)
 	if (has_mail(visit.ledger) && lose_logs(&visit, shard)) {
 		machine->tally->logs_gone_cut++;
 		if (machine_draw(machine, 2) == 0) {
-			(void)do_check(&visit);
+			do_visit(&visit, check); /* the start before it may place what other shards' logs have */
 			do_visit(&visit, look_at_rest);
 		}
 		do_visit(&visit, repair);

@@ -27,6 +27,7 @@ struct options {
 	unsigned jobs;
 	bool single;
 	bool shrinks;
+	bool stops; /* at the first seed that fails */
 	struct plan plan;
 };
 
@@ -101,6 +102,8 @@ static void start(struct sim_run *run, unsigned j)
 
 static bool is_over(const struct sim_run *run)
 {
+	if (run->options.stops && run->failed > 0)
+		return true;
 	if (run->options.minutes != 0)
 		return time(NULL) >= run->until;
 	return run->next >= run->options.first + run->options.count;
@@ -159,7 +162,7 @@ static void reap(struct sim_run *run)
 	}
 	tell_failure(run, j, status);
 	job->next++;
-	if (job->next < job->end)
+	if (job->next < job->end && !run->options.stops)
 		start(run, j);
 	else
 		start_next(run, j);
@@ -222,7 +225,7 @@ static int run_one(struct sim_run *run)
 _Noreturn static void usage(void)
 {
 	fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--minutes N] [--jobs N] [--no-shrink] "
-	                "[--without FAULT]\n"
+	                "[--stop] [--without FAULT]\n"
 	                "       sim --seed N [--without FAULT] [--only FROM-TO,...] [--tell]\n"
 	                "faults:");
 	for (unsigned i = 0; i < PLAN_OFF_COUNT; i++)
@@ -262,7 +265,7 @@ static void read_options(struct options *options, int argc, char **argv)
 	static const struct option names[] = {{"seeds", 1, NULL, 's'}, {"seed", 1, NULL, 'S'},
 	    {"minutes", 1, NULL, 'm'}, {"jobs", 1, NULL, 'j'}, {"without", 1, NULL, 'w'},
 	    {"only", 1, NULL, 'o'}, {"tell", 0, NULL, 't'}, {"no-shrink", 0, NULL, 'n'},
-	    {NULL, 0, NULL, 0}};
+	    {"stop", 0, NULL, 'e'}, {NULL, 0, NULL, 0}};
 	unsigned long long first;
 	unsigned long long last;
 
@@ -295,6 +298,9 @@ static void read_options(struct options *options, int argc, char **argv)
 			break;
 		case 'n':
 			options->shrinks = false;
+			break;
+		case 'e':
+			options->stops = true;
 			break;
 		default:
 			usage();

@@ -416,6 +416,13 @@ static void wait_durable(struct task *task, struct client *client)
 	    store_wait_durable(task, client->shard->store, volume_position(client->volume)));
 }
 
+static void idle(struct task *task, struct client *client, uint64_t ns)
+{
+	if (client->view != NULL)
+		view_rest(client->view); /* rest() wakes it */
+	(void)!task_sleep(task, ns);
+}
+
 static void do_one(struct task *task, struct client *client)
 {
 	uint32_t what = draw(client, 100);
@@ -442,12 +449,28 @@ static void do_one(struct task *task, struct client *client)
 	else if (what < 95)
 		wait_durable(task, client);
 	else if (what < 97)
-		(void)!task_sleep(task, sleep_ns);
+		idle(task, client, sleep_ns);
 	else if (what < 98)
 		undeleter_run(
 		    task, client->machine, client->ledger, client->volume, &client->random);
 	else if (what == 99)
 		destroy(task, client);
+}
+
+/* Between two commands the mailbox that he has selected may give its memory up. */
+static void rest(struct task *task, struct client *client)
+{
+	enum rp_err err = RP_OK;
+
+	if (client->view != NULL)
+		view_rest(client->view);
+	(void)!task_yield(task);
+	if (client->view == NULL)
+		return;
+	client->machine->tally->rests_slept += view_mailbox(client->view)->table == NULL;
+	err = view_wake(task, client->view);
+	if (!machine_is_well(client->machine, err) || view_is_overrun(client->view))
+		unselect(client);
 }
 
 static void start_one(struct shard *shard, struct ledger *ledger);
@@ -480,7 +503,7 @@ static void session_task(struct task *task, void *arg)
 		     client->ops < PLAN_OPS_PER_CLIENT - 1 && !client->volume->catalog.destroyed;
 		     i--) {
 			do_one(task, client);
-			(void)!task_yield(task);
+			rest(task, client);
 		}
 		unselect(client);
 		volume_close(client->volume);

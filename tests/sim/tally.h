@@ -17,6 +17,7 @@
 	X(disk_away, "times that the disk was away for some seconds")                              \
 	X(files_away, "times that a file, or a part of one, was")                                  \
 	X(journals_failed, "journals that took nothing more from some moment on")                  \
+	X(rests_slept, "commands in mailboxes that had given their memory up")                     \
 	X(room_again, "times that a small disk got room again")                                    \
 	X(reserves_back, "times that a reserve which was given up was there again")                \
 	X(destroyed_in_log, "crashes with a deleted user's records still in the log")              \

@@ -333,7 +333,7 @@ static bool lose_logs(struct visit *visit, int shard)
 {
 	struct tally *tally = visit->machine->tally;
 
-	damage_shown_newest(visit->ledger, &visit->shown);
+	damage_shown_promised(visit->ledger, &visit->shown);
 	if (damage_lose_logs(visit->machine, shard) == 0)
 		return false;
 	if (shard != DAMAGE_ALL_SHARDS) {

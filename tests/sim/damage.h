@@ -66,10 +66,10 @@ struct damage_shown_all {
 /* Note it. No two mailboxes have one UIDVALIDITY, nothing is lower than what was noted before under the same one, and a mailbox
  * that has its name still has no lower one. (Whose name and UIDVALIDITY are lost gets others: nobody has it cached under that name.) */
 void damage_shown(struct volume *volume, struct damage_shown_all *all);
-/* What they would have been told in the newest state. */
-void damage_shown_newest(struct ledger *ledger, struct damage_shown_all *all);
+/* What they would have been told in the newest state that is promised to anybody: no crash may leave an older one. */
+void damage_shown_promised(const struct ledger *ledger, struct damage_shown_all *all);
 
-/* damage_look.c: how his mail, opened over damage, differs from what the newest state says. */
+/* damage_look.c: how his mail, opened over damage, differs from what the newest promised state says. */
 struct damage_loss {
 	unsigned mailboxes_lost;
 	unsigned messages_lost;  /* not listed */

@@ -121,7 +121,7 @@ static bool may_be_unknown(const struct volume *volume)
 static void look_at_mailbox(struct task *task, struct look *look, unsigned name)
 {
 	const struct model_mailbox *model =
-	    &look->ledger->state[(look->ledger->count - 1) % LEDGER_STATES].model.mailbox[name];
+	    &look->ledger->state[look->ledger->durable % LEDGER_STATES].model.mailbox[name];
 	const struct catalog_entry *entry =
 	    volume_find(look->volume, bytes_of_str(model_name(name)));
 	struct mailbox *mailbox;
@@ -193,9 +193,9 @@ void damage_shown(struct volume *volume, struct damage_shown_all *all)
 	}
 }
 
-void damage_shown_newest(struct ledger *ledger, struct damage_shown_all *all)
+void damage_shown_promised(const struct ledger *ledger, struct damage_shown_all *all)
 {
-	const struct model *model = &ledger_newest(ledger)->model;
+	const struct model *model = &ledger->state[ledger->durable % LEDGER_STATES].model;
 
 	for (unsigned i = 0; i < MODEL_NAMES; i++) {
 		const struct model_mailbox *mailbox = &model->mailbox[i];

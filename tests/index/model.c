@@ -209,9 +209,13 @@ static void transfer(
 {
 	size_t count = from->count;
 
-	for (size_t i = 0; i < count; i++)
-		if (from->message[i].uid >= first && from->message[i].uid <= last)
-			add(to, from->message[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (from->message[i].uid < first || from->message[i].uid > last)
+			continue;
+		add(to, from->message[i]);
+		to->came++;
+	}
+	to->came_moved = to->came > 0 && moves;
 	for (size_t i = count; moves && i-- > 0;)
 		if (from->message[i].uid >= first && from->message[i].uid <= last)
 			take_out(from, i);

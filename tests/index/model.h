@@ -27,6 +27,9 @@ enum {
 #define MODEL_EQ(a, b)    model_same((uint64_t)(a), (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
 void model_same(uint64_t a, uint64_t b, const char *what, const char *file, int line);
 
+/* A MODSEQ that cannot be told from what a change was: it is learned when the message is met. */
+#define MODEL_UNTOLD UINT64_MAX
+
 /* Bytes of a log, which some mails are made of. Set before the first such mail, and never again. */
 extern uint8_t model_evil[MODEL_EVIL_BYTES];
 
@@ -49,6 +52,8 @@ struct model_mailbox {
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	uint64_t highestmodseq;
+	unsigned came; /* so many were copied or moved here by the newest change, till it is learned what that has given them */
+	bool came_moved;
 	size_t count;
 	struct model_message message[MODEL_MESSAGES_MAX];
 };
@@ -124,6 +129,9 @@ void model_check(struct task *task, struct volume *volume, struct model *model, 
 
 /* The same without messages: names, counters, UIDVALIDITYs. No task: right after a change, or an opening. */
 void model_check_names(struct volume *volume, struct model *model);
+
+/* It is what a client was shown; or that is learned. */
+void model_check_modseq(struct model_message *message, uint64_t modseq, uint64_t highestmodseq);
 
 /* A number that stands for all that can be seen of a volume: names, counters, messages with flags, dates, ids, MODSEQs. And
  * each mailbox's counters are what its messages say. */

@@ -51,6 +51,15 @@ uint32_t model_keywords_of(const struct view_cursor *cursor, const struct mailbo
 	return bits;
 }
 
+void model_check_modseq(struct model_message *message, uint64_t modseq, uint64_t highestmodseq)
+{
+	if (message->modseq == MODEL_UNTOLD) {
+		MODEL_CHECK(modseq != 0 && modseq <= highestmodseq);
+		message->modseq = modseq;
+	}
+	MODEL_EQ(modseq, message->modseq);
+}
+
 static void check_message(const struct view_cursor *cursor, struct mailbox *mailbox,
     struct model_message *message, uint64_t lsn)
 {
@@ -69,7 +78,7 @@ static void check_message(const struct view_cursor *cursor, struct mailbox *mail
 	MODEL_CHECK(found->savedate_s != 0);
 	if (message->modseq == MODEL_NEW)
 		message->modseq = lsn;
-	MODEL_EQ(found->modseq, message->modseq);
+	model_check_modseq(message, found->modseq, lsn);
 	if (message->emailid == MODEL_NEW)
 		message->emailid = found->emailid;
 	MODEL_EQ(found->emailid, message->emailid);
@@ -123,81 +132,64 @@ static void check_counters(const struct catalog_entry *entry, const struct model
 	MODEL_EQ(entry->uidnext, model->uidnext);
 }
 
-/* That of the change, or of its part that tells of this message. A mailbox that it has made and nobody has opened comes from the renaming
- * of INBOX: its messages part by part, then those that left INBOX, then the counters. */
-static uint64_t modseq_of(const struct volume *volume, const struct catalog_entry *entry,
-    bool made, uint32_t uid, uint64_t lsn_before)
+/* Where many were copied or moved: that of the record that tells of this one. A group's LSNs are adjacent: so many messages in each, then
+ * those that left where they were, then the counters, which give the mailbox its HIGHESTMODSEQ. What is before a group tells nothing: parts
+ * of one that was given up, what compact notes. */
+static uint64_t modseq_in_part(
+    const struct volume *volume, const struct model_mailbox *mailbox, uint32_t uid)
 {
-	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
 	uint64_t part = volume->store->settings.transfer_messages_max;
-	struct table_row row;
+	uint64_t parts = (mailbox->came + part - 1) / part;
 
-	if (made && part != 0 && node->loaded == NULL && entry->messages_count > part)
-		return entry->highestmodseq - 1 - (entry->messages_count + part - 1) / part +
-		       (uid - 1) / part;
-	if (part == 0 || node->loaded == NULL ||
-	    node->loaded->table == NULL ||
-	    table_row(NULL, node->loaded->table, uid, false, &row, NULL) != RP_OK)
-		return entry->highestmodseq;
-	MODEL_CHECK(row.modseq > lsn_before && row.modseq <= entry->highestmodseq);
-	return row.modseq;
+	return mailbox->highestmodseq - mailbox->came_moved - parts +
+	       (uid - (mailbox->uidnext - mailbox->came)) / part;
 }
 
-/* One that was closed in the very step in which the change ended: its new messages are told part by part, in the order of their UIDs, then
- * the counters. nth: of those, from 0; of so many. */
-static uint64_t modseq_closed(const struct volume *volume, const struct catalog_entry *entry,
-    size_t nth, size_t count, uint64_t lsn_before)
+/* That of the change; or, as who copies or moves counts before he waits for his turn, and then there may be others, that of a part. */
+static void learn_modseq(const struct volume *volume, const struct model_mailbox *mailbox,
+    struct model_message *message, const struct table_row *row)
 {
-	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
-	uint64_t part = volume->store->settings.transfer_messages_max;
+	bool in_parts = mailbox->came > 0 && volume->store->settings.transfer_messages_max != 0;
 
-	if (node->loaded != NULL || part == 0 || count <= part ||
-	    entry->highestmodseq - lsn_before <= (count - 1) / part)
-		return 0; /* it is one record, or the table tells */
-	return lsn_before + 1 + nth / part;
+	message->modseq = in_parts ? MODEL_UNTOLD : mailbox->highestmodseq;
+	if (row == NULL)
+		return;
+	if (in_parts && row->modseq != mailbox->highestmodseq)
+		message->modseq = modseq_in_part(volume, mailbox, message->uid);
+	model_check_modseq(message, row->modseq, mailbox->highestmodseq);
 }
 
 /* What the change has given it, where the mailbox is in memory: else it is learned when it is met first. */
-static void learn_row(const struct volume *volume, const struct catalog_entry *entry,
+static void learn_row(const struct volume *volume, const struct model_mailbox *mailbox,
     struct model_message *message)
 {
-	const struct catalog_node *node = catalog_by_id(&volume->catalog, entry->mailboxid);
+	const struct catalog_node *node = catalog_by_id(&volume->catalog, mailbox->mailboxid);
 	struct table_row row;
 
 	if (node->loaded == NULL || node->loaded->table == NULL ||
-	    table_row(NULL, node->loaded->table, message->uid, false, &row, NULL) != RP_OK)
+	    table_row(NULL, node->loaded->table, message->uid, false, &row, NULL) != RP_OK) {
+		learn_modseq(volume, mailbox, message, NULL);
 		return;
+	}
+	learn_modseq(volume, mailbox, message, &row);
 	if (message->savedate_s == MODEL_NEW)
 		message->savedate_s = row.savedate_s;
 	if (message->emailid == MODEL_NEW)
 		message->emailid = row.emailid;
 }
 
-static void learn_modseqs(const struct volume *volume, struct model_mailbox *mailbox,
-    const struct catalog_entry *entry, bool made, uint64_t lsn_before)
+static void learn_rows(const struct volume *volume, struct model_mailbox *mailbox)
 {
-	size_t count = 0;
-	size_t nth = 0;
-
 	for (size_t i = 0; i < mailbox->count; i++)
-		count += mailbox->message[i].modseq == MODEL_NEW;
-	for (size_t i = 0; i < mailbox->count; i++) {
-		struct model_message *message = &mailbox->message[i];
-
-		if (message->modseq != MODEL_NEW)
-			continue;
-		learn_row(volume, entry, message);
-		if (!made)
-			message->modseq =
-			    modseq_closed(volume, entry, nth++, count, lsn_before);
-		if (message->modseq == MODEL_NEW)
-			message->modseq = modseq_of(volume, entry, made, message->uid, lsn_before);
-	}
+		if (mailbox->message[i].modseq == MODEL_NEW)
+			learn_row(volume, mailbox, &mailbox->message[i]);
+	mailbox->came = 0;
+	mailbox->came_moved = false;
 }
 
 /* What only the volume knows. UIDVALIDITY rises with each mailbox of a user, whatever the clock does. */
 static void learn(const struct volume *volume, struct model *model,
-    struct model_mailbox *mailbox, const struct catalog_entry *entry, uint64_t lsn_before)
+    struct model_mailbox *mailbox, const struct catalog_entry *entry)
 {
 	bool made = mailbox->uidvalidity == MODEL_NEW;
 
@@ -211,7 +203,7 @@ static void learn(const struct volume *volume, struct model *model,
 		mailbox->mailboxid = entry->mailboxid;
 	if (mailbox->highestmodseq == MODEL_NEW) {
 		mailbox->highestmodseq = entry->highestmodseq;
-		learn_modseqs(volume, mailbox, entry, made, lsn_before);
+		learn_rows(volume, mailbox);
 	}
 }
 
@@ -234,8 +226,6 @@ static void check_sums(const struct volume *volume, const struct model *model)
 
 void model_check_names(struct volume *volume, struct model *model)
 {
-	uint64_t lsn_before = model->lsn;
-
 	model->lsn = volume->catalog.lsn;
 	model->uidvalidity_before = model->uidvalidity_last;
 	for (unsigned i = 0; i < MODEL_NAMES; i++) {
@@ -253,7 +243,7 @@ void model_check_names(struct volume *volume, struct model *model)
 			continue;
 		MODEL_EQ(entry->has_children, model_has_children(model, i));
 		MODEL_EQ(entry->special_use, mailbox->special_use);
-		learn(volume, model, mailbox, entry, lsn_before);
+		learn(volume, model, mailbox, entry);
 		MODEL_EQ(entry->uidvalidity, mailbox->uidvalidity);
 		MODEL_EQ(entry->mailboxid, mailbox->mailboxid);
 		MODEL_EQ(entry->highestmodseq, mailbox->highestmodseq);

@@ -54,8 +54,8 @@ static bool open_store(struct task *task, struct shard *shard)
 	/* In half of the lives most copies and moves let others in before they are over. */
 	if (life->number % 2 == 0)
 		settings.transfer_messages_max = 2;
-	/* In two others no mailbox that nobody is at work with stays in memory. (There the model could not ask which part told of a row.) */
-	if (life->number % 4 == 1)
+	/* In every second of these, and of the others, no mailbox that nobody is at work with stays in memory. */
+	if (life->number % 4 <= 1)
 		settings.volumes_bytes_max = 1024;
 	if (shard->number == 0 &&
 	    machine_is_well(machine, store_claim(task, &shard->arena, life->shards_count,

@@ -357,7 +357,7 @@ static void look_at_all(struct task *task, struct visit *visit)
 	struct damage_loss loss = {0};
 	struct volume *volume = must_open(task, visit);
 
-	damage_look(task, visit->ledger, volume, bytes_of(NULL, 0), &loss);
+	damage_look(task, visit->ledger, volume, bytes_of_str(""), &loss);
 	damage_shown(volume, &visit->shown);
 	MODEL_CHECK(!damage_is_loss(&loss));
 	volume_close(volume);

@@ -272,6 +272,7 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 
 	if (volume->catalog.destroyed)
 		return remove_destroyed(task, volume);
+	(void)!journal_keep_headers(task, volume->journal); /* what is written here needs no journal */
 	err = remove_stale(task, volume);
 	if (err == RP_OK)
 		err = dir_make(task, FILE_ROOT_DATA, volume->dir); /* nothing may be settled yet */

@@ -187,26 +187,6 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 	return err;
 }
 
-enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, bool merged, struct format_header *header)
-{
-	uint8_t area[FORMAT_AREA_BYTES];
-	size_t got;
-	enum rp_err err = file_read_retry(task, file, area, sizeof(area), 0, &got);
-
-	if (err != RP_OK)
-		return err;
-	err = format_check_area(bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MAX, header);
-	if (err == RP_ERR_END)
-		return RP_ERR_CORRUPT;
-	if (err != RP_OK)
-		return err;
-	if (header->lsn != first || (header->version == JOURNAL_VERSION_MERGED) != merged ||
-	    !userid_eq(&header->userid, &journal->userid))
-		return RP_ERR_CORRUPT;
-	return RP_OK;
-}
-
 static enum rp_err make(struct task *task, const char *dir, const struct userid *userid,
     uint64_t epoch, bool recovering, struct journal **out)
 {
@@ -290,12 +270,10 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 		err = RP_OK;
 		if (journal->last_lsn < first) /* one is made with its first record */
 			journal->end_lost = true;
-		journal->files[at].nonce = walk.nonce;
-		journal->files[at].marks = walk.marks;
 		journal->files[at].written = walk.limit;
 		/* An older server's is left as it is. And a name that was given without a flush, as a file failed, goes with the power:
 		 * recovery, which has the records again, may then place them where they were to be first. */
-		journal->number_first = walk.marks && !walk.goes_on ? first : 0;
+		journal->number_first = walk.marks && !journal->files[at].goes_on ? first : 0;
 		/* A file that is cut within its beginning has no records, and none may come there. */
 		journal->number_end =
 		    num_max(FORMAT_AREA_BYTES, num_round_up(walk.limit, RECORD_ALIGN));

@@ -94,6 +94,10 @@ RP_MUST_USE enum rp_err journal_give_up(
  * in a recovery has another's. One that cannot be renamed is left for the next time. Nobody writes to it meanwhile. */
 void journal_seal(struct task *task, struct journal *journal);
 
+/* Of the files whose headers are known and have been lost on the disk, both copies, they are written again. The error of one keeps no
+ * other from it, but where the disk may be away. Nobody depends on it. */
+RP_MUST_USE enum rp_err journal_keep_headers(struct task *task, struct journal *journal);
+
 /* Remove the files whose records all have LSNs below this one. The file in use stays. */
 RP_MUST_USE enum rp_err journal_remove_below(
     struct task *task, struct journal *journal, uint64_t lsn);

@@ -31,9 +31,11 @@ struct journal_file {
 	uint64_t last;    /* by its name; 0: the name has none yet */
 	uint64_t sealing; /* it is just getting the name that says so, or may have got it; 0: it is not */
 	uint64_t nonce;   /* 0: its header is not read */
+	uint64_t epoch;   /* its header's; known with the nonce */
 	uint64_t written; /* all records that are in it lie before this offset; 0: not known */
 	bool marks;       /* behind them lies an end mark; known with the nonce */
 	bool torn;        /* but it is being written just now, or could not be */
+	bool goes_on;     /* JOURNAL_EXTRA_GOES_ON; known with the nonce */
 	bool merged;      /* <first>+<last>.journal */
 	bool lost;        /* its header is damaged: nothing in it can be read, nothing is written to it */
 };
@@ -107,17 +109,26 @@ static inline bool journal_core_marks(const struct format_header *header)
 RP_MUST_USE enum rp_err journal_core_read_header(struct task *task, const struct journal *journal,
     struct file *file, uint64_t first, bool merged, struct format_header *header);
 
+/* It is this file's. Its header as it is known; false: it is not. */
+void journal_core_note_header(struct journal_file *file, const struct format_header *header);
+bool journal_core_known_header(const struct journal *journal, const struct journal_file *file,
+    struct format_header *header);
+
+/* If it is known, and lost on the disk: write it again, durable. */
+RP_MUST_USE enum rp_err journal_core_keep_header(
+    struct task *task, struct journal *journal, uint64_t first);
+
 /* Give the file a header, with a nonce of its own. merged_last: a merged one's last LSN; 0: it is none. */
 RP_MUST_USE enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, uint64_t merged_last, uint64_t *nonce);
+    struct file *file, uint64_t first, uint64_t merged_last, struct format_header *out);
 
 /* Walk the records of one file. */
 struct journal_walk {
 	const struct journal *journal;
 	struct file *file;
 	uint64_t first; /* the file's */
-	uint64_t nonce;
-	bool goes_on;   /* JOURNAL_EXTRA_GOES_ON */
+	struct format_header header;
+	bool header_lost; /* it is not there any more, but known */
 	bool marks;     /* there should be a mark at its end, */
 	bool torn;      /* but it was being written */
 	uint64_t mark_lsn; /* that of the sound one that lies at `limit`; 0: there is none */

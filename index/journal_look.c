@@ -58,22 +58,24 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n)
 	return at;
 }
 
-static enum rp_err look_at_area(struct look *look, struct file *file)
+static enum rp_err look_at_area(struct look *look, const struct journal_walk *walk)
 {
 	uint8_t area[FORMAT_AREA_BYTES] = {0};
 	uint8_t whole[FORMAT_AREA_BYTES];
 	struct format_header header;
 	size_t got;
 	size_t at;
-	enum rp_err err = file_read_retry(look->task, file, area, sizeof(area), 0, &got);
+	enum rp_err err = file_read_retry(look->task, walk->file, area, sizeof(area), 0, &got);
 
 	if (err == RP_OK)
 		err = format_check_area(
 		    bytes_of(area, got), FORMAT_JOURNAL, JOURNAL_VERSION_MAX, &header);
 	if (err == RP_ERR_CANCELED || err == RP_ERR_UNAVAILABLE)
 		return err;
-	if (err != RP_OK) /* who walks the records finds it lost */
+	if (err != RP_OK && !walk->header_lost) /* it was there when the walk began */
 		return RP_OK;
+	if (err != RP_OK)
+		return tell(look, JOURNAL_ODD_KNOWN, 0, FORMAT_AREA_BYTES);
 	format_put_area(&header, whole);
 	at = first_difference(area, whole, sizeof(area));
 	if (at == sizeof(area) || journal_core_owes_any(look->journal, look->first))
@@ -127,7 +129,7 @@ static enum rp_err look_at_next(struct look *look, const struct journal_walk *wa
 	}
 	if (err != RP_OK)
 		return err;
-	*failed = next.goes_on;
+	*failed = next.header.extra[JOURNAL_EXTRA_GOES_ON] != 0;
 	journal_core_walk_end(&next);
 	return RP_OK;
 }
@@ -156,7 +158,7 @@ static enum rp_err mend_end(struct look *look, const struct journal_walk *walk)
 		return RP_OK;
 	look->mended = true;
 	err = file_truncate(look->task, look->mends, look->end);
-	journal_mark_put(mark, look->lsn, look->end, walk->nonce);
+	journal_mark_put(mark, look->lsn, look->end, walk->header.nonce);
 	return err == RP_OK && walk->marks ? put(look, mark, sizeof(mark), look->end) : err;
 }
 
@@ -256,7 +258,7 @@ static enum rp_err look_at_file(
 		return tell(look, JOURNAL_ODD_LOST, 0, FORMAT_AREA_BYTES);
 	if (err != RP_OK)
 		return err;
-	err = look_at_area(look, walk.file);
+	err = look_at_area(look, &walk);
 	if (err == RP_OK)
 		err = look_at_records(look, &walk, last);
 	if (err == RP_OK && look->mended)

@@ -8,6 +8,7 @@
 
 enum journal_odd {
 	JOURNAL_ODD_HEADER, /* one copy of it, or the zeroes behind it: the other copy is sound */
+	JOURNAL_ODD_KNOWN,  /* both copies: who has the journal open knows it still, reads by it, and will write it again */
 	JOURNAL_ODD_LOST,   /* both copies: what is in the file cannot be read */
 	JOURNAL_ODD_ZEROES, /* those behind a record are none; the record is sound */
 	JOURNAL_ODD_GAP,    /* no sound record, where one was, or may have been */
@@ -19,7 +20,7 @@ enum journal_odd {
 /* May they be put in order, and nothing is lost? */
 static inline bool journal_odd_is_harmless(enum journal_odd what)
 {
-	return what == JOURNAL_ODD_HEADER || what == JOURNAL_ODD_ZEROES ||
+	return what == JOURNAL_ODD_HEADER || what == JOURNAL_ODD_KNOWN || what == JOURNAL_ODD_ZEROES ||
 	       what == JOURNAL_ODD_BEHIND || what == JOURNAL_ODD_MARK;
 }
 

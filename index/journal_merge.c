@@ -90,6 +90,7 @@ static enum rp_err begin(struct task *task, struct journal *journal, uint64_t fi
     struct journal_merge **out)
 {
 	struct journal_merge *merge = calloc(1, sizeof(*merge));
+	struct format_header header;
 	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE;
 
 	RP_ASSERT(!journal->recovering);
@@ -109,11 +110,12 @@ static enum rp_err begin(struct task *task, struct journal *journal, uint64_t fi
 		err = file_open(task, FILE_ROOT_DATA, merge->path, mode, &merge->file);
 	if (err == RP_OK)
 		err = journal_core_write_header(
-		    task, journal, merge->file, merge->made.first, last, &merge->made.nonce);
+		    task, journal, merge->file, merge->made.first, last, &header);
 	if (err != RP_OK) {
 		merge_free(merge);
 		return err;
 	}
+	journal_core_note_header(&merge->made, &header);
 	*out = merge;
 	return RP_OK;
 }
@@ -174,13 +176,15 @@ uint64_t journal_merge_bytes(const struct journal_merge *merge)
 enum rp_err journal_merge_replay(
     struct task *task, struct journal_merge *merge, journal_replay_fn *fn, void *arg)
 {
+	struct journal_file made;
 	struct journal_walk walk;
 	struct record record;
 	enum rp_err err = flush(task, merge);
 
+	made = merge->made;
+	made.nonce = 0; /* it must be read from there: the files that it is to replace are sound */
 	if (err == RP_OK)
-		err =
-		    journal_core_walk_path(task, &walk, merge->journal, &merge->made, merge->path);
+		err = journal_core_walk_path(task, &walk, merge->journal, &made, merge->path);
 	if (err != RP_OK)
 		return err;
 	while ((err = journal_core_walk_next(task, &walk, &record)) == RP_OK) {

@@ -18,10 +18,17 @@ static void report(const struct journal *journal, const char *event, uint64_t fi
 	    LOG_U64("first", first), LOG_U64("offset", offset));
 }
 
+static void tell_header_lost(const struct journal *journal, uint64_t first, bool is_known)
+{
+	LOG(loop_log(journal->loop), LOG_ERROR, "journal.header_lost", LOG_STR("dir", journal->dir),
+	    LOG_U64("first", first), LOG_U64("offset", 0),
+	    LOG_STR("answer", is_known ? "it is known still" : "its records cannot be read"));
+}
+
 enum rp_err journal_core_walk_begin(
     struct task *task, struct journal_walk *walk, const struct journal *journal, uint64_t first)
 {
-	const struct journal_file *at = journal_core_find(journal, first);
+	struct journal_file *at = journal_core_find(journal, first);
 	char path[JOURNAL_CORE_PATH_BYTES];
 
 	RP_ASSERT(at != NULL);
@@ -37,6 +44,8 @@ enum rp_err journal_core_walk_begin(
 			journal_core_path_of(journal, at, path);
 		err = journal_core_walk_path(task, walk, journal, at, path);
 	}
+	if (err == RP_OK && (at = journal_core_find(journal, first)) != NULL && at->nonce == 0)
+		journal_core_note_header(at, &walk->header);
 	return err;
 }
 
@@ -56,7 +65,7 @@ static enum rp_err find_mark(struct task *task, struct journal_walk *walk, uint6
 	if (err == RP_ERR_IO)
 		return RP_OK;
 	if (err == RP_OK)
-		walk->mark_lsn = journal_mark_read(bytes_of(mark, got), at, walk->nonce);
+		walk->mark_lsn = journal_mark_read(bytes_of(mark, got), at, walk->header.nonce);
 	if (walk->mark_lsn != 0)
 		walk->limit = at;
 	return err;
@@ -68,7 +77,8 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 	uint64_t first = at->first;
 	uint64_t written = at->written;
 	bool merged = at->merged;
-	struct format_header header;
+	struct format_header known;
+	bool is_known = journal_core_known_header(journal, at, &known);
 
 	*walk = (struct journal_walk){.journal = journal,
 	    .first = first,
@@ -79,17 +89,20 @@ enum rp_err journal_core_walk_path(struct task *task, struct journal_walk *walk,
 
 	if (err != RP_OK)
 		return err;
-	err = journal_core_read_header(task, journal, walk->file, first, merged, &header);
+	err = journal_core_read_header(task, journal, walk->file, first, merged, &walk->header);
 	if (err == RP_ERR_IO) /* again and again: as good as lost */
 		err = RP_ERR_CORRUPT;
 	if (err == RP_ERR_CORRUPT)
-		report(journal, "journal.header_lost", first, 0);
+		tell_header_lost(journal, first, is_known);
+	if (err == RP_ERR_CORRUPT && is_known) {
+		walk->header = known;
+		walk->header_lost = true;
+		err = RP_OK;
+	}
 	if (err == RP_OK)
 		err = file_size(task, walk->file, &walk->limit);
 	if (err == RP_OK) {
-		walk->nonce = header.nonce;
-		walk->goes_on = header.extra[JOURNAL_EXTRA_GOES_ON] != 0;
-		walk->marks = journal_core_marks(&header);
+		walk->marks = journal_core_marks(&walk->header);
 		if (walk->marks)
 			err = find_mark(task, walk, written);
 	}
@@ -176,7 +189,7 @@ static enum rp_err show(struct task *task, struct journal_walk *walk, struct byt
  * others may have been written where a cut one should have gone on. */
 static void pass_damage(struct journal_walk *walk, struct bytes in)
 {
-	size_t skip = record_find(in, RECORD_ALIGN, walk->nonce);
+	size_t skip = record_find(in, RECORD_ALIGN, walk->header.nonce);
 
 	walk->damaged++;
 	if (skip == in.n && in.n > sizeof(struct record_header) &&
@@ -195,7 +208,7 @@ enum rp_err journal_core_walk_next(
 
 		if (err != RP_OK)
 			return err;
-		err = record_read(in, walk->nonce, false, record, &skip);
+		err = record_read(in, walk->header.nonce, false, record, &skip);
 		if (err == RP_OK && !userid_eq(&record->header.userid, &walk->journal->userid))
 			err = RP_ERR_CORRUPT;
 		if (err == RP_OK) {

@@ -39,6 +39,11 @@ static void seal_before(struct task *task, struct journal *journal, uint64_t fir
 {
 	size_t at = journal_core_lower(journal, first);
 
+	if (at == 0)
+		return;
+	/* Nothing comes to it any more that would fail if this does. */
+	(void)!journal_core_keep_header(task, journal, journal->files[at - 1].first);
+	at = journal_core_lower(journal, first);
 	if (at > 0 && journal->files[at - 1].last == 0)
 		seal(task, journal, journal->files[at - 1].first, first - 1);
 }
@@ -49,45 +54,12 @@ void journal_seal(struct task *task, struct journal *journal)
 		seal(task, journal, journal->files[i].first, journal_core_last(journal, i));
 }
 
-/* Is it the file of records that were to lie in one that failed? A recovery places the same records, and finds it out again. */
-static bool goes_on(const struct journal *journal, uint64_t first)
-{
-	for (size_t i = 0; i < journal->moved_count; i++)
-		if (journal->moved[i].lsn == first)
-			return true;
-	return false;
-}
-
-enum rp_err journal_core_write_header(struct task *task, const struct journal *journal,
-    struct file *file, uint64_t first, uint64_t merged_last, uint64_t *nonce)
-{
-	uint8_t area[FORMAT_AREA_BYTES];
-	struct format_header header = {
-		.userid = journal->userid,
-		.epoch = journal->epoch,
-		.lsn = first,
-	};
-
-	while (header.nonce == 0)
-		loop_random(journal->loop, &header.nonce, sizeof(header.nonce));
-	header.extra[JOURNAL_EXTRA_MERGED_LAST] = merged_last;
-	header.extra[JOURNAL_EXTRA_GOES_ON] = merged_last == 0 && goes_on(journal, first);
-	format_sign(&header, FORMAT_JOURNAL,
-	    merged_last != 0 ? JOURNAL_VERSION_MERGED : JOURNAL_VERSION);
-	format_put_area(&header, area);
-
-	enum rp_err err = file_write(task, file, area, sizeof(area), 0, false);
-
-	if (err == RP_OK)
-		*nonce = header.nonce;
-	return err;
-}
-
 static enum rp_err make_file(
     struct task *task, struct journal *journal, uint64_t first, struct file **out)
 {
 	const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE;
-	struct journal_file made = {.first = first, .written = FORMAT_AREA_BYTES, .marks = true};
+	struct journal_file made = {.first = first, .written = FORMAT_AREA_BYTES};
+	struct format_header header;
 	char path[JOURNAL_CORE_PATH_BYTES];
 	struct file *file;
 
@@ -102,9 +74,11 @@ static enum rp_err make_file(
 	}
 	if (err != RP_OK)
 		return err;
-	err = journal_core_write_header(task, journal, file, first, 0, &made.nonce);
-	if (err == RP_OK)
+	err = journal_core_write_header(task, journal, file, first, 0, &header);
+	if (err == RP_OK) {
+		journal_core_note_header(&made, &header);
 		err = journal_core_add(journal, &made);
+	}
 	if (err != RP_OK) {
 		file_close(file);
 		return err;
@@ -133,20 +107,13 @@ static enum rp_err renew_header(struct task *task, struct file *file)
 	return file_write(task, file, area, sizeof(area), 0, false);
 }
 
-static enum rp_err make_header(struct task *task, struct journal *journal, struct file *file,
-    uint64_t first, struct format_header *header)
-{
-	header->version = JOURNAL_VERSION;
-	return journal_core_write_header(task, journal, file, first, 0, &header->nonce);
-}
-
 static enum rp_err open_file(
     struct task *task, struct journal *journal, uint64_t first, struct file **out)
 {
 	const struct journal_file *at = journal_core_find(journal, first);
 	char path[JOURNAL_CORE_PATH_BYTES];
-	struct format_header header = {
-	    .version = at->marks ? JOURNAL_VERSION : JOURNAL_VERSION_UNMARKED, .nonce = at->nonce};
+	struct format_header header;
+	bool known = journal_core_known_header(journal, at, &header);
 	struct file *file;
 
 	RP_ASSERT(!at->merged);
@@ -156,19 +123,18 @@ static enum rp_err open_file(
 
 	if (err != RP_OK)
 		return err;
-	if (header.nonce == 0)
+	if (!known)
 		err = journal_core_read_header(task, journal, file, first, false, &header);
 	/* Made in the last run and not synced: the log still has every record of it. */
 	if (err == RP_ERR_CORRUPT && journal->recovering)
-		err = make_header(task, journal, file, first, &header);
+		err = journal_core_write_header(task, journal, file, first, 0, &header);
 	else if (err == RP_OK && journal->recovering)
 		err = renew_header(task, file);
 	if (err != RP_OK) {
 		file_close(file);
 		return err;
 	}
-	journal_core_find(journal, first)->nonce = header.nonce;
-	journal_core_find(journal, first)->marks = journal_core_marks(&header);
+	journal_core_note_header(journal_core_find(journal, first), &header);
 	*out = file;
 	return RP_OK;
 }

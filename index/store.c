@@ -378,6 +378,7 @@ enum rp_err store_close(struct task *task, struct store *store)
 {
 	struct volume *volume;
 	enum rp_err err;
+	bool there = true; /* the disk */
 
 	store->closing = true;
 	if (store->sweep != NULL)
@@ -387,8 +388,11 @@ enum rp_err store_close(struct task *task, struct store *store)
 		if (task_queue_wait(task, &store->tasks_ended) != RP_OK)
 			break;
 	err = store->commit != NULL ? commit_close(task, store->commit) : RP_OK;
-	while ((volume = any_volume(store)) != NULL)
+	while ((volume = any_volume(store)) != NULL) {
+		if (there && volume->position != 0) /* to whose journal something was written */
+			there = volume_keep_headers(task, volume);
 		volume_forget(volume);
+	}
 	RP_ASSERT(store->volumes.count == 0); /* nothing is in use */
 	recover_close(store->recover);
 	store_free(store);

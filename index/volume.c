@@ -316,6 +316,13 @@ enum rp_err volume_wait_begun(struct task *task, struct volume *volume)
 	return err == RP_ERR_UNKNOWN ? RP_ERR_UNAVAILABLE : err;
 }
 
+bool volume_keep_headers(struct task *task, struct volume *volume)
+{
+	if (!volume->open || volume->bare) /* who only looks writes nothing */
+		return true;
+	return journal_keep_headers(task, volume->journal) != RP_ERR_IO;
+}
+
 enum rp_err volume_drop(struct task *task, struct store *store, const struct userid *userid)
 {
 	struct volume *volume = find(store, userid);
@@ -327,6 +334,8 @@ enum rp_err volume_drop(struct task *task, struct store *store, const struct use
 		return RP_ERR_BUSY;
 	volume_hold(volume);
 	err = volume_settle(task, volume);
+	if (err == RP_OK)
+		(void)volume_keep_headers(task, volume);
 	volume_close(volume);
 	volume = find(store, userid);
 	if (err != RP_OK || volume == NULL)

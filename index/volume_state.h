@@ -130,6 +130,9 @@ uint64_t volume_seen_lsn(const struct volume *volume);
 
 /* Forget a volume that nobody uses and that has nothing to settle. */
 void volume_forget(struct volume *volume);
+
+/* journal_keep_headers(), before it is forgotten. False: the disk may be away. */
+bool volume_keep_headers(struct task *task, struct volume *volume);
 bool volume_is_forgettable(const struct volume *volume);
 
 /* Read the files and replay. */

@@ -127,6 +127,7 @@ static enum rp_err say_oddity(struct task *task, void *arg, const struct journal
 {
 	static const char *const what[] = {
 	    [JOURNAL_ODD_HEADER] = "a copy of the header is damaged, the other is sound",
+	    [JOURNAL_ODD_KNOWN] = "both copies of the header are damaged: the server knows it still, and will write it again",
 	    [JOURNAL_ODD_LOST] = "the header is lost, and with it all records in the file",
 	    [JOURNAL_ODD_ZEROES] = "there should be zeroes, no record is hit",
 	    [JOURNAL_ODD_GAP] = "there is no sound record",

@@ -138,6 +138,7 @@ static enum rp_err note_item(struct known *known, const struct change_item *item
 		known->mailboxid_next = num_max(known->mailboxid_next, item->mailboxid + 1);
 		return RP_OK;
 	case CHANGE_ITEM_GONE:
+	case CHANGE_ITEM_KEPT_NAME: /* what a merge has left of one */
 		return push(&known->gone, &known->gone_count, &known->gone_max, item->mailboxid);
 	case CHANGE_ITEM_ROWS:
 	case CHANGE_ITEM_KEPT:
@@ -146,7 +147,8 @@ static enum rp_err note_item(struct known *known, const struct change_item *item
 		known->last_body = num_max(known->last_body, known_place(item->body));
 		return RP_OK;
 	case CHANGE_ITEM_SUMS:
-		if (merged) /* it says nothing of mailboxes that were deleted */
+		/* It says nothing of mailboxes that were deleted; nor, where records are lost, of some that were not. */
+		if (merged && !known->has_gaps)
 			known->decided = num_max(known->decided, item->sums.mailboxid_next);
 		known->mailboxid_next = num_max(known->mailboxid_next, item->sums.mailboxid_next);
 		return RP_OK;

@@ -3,6 +3,7 @@
 #include "index/log_loss.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,6 +378,31 @@ static void look_at_new(struct task *task, void *arg)
 	lost_log_stop(task);
 }
 
+/* What the power cut has left of him, if anything, and its folder. */
+static void remove_new(struct task *task, void *arg)
+{
+	struct dir_entry *entries;
+	struct arena arena;
+	char dir[USERID_PATH_BYTES];
+	size_t count = 0;
+	enum rp_err err;
+
+	(void)arg;
+	userid_path(&new_user, dir);
+	arena_init(&arena, 65536);
+	err = dir_list(task, FILE_ROOT_DATA, dir, &arena, &entries, &count);
+	cr_assert(err == RP_OK || err == RP_ERR_NOTFOUND);
+	for (size_t i = 0; i < count; i++) {
+		char path[VOLUME_PATH_BYTES];
+
+		snprintf(path, sizeof(path), "%s/%.*s", dir, BYTES_FMT(entries[i].name));
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, path), RP_OK);
+	}
+	arena_fini(&arena);
+	if (err == RP_OK)
+		cr_assert_eq(dir_remove(task, FILE_ROOT_DATA, dir), RP_OK);
+}
+
 /* Nothing is left of him, not even a folder, and the clock was set back: his mailboxes are others. */
 Test(log_loss, who_has_lost_all_begins_with_another_uidvalidity)
 {
@@ -387,6 +413,7 @@ Test(log_loss, who_has_lost_all_begins_with_another_uidvalidity)
 	lost_log.log[0] = '\0';
 	sim_disk_walk(lost_log.fixture.world, lost_log_find, NULL);
 	lost_log_spoil(1, 0, 2 * LOGFILE_BLOCK_BYTES);
+	io_fixture_run(&lost_log.fixture, remove_new, NULL);
 	sim_jump_wall(lost_log.fixture.world, -3600);
 	io_fixture_run(&lost_log.fixture, look_at_new, NULL);
 	lost_log_end();

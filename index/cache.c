@@ -323,6 +323,17 @@ enum rp_err cache_get(struct task *task, struct cache *cache, uint32_t place, ui
 	return err;
 }
 
+/* A part of what could not be written is no entry, and what has just been made without a header no cache. */
+static void take_back(struct task *task, struct cache *cache, const char *path)
+{
+	if (cache->file == NULL)
+		return;
+	if (cache->flight.from == 0)
+		(void)!file_remove(task, FILE_ROOT_DATA, path); /* it stays open: somebody may be reading */
+	else
+		(void)!file_truncate(task, cache->file, cache->flight.from);
+}
+
 static enum rp_err write_flight(struct task *task, struct cache *cache)
 {
 	char path[VOLUME_PATH_BYTES];
@@ -337,6 +348,8 @@ static enum rp_err write_flight(struct task *task, struct cache *cache)
 	if (err == RP_OK)
 		err = file_write(
 		    task, cache->file, cache->flight.p, cache->flight.n, cache->flight.from, false);
+	if (err != RP_OK)
+		take_back(task, cache, path);
 	return err;
 }
 

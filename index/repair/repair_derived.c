@@ -147,25 +147,39 @@ static enum rp_err look_at_area(struct task *task, const char *path)
 										 : RP_ERR_CORRUPT;
 }
 
+/* One that a crash has left before its first write is not begun. Entries that an index names are missed where that is read. */
+static enum rp_err look_whether_begun(struct task *task, const char *path, bool *begun)
+{
+	uint64_t bytes = 0;
+	enum rp_err err = file_size_at(task, FILE_ROOT_DATA, path, &bytes);
+
+	*begun = bytes > 0;
+	return err;
+}
+
 static enum rp_err look_at_one(struct task *task, struct repair *repair, struct bytes name)
 {
 	const struct volume *volume = repair->volume;
 	struct volume_file file = volume_file_parse(name);
 	char path[VOLUME_PATH_BYTES];
+	bool begun = true;
 	enum rp_err err = RP_OK;
 
 	if (name.n >= VOLUME_PATH_BYTES - USERID_PATH_BYTES ||
 	    (file.kind == VOLUME_FILE_CACHE && repair_cache_is_used(volume, file.mailboxid)))
 		return RP_OK;
 	volume_path(volume, path, "%.*s", BYTES_FMT(name));
-	if (file.kind == VOLUME_FILE_CATALOG || file.kind == VOLUME_FILE_INDEX ||
-	    file.kind == VOLUME_FILE_CACHE)
+	if (file.kind == VOLUME_FILE_CACHE)
+		err = look_whether_begun(task, path, &begun);
+	if (err == RP_OK && begun &&
+	    (file.kind == VOLUME_FILE_CATALOG || file.kind == VOLUME_FILE_INDEX ||
+	        file.kind == VOLUME_FILE_CACHE))
 		err = look_at_area(task, path);
 	if (err == RP_OK && file.kind == VOLUME_FILE_CATALOG)
 		err = look_at_catalog(task, volume, &file);
 	if (err == RP_OK && file.kind == VOLUME_FILE_INDEX)
 		err = look_at_index(task, repair, &file, path);
-	if (err == RP_OK && file.kind == VOLUME_FILE_CACHE)
+	if (err == RP_OK && file.kind == VOLUME_FILE_CACHE && begun)
 		err = look_at_cache(task, volume, &file, path);
 	if (err == RP_OK || err == RP_ERR_NOTFOUND)
 		return RP_OK;

@@ -1,4 +1,5 @@
 """Catalog, index and cache files, and what the records say of the same. See index/FORMATS.md."""
+import os
 import re
 
 from blocks import one_header, up, xxh3
@@ -253,7 +254,9 @@ class Index:
 
 class Cache:
     def __init__(self, look, path, user):
-        self.path, self.entries = path, {}
+        self.path, self.entries, self.header = path, {}, None
+        if os.path.getsize(path) == 0:  # not begun
+            return
         data, header = opened(look, path, 'cache', user)
         self.header = header
         if header is None:

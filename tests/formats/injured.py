@@ -90,7 +90,7 @@ def differences(stand, user, before, after, cost, repaired):
         if called != name and ident not in cost.boxes:
             yield f'{name}: it is called {called}'
         for word in ('UIDNEXT', 'HIGHESTMODSEQ'):
-            if now[word] < numbers[word] and not cost.newest:
+            if now[word] < numbers[word]:
                 yield f'{name}: {word} {now[word]}, was {numbers[word]}'
         hit = repaired is False and (ident in cost.boxes or ident in {box for box, _ in cost.rows})
         if now['MESSAGES'] != len(has) and not hit:  # later records say how many there are: also of one that is lost

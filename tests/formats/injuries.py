@@ -28,19 +28,16 @@ class Injury:
 
 
 class Cost:
-    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN; newest:
-    of the last one of a log nothing else tells, so its numbers are given again."""
+    """What a client may miss: messages as (mailboxid, UID), all of a mailbox, subscriptions. records: that are lost, by LSN."""
 
-    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False, newest=False):
+    def __init__(self, messages=(), boxes=(), rows=(), records=(), subscribed=False, kept=False):
         self.messages, self.boxes, self.rows, self.records = set(messages), set(boxes), set(rows), set(records)
         self.subscribed = subscribed
         self.kept = kept  # what tells that messages are kept
-        self.newest = newest
 
     def __or__(self, other):
         return Cost(self.messages | other.messages, self.boxes | other.boxes, self.rows | other.rows,
-                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept,
-                    self.newest or other.newest)
+                    self.records | other.records, self.subscribed or other.subscribed, self.kept or other.kept)
 
 
 def change(path, at, new):
@@ -153,7 +150,6 @@ class Injuries:
         if user.in_log.get(about.lsn) is not about:
             return Cost()
         found = self.cost_of_record(about) if user.is_alone(about) else Cost()
-        found.newest = bool(found.records) and about.lsn == max(user.in_log)
         return found | self.cost_in_log(user, about.body) if about.body is not None else found
 
     def is_owed(self, hit):

@@ -38,6 +38,10 @@ def read_owner(look, path, store):
         newest = max(found, key=lambda header: header.epoch)
         look.findings.must(newest.epoch >= least, path, 0, f'epoch {newest.epoch}')
         look.findings.must(newest.extra('the id of the store') == store.extra("the store's id"), path, 0, "another store's")
+        shards = newest.extra('the shards, from 0 on, that have logs since a start was over')
+        look.findings.must(shards <= look.shards, path, 0, f'logs of {shards} shards')
+        for shard in range(shards):
+            look.findings.must(glob.glob(os.path.join(os.path.dirname(path), str(shard), '*.log')), path, 0, f'shard {shard} has no logs')
 
 
 class Write:

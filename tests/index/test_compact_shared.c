@@ -260,7 +260,7 @@ static void empty_the_rest(struct task *task, void *arg)
 /* Some of them have the new place, the others the old one; the next compaction goes on. */
 Test(compact_shared, goes_on_when_the_power_went_between_those_changes)
 {
-	enum { SEEDS = 8 };
+	enum { SEEDS = 24 };
 	static struct sharing sharing[SEEDS];
 	unsigned parts = 0;
 

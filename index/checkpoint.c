@@ -276,11 +276,13 @@ static enum rp_err checkpoint(struct task *task, struct volume *volume)
 	err = remove_stale(task, volume);
 	if (err == RP_OK)
 		err = dir_make(task, FILE_ROOT_DATA, volume->dir); /* nothing may be settled yet */
+	volume_notes_hold(volume);
 	while (err == RP_OK && (mailboxid = next_behind(&volume->catalog, mailboxid)) != 0) {
 		err = write_mailbox(task, volume, mailboxid);
 		if (err == RP_ERR_BUSY)
 			err = write_in_turn(task, volume, mailboxid);
 	}
+	volume_notes_let_go(volume);
 	if (err == RP_OK)
 		err = write_catalog(task, volume);
 	return err;

@@ -62,6 +62,7 @@ struct journal {
 	bool voids;                     /* files were found that lie in a merged one's range */
 	bool recovering;
 	struct pending *pending; /* what recovery will write; for who looks before */
+	uint64_t told;           /* records that were read from files for replays, since it was opened: for tests */
 	uint64_t ahead;          /* records of these that the last whole replay has told, and the first */
 	uint64_t ahead_first;
 	bool end_lost;    /* when it was opened: what lay behind the newest record cannot be read */
@@ -150,5 +151,23 @@ RP_MUST_USE enum rp_err journal_core_walk_path(struct task *task, struct journal
 RP_MUST_USE enum rp_err journal_core_walk_next(
     struct task *task, struct journal_walk *walk, struct record *record);
 void journal_core_walk_end(struct journal_walk *walk);
+
+/* Where a replay stands: set the first four, the rest 0. */
+struct journal_telling {
+	struct journal *journal;
+	uint64_t done; /* up to this LSN all was told, or told missing */
+	journal_replay_fn *fn;
+	void *arg;
+	uint64_t file; /* what is told lies in this file, there; 0: it is the at-th of those that are pending */
+	uint64_t at;
+	uint64_t damaged;
+	bool gaps_are_sound; /* in this file, here, LSNs are missing because their records count no more */
+	bool in_merged;      /* what is missing in this file no recovery brings */
+	uint64_t ahead;      /* records told from the logs alone, and the first of them */
+	uint64_t ahead_first;
+};
+
+/* journal_replay(). */
+RP_MUST_USE enum rp_err journal_core_tell(struct task *task, struct journal_telling *telling);
 
 #endif

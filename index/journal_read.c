@@ -229,103 +229,96 @@ enum rp_err journal_core_walk_next(
 	return RP_ERR_END;
 }
 
-/* Where a replay stands. */
-struct replay {
-	struct journal *journal;
-	uint64_t done; /* up to this LSN all was told, or told missing */
-	uint64_t damaged;
-	bool gaps_are_sound; /* in this file, here, LSNs are missing because their records count no more */
-	bool in_merged;      /* what is missing in this file no recovery brings */
-	uint64_t ahead;      /* records told from the logs alone, and the first of them */
-	uint64_t ahead_first;
-	journal_replay_fn *fn;
-	void *arg;
-};
-
 /* All behind what was told, up to this LSN, if there is anything. */
-static enum rp_err tell_gap(struct task *task, struct replay *replay, uint64_t last)
+static enum rp_err tell_gap(struct task *task, struct journal_telling *telling, uint64_t last)
 {
 	enum rp_err err = RP_OK;
 
-	if (last > replay->done)
-		err = replay->fn(task, replay->arg, NULL, replay->done + 1, last);
+	if (last > telling->done)
+		err = telling->fn(task, telling->arg, NULL, telling->done + 1, last);
 	if (err == RP_OK)
-		replay->done = num_max(replay->done, last);
+		telling->done = num_max(telling->done, last);
 	return err;
 }
 
 /* What a recovery will put there; what is not sound in the log either stays missing. */
-static enum rp_err tell_pending(struct task *task, struct replay *replay, size_t i)
+static enum rp_err tell_pending(struct task *task, struct journal_telling *telling, size_t i)
 {
 	struct record record;
-	enum rp_err err = pending_read(task, replay->journal->pending, i, &record);
+	enum rp_err err = pending_read(task, telling->journal->pending, i, &record);
 	bool fresh;
 
 	if (err != RP_OK)
 		return err == RP_ERR_CORRUPT ? RP_OK : err;
 	fresh = (record.header.flags & RECORD_DESTROYS) != 0;
 	if (!fresh)
-		err = tell_gap(task, replay, record.header.lsn - 1);
+		err = tell_gap(task, telling, record.header.lsn - 1);
+	telling->file = 0;
+	telling->at = i;
 	if (err == RP_OK)
-		err = replay->fn(task, replay->arg, &record, 0, 0);
+		err = telling->fn(task, telling->arg, &record, 0, 0);
 	if (err != RP_OK)
 		return err;
-	replay->done = record.header.lsn;
-	if (replay->ahead++ == 0)
-		replay->ahead_first = record.header.lsn;
+	telling->done = record.header.lsn;
+	if (telling->ahead++ == 0)
+		telling->ahead_first = record.header.lsn;
 	return task_pause(task);
 }
 
 /* All of it up to this LSN. */
-static enum rp_err tell_all_pending(struct task *task, struct replay *replay, uint64_t last)
+static enum rp_err tell_all_pending(struct task *task, struct journal_telling *telling, uint64_t last)
 {
-	const struct pending *pending = replay->journal->pending;
+	const struct pending *pending = telling->journal->pending;
 	struct recover_known known;
 	enum rp_err err = RP_OK;
 
-	if (pending == NULL || replay->in_merged || replay->done == UINT64_MAX)
+	if (pending == NULL || telling->in_merged || telling->done == UINT64_MAX)
 		return RP_OK;
-	for (size_t i = pending_lower(pending, replay->done + 1);
+	for (size_t i = pending_lower(pending, telling->done + 1);
 	     err == RP_OK && pending_at(pending, i, &known) && known.lsn <= last; i++)
-		err = tell_pending(task, replay, i);
+		err = tell_pending(task, telling, i);
 	return err;
 }
 
-static enum rp_err tell_missing(struct task *task, struct replay *replay, uint64_t last)
+static enum rp_err tell_missing(struct task *task, struct journal_telling *telling, uint64_t last)
 {
-	enum rp_err err = tell_all_pending(task, replay, last);
+	enum rp_err err = tell_all_pending(task, telling, last);
 
-	return err == RP_OK ? tell_gap(task, replay, last) : err;
+	return err == RP_OK ? tell_gap(task, telling, last) : err;
 }
 
 /* Has a later life given out this record's LSN again? Then recovery writes that one in its place. */
-static bool is_replaced(const struct replay *replay, const struct record *record)
+static bool is_replaced(const struct journal_telling *telling, const struct record *record)
 {
 	struct recover_known known;
 
-	return !replay->in_merged &&
-	       pending_find(replay->journal->pending, record->header.lsn, &known) &&
+	return !telling->in_merged &&
+	       pending_find(telling->journal->pending, record->header.lsn, &known) &&
 	       known.epoch != record->header.epoch;
 }
 
-static enum rp_err tell(struct task *task, struct replay *replay, const struct record *record)
+static enum rp_err tell(struct task *task, struct journal_telling *telling,
+    const struct journal_walk *walk, const struct record *record)
 {
 	uint64_t lsn = record->header.lsn;
 	bool fresh = (record->header.flags & RECORD_DESTROYS) != 0; /* nothing before it is missed */
 
 	enum rp_err err = RP_OK;
 
-	if (lsn <= replay->done)
+	if (lsn <= telling->done)
 		return RP_OK;
-	if (is_replaced(replay, record))
-		return tell_all_pending(task, replay, lsn);
-	if (!fresh && !replay->gaps_are_sound)
-		err = tell_missing(task, replay, lsn - 1);
+	if (is_replaced(telling, record))
+		return tell_all_pending(task, telling, lsn);
+	if (!fresh && !telling->gaps_are_sound)
+		err = tell_missing(task, telling, lsn - 1);
+	telling->file = walk->first;
+	telling->at = walk->at - record_journal_bytes(&record->header);
+	telling->journal->told++;
 	if (err == RP_OK)
-		err = replay->fn(task, replay->arg, record, 0, 0);
+		err = telling->fn(task, telling->arg, record, 0, 0);
 
 	if (err == RP_OK)
-		replay->done = lsn;
+		telling->done = lsn;
 	return err;
 }
 
@@ -357,13 +350,13 @@ static enum rp_err next_or_newer(
 	return err;
 }
 
-static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_t first)
+static enum rp_err tell_file(struct task *task, struct journal_telling *telling, uint64_t first)
 {
 	struct journal_walk walk;
 	struct record record;
-	bool merged = journal_core_find(replay->journal, first)->merged;
+	bool merged = journal_core_find(telling->journal, first)->merged;
 	uint64_t damaged = 0;
-	enum rp_err err = journal_core_walk_begin(task, &walk, replay->journal, first);
+	enum rp_err err = journal_core_walk_begin(task, &walk, telling->journal, first);
 
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND)
 		return RP_OK; /* reported; the next file's first record tells what is missing */
@@ -372,17 +365,17 @@ static enum rp_err replay_file(struct task *task, struct replay *replay, uint64_
 	while ((err = next_or_newer(task, &walk, &record)) == RP_OK) {
 		uint64_t lsn = record.header.lsn;
 
-		if (lsn > end_of(replay->journal, first))
+		if (lsn > end_of(telling->journal, first))
 			break;
-		replay->gaps_are_sound = merged && walk.damaged == damaged;
+		telling->gaps_are_sound = merged && walk.damaged == damaged;
 		damaged = walk.damaged;
-		err = tell(task, replay, &record);
+		err = tell(task, telling, &walk, &record);
 		if (err == RP_OK)
 			err = task_pause(task);
-		if (err != RP_OK || lsn == end_of(replay->journal, first))
+		if (err != RP_OK || lsn == end_of(telling->journal, first))
 			break;
 	}
-	replay->damaged += walk.damaged;
+	telling->damaged += walk.damaged;
 	journal_core_walk_end(&walk);
 	return err == RP_ERR_END ? RP_OK : err;
 }
@@ -405,24 +398,24 @@ uint64_t journal_damaged(const struct journal *journal)
 }
 
 /* A merged file: the gaps in it are sound, but what lies before it, or behind the last record of it, is missing. */
-static enum rp_err replay_merged(
-    struct task *task, struct replay *replay, uint64_t first, uint64_t last)
+static enum rp_err tell_merged(
+    struct task *task, struct journal_telling *telling, uint64_t first, uint64_t last)
 {
-	enum rp_err err = tell_missing(task, replay, first - 1);
+	enum rp_err err = tell_missing(task, telling, first - 1);
 
-	replay->in_merged = true;
+	telling->in_merged = true;
 	if (err == RP_OK)
-		err = replay_file(task, replay, first);
-	replay->gaps_are_sound = false;
+		err = tell_file(task, telling, first);
+	telling->gaps_are_sound = false;
 	if (err == RP_OK)
-		err = tell_missing(task, replay, last);
-	replay->in_merged = false;
+		err = tell_missing(task, telling, last);
+	telling->in_merged = false;
 	return err;
 }
 
-static enum rp_err replay_files(struct task *task, struct replay *replay)
+static enum rp_err tell_files(struct task *task, struct journal_telling *telling)
 {
-	struct journal *journal = replay->journal;
+	struct journal *journal = telling->journal;
 	uint64_t first = 0;
 
 	for (;;) {
@@ -434,33 +427,40 @@ static enum rp_err replay_files(struct task *task, struct replay *replay)
 
 		uint64_t last = journal_core_last(journal, at);
 
-		if (last != 0 && last <= replay->done)
+		if (last != 0 && last <= telling->done)
 			continue;
 
-		enum rp_err err = journal->files[at].merged ? replay_merged(task, replay, first, last)
-		                                            : replay_file(task, replay, first);
+		enum rp_err err = journal->files[at].merged ? tell_merged(task, telling, first, last)
+		                                            : tell_file(task, telling, first);
 
 		if (err != RP_OK)
 			return err;
 	}
 }
 
+enum rp_err journal_core_tell(struct task *task, struct journal_telling *telling)
+{
+	enum rp_err err;
+
+	journal_hold(telling->journal);
+	err = tell_files(task, telling);
+	if (err == RP_OK)
+		err = tell_all_pending(task, telling, UINT64_MAX);
+	journal_let_go(telling->journal);
+	return err;
+}
+
 enum rp_err journal_replay(struct task *task, struct journal *journal, uint64_t since,
     journal_replay_fn *fn, void *arg)
 {
-	struct replay replay = { .journal = journal, .done = since, .fn = fn, .arg = arg };
+	struct journal_telling telling = {
+	    .journal = journal, .done = since, .fn = fn, .arg = arg};
+	enum rp_err err = journal_core_tell(task, &telling);
 
-	journal_hold(journal);
-
-	enum rp_err err = replay_files(task, &replay);
-
-	if (err == RP_OK)
-		err = tell_all_pending(task, &replay, UINT64_MAX);
-	journal_let_go(journal);
 	if (err != RP_OK)
 		return err;
-	journal->damaged = replay.damaged;
-	journal->ahead = replay.ahead;
-	journal->ahead_first = replay.ahead_first;
+	journal->damaged = telling.damaged;
+	journal->ahead = telling.ahead;
+	journal->ahead_first = telling.ahead_first;
 	return RP_OK;
 }

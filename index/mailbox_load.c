@@ -1,10 +1,12 @@
 /* Reading a mailbox's messages: mailbox_load() of mailbox_state.h. */
 #include "index/apply.h"
+#include "index/journal_notes.h"
 #include "index/mailbox_state.h"
 #include "index/replay.h"
 #include "index/volume_floor.h"
 #include "index/volume_state.h"
 #include "io/base/log.h"
+#include "io/base/num.h"
 
 struct loading {
 	struct table *table;
@@ -88,6 +90,25 @@ static bool is_within_group(const struct volume *volume, const struct replay *re
 	return replay->part_next != 0 && replay->lsn < volume->catalog.lsn;
 }
 
+/* What the journal has behind this LSN. */
+static enum rp_err replay_journal(
+    struct task *task, struct volume *volume, uint64_t since, struct loading *loading)
+{
+	struct journal_notes *notes = volume->notes;
+	uint64_t done;
+	enum rp_err err;
+
+	if (notes == NULL)
+		return journal_replay(task, volume->journal, since, load_record, loading);
+	journal_notes_hold(notes);
+	err = journal_notes_replay(
+	    task, notes, loading->mailboxid, since, load_record, loading, &done);
+	journal_notes_let_go(notes);
+	if (err == RP_OK) /* what is not about it was not met */
+		loading->replay.lsn = num_max(loading->replay.lsn, done);
+	return err;
+}
+
 /* Records lie in the journal, then in memory; while we read, others are made, and move from there to here. */
 static enum rp_err replay_all(struct task *task, struct volume *volume, struct loading *loading)
 {
@@ -104,7 +125,7 @@ static enum rp_err replay_all(struct task *task, struct volume *volume, struct l
 			err = replay_unsettled(task, volume, entry, loading);
 			continue;
 		}
-		err = journal_replay(task, volume->journal, before, load_record, loading);
+		err = replay_journal(task, volume, before, loading);
 		if (err == RP_OK && replay->lsn == before) {
 			LOG(loop_log(volume->store->loop), LOG_ERROR, "volume.lost_records",
 			    LOG_STR("volume", volume->dir), LOG_U64("after_lsn", before));

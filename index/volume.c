@@ -6,6 +6,7 @@
 
 #include "index/blame.h"
 #include "index/checkpoint.h"
+#include "index/journal_notes.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
 #include "io/base/clock.h"
@@ -84,6 +85,23 @@ void volume_hold(struct volume *volume)
 		return;
 	list_del(&volume->idle);
 	store->idle_bytes -= volume->idle_bytes;
+}
+
+void volume_notes_hold(struct volume *volume)
+{
+	if (volume->notes_holds++ == 0 && journal_notes_new(volume->journal, JOURNAL_NOTES_BYTES_MAX, &volume->notes) != RP_OK)
+		volume->notes = NULL;
+}
+
+void volume_notes_let_go(struct volume *volume)
+{
+	struct journal_notes *notes = volume->notes;
+
+	if (--volume->notes_holds > 0)
+		return;
+	volume->notes = NULL;
+	if (notes != NULL)
+		journal_notes_let_go(notes);
 }
 
 /* The last user has gone: it stays open while there is memory. */

@@ -36,6 +36,8 @@ struct volume {
 	enum rp_err open_err; /* told to those who wait when it could not be opened */
 	struct task_queue opened;
 	struct journal *journal;
+	struct journal_notes *notes; /* NULL: nobody goes through many mailboxes */
+	unsigned notes_holds;
 	struct pending *pending; /* what recovery will put into them, where there is none: for who only looks */
 	struct dbox *dbox;
 	struct settle settle;
@@ -99,6 +101,11 @@ RP_MUST_USE enum rp_err volume_repair_begin(struct task *task, struct store *sto
 RP_MUST_USE enum rp_err volume_repair_open(
     struct task *task, const struct volume_repair *repair, bool bare, struct volume **out);
 void volume_repair_end(struct volume_repair *repair); /* ended already: nothing happens */
+
+/* Between these mailboxes are read by notes of the journal (journal_notes.h): for who goes through many, each once. A merge waits. Without
+ * memory for them it is as without this. */
+void volume_notes_hold(struct volume *volume);
+void volume_notes_let_go(struct volume *volume);
 
 /* All that was changed so far is durable, and in its place. */
 RP_MUST_USE enum rp_err volume_settle(struct task *task, struct volume *volume);

@@ -172,11 +172,13 @@ static enum rp_err say_bodies(struct task *task, struct repair *repair)
 		return RP_OK;
 	}
 	known_init(&known, repair);
+	volume_notes_hold(repair->volume);
 	err = known_gather(task, &known);
 	if (err == RP_OK)
 		err = bodies_gather(task, &known);
 	if (err == RP_OK)
 		err = bodies_say(task, &known);
+	volume_notes_let_go(repair->volume);
 	if (err == RP_OK)
 		say_recovered(repair, &known);
 	known_fini(task, &known);
@@ -277,6 +279,7 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 	enum rp_err err;
 
 	known_init(&known, repair);
+	volume_notes_hold(repair->volume);
 	err = known_gather(task, &known);
 	if (err == RP_OK && known.no_records)
 		repair_say(repair,
@@ -290,6 +293,7 @@ static enum rp_err write_picture(struct task *task, struct repair *repair)
 		known_raise_uidnexts(&known);
 	if (err == RP_OK)
 		err = picture_write(task, &known);
+	volume_notes_let_go(repair->volume);
 	repair->anew = err == RP_OK;
 	if (err == RP_OK)
 		repair_say(repair, "what is known is written anew");

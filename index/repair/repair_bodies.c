@@ -109,22 +109,12 @@ static enum rp_err have_mailbox(
 }
 
 /* Of indexes whose mailbox no record and no catalog has. */
-static enum rp_err have_indexed(
-    struct task *task, struct known *known, const struct catalog *names)
+static enum rp_err have_indexed(struct known *known, const struct catalog *names)
 {
-	struct volume_files files;
-	struct arena arena;
-	enum rp_err err;
+	enum rp_err err = RP_OK;
 
-	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
-	err = volume_files_list(task, known->repair->volume->dir, &arena, &files);
-	for (size_t i = 0; err == RP_OK && i < files.count; i++) {
-		struct volume_file file = volume_file_parse(files.entries[i].name);
-
-		if (file.kind == VOLUME_FILE_INDEX)
-			err = have_mailbox(known, names, file.mailboxid);
-	}
-	arena_fini(&arena);
+	for (size_t i = 0; err == RP_OK && i < known->index_count; i++)
+		err = have_mailbox(known, names, known->index[i].mailboxid);
 	return err;
 }
 
@@ -138,10 +128,9 @@ static enum rp_err have_inbox(struct known *known)
 	return known_add_mailbox(known, known->mailboxid_next, 0, 0, BYTES_LIT("INBOX"));
 }
 
-static enum rp_err have_mailboxes(
-    struct task *task, struct known *known, const struct catalog *names)
+static enum rp_err have_mailboxes(struct known *known, const struct catalog *names)
 {
-	enum rp_err err = have_indexed(task, known, names);
+	enum rp_err err = have_indexed(known, names);
 
 	for (size_t i = 0; err == RP_OK && i < known->found_count; i++)
 		if (known->found[i].sound)
@@ -191,7 +180,7 @@ enum rp_err bodies_gather(struct task *task, struct known *known)
 	catalog_init(&names, known->repair->volume->catalog.names.key);
 	err = scan_all(task, known, &names);
 	if (err == RP_OK)
-		err = have_mailboxes(task, known, &names);
+		err = have_mailboxes(known, &names);
 	catalog_sort(&known->repair->volume->catalog);
 	catalog_fini(&names);
 	if (known->found_count > 0)

@@ -224,10 +224,8 @@ static enum rp_err check_mailboxes(struct task *task, struct repair *repair)
 	enum rp_err err = RP_OK;
 
 	while (err == RP_OK) {
-		size_t i = 0;
+		size_t i = catalog_id_lower(catalog, last + 1);
 
-		while (i < catalog->ids_count && catalog->by_id[i]->entry.mailboxid <= last)
-			i++;
 		if (i == catalog->ids_count)
 			break;
 		last = catalog->by_id[i]->entry.mailboxid;
@@ -247,8 +245,10 @@ enum rp_err repair_look(struct task *task, struct repair *repair)
 		err = repair_look_boxes(task, repair);
 	if (err == RP_OK)
 		err = repair_look_derived(task, repair);
+	volume_notes_hold(repair->volume);
 	if (err == RP_OK)
 		err = check_mailboxes(task, repair);
+	volume_notes_let_go(repair->volume);
 	if (err == RP_OK)
 		err = repair_look_kept(task, repair);
 	compact_let_go(repair->volume);

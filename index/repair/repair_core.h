@@ -143,6 +143,12 @@ struct known {
 	} *told;
 	size_t told_count;
 	size_t told_max;
+	struct known_index { /* index files, by mailbox and LSN; index_count of them */
+		uint64_t mailboxid;
+		uint64_t lsn;
+	} *index;
+	size_t index_count;
+	size_t index_max;
 	uint64_t last_body;       /* the farthest place that a record or a row names */
 	struct dbox_found *found; /* all bodies, by mailbox and UID; those without a UID last */
 	size_t found_count;

@@ -26,6 +26,7 @@ void known_fini(struct task *task, struct known *known)
 {
 	free(known->gone);
 	free(known->told);
+	free(known->index);
 	free(known->found);
 	free(known->by_emailid);
 	kept_fini(task, &known->kept);
@@ -46,8 +47,33 @@ static enum rp_err push(uint64_t **list, size_t *count, size_t *max, uint64_t va
 	return RP_OK;
 }
 
+static enum rp_err push_index(struct known *known, struct known_index index)
+{
+	if (known->index_count == known->index_max) {
+		size_t wanted = known->index_max != 0 ? 2 * known->index_max : 64;
+		struct known_index *p = realloc(known->index, wanted * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		known->index = p;
+		known->index_max = wanted;
+	}
+	known->index[known->index_count++] = index;
+	return RP_OK;
+}
+
+static int by_mailbox(const void *a, const void *b)
+{
+	const struct known_index *x = a;
+	const struct known_index *y = b;
+
+	if (x->mailboxid != y->mailboxid)
+		return x->mailboxid < y->mailboxid ? -1 : 1;
+	return (x->lsn > y->lsn) - (x->lsn < y->lsn);
+}
+
 /* The names alone tell of LSNs and ids that were given out. */
-static void note_name(struct known *known, struct bytes name)
+static enum rp_err note_name(struct known *known, struct bytes name)
 {
 	struct volume_file file = volume_file_parse(name);
 	struct journal_file journal;
@@ -56,6 +82,9 @@ static void note_name(struct known *known, struct bytes name)
 		file.lsn = num_max(journal.first, journal.last);
 	known->lsn = num_max(known->lsn, file.lsn);
 	known->mailboxid_next = num_max(known->mailboxid_next, file.mailboxid + 1);
+	return file.kind == VOLUME_FILE_INDEX
+	           ? push_index(known, (struct known_index){file.mailboxid, file.lsn})
+	           : RP_OK;
 }
 
 static enum rp_err note_names(struct task *task, struct known *known)
@@ -67,8 +96,10 @@ static enum rp_err note_names(struct task *task, struct known *known)
 	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
 	err = volume_files_list(task, known->repair->volume->dir, &arena, &files);
 	for (size_t i = 0; err == RP_OK && i < files.count; i++)
-		note_name(known, files.entries[i].name);
+		err = note_name(known, files.entries[i].name);
 	arena_fini(&arena);
+	if (known->index_count > 0)
+		qsort(known->index, known->index_count, sizeof(*known->index), by_mailbox);
 	return err;
 }
 
@@ -333,29 +364,32 @@ static enum rp_err read_index(struct task *task, struct volume *volume, uint64_t
 }
 
 /* The newest index file of this mailbox below the bound; 0: none. */
-static uint64_t index_below(const struct volume_files *files, uint64_t mailboxid, uint64_t bound)
+static uint64_t index_below(const struct known *known, uint64_t mailboxid, uint64_t bound)
 {
-	uint64_t best = 0;
+	struct known_index wanted = {mailboxid, bound};
+	size_t low = 0;
+	size_t high = known->index_count;
 
-	for (size_t i = 0; i < files->count; i++) {
-		struct volume_file file = volume_file_parse(files->entries[i].name);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
 
-		if (file.kind == VOLUME_FILE_INDEX && file.mailboxid == mailboxid &&
-		    file.lsn < bound && file.lsn > best)
-			best = file.lsn;
+		if (by_mailbox(&known->index[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return best;
+	return low > 0 && known->index[low - 1].mailboxid == mailboxid ? known->index[low - 1].lsn : 0;
 }
 
-static enum rp_err best_index(struct task *task, struct known *known,
-    const struct volume_files *files, uint64_t mailboxid, struct known_table *out, uint64_t *lsn)
+static enum rp_err best_index(struct task *task, struct known *known, uint64_t mailboxid,
+    struct known_table *out, uint64_t *lsn)
 {
 	struct volume *volume = known->repair->volume;
 	uint64_t created_lsn = catalog_by_id(&volume->catalog, mailboxid)->created_lsn;
 	uint64_t bound = UINT64_MAX;
 	enum rp_err err = RP_OK;
 
-	while (err == RP_OK && (bound = index_below(files, mailboxid, bound)) > 0 &&
+	while (err == RP_OK && (bound = index_below(known, mailboxid, bound)) > 0 &&
 	       bound >= created_lsn) {
 		char path[VOLUME_PATH_BYTES];
 
@@ -383,16 +417,11 @@ enum rp_err known_table(
     struct task *task, struct known *known, uint64_t mailboxid, struct known_table *out)
 {
 	struct volume *volume = known->repair->volume;
-	struct volume_files files;
-	struct arena arena;
 	uint64_t lsn = 0;
 	enum rp_err err;
 
 	*out = (struct known_table){ .uidnext = 1 };
-	arena_init(&arena, REPAIR_LIST_BYTES_MAX);
-	err = volume_files_list(task, volume->dir, &arena, &files);
-	if (err == RP_OK)
-		err = best_index(task, known, &files, mailboxid, out, &lsn);
+	err = best_index(task, known, mailboxid, out, &lsn);
 	if (err == RP_OK)
 		err = mailbox_replay_known(task, volume, mailboxid, out->table, lsn);
 	if (err == RP_OK)
@@ -400,6 +429,5 @@ enum rp_err known_table(
 		    num_min((uint64_t)table_last_uid(out->table) + 1, UINT32_MAX));
 	if (err != RP_OK)
 		table_free(out->table);
-	arena_fini(&arena);
 	return err;
 }

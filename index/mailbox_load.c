@@ -282,3 +282,23 @@ enum rp_err mailbox_load(
 		check_counters(volume, mailboxid, *out);
 	return err;
 }
+
+/* A mailbox that cannot be read now is counted when it can. */
+enum rp_err mailbox_count_all(struct task *task, struct volume *volume)
+{
+	const struct catalog *catalog = &volume->catalog;
+	uint64_t last = 0;
+	enum rp_err err = RP_OK;
+	size_t i;
+
+	volume_notes_hold(volume);
+	while (err != RP_ERR_CANCELED && (i = catalog_id_lower(catalog, last + 1)) < catalog->ids_count) {
+		struct table *table = NULL;
+
+		last = catalog->by_id[i]->entry.mailboxid;
+		err = mailbox_load(task, volume, last, &table);
+		table_free(table);
+	}
+	volume_notes_let_go(volume);
+	return err == RP_ERR_CANCELED ? err : RP_OK;
+}

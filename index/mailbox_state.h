@@ -84,6 +84,10 @@ RP_MUST_USE enum rp_err mailbox_open_id(
 RP_MUST_USE enum rp_err mailbox_load(
     struct task *task, struct volume *volume, uint64_t mailboxid, struct table **out);
 
+/* Records are lost: those that are left may count messages of which none tells, or not count those that an index knows. Load all mailboxes,
+ * one after the other, so that the catalog tells what there is. */
+RP_MUST_USE enum rp_err mailbox_count_all(struct task *task, struct volume *volume);
+
 /* Have a fresh table, which has all changes up to lsn, meet those that came since, and take the place of the mailbox's in
  * one breath. On an error it is still the caller's. */
 RP_MUST_USE enum rp_err mailbox_swap(

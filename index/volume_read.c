@@ -336,6 +336,7 @@ enum rp_err volume_read(struct task *task, struct volume *volume)
 enum rp_err volume_complete(struct task *task, struct volume *volume)
 {
 	bool fresh = volume->catalog.sums.mailboxid_next == 1 && !volume->catalog.destroyed;
+	bool lost = volume->missing_lsn != 0 || volume_floor_shows_end_lost(volume);
 	enum rp_err err;
 
 	/* A catalog, or an index, is written when its changes are durable. So the journals are lost, or a header, and all that lay
@@ -350,6 +351,8 @@ enum rp_err volume_complete(struct task *task, struct volume *volume)
 		err = make_first(task, volume);
 		volume->begun_position = volume->position;
 	}
+	if (err == RP_OK && lost)
+		err = mailbox_count_all(task, volume);
 	if (err != RP_OK)
 		return err;
 	journal_seal(task, volume->journal);

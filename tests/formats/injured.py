@@ -93,8 +93,9 @@ def differences(stand, user, before, after, cost, repaired):
             if now[word] < numbers[word]:
                 yield f'{name}: {word} {now[word]}, was {numbers[word]}'
         hit = repaired is False and (ident in cost.boxes or ident in {box for box, _ in cost.rows})
-        if now['MESSAGES'] != len(has) and not hit:  # later records say how many there are: also of one that is lost
-            yield f'{name}: STATUS says {now["MESSAGES"]} messages, there are {len(has)}'
+        # Behind a lost record that an index has too, nobody counts before the mailbox is read without that index.
+        for count in {now['MESSAGES READ'], now['MESSAGES'] if not hit else len(has)} - {len(has)}:
+            yield f'{name}: STATUS says {count} messages, there are {len(has)}'
         for uid in messages.keys() | has.keys():
             who = ident, uid
             if who in cost.messages or who in cost.rows or ident in cost.boxes:

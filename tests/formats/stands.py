@@ -79,7 +79,10 @@ class Seen:
         for _, name in fill.listed(fill.good(imap.list('""', '*'))):
             status = fill.good(imap.status(f'"{name}"', '(UIDVALIDITY UIDNEXT HIGHESTMODSEQ MESSAGES)'))[0].decode()
             number = {key: int(value) for key, value in re.findall(r'([A-Z]+) (\d+)', status)}
-            self.boxes[number['UIDVALIDITY']] = (name, number, messages(imap, name, number['MESSAGES']))
+            has = messages(imap, name, number['MESSAGES'])
+            status = fill.good(imap.status(f'"{name}"', '(MESSAGES)'))[0].decode()  # it was read: what is counted is there
+            number['MESSAGES READ'] = int(re.search(r'MESSAGES (\d+)', status)[1])
+            self.boxes[number['UIDVALIDITY']] = (name, number, has)
         imap.logout()
         listed = server.run('undelete', user, '--list', '--json', check=False).stdout.splitlines()
         offers = [json.loads(line) for line in listed]

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "index/breath.h"
+#include "index/checkpoint.h"
 #include "index/journal_mark.h"
 #include "index/mailbox_state.h"
 #include "index/repair/repair.h"
@@ -341,6 +342,88 @@ IO_TASK_TEST(volume_floor, a_missing_record_raises_whom_no_later_one_tells_of)
 			cr_assert_lt(ab_now.uidnext, ab.uidnext + (1 << 21), "twice");
 		volume_close(volume);
 		cr_assert_eq(store_close(task, store), RP_OK);
+	}
+}
+
+/* One of two messages to INBOX loses its record; the one behind it tells how many there were with it. */
+static void lose_the_first_of_two(struct task *task)
+{
+	struct store *store;
+	struct volume *volume;
+	uint64_t digest;
+	uint64_t before;
+	uint64_t after;
+
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	volume = shown_open_made(task, store);
+	before = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "its record goes");
+	after = volume->journal->number_end;
+	made_append(task, volume, "INBOX", MAIL_SEEN, "its record stays");
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 23);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	shown_damage_journal(task, before, after);
+}
+
+/* What STATUS tells, and what who selects it is told. */
+static void count(struct task *task, uint64_t epoch, uint32_t *told, uint32_t *met)
+{
+	struct store *store = made_open_store(task, epoch);
+	struct volume *volume = shown_open_made(task, store);
+	struct mailbox *mailbox;
+	struct table_counts counts;
+
+	*told = volume_find(volume, BYTES_LIT("INBOX"))->messages_count;
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	table_counts(mailbox->table, &counts);
+	*met = counts.messages;
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, counts.messages);
+	cr_assert_eq(mailbox_entry(mailbox)->unseen_count, counts.unseen);
+	mailbox_close(mailbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, what_a_mailbox_has_is_counted_where_records_are_missing)
+{
+	(void)arg;
+	lose_the_first_of_two(task);
+	for (uint64_t epoch = 3; epoch <= 4; epoch++) {
+		uint32_t told;
+		uint32_t met;
+
+		count(task, epoch, &told, &met);
+		cr_assert_eq(met, 22);
+		cr_assert_eq(told, 22);
+	}
+}
+
+static void checkpoint_it(struct task *task)
+{
+	struct store *store = made_open_store(task, 3);
+	struct volume *volume = shown_open_made(task, store);
+
+	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+IO_TASK_TEST(volume_floor, what_a_mailbox_has_is_counted_where_the_end_is_lost)
+{
+	uint32_t told;
+	uint32_t met;
+
+	(void)arg;
+	shown_make_more(task);
+	checkpoint_it(task);
+	shown_cut_journal(task, 501);
+	made_harm(task, MADE_CATALOG, true); /* the index knows of all */
+	for (uint64_t epoch = 4; epoch <= 5; epoch++) {
+		count(task, epoch, &told, &met);
+		cr_assert_eq(met, 27);
+		cr_assert_eq(told, 27);
 	}
 }
 

@@ -9,9 +9,12 @@
 #include "core/server/calls.h"
 #include "core/server/drive.h"
 #include "io/base/clock.h"
+#include "io/base/seldom.h"
 #include "io/timer.h"
 
 enum { AUTH_LINK_TICK_MS = 500 };
+
+static const uint64_t UNANSWERED_AGAIN_NS = 60 * CLOCK_NS_PER_S; /* a name is told of in the log */
 
 /* A message on its way out. */
 struct auth_message {
@@ -29,11 +32,13 @@ struct auth_link {
 	struct auth auth;
 	struct list unsent; /* struct auth_message; the first one is in flight */
 	struct timer timer;
+	struct seldom unanswered; /* the names that the log has been told of */
 };
 
 /* A task that waits for an answer; lies on its stack. */
 struct auth_waiter {
 	struct task_queue queue;
+	struct bytes user; /* whom it asks for */
 	bool answered;
 	enum rp_err err;
 	struct auth_wire_answer answer;
@@ -41,6 +46,14 @@ struct auth_waiter {
 };
 
 static void on_recv(void *arg, enum rp_err err, struct bytes in);
+
+/* The client is told to come again; the log is told why. */
+static enum rp_err unanswered(struct auth_link *link, struct bytes name, const char *reason)
+{
+	if (seldom_is_due(&link->unanswered, XXH3_64bits(name.p, name.n), loop_now_ns(link->shard->loop), UNANSWERED_AGAIN_NS))
+		LOG(link->shard->log, LOG_WARN, "auth.unanswered", LOG_BYTES("user", name), LOG_STR("reason", reason));
+	return RP_ERR_UNAVAILABLE;
+}
 
 static void wake(struct auth_waiter *waiter, enum rp_err err)
 {
@@ -97,7 +110,7 @@ static void let_go(struct auth_link *link)
 
 	link->net = NULL;
 	while ((waiter = auth_next_lost(&link->auth)) != NULL)
-		wake(waiter, RP_ERR_UNAVAILABLE);
+		wake(waiter, unanswered(link, waiter->user, "lost"));
 	if (net == NULL)
 		return;
 	link->losing = true;
@@ -164,7 +177,7 @@ static void on_timer(struct timer *timer)
 	struct auth_waiter *waiter;
 
 	while ((waiter = auth_next_late(&link->auth, loop_now_ns(link->shard->loop))) != NULL)
-		wake(waiter, RP_ERR_UNAVAILABLE);
+		wake(waiter, unanswered(link, waiter->user, "late"));
 	timer_set(link->shard->loop, timer, AUTH_LINK_TICK_MS * CLOCK_NS_PER_MS);
 }
 
@@ -241,14 +254,14 @@ static enum rp_err queue_message(struct auth_link *link, const uint8_t *p, size_
 enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
     const struct auth_wire_request *request, struct auth_wire_answer *answer, uint8_t name[AUTH_WIRE_NAME_BYTES_MAX])
 {
-	struct auth_waiter waiter = { .name = name };
+	struct auth_waiter waiter = { .name = name, .user = request->name };
 	uint8_t message[AUTH_WIRE_REQUEST_BYTES_MAX];
 	size_t n = 0;
 	uint64_t id = 0;
 	struct auth_wire_answer known;
 
 	if (link->net == NULL)
-		return RP_ERR_UNAVAILABLE;
+		return unanswered(link, request->name, "away");
 	task_queue_init(&waiter.queue);
 	switch (auth_ask(&link->auth, request, loop_now_ns(link->shard->loop), &waiter, message, &n, &id, &known)) {
 	case AUTH_ASK_KNOWN:
@@ -257,7 +270,7 @@ enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
 		answer->name = bytes_of(name, known.name.n);
 		return RP_OK;
 	case AUTH_ASK_FULL:
-		return RP_ERR_UNAVAILABLE;
+		return unanswered(link, request->name, "full");
 	case AUTH_ASK_SEND:
 		break;
 	}

@@ -93,6 +93,7 @@ def auth_hangs():
             os.kill(pid, signal.SIGCONT)
         assert said.startswith(b'a NO [UNAVAILABLE]'), said
         assert 4 <= time.monotonic() - start < 15
+        assert re.search(r'warn auth\.unanswered .*user=sam .*reason=late', server.log_text())
         assert login(client, 'sam').startswith(b'a OK')
 
 

@@ -83,6 +83,7 @@ enum rp_err auth_answer(struct auth *auth, struct bytes message, uint64_t now_ns
 
 	if (err != RP_OK)
 		return err;
+	auth->heard_ns = now_ns;
 	struct auth_request *request = find(auth, came.id);
 
 	if (request == NULL)
@@ -108,7 +109,10 @@ void *auth_next_late(struct auth *auth, uint64_t now_ns)
 		return NULL;
 	struct auth_request *request = oldest(auth);
 
-	if (now_ns < request->asked_ns + AUTH_TIMEOUT_S * CLOCK_NS_PER_S)
+	uint64_t since_ns = request->asked_ns > auth->heard_ns ? request->asked_ns : auth->heard_ns;
+
+	if (now_ns < since_ns + AUTH_TIMEOUT_S * CLOCK_NS_PER_S &&
+	    now_ns < request->asked_ns + AUTH_WAIT_S * CLOCK_NS_PER_S)
 		return NULL;
 	return end(auth, request);
 }

@@ -22,7 +22,8 @@
 enum {
 	AUTH_REQUESTS_MAX =
 	    256,            /* under way per shard: what the auth process would refuse anyway */
-	AUTH_TIMEOUT_S = 5, /* then UNAVAILABLE, and not counted as a wrong password */
+	AUTH_TIMEOUT_S = 5, /* of silence; then UNAVAILABLE, and not counted as a wrong password */
+	AUTH_WAIT_S = 30,   /* and at most, while others are answered: many log in at once */
 	AUTH_KEEP_S = 60,   /* default of the cache */
 };
 
@@ -49,6 +50,7 @@ struct auth {
 	struct list free;
 	uint64_t next_id;
 	uint64_t generation;
+	uint64_t heard_ns; /* when the last answer came */
 	struct auth_request request[AUTH_REQUESTS_MAX];
 };
 
@@ -77,8 +79,8 @@ RP_MUST_USE enum rp_err auth_answer(struct auth *auth, struct bytes message, uin
 /* The waiter has gone; its answer will be ignored. An id that is not under way does no harm. */
 void auth_forget(struct auth *auth, uint64_t id);
 
-/* Somebody who has waited for AUTH_TIMEOUT_S, taken out of the table; NULL: nobody. Call until
- * NULL. */
+/* Somebody who has waited for AUTH_TIMEOUT_S in which no answer came to anybody, or for AUTH_WAIT_S;
+ * taken out of the table. NULL: nobody. Call until NULL. */
 void *auth_next_late(struct auth *auth, uint64_t now_ns);
 
 /* Anybody who waits, taken out of the table: the socket has ended. NULL: nobody. */

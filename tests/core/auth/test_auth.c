@@ -144,6 +144,26 @@ Test(auth, who_waits_too_long_is_told_so_in_order)
 	auth_fini(&auth);
 }
 
+Test(auth, while_others_are_answered_it_is_waited_longer)
+{
+	const uint64_t s = CLOCK_NS_PER_S;
+	uint64_t first;
+	uint64_t second;
+	uint64_t third;
+
+	init();
+	cr_assert_eq(ask(AUTH_WIRE_LOOKUP, 1, 1 * s, &first), AUTH_ASK_SEND);
+	cr_assert_eq(ask(AUTH_WIRE_LOOKUP, 2, 1 * s, &second), AUTH_ASK_SEND);
+	cr_assert_eq(ask(AUTH_WIRE_LOOKUP, 3, 1 * s, &third), AUTH_ASK_SEND);
+	cr_assert_eq(answer(first, AUTH_WIRE_OK, 5 * s), 1);
+	cr_assert_null(auth_next_late(&auth, (5 + AUTH_TIMEOUT_S) * s - 1));
+	cr_assert_eq(auth_next_late(&auth, (5 + AUTH_TIMEOUT_S) * s), &waiters[2]);
+	cr_assert_eq(answer(second, AUTH_WIRE_OK, 30 * s), -1, "nobody waits for it: an answer all the same");
+	cr_assert_null(auth_next_late(&auth, (1 + AUTH_WAIT_S) * s - 1));
+	cr_assert_eq(auth_next_late(&auth, (1 + AUTH_WAIT_S) * s), &waiters[3]);
+	auth_fini(&auth);
+}
+
 Test(auth, junk_is_no_answer)
 {
 	void *waiter;

@@ -87,6 +87,14 @@ static enum rp_err is_whole_now(
 	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	uint64_t x = known_place(((const struct repair_unsound *)a)->ref);
+	uint64_t y = known_place(((const struct repair_unsound *)b)->ref);
+
+	return (x > y) - (x < y);
+}
+
 static enum rp_err look_at_body(struct task *task, void *arg, const struct dbox_found *found)
 {
 	struct repair *repair = arg;
@@ -187,6 +195,8 @@ enum rp_err repair_look_boxes(struct task *task, struct repair *repair)
 	while (err == RP_OK && (file = dbox_next_file(dbox, file)) != 0)
 		if (!pending_drops(repair->volume->pending, file))
 			err = look_at_box(task, repair, file);
+	if (repair->unsound_count > 0)
+		qsort(repair->unsound, repair->unsound_count, sizeof(*repair->unsound), by_place);
 	return err;
 }
 
@@ -206,11 +216,11 @@ enum rp_err repair_mend_boxes(struct task *task, struct repair *repair)
 
 static struct repair_unsound *find_unsound(const struct repair *repair, struct dbox_ref ref)
 {
-	for (size_t i = 0; i < repair->unsound_count; i++)
-		if (repair->unsound[i].ref.file == ref.file &&
-		    repair->unsound[i].ref.offset == ref.offset)
-			return &repair->unsound[i];
-	return NULL;
+	struct repair_unsound wanted = {.ref = ref};
+
+	return repair->unsound_count == 0
+	           ? NULL
+	           : bsearch(&wanted, repair->unsound, repair->unsound_count, sizeof(wanted), by_place);
 }
 
 enum rp_err repair_try_body(struct task *task, struct repair *repair, struct dbox_ref ref,

@@ -43,7 +43,7 @@ struct repair {
 	repair_say_fn *say;
 	void *arg;
 	struct repair_report *report;
-	struct repair_unsound { /* bodies that check has found damaged, unsound_count of them */
+	struct repair_unsound { /* bodies that check has found damaged, unsound_count of them, by place */
 		struct dbox_ref ref;
 		bool named; /* with a message that has it */
 	} *unsound;

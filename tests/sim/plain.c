@@ -128,6 +128,20 @@ static size_t record_at(
 	return n;
 }
 
+/* Of one that is cut in the last record's eight bytes zeroes stand for the rest: a payload that ends with them lacks nothing. free() its
+ * bytes. */
+static struct plain_file padded(const struct plain_file *file)
+{
+	struct plain_file out = *file;
+	uint8_t *p = calloc(1, file->n + 8);
+
+	MODEL_CHECK(p != NULL);
+	memcpy(p, file->p, file->n);
+	out.p = p;
+	out.n = (file->n + 7) / 8 * 8;
+	return out;
+}
+
 /* Those up to `end` that count. */
 static void read_journal(struct plain *plain, const struct plain_file *file, uint64_t end,
     const struct userid *userid)
@@ -184,8 +198,9 @@ static void read_journals(
 		if (files->file[i].merged && files->file[i].last > void_to)
 			void_to = files->file[i].last;
 	for (unsigned i = 0; i < count; i++) {
-		struct plain_file *file = &files->file[i];
+		const struct plain_file *file = &files->file[i];
 		uint64_t end = file->last != 0 ? file->last : UINT64_MAX;
+		struct plain_file whole;
 
 		if (!file->merged && file->first <= void_to)
 			continue;
@@ -193,7 +208,9 @@ static void read_journals(
 			continue;
 		if (i + 1 < count && files->file[i + 1].first <= end && !file->merged)
 			end = files->file[i + 1].first - 1;
-		read_journal(plain, file, end, userid);
+		whole = padded(file);
+		read_journal(plain, &whole, end, userid);
+		free((void *)whole.p);
 	}
 }
 

@@ -306,9 +306,10 @@ void store_set_keep(struct store *store, uint64_t keep_expunged_s)
 void store_stats(const struct store *store, struct store_stats *out)
 {
 	struct recover_report report = { .files_sealed = store->recover_sealed };
-	struct commit_stats commit;
+	struct commit_stats commit = {0};
 
-	commit_stats(store->commit, &commit);
+	if (store->commit != NULL)
+		commit_stats(store->commit, &commit);
 	if (store->recover != NULL)
 		recover_report(store->recover, &report);
 	*out = (struct store_stats){
@@ -388,6 +389,7 @@ enum rp_err store_close(struct task *task, struct store *store)
 		if (task_queue_wait(task, &store->tasks_ended) != RP_OK)
 			break;
 	err = store->commit != NULL ? commit_close(task, store->commit) : RP_OK;
+	store->commit = NULL; /* for who asks while headers are written */
 	while ((volume = any_volume(store)) != NULL) {
 		if (there && volume->position != 0) /* to whose journal something was written */
 			there = volume_keep_headers(task, volume);
@@ -465,7 +467,7 @@ void store_trim(struct store *store)
 		continue;
 	while (has_many_mappings(store) && (trim_mailbox(store) || trim_resting(store)))
 		continue;
-	if (store->settings.files_max != 0)
+	if (store->settings.files_max != 0 && store->commit != NULL)
 		commit_press(store->commit, has_many_files(store));
 }
 

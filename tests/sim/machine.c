@@ -188,8 +188,11 @@ void machine_look(struct machine *machine, struct ledger *ledger)
 {
 	unsigned home = userid_shard(&ledger->userid, machine->life.shards_count);
 	struct store *store = machine->shard[home].store;
-	struct volume *volume = volume_of(store, &ledger->userid);
+	struct volume *volume;
 
+	if (store != NULL && store->commit == NULL) /* it has ended, but for its files */
+		store = NULL;
+	volume = volume_of(store, &ledger->userid);
 	ledger->volume = volume;
 	if (volume != NULL && !ledger->met) {
 		machine_tell(machine, "user %u is open: LSN %llu, %llu whole",

@@ -11,8 +11,10 @@
 #include "index/repair/repair.h"
 #include "index/store_state.h"
 #include "index/table.h"
+#include "index/undelete.h"
 #include "index/view.h"
 #include "index/volume_state.h"
+#include "tests/index/kept_mail.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/open_store.h"
 #include "tests/index/said.h"
@@ -368,6 +370,74 @@ IO_TASK_TEST(repair_bodies, one_that_is_damaged_is_taken_from_another_copy)
 	cr_assert_eq(repair_check(task, store, &made_user, NULL, NULL, &report), RP_OK);
 	cr_assert_not(repair_found_damage(&report));
 	cr_assert_eq(report.bodies_dead, 1);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* Where the bytes of the first message that is offered are. */
+static struct undelete_message first_offered(struct task *task, struct volume *volume)
+{
+	struct undelete_filter filter = { .since_s = 0 };
+	struct undelete_message message;
+	struct undelete *undelete;
+
+	cr_assert_eq(undelete_begin(task, volume, &filter, &undelete), RP_OK);
+	cr_assert_gt(undelete_count(undelete), 0);
+	undelete_at(undelete, 0, &message);
+	undelete_end(task, undelete);
+	return message;
+}
+
+/* It was expunged, and is kept: its place is told by a compaction's record, as a message's that is there, and it comes back. */
+IO_TASK_TEST(repair_bodies, one_that_is_kept_is_taken_from_another_copy)
+{
+	enum { EXPUNGED = 4 };
+	struct store *store = kept_open_store(task, 1, KEPT_S);
+	struct volume *volume = kept_open_user(task, store);
+	uint8_t *old = malloc(BOX_BYTES_MAX);
+	struct undelete_message before;
+	struct undelete_message after;
+	struct repair_report report;
+	struct said said = { .n = 0 };
+	struct file *file;
+	size_t got;
+
+	(void)arg;
+	cr_assert_not_null(old);
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
+	kept_fill_among_junk(task, volume, "INBOX", 0);
+	kept_expunge(task, volume, "INBOX", 1, EXPUNGED);
+	settle_all(task, volume);
+	before = first_offered(task, volume);
+	file = open_box(task, before.file, 0);
+	cr_assert_eq(file_read(task, file, old, BOX_BYTES_MAX, 0, &got), RP_OK);
+	file_close(file);
+	compact_let_go(volume);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	settle_all(task, volume);
+	after = first_offered(task, volume);
+	cr_assert_neq(after.file, before.file);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	file = open_box(task, before.file, FILE_CREATE);
+	cr_assert_eq(file_write(task, file, old, got, 0, false), RP_OK);
+	file_close(file);
+	free(old);
+	file = open_box(task, after.file, 0);
+	cr_assert_eq(file_write(task, file, "damaged!", 8, after.offset + DBOX_HEADER_BYTES + 100, false), RP_OK);
+	file_close(file);
+
+	store = kept_open_store(task, 2, KEPT_S);
+	cr_assert_eq(repair_check(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert_eq(report.kept_bodiless, 1);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert_not(repair_found_damage(&report), "%s", said.text);
+	cr_assert_eq(report.messages_taken_out, 0);
+	cr_assert_not_null(strstr(said.text, ": its body was damaged, and is taken from a sound copy here"), "%s", said.text);
+	volume = kept_open_user(task, store);
+	cr_assert_eq(kept_offered(task, volume, ""), EXPUNGED);
+	cr_assert_eq(kept_bring_back(task, volume, "", ""), EXPUNGED);
+	kept_bodies_are(task, volume, "INBOX", KEPT_MESSAGES + 1, EXPUNGED, 0);
+	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 

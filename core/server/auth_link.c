@@ -31,6 +31,8 @@ struct auth_link {
 	bool ended;       /* nobody needs the link any more */
 	struct auth auth;
 	struct list unsent; /* struct auth_message; the first one is in flight */
+	struct task_queue away; /* they wait for the auth process itself */
+	size_t away_count; /* AUTH_REQUESTS_MAX at most */
 	struct timer timer;
 	struct seldom unanswered; /* the names that the log has been told of */
 };
@@ -78,8 +80,10 @@ static void begin(struct auth_link *link)
 {
 	link->net = link->next;
 	link->next = NULL;
-	if (link->net != NULL)
-		net_recv(link->net, on_recv, link);
+	if (link->net == NULL)
+		return;
+	net_recv(link->net, on_recv, link);
+	task_queue_wake_all(&link->away);
 }
 
 static void forget(struct auth_link *link)
@@ -203,6 +207,7 @@ enum rp_err auth_link_open(struct shard *shard, int fd, uint64_t keep_ms, struct
 		return RP_ERR_NOMEM;
 	link->shard = shard;
 	list_init(&link->unsent);
+	task_queue_init(&link->away);
 	loop_random(shard->loop, key, sizeof(key));
 	auth_init(&link->auth, key, keep_ms * CLOCK_NS_PER_MS);
 	timer_init(&link->timer, on_timer);
@@ -221,6 +226,7 @@ void auth_link_close(struct auth_link *link)
 		net_close(link->next, NULL, NULL);
 	link->next = NULL;
 	link->ended = true;
+	task_queue_wake_all(&link->away);
 	let_go(link);
 	if (!link->losing)
 		forget(link);
@@ -251,6 +257,31 @@ static enum rp_err queue_message(struct auth_link *link, const uint8_t *p, size_
 	return RP_OK;
 }
 
+/* It has ended and is started again, or has just begun: till it can be asked, as long as an answer may take. */
+static enum rp_err wait_for_process(struct task *task, struct auth_link *link, struct bytes name)
+{
+	struct shard *shard = link->shard;
+	uint64_t until_ns = loop_now_ns(shard->loop) + AUTH_TIMEOUT_S * CLOCK_NS_PER_S;
+
+	while (link->net == NULL) {
+		uint64_t now_ns = loop_now_ns(shard->loop);
+
+		if (now_ns >= until_ns)
+			return unanswered(link, name, "away");
+		if (link->away_count == AUTH_REQUESTS_MAX)
+			return unanswered(link, name, "full");
+		link->away_count++;
+		enum rp_err err = task_queue_wait_ns(task, &link->away, until_ns - now_ns);
+
+		if (shard->auth != link)
+			return RP_ERR_UNAVAILABLE; /* the shard stops; the link may be gone */
+		link->away_count--;
+		if (err != RP_OK && err != RP_ERR_END)
+			return err;
+	}
+	return RP_OK;
+}
+
 enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
     const struct auth_wire_request *request, struct auth_wire_answer *answer, uint8_t name[AUTH_WIRE_NAME_BYTES_MAX])
 {
@@ -259,9 +290,10 @@ enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
 	size_t n = 0;
 	uint64_t id = 0;
 	struct auth_wire_answer known;
+	enum rp_err err = wait_for_process(task, link, request->name);
 
-	if (link->net == NULL)
-		return unanswered(link, request->name, "away");
+	if (err != RP_OK)
+		return err;
 	task_queue_init(&waiter.queue);
 	switch (auth_ask(&link->auth, request, loop_now_ns(link->shard->loop), &waiter, message, &n, &id, &known)) {
 	case AUTH_ASK_KNOWN:
@@ -274,15 +306,14 @@ enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
 	case AUTH_ASK_SEND:
 		break;
 	}
-	enum rp_err err = queue_message(link, message, n);
-
+	err = queue_message(link, message, n);
 	bytes_wipe(message, sizeof(message));
 	while (err == RP_OK && !waiter.answered)
 		err = task_queue_wait(task, &waiter.queue);
-	if (err != RP_OK) {
+	if (!waiter.answered)
 		auth_forget(&link->auth, id);
+	if (err != RP_OK)
 		return err;
-	}
 	if (waiter.err == RP_OK)
 		*answer = waiter.answer;
 	return waiter.err;

@@ -14,7 +14,8 @@ void auth_link_close(struct auth_link *link);
 /* The auth process was started anew: a new pair. What waits is answered with UNAVAILABLE. Owns fd. */
 void auth_link_renew(struct auth_link *link, int fd);
 
-/* Ask, and wait for the answer; name: gets the answer's name. RP_ERR_UNAVAILABLE: no answer, or too many questions. */
+/* Ask, and wait for the answer; name: gets the answer's name. While the auth process is away the question waits for it, AUTH_TIMEOUT_S at
+ * most. RP_ERR_UNAVAILABLE: no answer, or too many questions. */
 RP_MUST_USE enum rp_err auth_link_ask(struct task *task, struct auth_link *link,
     const struct auth_wire_request *request, struct auth_wire_answer *answer, uint8_t name[AUTH_WIRE_NAME_BYTES_MAX]);
 

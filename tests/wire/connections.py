@@ -115,6 +115,28 @@ def auth_comes_back():
                 time.sleep(0.05)
 
 
+def auth_is_waited_for():
+    """Who logs in while it is away, and will be back in a moment, is not refused. (A second death soon after the first: 200 ms.)"""
+    with rp.Server() as server:
+        server.add_user('sam')
+        for _ in range(4):
+            links = server.log_text().count('auth.lost')
+            starts = server.log_text().count('child.started child=auth')
+            os.kill(server.children()['auth'], signal.SIGKILL)
+            end = time.monotonic() + 20
+            while server.log_text().count('auth.lost') < links + 2 and time.monotonic() < end:
+                time.sleep(0.002)
+            clients = [greeting(server.raw()) for _ in range(4)]
+            for client in clients:
+                client.send(f'a LOGIN sam {PASSWORD}\r\n')
+            for client in clients:
+                said = client.until('a').splitlines()[-1]
+                assert said.startswith(b'a OK'), said
+            while server.log_text().count('child.started child=auth') == starts and time.monotonic() < end:
+                time.sleep(0.01)
+        assert 'auth.unanswered' not in server.log_text()
+
+
 def proxy_is_believed_from_trusted_networks_only():
     """THREATS 18: else whoever reaches that port chooses his address, and with it his rights and whose books he is in."""
     port, = rp.free_ports(1)
@@ -508,7 +530,7 @@ def idle_sessions_give_memory_up():
             assert b'* 2 FETCH (UID 3 BODY[] {6}\r\nmore\r\n)' in said, said
 
 
-CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, proxy_is_believed_from_trusted_networks_only,
+CHECKS = (limit_per_address, delay_rises, auth_hangs, auth_comes_back, auth_is_waited_for, proxy_is_believed_from_trusted_networks_only,
           any_byte_of_a_password, idle_is_half_an_hour_or_more, still_here, stalled, sessions_of_a_deleted_user_end,
           login_under_way_of_a_deleted_user, idle_sessions_give_memory_up,
           stopping_ends_lmtp, id_is_logged, whole_chain, tickets)

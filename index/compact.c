@@ -2,10 +2,8 @@
 
 #include <stdlib.h>
 
-#include "index/body.h"
 #include "index/breath.h"
 #include "index/compact_core.h"
-#include "index/dbox/dbox_format.h"
 #include "index/keep.h"
 #include "index/long_sort.h"
 #include "index/mailbox_state.h"
@@ -13,24 +11,8 @@
 #include "io/base/num.h"
 
 enum {
-	COPY_BYTES = 64 * 1024, /* of a body at a time */
 	PAUSE_ROWS = 1024, /* that are gone through without a look at the clock */
 	MOVE_ROWS_MAX = 1024, /* that have a body's new place by one change: a quarter of a millisecond */
-};
-
-struct compact_moved {
-	uint32_t offset;
-	struct dbox_ref to;
-};
-
-/* One body, and messages that share it. */
-struct moving {
-	struct compact *compact;
-	const struct compact_row *row;
-	size_t count;
-	struct body_put *put; /* NULL: it has its new place already */
-	struct dbox_message message;
-	struct dbox_ref to;
 };
 
 void compact_note(struct compact *compact, const struct change_item *item)
@@ -38,15 +20,34 @@ void compact_note(struct compact *compact, const struct change_item *item)
 	struct change_rows rows = item->rows;
 
 	while (change_rows_next(&rows)) {
-		struct compact_row row = {
-		    item->mailboxid, rows.row.emailid, rows.row.uid, rows.row.body.offset};
+		struct compact_row row = {item->mailboxid, rows.row.emailid, rows.row.uid,
+		    rows.row.body.file, rows.row.body.offset};
 
-		if (rows.row.body.file != compact->file)
+		if (!compact_core_empties(compact, row.file))
 			continue;
 		compact->volume->store->compacts_noted++;
+		compact->news_here += row.file == compact->file;
 		if (compact_core_add(&compact->news, &row) != RP_OK)
 			compact->failed = true;
 	}
+}
+
+bool compact_core_empties(const struct compact *compact, uint32_t file)
+{
+	size_t low = 0;
+	size_t high = compact->count;
+
+	if (file < compact->file)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compact->number[middle] < file)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < compact->count && compact->number[low] == file;
 }
 
 bool compact_core_must_end(const struct volume *volume)
@@ -54,230 +55,13 @@ bool compact_core_must_end(const struct volume *volume)
 	return volume->store->closing || volume->catalog.destroyed || volume->compact_holds > 0;
 }
 
-/* ---- what has moved ---- */
-
-/* Index of the first that was not before this offset. */
-static size_t moved_lower(const struct compact *compact, uint32_t offset)
-{
-	size_t low = 0;
-	size_t high = compact->moved_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compact->moved[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static const struct compact_moved *find_moved(const struct compact *compact, uint32_t offset)
-{
-	size_t i = moved_lower(compact, offset);
-
-	return i < compact->moved_count && compact->moved[i].offset == offset ? &compact->moved[i]
-	                                                                      : NULL;
-}
-
-static enum rp_err reserve_moved(struct compact *compact)
-{
-	size_t max = 2 * compact->moved_max + 64;
-	struct compact_moved *p;
-
-	if (compact->moved_count < compact->moved_max)
-		return RP_OK;
-	p = realloc(compact->moved, max * sizeof(*p));
-	if (p == NULL)
-		return RP_ERR_NOMEM;
-	compact->moved = p;
-	compact->moved_max = max;
-	return RP_OK;
-}
-
-static void add_moved(struct compact *compact, uint32_t offset, struct dbox_ref to)
-{
-	size_t i = moved_lower(compact, offset);
-
-	RP_ASSERT(compact->moved_count < compact->moved_max);
-	memmove(compact->moved + i + 1, compact->moved + i,
-	    (compact->moved_count - i) * sizeof(*compact->moved));
-	compact->moved[i] = (struct compact_moved){offset, to};
-	compact->moved_count++;
-}
-
-/* ---- one body ---- */
-
-/* How many rows from `at` on are of the same mailbox. */
-static size_t same_mailbox(const struct moving *moving, size_t at)
-{
-	size_t n = 1;
-
-	while (at + n < moving->count && moving->row[at + n].mailboxid == moving->row[at].mailboxid)
-		n++;
-	return n;
-}
-
-/* Pages for the places; task NULL: are they there? */
-static enum rp_err prepare_rows(struct task *task, const struct moving *moving)
-{
-	struct volume *volume = moving->compact->volume;
-
-	for (size_t at = 0, n; at < moving->count; at += n) {
-		const struct catalog_node *node =
-		    catalog_by_id(&volume->catalog, moving->row[at].mailboxid);
-		struct runs uids = RUNS_EMPTY;
-		enum rp_err err = RP_OK;
-
-		n = same_mailbox(moving, at);
-		if (node == NULL || node->loaded == NULL || node->loaded->table == NULL)
-			continue;
-		for (size_t i = at; err == RP_OK && i < at + n; i++)
-			err = runs_add(&uids, moving->row[i].uid, moving->row[i].uid);
-		if (err == RP_OK)
-			err = table_prepare_rows(task, node->loaded->table, &uids);
-		runs_fini(&uids);
-		if (err != RP_OK)
-			return err;
-	}
-	return RP_OK;
-}
-
-static enum rp_err move_prepare(struct task *task, void *arg)
-{
-	struct moving *moving = arg;
-	struct body_put *put = moving->put;
-	struct volume *volume = moving->compact->volume;
-	enum rp_err err = RP_ERR_BUSY;
-
-	while (err == RP_ERR_BUSY) {
-		if (put != NULL && body_is_inline(put))
-			err = dbox_reserve(task, volume->dbox, put->n);
-		else
-			err = RP_OK;
-		if (err == RP_OK)
-			err = prepare_rows(task, moving);
-		if (err == RP_OK)
-			err = prepare_rows(NULL, moving);
-	}
-	return err;
-}
-
-static enum rp_err place(struct breath *breath, struct moving *moving)
-{
-	struct body_put *put = moving->put;
-	struct bytes record = {0};
-	enum rp_err err;
-
-	if (put == NULL)
-		return RP_OK;
-	moving->to = put->ref;
-	if (!body_is_inline(put))
-		return RP_OK;
-	if (breath->measuring) {
-		moving->to = (struct dbox_ref){UINT32_MAX, UINT32_MAX};
-		record.n = (size_t)dbox_format_record_bytes(put->n);
-	} else {
-		err = dbox_place_inline(breath->volume->dbox, &moving->message,
-		    bytes_of(put->p, put->n), &breath->volume->store->arena, &record, &moving->to);
-		if (err != RP_OK)
-			return err;
-	}
-	breath_body(breath, record, moving->to);
-	return RP_OK;
-}
-
-static enum rp_err move_write(struct breath *breath, void *arg)
-{
-	struct moving *moving = arg;
-	enum rp_err err = place(breath, moving);
-
-	if (err != RP_OK)
-		return err;
-	for (size_t i = 0; i < moving->count; i++)
-		BREATH_PUT(breath, change_put_body(&breath->writer, moving->row[i].mailboxid,
-		                       moving->row[i].uid, moving->to));
-	return RP_OK;
-}
-
-/* The whole of a body, on its way to another place. */
-static enum rp_err copy_bytes(
-    struct task *task, struct dbox_body *body, struct body_put *put, uint8_t *p)
-{
-	uint64_t at = 0;
-	size_t got = 0;
-	enum rp_err err = RP_OK;
-
-	while (err == RP_OK && at < dbox_body_bytes(body)) {
-		err = dbox_body_read(task, body, at, p, COPY_BYTES, &got);
-		if (err == RP_OK && got == 0)
-			err = RP_ERR_CORRUPT;
-		if (err == RP_OK)
-			err = body_write(task, put, bytes_of(p, got));
-		at += got;
-	}
-	return err;
-}
-
-static enum rp_err take_body(struct task *task, struct moving *moving, uint8_t *p)
-{
-	struct volume *volume = moving->compact->volume;
-	struct dbox_ref from = {moving->compact->file, moving->row[0].offset};
-	struct dbox_body *body;
-	enum rp_err err = body_begin(task, volume, &moving->put);
-
-	if (err != RP_OK)
-		return err;
-	err = dbox_body_open(
-	    task, volume->dbox, &volume->settle, from, moving->row[0].emailid, &body);
-	if (err != RP_OK)
-		return err;
-	moving->message = *dbox_body_message(body);
-	moving->compact->copied_bytes = dbox_body_bytes(body);
-	err = copy_bytes(task, body, moving->put, p);
-	dbox_body_close(body);
-	if (err == RP_OK && !body_is_inline(moving->put))
-		err = body_finish(task, moving->put, &moving->message);
-	return err;
-}
-
-/* To the file in use, and all who share it are told. */
-static enum rp_err move(struct task *task, struct compact *compact, const struct compact_row *row,
-    size_t count, uint8_t *p)
-{
-	struct moving moving = {.compact = compact, .row = row, .count = count};
-	const struct compact_moved *before = find_moved(compact, row->offset);
-	struct breath_plan plan = {.type = CHANGE_COMPACT,
-	    .prepare = move_prepare,
-	    .write = move_write,
-	    .arg = &moving,
-	    .room = BREATH_ROOM_SOME};
-	enum rp_err err = RP_OK;
-
-	compact->copied_bytes = 0;
-	if (before != NULL) {
-		moving.to = before->to;
-	} else {
-		err = reserve_moved(compact);
-		if (err == RP_OK)
-			err = take_body(task, &moving, p);
-	}
-	if (err == RP_OK)
-		err = breath_run(task, compact->volume, &plan);
-	if (err == RP_OK && before == NULL)
-		add_moved(compact, row->offset, moving.to);
-	body_abort(moving.put);
-	return err;
-}
-
-/* ---- one file ---- */
-
-static int by_offset(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
 	const struct compact_row *x = a;
 	const struct compact_row *y = b;
 
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
 	if (x->offset != y->offset)
 		return x->offset < y->offset ? -1 : 1;
 	if (x->mailboxid != y->mailboxid)
@@ -289,10 +73,10 @@ static int by_offset(const void *a, const void *b)
 static enum rp_err sort_rows(struct task *task, struct compact_rows *rows)
 {
 	size_t left = 0;
-	enum rp_err err = long_sort(task, rows->row, rows->count, sizeof(*rows->row), by_offset);
+	enum rp_err err = long_sort(task, rows->row, rows->count, sizeof(*rows->row), by_place);
 
 	for (size_t i = 0; err == RP_OK && i < rows->count; i++) {
-		if (left == 0 || by_offset(&rows->row[left - 1], &rows->row[i]) != 0)
+		if (left == 0 || by_place(&rows->row[left - 1], &rows->row[i]) != 0)
 			rows->row[left++] = rows->row[i];
 		if (i % PAUSE_ROWS == 0)
 			err = task_pause(task);
@@ -302,21 +86,21 @@ static enum rp_err sort_rows(struct task *task, struct compact_rows *rows)
 	return err;
 }
 
-static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t *p)
+/* All of one file. */
+static enum rp_err move_rows(
+    struct task *task, struct compact *compact, const struct compact_row *row, size_t count, uint8_t *p)
 {
-	struct compact_rows *rows = &compact->rows;
 	struct volume *volume = compact->volume;
-	enum rp_err err = sort_rows(task, rows);
+	enum rp_err err = RP_OK;
 
-	for (size_t at = 0, n; err == RP_OK && at < rows->count; at += n) {
-		for (n = 1; n < MOVE_ROWS_MAX && at + n < rows->count &&
-		            rows->row[at + n].offset == rows->row[at].offset;)
+	for (size_t at = 0, n; err == RP_OK && at < count; at += n) {
+		for (n = 1; n < MOVE_ROWS_MAX && at + n < count && row[at + n].offset == row[at].offset;)
 			n++; /* of more the others find the place that these have */
 		if (compact->failed)
 			return RP_ERR_NOMEM;
-		if (compact_core_must_end(compact->volume))
+		if (compact_core_must_end(volume))
 			return RP_ERR_CANCELED;
-		err = move(task, compact, &rows->row[at], n, p);
+		err = compact_core_move(task, compact, &row[at], n, p);
 		if (err == RP_OK)
 			err = pace_spend(task, volume->store, &volume->compact_pace,
 			    2 * compact->copied_bytes); /* read, and written */
@@ -324,14 +108,27 @@ static enum rp_err move_rows(struct task *task, struct compact *compact, uint8_t
 	return err;
 }
 
-/* What was noted since is the next pass. */
-static void turn(struct compact *compact)
+/* What was noted of this file leaves the list. More may be noted meanwhile: it is at the list's end. */
+static enum rp_err take_news(struct task *task, struct compact *compact, struct compact_rows *again)
 {
-	struct compact_rows done = compact->rows;
+	struct compact_rows *news = &compact->news;
+	size_t left = 0;
+	enum rp_err err = RP_OK;
 
-	done.count = 0;
-	compact->rows = compact->news;
-	compact->news = done;
+	again->count = 0;
+	for (size_t i = 0; err == RP_OK && i < news->count; i++) {
+		if (news->row[i].file == compact->file)
+			err = compact_core_add(again, &news->row[i]);
+		else
+			news->row[left++] = news->row[i];
+		if (err == RP_OK && i % PAUSE_ROWS == PAUSE_ROWS - 1)
+			err = task_pause(task);
+	}
+	if (err != RP_OK)
+		return err;
+	news->count = left;
+	compact->news_here = 0;
+	return sort_rows(task, again);
 }
 
 static enum rp_err drop_write(struct breath *breath, void *arg)
@@ -340,7 +137,7 @@ static enum rp_err drop_write(struct breath *breath, void *arg)
 
 	if (compact->failed)
 		return RP_ERR_NOMEM;
-	if (compact->news.count > 0)
+	if (compact->news_here > 0)
 		return RP_ERR_EXISTS; /* somebody refers to it again */
 	if (compact_core_must_end(compact->volume))
 		return RP_ERR_CANCELED;
@@ -369,39 +166,108 @@ static enum rp_err settle(struct task *task, struct volume *volume)
 	return err == RP_OK ? settle_flush(task, commit, &volume->settle) : err;
 }
 
-static enum rp_err empty_file(struct task *task, struct compact *compact, uint8_t *p)
+/* These rows have been found in it. */
+static enum rp_err empty_file(
+    struct task *task, struct compact *compact, const struct compact_row *row, size_t count, uint8_t *p)
 {
-	struct volume *volume = compact->volume;
-	enum rp_err err = dbox_seal(volume->dbox, compact->file);
+	struct compact_rows again = {0};
+	enum rp_err err;
 
-	if (err == RP_OK)
-		err = settle(task, volume); /* what is on its way into it */
-	if (err == RP_OK)
-		err = compact_core_scan(task, compact);
-	while (err == RP_OK || err == RP_ERR_EXISTS) {
-		err = move_rows(task, compact, p);
+	compact->moved_count = 0;
+	err = move_rows(task, compact, row, count, p);
+	while (err == RP_OK) {
+		err = take_news(task, compact, &again);
+		if (err == RP_OK)
+			err = move_rows(task, compact, again.row, again.count, p);
 		if (err == RP_OK)
 			err = drop_file(task, compact);
-		if (err == RP_OK)
+		if (err != RP_ERR_EXISTS)
 			break;
-		turn(compact);
+		err = RP_OK;
 	}
-	return err == RP_OK ? settle(task, volume) : err; /* by which it is removed */
+	free(again.row);
+	return err;
 }
 
-static enum rp_err compact_file(struct task *task, struct volume *volume, uint32_t file)
+/* It stays, for repair to say what is wrong with it. */
+static enum rp_err pass(struct compact_passed *passed, uint32_t file)
 {
-	struct compact compact = {.volume = volume, .file = file};
-	uint8_t *p = malloc(COPY_BYTES);
+	uint32_t *p = realloc(passed->number, (passed->count + 1) * sizeof(*p));
+
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	passed->number = p;
+	passed->number[passed->count++] = file;
+	return RP_OK;
+}
+
+static enum rp_err empty_all(struct task *task, struct compact *compact, struct compact_passed *passed, uint8_t *p)
+{
+	const struct compact_rows *rows = &compact->rows;
+	struct volume *volume = compact->volume;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0, at = 0, n; err == RP_OK && i < compact->count; i++, at += n) {
+		compact->file = compact->number[i];
+		for (n = 0; at + n < rows->count && rows->row[at + n].file == compact->file;)
+			n++;
+		err = empty_file(task, compact, n > 0 ? rows->row + at : NULL, n, p);
+		if (err == RP_OK) {
+			volume->store->compacts_done++;
+			volume->compact_off_ns = 0;
+		} else if (err == RP_ERR_CORRUPT) {
+			err = pass(passed, compact->file);
+		}
+	}
+	return err;
+}
+
+/* One that is written to meanwhile is left out. */
+static enum rp_err seal(struct compact *compact)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < compact->count; i++) {
+		enum rp_err err = dbox_seal(compact->volume->dbox, compact->number[i]);
+
+		if (err == RP_OK)
+			compact->number[left++] = compact->number[i];
+		else if (err != RP_ERR_BUSY)
+			return err;
+	}
+	compact->count = left;
+	return left > 0 ? RP_OK : RP_ERR_BUSY;
+}
+
+static enum rp_err empty_chosen(struct task *task, struct compact *compact, struct compact_passed *passed, uint8_t *p)
+{
+	struct volume *volume = compact->volume;
+	enum rp_err err = seal(compact);
+
+	if (err == RP_OK)
+		err = settle(task, volume); /* what is on its way into them */
+	if (err == RP_OK)
+		err = compact_core_scan(task, compact);
+	if (err == RP_OK)
+		err = sort_rows(task, &compact->rows);
+	if (err == RP_OK)
+		err = empty_all(task, compact, passed, p);
+	return err == RP_OK ? settle(task, volume) : err; /* by which they are removed */
+}
+
+static enum rp_err compact_chosen(struct task *task, struct compact *compact, struct compact_passed *passed)
+{
+	struct volume *volume = compact->volume;
+	uint8_t *p = malloc(COMPACT_COPY_BYTES);
 	enum rp_err err = RP_ERR_NOMEM;
 
-	volume->compacting = &compact;
+	volume->compacting = compact;
 	if (p != NULL)
-		err = empty_file(task, &compact, p);
+		err = empty_chosen(task, compact, passed, p);
 	volume->compacting = NULL;
-	free(compact.rows.row);
-	free(compact.news.row);
-	free(compact.moved);
+	free(compact->rows.row);
+	free(compact->news.row);
+	free(compact->moved);
 	free(p);
 	return err;
 }
@@ -437,18 +303,6 @@ static uint64_t waste_of(const struct volume *volume)
 	return most > live ? most - live : 0;
 }
 
-/* It stays, for repair to say what is wrong with it. */
-static enum rp_err pass(struct compact_passed *passed, uint32_t file)
-{
-	uint32_t *p = realloc(passed->number, (passed->count + 1) * sizeof(*p));
-
-	if (p == NULL)
-		return RP_ERR_NOMEM;
-	passed->number = p;
-	passed->number[passed->count++] = file;
-	return RP_OK;
-}
-
 /* What is moved is less than half of a file, and makes more room than it takes: it may go on where the disk is full. */
 static bool has_room(const struct volume *volume)
 {
@@ -458,21 +312,13 @@ static bool has_room(const struct volume *volume)
 static enum rp_err compact_files(
     struct task *task, struct volume *volume, struct compact_passed *passed)
 {
-	uint32_t file;
-	enum rp_err err;
-
 	for (;;) {
-		err = has_room(volume) ? compact_core_choose(task, volume, passed, &file) : RP_ERR_NOSPACE;
-		if (err != RP_OK || file == 0)
-			return err;
-		err = compact_file(task, volume, file);
-		if (err == RP_OK) {
-			volume->store->compacts_done++;
-			volume->compact_off_ns = 0;
-		} else if (err == RP_ERR_CORRUPT) {
-			err = pass(passed, file);
-		}
-		if (err != RP_OK)
+		struct compact compact = {.volume = volume};
+		enum rp_err err = has_room(volume) ? compact_core_choose(task, &compact, passed) : RP_ERR_NOSPACE;
+
+		if (err == RP_OK && compact.count > 0)
+			err = compact_chosen(task, &compact, passed);
+		if (err != RP_OK || compact.count == 0)
 			return err;
 	}
 }

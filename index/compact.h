@@ -1,11 +1,13 @@
-/* compact.h -- a dbox file most of whose bodies nobody refers to any more is emptied, and goes.
+/* compact.h -- dbox files most of whose bodies nobody refers to any more are emptied, and go.
  *
  *   looked for: all indexes are scanned                         (compact_scan.c)
- *     -> the file takes nothing more; from now on each new row that refers to it is noted
- *     -> scanned: which messages' bodies lie in it -> each body copied to the file in use, in one record with the new places
- *        of all messages that share it -> what was noted meanwhile likewise, until nothing is
- *     -> a record: the file is void -> durable -> settled, by which the file is removed (place.h); who has it open reads on
+ *     -> the files take nothing more; from now on each new row that refers to them is noted
+ *     -> scanned: which messages' bodies lie in them
+ *     -> for one file after the other: each body copied to the file in use, in one record with the new places of all messages
+ *        that share it (compact_move.c) -> what was noted meanwhile likewise, until nothing is -> a record: the file is void
+ *     -> durable -> settled, by which they are removed (place.h); who has one open reads on
  *
+ * Two looks at all that a user has, however many files: with more waste a file costs less, so it is not outrun by who makes it.
  * What is live is what an index refers to, or a view still lists, or can be brought back (kept.h); no stored count is believed. An index or a body that cannot be
  * read stops it. A crash leaves less to copy for the next time, or a file without a live body.
  */

@@ -97,10 +97,10 @@ static enum rp_err collect(
 {
 	struct collecting *collecting = arg;
 	struct compact *compact = collecting->compact;
-	struct compact_row row = {collecting->mailboxid, emailid, uid, body.offset};
+	struct compact_row row = {collecting->mailboxid, emailid, uid, body.file, body.offset};
 
 	(void)size_bytes;
-	return body.file == compact->file ? compact_core_add(&compact->rows, &row) : RP_OK;
+	return compact_core_empties(compact, body.file) ? compact_core_add(&compact->rows, &row) : RP_OK;
 }
 
 static enum rp_err make_room_rows(struct task *task, void *arg, size_t more)
@@ -137,9 +137,9 @@ static enum rp_err collect_kept(struct task *task, struct compact *compact)
 		for (size_t k = 0; err == RP_OK && k < mailbox->rows.count; k++) {
 			const struct change_row *row = &kept_row_at(&mailbox->rows, k)->row;
 			struct compact_row found = {
-			    mailbox->mailboxid, row->emailid, row->uid, row->body.offset};
+			    mailbox->mailboxid, row->emailid, row->uid, row->body.file, row->body.offset};
 
-			if (row->body.file == compact->file)
+			if (compact_core_empties(compact, row->body.file))
 				err = compact_core_add(&compact->rows, &found);
 			if (err == RP_OK && k % PAUSE_ROWS == 0)
 				err = task_pause(task);
@@ -296,21 +296,51 @@ static enum rp_err weigh(
 	return add_weight(arg, &weight);
 }
 
-static uint32_t lightest(const struct weighing *weighing)
+static int by_share(const void *a, const void *b)
 {
-	uint32_t number = 0;
-	double least = LIVE_SHARE_MAX;
+	const struct weighed *x = a;
+	const struct weighed *y = b;
+	double x_share = (double)x->live / (double)x->bytes;
+	double y_share = (double)y->live / (double)y->bytes;
 
-	for (size_t i = 0; i < weighing->count; i++) {
+	return x_share < y_share ? -1 : x_share > y_share;
+}
+
+static int weighed_by_number(const void *a, const void *b)
+{
+	const struct weighed *x = a;
+	const struct weighed *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a;
+	uint32_t y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum rp_err take_lightest(struct task *task, struct compact *compact, struct weighing *weighing)
+{
+	uint64_t live_max = dbox_file_bytes_max(compact->volume->dbox) / 2;
+	uint64_t live = 0;
+	enum rp_err err = long_sort(task, weighing->file, weighing->count, sizeof(*weighing->file), by_share);
+
+	compact->count = 0;
+	if (err != RP_OK)
+		return err;
+	for (size_t i = 0; i < weighing->count && compact->count < COMPACT_FILES_MAX; i++) {
 		const struct weighed *file = &weighing->file[i];
-		double share = (double)file->live / (double)file->bytes;
 
-		if (share >= least)
-			continue;
-		least = share;
-		number = file->number;
+		live += file->live;
+		if ((double)file->live >= LIVE_SHARE_MAX * (double)file->bytes || (i > 0 && live > live_max))
+			break;
+		compact->number[compact->count++] = file->number;
 	}
-	return number;
+	qsort(compact->number, compact->count, sizeof(*compact->number), by_number);
+	return long_sort(task, weighing->file, weighing->count, sizeof(*weighing->file), weighed_by_number);
 }
 
 /* What is kept is live until its time is over. */
@@ -415,9 +445,10 @@ static enum rp_err next_expiry(struct task *task, struct weighing *weighing, uin
 	return err;
 }
 
-static enum rp_err choose(struct task *task, struct volume *volume, struct weighing *weighing,
-    const struct compact_passed *passed, uint32_t *file)
+static enum rp_err choose(
+    struct task *task, struct compact *compact, struct weighing *weighing, const struct compact_passed *passed)
 {
+	struct volume *volume = compact->volume;
 	uint64_t shared;
 	struct kept kept;
 	enum rp_err err = list_sealed(task, volume, passed, weighing);
@@ -437,18 +468,15 @@ static enum rp_err choose(struct task *task, struct volume *volume, struct weigh
 	if (err != RP_OK)
 		return err;
 	volume->compact_shared_bytes = shared;
-	*file = lightest(weighing);
-	return next_expiry(task, weighing, &volume->compact_at_expiry);
+	err = take_lightest(task, compact, weighing);
+	return err == RP_OK ? next_expiry(task, weighing, &volume->compact_at_expiry) : err;
 }
 
-enum rp_err compact_core_choose(
-    struct task *task, struct volume *volume, const struct compact_passed *passed, uint32_t *file)
+enum rp_err compact_core_choose(struct task *task, struct compact *compact, const struct compact_passed *passed)
 {
 	struct weighing weighing = {0};
-	enum rp_err err;
+	enum rp_err err = choose(task, compact, &weighing, passed);
 
-	*file = 0;
-	err = choose(task, volume, &weighing, passed, file);
 	free(weighing.file);
 	free(weighing.weight);
 	return err;

@@ -208,10 +208,11 @@ static void say_dbox(struct dump *dump, struct bytes file, const struct format_h
 		}
 		dump_say(dump,
 		    "body at %llu: mailbox %llu uid %u flags 0x%02x internaldate %lld%+d emailid "
-		    "%016llx bytes %llu",
+		    "%016llx uidvalidity_last %u bytes %llu",
 		    (unsigned long long)at, (unsigned long long)record.mailboxid, record.uid,
 		    record.flags, (long long)record.internaldate_s, record.internaldate_zone_min,
-		    (unsigned long long)record.emailid, (unsigned long long)record.body_bytes);
+		    (unsigned long long)record.emailid, record.uidvalidity_last,
+		    (unsigned long long)record.body_bytes);
 		at += dbox_format_record_bytes(record.stored_bytes);
 	}
 }

@@ -104,6 +104,7 @@ static struct dbox_message dbox_message_of(
 		.internaldate_s = message->internaldate.seconds,
 		.internaldate_zone_min = message->internaldate.zone_min,
 		.emailid = appending->emailid[i],
+		.uidvalidity_last = appending->mailbox->volume->catalog.sums.uidvalidity_last,
 	};
 }
 

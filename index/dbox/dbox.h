@@ -37,6 +37,7 @@ struct dbox_message {
 	int64_t internaldate_s;
 	int16_t internaldate_zone_min;
 	uint64_t emailid;
+	uint32_t uidvalidity_last; /* the greatest that the user had given out by then; 0: not told, as in files of before */
 };
 
 /* The text that a new file begins with (names, special uses and ids of the mailboxes then there), in arena memory. */

@@ -53,6 +53,7 @@ void dbox_format_fill(struct dbox_record_header *header, const struct userid *us
 		.flags = message->flags,
 		.internaldate_s = message->internaldate_s,
 		.emailid = message->emailid,
+		.uidvalidity_last = message->uidvalidity_last,
 		.nonce = nonce,
 		.offset = offset,
 	};
@@ -143,5 +144,6 @@ void dbox_format_message(const struct dbox_record_header *header, struct dbox_me
 		.internaldate_s = header->internaldate_s,
 		.internaldate_zone_min = header->internaldate_zone_min,
 		.emailid = header->emailid,
+		.uidvalidity_last = header->uidvalidity_last,
 	};
 }

@@ -47,7 +47,8 @@ struct dbox_record_header {
 	uint64_t nonce; /* the file's */
 	uint64_t offset; /* where in the file this record begins */
 	uint64_t sums_xxh3; /* one block: of the body; more: of the array of the blocks' checksums */
-	uint64_t reserved[3];
+	uint32_t uidvalidity_last;
+	uint32_t reserved[5];
 	uint64_t header_xxh3; /* of all before, seeded with the nonce */
 };
 

@@ -28,6 +28,7 @@ static enum rp_err take_found(struct task *task, void *arg, const struct dbox_fo
 	if (found->message.mailboxid < UINT64_MAX)
 		known->mailboxid_next =
 		    num_max(known->mailboxid_next, found->message.mailboxid + 1);
+	known->uidvalidity_found = (uint32_t)num_max(known->uidvalidity_found, found->message.uidvalidity_last);
 	if (known->found_count == known->found_max) {
 		size_t wanted = known->found_max != 0 ? 2 * known->found_max : 1024;
 		struct dbox_found *p = realloc(known->found, wanted * sizeof(*p));

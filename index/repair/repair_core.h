@@ -132,6 +132,7 @@ struct known {
 	uint64_t lsn;    /* the greatest that anything names */
 	uint64_t mailboxid_next; /* likewise */
 	uint32_t uidvalidity_last; /* the greatest that records and catalogs tell of */
+	uint32_t uidvalidity_found; /* that bodies tell of */
 	uint64_t decided;        /* a mailbox with a lower id that is not there was deleted; 0: nobody knows */
 	uint64_t *gone;          /* deleted mailboxes, gone_count of them */
 	size_t gone_count;

@@ -390,7 +390,7 @@ static enum rp_err put_picture(struct task *task, struct picture *picture)
 	enum rp_err err = RP_OK;
 
 	picture->sums.mailboxid_next = picture->known->mailboxid_next;
-	picture->sums.uidvalidity_last = catalog->sums.uidvalidity_last;
+	picture->sums.uidvalidity_last = (uint32_t)num_max(catalog->sums.uidvalidity_last, picture->known->uidvalidity_found);
 	for (size_t i = 0; i < catalog->ids_count; i++) /* a file of bodies may know of one */
 		picture->sums.uidvalidity_last = (uint32_t)num_max(
 		    picture->sums.uidvalidity_last, catalog->by_id[i]->entry.uidvalidity);

@@ -31,6 +31,7 @@ class Body:
         self.padding = bytes(data[at + size + length:at + array_at]) + bytes(data[at + array_end:at + self.bytes])
         sums = [xxh3(self.data[i:i + CHUNK], nonce) for i in range(0, length, CHUNK)] or [xxh3(b'', nonce)]
         one = sums[0] if chunks <= 1 else xxh3(array, nonce)
+        self.uidvalidity_last = get('the greatest UIDVALIDITY')
         self.zeroes = not any(get('0'))
         self.sound = (get('encoding') == 0 and self.size == length == len(self.data) and get('one block') == one
                       and (chunks <= 1 or array == b''.join(s.to_bytes(8, 'little') for s in sums)))

@@ -190,6 +190,8 @@ class User:
                 must((uidvalidity, special_use) == (ours[ident].uidvalidity, ours[ident].special_use), box.path, AREA,
                      f'mailbox {ident} is another in the text')
         for at, body in box.records.items():
+            must(body.uidvalidity_last <= self.volume.sums.get('last uidvalidity', 0xffffffff), box.path, at,
+                 f'the greatest UIDVALIDITY was {body.uidvalidity_last}')
             message = ours[body.mailboxid].messages.get(body.uid) if body.mailboxid in ours else None
             if message is not None:
                 said = (message.row['dbox file'], message.row['dbox offset / 16'] * 16, message.row['flags'])

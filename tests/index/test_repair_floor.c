@@ -195,3 +195,45 @@ IO_TASK_TEST(repair_floor, what_is_restored_has_new_uidvalidities_and_all_of_its
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
+
+/* Of a body's file the text that tells of mailboxes. */
+static void damage_names(struct task *task)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[USERID_PATH_BYTES + 32];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/1.dbox", dir);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_WRITE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, "damaged!", 8, FORMAT_AREA_BYTES, false), RP_OK);
+	file_close(file);
+}
+
+/* As a recovery makes a file that a crash has taken: without a text. Each body tells all the same how far UIDVALIDITYs had come. */
+SIM_TASK_TEST(repair_floor, bodies_alone_tell_which_uidvalidities_were_given)
+{
+	struct io_fixture *fixture = arg;
+	struct volume *volume;
+	struct store *store;
+	struct shown shown;
+	struct shown now;
+	uint64_t digest;
+
+	made_mail(task, &digest);
+	store = made_open_store(task, 2);
+	volume = shown_open_made(task, store);
+	shown = shown_of(volume, "INBOX");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage_names(task);
+	made_harm(task, MADE_JOURNAL, true);
+	made_harm(task, MADE_INDEX, true);
+	made_harm(task, MADE_CATALOG, true);
+	sim_jump_wall(fixture->world, -10 * 86400);
+
+	store = made_open_store(task, 3);
+	now = repaired(task, store, "INBOX");
+	cr_assert_gt(now.uidvalidity, shown.uidvalidity);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

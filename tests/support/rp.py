@@ -6,6 +6,7 @@
 """
 import imaplib
 import os
+import random
 import re
 import shutil
 import signal
@@ -29,15 +30,29 @@ SANITIZER_ENV = {
     'TSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1',
 }
 
+PORT_MIN = 10000
+
 # For a file system of some MiB: what is not settled yet has its room kept for it, by default 64 MiB a shard.
 SMALL_STORAGE = 'commit_file = 4MiB unsettled_memory = 4MiB'
 
 
 def free_ports(count):
-    """Ports of loopback that nobody uses just now."""
-    socks = [socket.socket() for _ in range(count)]
-    for s in socks:
-        s.bind(('127.0.0.1', 0))
+    """Ports of loopback that nobody uses just now, and that no client gets from the kernel: a server that is killed and comes back has
+    the same ones, and with those of clients it would find one of them taken now and then."""
+    with open('/proc/sys/net/ipv4/ip_local_port_range', encoding='ascii') as f:
+        end = int(f.read().split()[0])
+    tries = random.sample(range(PORT_MIN, end), min(64 * count, end - PORT_MIN)) if end > 2 * PORT_MIN else []
+    socks = []
+    for port in tries + [0] * count:
+        s = socket.socket()
+        try:
+            s.bind(('127.0.0.1', port))
+        except OSError:
+            s.close()
+            continue
+        socks.append(s)
+        if len(socks) == count:
+            break
     ports = [s.getsockname()[1] for s in socks]
     for s in socks:
         s.close()

@@ -3,6 +3,7 @@
 A worker owns some mailboxes and is the only one that changes them, so it always knows the states that are allowed: the
 one after the last command that was answered, and those after each command that was under way when the server died.
 """
+import collections
 import hashlib
 import itertools
 import random
@@ -498,8 +499,7 @@ class World:
             for uid, message in box.items():
                 if uid > 0 and there.pop(uid, None) != message:
                     return None
-            rest = sorted(there.values(), key=str)
-            if rest != sorted((m for uid, m in box.items() if uid < 0), key=str):
+            if collections.Counter(there.values()) != collections.Counter(m for uid, m in box.items() if uid < 0):
                 return None
         return result
 

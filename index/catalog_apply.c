@@ -124,7 +124,8 @@ static enum rp_err add_mailbox(
 	node->entry.uidnext = 1;
 	node->entry.highestmodseq = lsn;
 	node->found = item->name.n == 0;
-	node->created_lsn = node->found ? 0 : lsn; /* when is lost: whatever is there of it may be about it */
+	/* When may be lost, as where an opening tells of one that it has found: whatever is there of it may be about it. */
+	node->created_lsn = node->found || catalog->has_gap ? 0 : lsn;
 	catalog_core_id_add(catalog, node);
 	if (catalog->sums.mailboxid_next <= item->mailboxid)
 		catalog->sums.mailboxid_next = item->mailboxid + 1;

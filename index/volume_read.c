@@ -205,6 +205,7 @@ static enum rp_err replay_catalog(struct task *task, struct volume *volume)
 	volume->catalog.has_gap = false;
 	volume->replayed_lsn = volume->catalog.lsn;
 	volume->missing_lsn = reading.replay.missing_last;
+	volume->void_end = reading.replay.part_next != 0;
 	/* Void parts at the end are passed over for ever: no later record belongs to them. */
 	volume->catalog.lsn = journal_last_lsn(volume->journal);
 	replay_fini(&reading.replay);
@@ -347,6 +348,10 @@ enum rp_err volume_complete(struct task *task, struct volume *volume)
 		return RP_ERR_CORRUPT;
 	}
 	err = volume_floor_check(task, volume);
+	/* Else they would be taken for parts of a lost change, if what comes behind them were lost: with UIDs that others have by then. */
+	if (err == RP_OK && volume->void_end)
+		err = volume_floor_begin(task, volume);
+	volume->void_end = false;
 	if (err == RP_OK && fresh) {
 		err = make_first(task, volume);
 		volume->begun_position = volume->position;

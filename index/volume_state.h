@@ -59,6 +59,7 @@ struct volume {
 	uint64_t
 	    missing_lsn; /* likewise: of the newest record that is missing before others; 0: none */
 	bool log_lost; /* likewise: what was durable of it may have been lost with a part of a commit log, and nothing tells: log_loss.h */
+	bool void_end; /* likewise: it ends in parts of a change whose last one was never made */
 	bool log_spared; /* likewise: it would be so, but the logs told that nothing was */
 	unsigned cache_writes; /* under way: a file may be made after its mailbox has gone */
 	bool checkpointing;

@@ -318,6 +318,15 @@ uint64_t commit_room_bytes(const struct commit *commit)
 	return commit->disk_free_bytes > kept ? commit->disk_free_bytes - kept : 0;
 }
 
+uint64_t commit_room_to_gain_bytes(const struct commit *commit)
+{
+	if (commit->disk == COMMIT_ROOM_SCARCE)
+		return 0;
+	if (commit->disk == COMMIT_ROOM_FULL && !commit->reserve_given)
+		return commit->disk_free_bytes;
+	return commit_room_bytes(commit);
+}
+
 /* Room in the open write for this many bytes and one entry? */
 static bool open_has_room(const struct commit *commit, size_t bytes)
 {

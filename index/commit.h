@@ -78,6 +78,9 @@ void commit_look_at_room(struct task *task, struct commit *commit);
 /* So many bytes more may be written by what need not be, before room is scarce. */
 uint64_t commit_room_bytes(const struct commit *commit);
 
+/* Likewise by what makes more room than it takes: while the reserve is there what was promised has that, so all that is free. */
+uint64_t commit_room_to_gain_bytes(const struct commit *commit);
+
 /* Queue one record; room was reserved. header: type, flags, userid, lsn, place are set by the caller, the rest is
  * done here. payload and body are copied. Cannot fail. Returns its position; *entry (may be NULL) is borrowed until
  * it is settled. */

@@ -303,23 +303,22 @@ static uint64_t waste_of(const struct volume *volume)
 	return most > live ? most - live : 0;
 }
 
-/* What is moved is less than half of a file, and makes more room than it takes: it may go on where the disk is full. */
-static bool has_room(const struct volume *volume)
-{
-	return commit_room_bytes(volume->store->commit) >= dbox_file_bytes_max(volume->dbox) / 2;
-}
-
 static enum rp_err compact_files(
     struct task *task, struct volume *volume, struct compact_passed *passed)
 {
 	for (;;) {
 		struct compact compact = {.volume = volume};
-		enum rp_err err = has_room(volume) ? compact_core_choose(task, &compact, passed) : RP_ERR_NOSPACE;
+		enum rp_err err;
 
+		if (commit_room(volume->store->commit) != COMMIT_ROOM_ENOUGH)
+			commit_look_at_room(task, volume->store->commit);
+		err = compact_core_choose(task, &compact, passed);
 		if (err == RP_OK && compact.count > 0)
 			err = compact_chosen(task, &compact, passed);
-		if (err != RP_OK || compact.count == 0)
+		if (err != RP_OK)
 			return err;
+		if (compact.count == 0)
+			return compact.lacks_room ? RP_ERR_NOSPACE : RP_OK;
 	}
 }
 
@@ -387,7 +386,7 @@ void compact_consider(struct volume *volume)
 	struct store *store = volume->store;
 
 	if (volume->compact_runs || volume->bare || volume->catalog.destroyed ||
-	    store->compacts >= COMPACTS_MAX || commit_failed(store->commit) || !has_room(volume) ||
+	    store->compacts >= COMPACTS_MAX || commit_failed(store->commit) ||
 	    !is_worth_it(volume))
 		return;
 	if (volume->compact_holds > 0) {

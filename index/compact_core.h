@@ -35,6 +35,7 @@ struct compact {
 	size_t moved_max;
 	uint64_t copied_bytes; /* of the newest body; 0: it had its place already */
 	bool failed; /* something could not be noted */
+	bool lacks_room; /* a file that is worth it was left out: on this disk there is no room for what is live in it */
 };
 
 RP_MUST_USE enum rp_err compact_core_add(struct compact_rows *rows, const struct compact_row *row);
@@ -63,7 +64,8 @@ struct compact_passed {
 	size_t count;
 };
 
-/* The sealed files of which the least share is live, if that is under a half; count 0: none. */
+/* The sealed files of which the least share is live, if that is under a half and there is room for it; one without a live body needs
+ * none. count 0: none. */
 RP_MUST_USE enum rp_err compact_core_choose(struct task *task, struct compact *compact, const struct compact_passed *passed);
 
 #endif

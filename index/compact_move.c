@@ -188,6 +188,20 @@ static enum rp_err copy_bytes(
 	return err;
 }
 
+/* A large one goes to its file at once, also where the disk takes no new mail: in the end there is more room. */
+static enum rp_err begin_stream(struct task *task, struct volume *volume, struct body_put *put, uint64_t bytes)
+{
+	struct commit *commit = volume->store->commit;
+	enum rp_err err;
+
+	if (commit_room(commit) != COMMIT_ROOM_ENOUGH)
+		commit_look_at_room(task, commit);
+	if (commit_room_to_gain_bytes(commit) < dbox_format_record_bytes((uint32_t)bytes))
+		return RP_ERR_NOSPACE;
+	err = volume_wait_begun(task, volume);
+	return err == RP_OK ? dbox_stream_begin(task, volume->dbox, &put->stream) : err;
+}
+
 static enum rp_err take_body(struct task *task, struct moving *moving, uint8_t *p)
 {
 	struct volume *volume = moving->compact->volume;
@@ -203,7 +217,10 @@ static enum rp_err take_body(struct task *task, struct moving *moving, uint8_t *
 		return err;
 	moving->message = *dbox_body_message(body);
 	moving->compact->copied_bytes = dbox_body_bytes(body);
-	err = copy_bytes(task, body, moving->put, p);
+	if (dbox_body_bytes(body) > DBOX_INLINE_BYTES_MAX)
+		err = begin_stream(task, volume, moving->put, dbox_body_bytes(body));
+	if (err == RP_OK)
+		err = copy_bytes(task, body, moving->put, p);
 	dbox_body_close(body);
 	if (err == RP_OK && !body_is_inline(moving->put))
 		err = body_finish(task, moving->put, &moving->message);

@@ -13,6 +13,7 @@ enum {
 	SCAN_TRIES_MAX = 8,  /* a table is replaced by a checkpoint now and then */
 	SCAN_ROW_BYTES = 20, /* that are looked at */
 	PAUSE_ROWS = 1024,   /* that are gone through without a look at the clock */
+	TOLD_BYTES = 256,    /* of journal, about, for a body's new place */
 };
 
 /* With more of it live a file stays. */
@@ -162,6 +163,7 @@ enum rp_err compact_core_scan(struct task *task, struct compact *compact)
 struct weighed {
 	uint64_t live;
 	uint64_t bytes;
+	uint64_t needs; /* room, to be emptied */
 	uint32_t number;
 };
 
@@ -325,6 +327,7 @@ static int by_number(const void *a, const void *b)
 static enum rp_err take_lightest(struct task *task, struct compact *compact, struct weighing *weighing)
 {
 	uint64_t live_max = dbox_file_bytes_max(compact->volume->dbox) / 2;
+	uint64_t room = commit_room_to_gain_bytes(compact->volume->store->commit);
 	uint64_t live = 0;
 	enum rp_err err = long_sort(task, weighing->file, weighing->count, sizeof(*weighing->file), by_share);
 
@@ -334,9 +337,15 @@ static enum rp_err take_lightest(struct task *task, struct compact *compact, str
 	for (size_t i = 0; i < weighing->count && compact->count < COMPACT_FILES_MAX; i++) {
 		const struct weighed *file = &weighing->file[i];
 
-		live += file->live;
-		if ((double)file->live >= LIVE_SHARE_MAX * (double)file->bytes || (i > 0 && live > live_max))
+		if ((double)file->live >= LIVE_SHARE_MAX * (double)file->bytes ||
+		    (compact->count > 0 && live + file->live > live_max))
 			break;
+		if (file->needs > room) {
+			compact->lacks_room = true;
+			continue;
+		}
+		room -= file->needs;
+		live += file->live;
 		compact->number[compact->count++] = file->number;
 	}
 	qsort(compact->number, compact->count, sizeof(*compact->number), by_number);
@@ -409,6 +418,8 @@ static enum rp_err add_up(struct task *task, struct weighing *weighing, uint64_t
 
 			if (file != NULL)
 				file->live += dbox_format_record_bytes(one.bytes);
+			if (file != NULL)
+				file->needs += dbox_format_record_bytes(one.bytes) + TOLD_BYTES;
 			if (file != NULL && one.seconds != UINT64_MAX)
 				weight[left++] = one;
 		} else if (one.seconds == UINT64_MAX) {

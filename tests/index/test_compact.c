@@ -143,8 +143,8 @@ static void compact_once(struct task *task, void *arg)
 	busy->runs = false;
 }
 
-/* So that one body or none is left in most files. */
-static void expunge_half(struct task *task, struct volume *volume)
+/* All messages, or every other one: then one body or none is left in most files. */
+static void expunge(struct task *task, struct volume *volume, bool all)
 {
 	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
 	struct runs uids = RUNS_EMPTY;
@@ -153,7 +153,7 @@ static void expunge_half(struct task *task, struct volume *volume)
 
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
 	for (uint32_t uid = 0; (uid = table_uid_from(mailbox->table, uid + 1, false)) != 0; odd = !odd)
-		if (odd)
+		if (odd || all)
 			cr_assert_eq(runs_add(&uids, uid, uid), RP_OK);
 	cr_assert_eq(mailbox_store(task, mailbox, &uids, &store, NULL, NULL), RP_OK);
 	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
@@ -208,7 +208,7 @@ SIM_TASK_TEST(compact, moves_what_is_copied_while_files_before_it_are_emptied)
 	cr_assert_eq(volume_open(task, store, &made_user, &busy.volume), RP_OK);
 	cr_assert_eq(volume_create(task, busy.volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
 	wasted_make(task, busy.volume);
-	expunge_half(task, busy.volume);
+	expunge(task, busy.volume, false);
 	wasted_wait(task, &busy.volume->compact_runs);
 	cr_assert_eq(store->compacts_done, 0);
 	count = count_readable(task, busy.volume, "INBOX");
@@ -323,6 +323,94 @@ SIM_TASK_TEST(compact, is_tried_again_when_the_disk_has_room)
 	cr_assert(volume->compact_runs);
 	wasted_wait(task, &volume->compact_runs);
 	cr_assert_gt(store->compacts_done, WASTED_FILES / 2);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* From now on the disk has so many bytes more than are taken. */
+static void leave_room(struct task *task, struct io_fixture *fixture, uint64_t bytes)
+{
+	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 30};
+	struct file_room room;
+
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes + bytes;
+	sim_set_faults(fixture->world, &faults);
+}
+
+SIM_TASK_TEST(compact, needs_no_room_for_files_without_a_live_body)
+{
+	struct store *store = wasted_open_store(task, 1);
+	struct volume *volume;
+	uint64_t before;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	wasted_make(task, volume);
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
+	expunge(task, volume, true);
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
+	compact_let_go(volume);
+	leave_room(task, arg, 0);
+	commit_look_at_room(task, store->commit);
+	cr_assert_neq(commit_room(store->commit), COMMIT_ROOM_ENOUGH);
+	before = wasted_bytes(task, volume);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_geq(store->compacts_done, WASTED_FILES - 2);
+	cr_assert_lt(wasted_bytes(task, volume), before / 4);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* So little that new mail is refused, and less than the part of the reserve for what makes room: but the reserve is there. */
+SIM_TASK_TEST(compact, needs_room_for_what_it_copies_and_no_more)
+{
+	struct store *store = wasted_open_store(task, 1);
+	struct volume *volume;
+	unsigned count;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	wasted_make(task, volume);
+	count = count_readable(task, volume, "INBOX");
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK); /* the reserve is made */
+	leave_room(task, arg, 160 * 1024);
+	commit_look_at_room(task, store->commit);
+	cr_assert_eq(commit_room(store->commit), COMMIT_ROOM_FULL);
+	cr_assert_eq(commit_room_bytes(store->commit), 0);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_gt(store->compacts_done, WASTED_FILES / 2);
+	cr_assert_eq(count_readable(task, volume, "INBOX"), count);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* Bodies that are streamed to their files, which a full disk refuses where they are new mail. */
+SIM_TASK_TEST(compact, moves_large_bodies_on_a_full_disk)
+{
+	enum { BYTES = 70 * 1000, COUNT = 36 };
+	static char text[BYTES + 1];
+	struct store *store = wasted_open_store(task, 1);
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	dbox_set_file_bytes(volume->dbox, 400 * 1000);
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
+	memset(text, 'x', BYTES);
+	for (unsigned i = 0; i < COUNT; i++)
+		made_append(task, volume, "INBOX", i % 6 == 0 ? 0 : MAIL_DELETED, text);
+	struct mailbox *inbox;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &inbox), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, inbox, NULL, NULL), RP_OK);
+	mailbox_close(inbox);
+	cr_assert_eq(task_sleep(task, UINT64_C(5000000000)), RP_OK);
+	compact_let_go(volume);
+	leave_room(task, arg, 400 * 1000);
+	commit_look_at_room(task, store->commit);
+	cr_assert_eq(commit_room(store->commit), COMMIT_ROOM_FULL);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_gt(store->compacts_done, 2);
+	cr_assert_eq(count_readable(task, volume, "INBOX"), COUNT / 6);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -347,6 +347,7 @@ void checkpoint_count(struct volume *volume, uint64_t bytes)
 {
 	volume->unwritten_bytes += bytes;
 	checkpoint_consider(volume);
+	compact_count(volume);
 }
 
 enum rp_err checkpoint_now(struct task *task, struct volume *volume)

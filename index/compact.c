@@ -7,11 +7,14 @@
 #include "index/keep.h"
 #include "index/long_sort.h"
 #include "index/mailbox_state.h"
+#include "io/base/clock.h"
 #include "io/base/log.h"
 #include "io/base/num.h"
 
 enum {
 	PAUSE_ROWS = 1024, /* that are gone through without a look at the clock */
+	RETRY_S = 60,      /* after one that was cut short */
+	SEEN_PARTS = 4,    /* of a file: considered when so much has come or gone */
 	MOVE_ROWS_MAX = 1024, /* that have a body's new place by one change: a quarter of a millisecond */
 };
 
@@ -351,6 +354,8 @@ static enum rp_err run(struct task *task, struct volume *volume)
 		volume->compact_off_ns = 0;
 	else if (err == RP_ERR_CANCELED)
 		compact_core_kept_off(volume);
+	volume->compact_after_ns =
+	    err == RP_ERR_NOSPACE || err == RP_ERR_NOMEM ? loop_now_ns(store->loop) + RETRY_S * CLOCK_NS_PER_S : 0;
 	store->compacts--;
 	volume->compact_runs = false;
 	if (err != RP_OK && err != RP_ERR_CANCELED)
@@ -394,6 +399,26 @@ void compact_consider(struct volume *volume)
 		return;
 	}
 	volume->compact_runs = volume_task_start(volume, "compact", compact_task);
+}
+
+/* A new file of bodies tells of what comes and goes in turn. Where another user's is under way the next change asks again. */
+void compact_count(struct volume *volume)
+{
+	uint64_t bytes = volume->catalog.sums.bytes;
+	uint64_t seen = volume->compact_seen_bytes;
+	size_t files = dbox_files_count(volume->dbox);
+	struct store *store = volume->store;
+
+	if (!volume->open || volume->compact_runs || store->compacts >= COMPACTS_MAX)
+		return;
+	if (files == volume->compact_seen_files &&
+	    (bytes > seen ? bytes - seen : seen - bytes) < dbox_file_bytes_max(volume->dbox) / SEEN_PARTS)
+		return;
+	if (volume->compact_after_ns != 0 && loop_now_ns(store->loop) < volume->compact_after_ns)
+		return;
+	volume->compact_seen_bytes = bytes;
+	volume->compact_seen_files = files;
+	compact_consider(volume);
 }
 
 enum rp_err compact_now(struct task *task, struct volume *volume)

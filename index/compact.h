@@ -24,6 +24,9 @@ struct compact;
 /* Start one if it may be worth while. No task. */
 void compact_consider(struct volume *volume);
 
+/* In a change's breath: likewise, when so much mail has come or gone since the last time that it may be. */
+void compact_count(struct volume *volume);
+
 /* Empty what files are worth it, now. RP_ERR_BUSY: one is under way. For tests and tools. */
 RP_MUST_USE enum rp_err compact_now(struct task *task, struct volume *volume);
 

@@ -74,6 +74,9 @@ struct volume {
 	uint64_t compact_at_bytes;  /* of bodies that nothing may refer to: before it is not worth while */
 	uint64_t compact_shared_bytes; /* of messages whose body another has too; UINT64_MAX: nobody has looked */
 	uint64_t compact_copied_bytes; /* since it was looked */
+	uint64_t compact_seen_bytes; /* of all messages, when it was considered last, */
+	size_t compact_seen_files;  /* and how many files of bodies there were */
+	uint64_t compact_after_ns;  /* not before: one was cut short */
 	uint64_t compact_at_expiry; /* or what was expunged in this second is over: then a file can be emptied */
 	bool undeleting;            /* undelete.h: one at a time */
 	bool kept_over; /* more was expunged than is kept (kept_any()) */

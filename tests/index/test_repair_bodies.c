@@ -219,11 +219,12 @@ IO_TASK_TEST(repair_bodies, one_whose_body_was_moved_by_a_lost_record_is_found)
 	store = open_recovered(task, &settings, 1);
 	volume = open_made(task, store);
 	wasted_make(task, volume);
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
 	copy_all(task, volume, "INBOX", "copies");
 	cr_assert_eq(commit_wait(task, store->commit, volume->position), RP_OK);
 	cr_assert_eq(settle_flush(task, store->commit, &volume->settle), RP_OK);
-	wasted_wait(task, &volume->compact_runs);
+	compact_let_go(volume);
 	count = assert_all_readable(task, volume);
 	bytes = wasted_bytes(task, volume);
 	from = volume->journal->number_end;
@@ -296,10 +297,11 @@ static struct table_row move_and_damage(struct task *task, const struct store_se
 
 	cr_assert_not_null(old);
 	wasted_make(task, volume);
+	cr_assert_eq(compact_hold(task, volume), RP_OK);
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
 	copy_all(task, volume, "INBOX", "copies");
 	settle_all(task, volume);
-	wasted_wait(task, &volume->compact_runs);
+	compact_let_go(volume);
 	before = row_in(task, volume, "copies", 1).body;
 	file = open_box(task, before.file, 0);
 	cr_assert_eq(file_read(task, file, old, BOX_BYTES_MAX, 0, &got), RP_OK);

@@ -167,6 +167,7 @@ bool commit_core_has_room(const struct commit *commit, uint64_t bytes);
 void settle_core_durable(struct commit *commit, struct commit_entry *entry);
 bool settle_core_only_stuck(const struct commit *commit);
 void settle_core_task(struct task *task, void *arg);
+bool settle_core_has_room_for_file(struct task *task, const struct commit *commit); /* may a log file be made? */
 
 /* commit_file.c: this shard's files. */
 RP_MUST_USE enum rp_err commit_core_open_files(struct task *task, struct commit *commit);

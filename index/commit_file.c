@@ -263,8 +263,7 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 	}
 	if (blank || is_free) {
 		err = make_file(task, commit, number, ready);
-		return err == RP_ERR_NOSPACE ? RP_OK
-		                             : err; /* what it took is free */
+		return err == RP_ERR_NOSPACE ? RP_OK : err; /* what it took is free */
 	}
 	/* In use by the last run, damaged or lost: it stays. */
 	return err == RP_ERR_CORRUPT || err == RP_ERR_IO ? RP_OK : err;
@@ -322,12 +321,55 @@ static enum rp_err take_free(struct task *task, struct commit *commit, uint64_t 
 	return err;
 }
 
+/* One that an earlier start began and wrote nothing to is as good as a free one, if its header tells nothing of others. All else stays. */
+static enum rp_err take_unused(struct task *task, struct commit *commit, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct commit_file *added;
+	struct file *file;
+	bool takes = false;
+	enum rp_err err;
+
+	logfile_path(shard_of(commit), number, path);
+	if (open_log(task, commit, path, 0, &file) != RP_OK)
+		return RP_OK;
+	err = logfile_read_header(task, file, &header);
+	if (err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_USED && header.epoch < commit->settings.epoch &&
+	    header.extra[LOGFILE_EXTRA_DURABLE] == 0 && header.extra[LOGFILE_EXTRA_BYTES] == commit->settings.file_bytes)
+		err = logfile_is_whole(task, file, &header, &takes);
+	if (err == RP_OK && takes)
+		err = logfile_is_unused(task, file, &header, &takes);
+	takes = takes && err == RP_OK;
+	added = takes ? add_file(commit, number, file) : NULL;
+	if (added == NULL) {
+		file_close(file);
+		return takes ? RP_ERR_NOMEM : err == RP_ERR_CANCELED || err == RP_ERR_NOMEM ? err : RP_OK;
+	}
+	err = ready(task, commit, added);
+	if (err != RP_OK)
+		drop_file(commit, added);
+	return err;
+}
+
+/* The disk is full, and no log is free. Starts that are cut short, one after the other, need one log in all, not one each. */
+static enum rp_err take_one_unused(struct task *task, struct commit *commit)
+{
+	enum rp_err err = RP_OK;
+
+	for (uint64_t number = commit->files_number; err == RP_OK && number > 0 && commit->files_count == 0; number--)
+		err = take_unused(task, commit, number);
+	return err;
+}
+
 /* One is enough to begin with; commit_core_make_task makes the others. */
 enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 {
 	enum rp_err err = take_free(task, commit, UINT64_MAX);
 
 	commit->files_before = commit->files_number;
+	if (err == RP_OK && commit->files_count == 0 && !settle_core_has_room_for_file(task, commit))
+		err = take_one_unused(task, commit);
 	if (err != RP_OK || commit->files_count > 0)
 		return err;
 	err = make_file(task, commit, ++commit->files_number, ready);
@@ -337,9 +379,8 @@ enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 		/* Perhaps another shard has just given it up: what it took is there for all. */
 		commit->reserve_given = given == RP_OK || given == RP_ERR_NOTFOUND;
 	}
-	if (err == RP_ERR_NOSPACE && commit->reserve_given) {
+	if (err == RP_ERR_NOSPACE && commit->reserve_given)
 		err = make_file(task, commit, commit->files_number, ready);
-	}
 	return err;
 }
 
@@ -463,7 +504,6 @@ static bool settle_oldest(struct task *task, struct commit *commit)
 static enum rp_err recycle(struct task *task, struct commit *commit)
 {
 	struct list settled;
-
 	list_init(&settled);
 	if (!settle_oldest(task, commit))
 		return RP_OK;
@@ -510,15 +550,18 @@ void commit_core_recycle_task(struct task *task, void *arg)
 	task_queue_wake_all(&commit->ended);
 }
 
+/* Once recovery is over it must have two: one alone is never used again. */
 static void make_one(struct task *task, struct commit *commit)
 {
-	enum rp_err err = make_file(task, commit, ++commit->files_number, ready);
+	bool must = !commit->settings.recovering && commit->files_count < COMMIT_FILES_START;
+	bool may = must || settle_core_has_room_for_file(task, commit);
+	enum rp_err err = may ? make_file(task, commit, ++commit->files_number, ready) : RP_ERR_NOSPACE;
 
+	if (err != RP_OK && !commit->no_new_file)
+		LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file", LOG_STR("error", err_name(err)));
 	commit->no_new_file = err != RP_OK;
 	if (err == RP_OK)
 		return;
-	LOG(loop_log(commit->loop), LOG_WARN, "commit.no_new_file",
-	    LOG_STR("error", err_name(err)));
 	/* The ones there are go round; perhaps there is room later. */
 	(void)!task_queue_wait_ns(task, &commit->make_wait, CLOCK_NS_PER_S);
 }

@@ -7,6 +7,9 @@
 #include <xxhash.h>
 
 #include "io/base/num.h"
+#include "io/task.h"
+
+enum { LOGFILE_READ_BYTES = 256 * 1024 }; /* at a time, to look at all of it */
 
 static uint64_t header_checksum(const struct logfile_write *write)
 {
@@ -171,5 +174,28 @@ enum rp_err logfile_write_header(
 	if (err == RP_OK)
 		err = file_write(
 		    task, file, block, LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES, true);
+	return err;
+}
+
+enum rp_err logfile_is_unused(
+    struct task *task, struct file *file, const struct format_header *header, bool *unused)
+{
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_READ_BYTES);
+	enum rp_err err = block != NULL ? RP_OK : RP_ERR_NOMEM;
+	size_t got = LOGFILE_READ_BYTES;
+
+	*unused = true;
+	for (uint64_t at = LOGFILE_FIRST_OFFSET; err == RP_OK && *unused && got == LOGFILE_READ_BYTES; at += got) {
+		err = file_read(task, file, block, LOGFILE_READ_BYTES, at, &got);
+		for (size_t i = 0; err == RP_OK && i + LOGFILE_BLOCK_BYTES <= got; i += LOGFILE_BLOCK_BYTES) {
+			struct logfile_write write;
+
+			if (logfile_check_write(bytes_of(block + i, LOGFILE_BLOCK_BYTES), header->nonce, &write) == RP_OK)
+				*unused = false;
+		}
+		if (err == RP_OK)
+			err = task_pause(task);
+	}
+	free(block);
 	return err;
 }

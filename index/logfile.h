@@ -91,6 +91,10 @@ RP_MUST_USE enum rp_err logfile_is_whole(
 RP_MUST_USE enum rp_err logfile_is_unwritten(
     struct task *task, struct file *file, bool *unwritten, size_t *behind_bytes);
 
+/* Does no block of it begin a write of this header's nonce? Then nothing was written to it since. What cannot be read is an error. */
+RP_MUST_USE enum rp_err logfile_is_unused(
+    struct task *task, struct file *file, const struct format_header *header, bool *unused);
+
 /* Both, durable, one after the other. block: 4,096 bytes, aligned to that, for the call. */
 RP_MUST_USE enum rp_err logfile_write_header(
     struct task *task, struct file *file, struct format_header *header, uint8_t *block);

@@ -314,6 +314,19 @@ static bool have_reserve(struct task *task, struct commit *commit, const struct 
 	       claim_reserve_make(task, settings->reserve_bytes) == RP_OK;
 }
 
+/* Without the reserve the room it would take is for what was promised, and for what makes room: no log is made of it. Where one
+ * is waited for it is made of what there is besides this shard's part. */
+bool settle_core_has_room_for_file(struct task *task, const struct commit *commit)
+{
+	const struct commit_settings *settings = &commit->settings;
+	uint64_t kept = commit->wants_file ? commit_core_scarce_bytes(commit) + settings->memory_bytes_max
+	                                   : settings->reserve_bytes;
+	struct file_room room;
+
+	return claim_reserve_is_there(task) || file_room(task, FILE_ROOT_DATA, &room) != RP_OK ||
+	       room.free_bytes >= settings->file_bytes + kept;
+}
+
 static enum commit_room room_of(const struct commit *commit, const struct file_room *room)
 {
 	/* The room of the reserve is for what was promised: it is no room for more. */

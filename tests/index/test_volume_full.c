@@ -1,6 +1,7 @@
 /* A disk that is full: new mail is refused, what is there is served, flags and expunges still work. */
 #include <stdlib.h>
 
+#include "index/claim.h"
 #include "index/dbox/dbox.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
@@ -317,6 +318,58 @@ Test(volume_full, a_crash_on_a_full_disk_is_come_back_from_again_and_again)
 		cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
 		io_fixture_run(&fixture, read_after_crash, &epoch);
 	}
+	sim_crash(fixture.world);
+	cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+	io_fixture_close(&fixture);
+}
+
+/* A start that the power cuts short when its logs are there, and nothing that earlier ones left is in its place. */
+static void start_and_vanish(struct task *task, void *arg)
+{
+	const uint64_t *epoch = arg;
+	struct store *store;
+	const char *reason = NULL;
+
+	cr_assert_eq(store_open(task, &crash_settings, *epoch, &store, &reason), RP_OK, "start %lu: %s",
+	    (unsigned long)*epoch, reason);
+	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK); /* it would make more logs */
+}
+
+static uint64_t free_bytes;
+
+static void see_room(struct task *task, void *arg)
+{
+	struct file_room room;
+
+	(void)arg;
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	free_bytes = room.free_bytes;
+	if (claim_reserve_is_there(task))
+		free_bytes += reserve_bytes(task);
+}
+
+Test(volume_full, starts_on_a_full_disk_that_are_cut_short_leave_the_room_of_what_was_promised)
+{
+	struct loop_settings settings = {.files_max = 64};
+	struct io_fixture fixture;
+	uint64_t before;
+	uint64_t epoch;
+
+	io_fixture_open(&fixture, IO_FIXTURE_SIM, 0);
+	io_fixture_run(&fixture, fill_and_vanish, &fixture);
+	io_fixture_run(&fixture, see_room, NULL);
+	before = free_bytes;
+	for (epoch = 2; epoch < 20; epoch++) {
+		sim_crash(fixture.world);
+		cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+		io_fixture_run(&fixture, start_and_vanish, &epoch);
+	}
+	io_fixture_run(&fixture, see_room, NULL);
+	cr_assert_geq(free_bytes + crash_settings.commit_file_bytes, before, "%lu of %lu", (unsigned long)free_bytes,
+	    (unsigned long)before);
+	sim_crash(fixture.world);
+	cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
+	io_fixture_run(&fixture, read_after_crash, &epoch);
 	sim_crash(fixture.world);
 	cr_assert_eq(sim_loop_open(fixture.world, &settings, &fixture.loop), RP_OK);
 	io_fixture_close(&fixture);

@@ -558,9 +558,13 @@ enum rp_err recover_user(
 
 	enum rp_err err = place_user(task, recover, user);
 
-	/* What was promised gets the room that was kept for it. */
-	if (err == RP_ERR_NOSPACE && claim_reserve_give_up(task) == RP_OK)
-		err = place_user(task, recover, user);
+	/* What was promised gets the room that was kept for it, also where another shard has just given it up. */
+	if (err == RP_ERR_NOSPACE) {
+		enum rp_err given = claim_reserve_give_up(task);
+
+		if (given == RP_OK || given == RP_ERR_NOTFOUND)
+			err = place_user(task, recover, user);
+	}
 	blame_restore(task, before);
 	task_unshield(task);
 	user->placing = false;

@@ -230,3 +230,78 @@ Test(commit_failing, a_failed_flush_is_final)
 	sim_close(machine->world);
 	free(machine);
 }
+
+/* Two users' records are put in their places at the same time: of two shards, as it were. */
+struct recovering {
+	struct machine *machine;
+	struct recover *recover;
+	unsigned user;
+	enum rp_err err;
+	bool ended;
+};
+
+static void leave_records(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+
+	cr_assert_eq(claim_reserve_make(task, 1024 * 1024), RP_OK);
+	two_users_open_all(task, machine);
+	two_users_append(task, machine, 1, COUNT);
+	(void)!commit_wait(task, machine->commit, commit_position(machine->commit));
+	two_users_sync_all(task);
+}
+
+static void recover_one(struct task *task, void *arg)
+{
+	struct recovering *recovering = arg;
+	struct userid id = log_user_id(recovering->user + 1);
+
+	recovering->err = recover_user(task, recovering->recover, &id);
+	recovering->ended = true;
+}
+
+/* Both find no room; who comes second finds the reserve given up already, by the other: what it took is there for him too. */
+static void recover_both(struct task *task, void *arg)
+{
+	struct machine *machine = arg;
+	struct sim_faults full = {.disk_bytes_max = 1};
+	struct recovering both[USERS] = {0};
+	struct recover *recover;
+	struct file_room room;
+
+	cr_assert_eq(recover_open(task, 1, machine->epoch, &recover), RP_OK);
+	full.disk_bytes_max = UINT64_C(1) << 30;
+	sim_set_faults(machine->world, &full);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	full.disk_bytes_max = room.total_bytes - room.free_bytes;
+	sim_set_faults(machine->world, &full);
+	for (unsigned u = 0; u < USERS; u++) {
+		both[u] = (struct recovering){.machine = machine, .recover = recover, .user = u};
+		cr_assert_eq(task_start(task_loop(task), recover_one, &both[u], NULL), RP_OK);
+	}
+	while (!both[0].ended || !both[1].ended)
+		(void)!task_sleep(task, 1000 * 1000);
+	cr_assert_eq(both[0].err, RP_OK, "%s", err_name(both[0].err));
+	cr_assert_eq(both[1].err, RP_OK, "%s", err_name(both[1].err));
+	recover_close(recover);
+	full.disk_bytes_max = 0;
+	sim_set_faults(machine->world, &full);
+}
+
+Test(commit_failing, a_reserve_that_another_shard_gave_up_is_there_for_recovery_too)
+{
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		struct machine *machine = calloc(1, sizeof(*machine));
+
+		cr_assert_eq(sim_open(seed, &machine->world), RP_OK);
+		two_users_start_loop(machine);
+		two_users_run(machine, leave_records);
+		two_users_crash(machine);
+		two_users_start_loop(machine);
+		two_users_run(machine, recover_both);
+		cr_assert(sim_run(machine->world, 1000000));
+		loop_close(machine->loop);
+		sim_close(machine->world);
+		free(machine);
+	}
+}

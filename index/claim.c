@@ -13,6 +13,11 @@ static const char store_path[] = "store";
 static const char reserve_path[] = "reserve";
 static const char careful_path[] = "careful";
 
+enum {
+	RESERVE_TRIES = 2000, /* while another shard makes it: two seconds */
+	RESERVE_WAIT_NS = 1000 * 1000,
+};
+
 struct claim {
 	struct file *file; /* holds the lock */
 	struct claim_logs logs;
@@ -435,32 +440,55 @@ enum rp_err claim_careful_over(struct task *task)
 	return file_remove(task, FILE_ROOT_DATA, careful_path);
 }
 
-enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
+/* As large as this, with the lock on it. RP_ERR_BUSY: another shard makes it. */
+static enum rp_err make_reserve(struct task *task, struct file *file, uint64_t bytes)
 {
-	struct file *file;
 	uint64_t size_bytes;
-	enum rp_err err = file_open(task, FILE_ROOT_DATA, reserve_path,
-	    FILE_READ | FILE_WRITE | FILE_CREATE, &file);
+	enum rp_err err = file_lock(task, file);
 
-	if (err != RP_OK)
+	if (err == RP_OK)
+		err = file_size(task, file, &size_bytes);
+	if (err != RP_OK || size_bytes >= bytes)
 		return err;
-	err = file_size(task, file, &size_bytes);
-	if (err == RP_OK && size_bytes < bytes)
-		err = file_allocate(task, file, 0, bytes);
-	file_close(file);
+	err = file_allocate(task, file, 0, bytes);
 	if (err != RP_OK)
 		(void)!file_remove(task, FILE_ROOT_DATA, reserve_path); /* half of it helps nobody */
 	return err;
 }
 
-bool claim_reserve_is_there(struct task *task)
+enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
+{
+	enum rp_err err = RP_ERR_BUSY;
+
+	for (unsigned i = 0; i < RESERVE_TRIES && err == RP_ERR_BUSY; i++) {
+		struct file *file;
+
+		if (i > 0 && (err = task_sleep(task, RESERVE_WAIT_NS)) != RP_OK)
+			return err;
+		err = file_open(task, FILE_ROOT_DATA, reserve_path,
+		    FILE_READ | FILE_WRITE | FILE_CREATE, &file);
+		if (err != RP_OK)
+			return err;
+		err = make_reserve(task, file, bytes);
+		file_close(file);
+	}
+	/* It may have been given up meanwhile. */
+	if (err == RP_ERR_BUSY || (err == RP_OK && !claim_reserve_is_there(task, bytes)))
+		err = RP_ERR_NOSPACE;
+	return err;
+}
+
+bool claim_reserve_is_there(struct task *task, uint64_t bytes)
 {
 	struct file *file;
+	uint64_t size_bytes;
 	enum rp_err err = file_open(task, FILE_ROOT_DATA, reserve_path, FILE_READ, &file);
 
-	if (err == RP_OK)
-		file_close(file);
-	return err != RP_ERR_NOTFOUND;
+	if (err != RP_OK)
+		return err != RP_ERR_NOTFOUND;
+	err = file_size(task, file, &size_bytes);
+	file_close(file);
+	return err != RP_OK || size_bytes >= bytes;
 }
 
 enum rp_err claim_reserve_give_up(struct task *task)

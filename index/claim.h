@@ -36,10 +36,11 @@ RP_MUST_USE enum rp_err claim_careful_over(struct task *task);
 RP_MUST_USE enum rp_err claim_lost(struct task *task, uint64_t *epoch);
 RP_MUST_USE enum rp_err claim_lost_mark(struct task *task, uint64_t epoch);
 
-/* DATA/reserve, of this size; nothing to do when it is there. Best done in the background. RP_ERR_NOSPACE: not made. */
+/* DATA/reserve, of this size; nothing to do when it is there; while another shard makes it, it is waited for. Best done in the
+ * background. RP_ERR_NOSPACE: not made. */
 RP_MUST_USE enum rp_err claim_reserve_make(struct task *task, uint64_t bytes);
-/* True also where that cannot be told. */
-bool claim_reserve_is_there(struct task *task);
+/* Of this size: while it is made, it is not there. True also where that cannot be told. */
+bool claim_reserve_is_there(struct task *task, uint64_t bytes);
 /* Give its room to what was promised. RP_ERR_NOTFOUND: it has been given already. */
 RP_MUST_USE enum rp_err claim_reserve_give_up(struct task *task);
 

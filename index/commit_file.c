@@ -381,7 +381,11 @@ enum rp_err commit_core_open_files(struct task *task, struct commit *commit)
 	}
 	if (err == RP_ERR_NOSPACE && commit->reserve_given)
 		err = make_file(task, commit, commit->files_number, ready);
-	return err;
+	if (err != RP_ERR_NOSPACE)
+		return err;
+	/* The reserve that a crash has brought back may have been of less use than its size says. */
+	err = take_one_unused(task, commit);
+	return err == RP_OK && commit->files_count == 0 ? RP_ERR_NOSPACE : err;
 }
 
 enum rp_err commit_core_adopt(struct task *task, struct commit *commit)

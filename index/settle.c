@@ -308,7 +308,7 @@ static bool have_reserve(struct task *task, struct commit *commit, const struct 
 {
 	const struct commit_settings *settings = &commit->settings;
 
-	if (claim_reserve_is_there(task))
+	if (claim_reserve_is_there(task, settings->reserve_bytes))
 		return true;
 	return room->free_bytes > settings->reserve_bytes + settings->memory_bytes_max / 4 * 5 &&
 	       claim_reserve_make(task, settings->reserve_bytes) == RP_OK;
@@ -323,7 +323,8 @@ bool settle_core_has_room_for_file(struct task *task, const struct commit *commi
 	                                   : settings->reserve_bytes;
 	struct file_room room;
 
-	return claim_reserve_is_there(task) || file_room(task, FILE_ROOT_DATA, &room) != RP_OK ||
+	return claim_reserve_is_there(task, settings->reserve_bytes) ||
+	       file_room(task, FILE_ROOT_DATA, &room) != RP_OK ||
 	       room.free_bytes >= settings->file_bytes + kept;
 }
 

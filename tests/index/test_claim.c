@@ -226,6 +226,68 @@ IO_TASK_TEST(claim, the_reserve_is_made_and_given_up_once)
 	cr_assert_eq(claim_reserve_give_up(task), RP_ERR_NOTFOUND);
 }
 
+static struct file *open_reserve(struct task *task)
+{
+	struct file *file;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "reserve",
+			 FILE_READ | FILE_WRITE | FILE_CREATE, &file),
+	    RP_OK);
+	return file;
+}
+
+/* As a crash, or another shard that makes it, leaves it. */
+IO_TASK_TEST(claim, half_a_reserve_is_none_and_is_made_whole)
+{
+	struct file *file = open_reserve(task);
+
+	(void)arg;
+	cr_assert_eq(file_allocate(task, file, 0, 4096), RP_OK);
+	file_close(file);
+	cr_assert_not(claim_reserve_is_there(task, 1024 * 1024));
+	cr_assert_eq(claim_reserve_make(task, 1024 * 1024), RP_OK);
+	cr_assert(claim_reserve_is_there(task, 1024 * 1024));
+}
+
+struct other_maker {
+	struct file *file;
+	bool allocates;
+};
+
+static void make_slowly(struct task *task, void *arg)
+{
+	struct other_maker *other = arg;
+
+	cr_assert_eq(task_sleep(task, 20 * 1000 * 1000), RP_OK);
+	if (other->allocates)
+		cr_assert_eq(file_allocate(task, other->file, 0, 1024 * 1024), RP_OK);
+	else
+		cr_assert_eq(file_remove(task, FILE_ROOT_DATA, "reserve"), RP_OK);
+	file_close(other->file);
+}
+
+IO_TASK_TEST(claim, a_reserve_that_another_makes_is_waited_for)
+{
+	struct other_maker other;
+	uint64_t size_bytes;
+
+	(void)arg;
+	for (unsigned i = 0; i < 2; i++) {
+		struct file *file;
+
+		other = (struct other_maker){open_reserve(task), i == 0};
+		cr_assert_eq(file_lock(task, other.file), RP_OK);
+		cr_assert_eq(task_start(task_loop(task), make_slowly, &other, NULL), RP_OK);
+		cr_assert_not(claim_reserve_is_there(task, 1024 * 1024));
+		cr_assert_eq(claim_reserve_make(task, 1024 * 1024), RP_OK);
+		file = open_reserve(task);
+		cr_assert_eq(file_size(task, file, &size_bytes), RP_OK);
+		cr_assert_eq(size_bytes, 1024 * 1024);
+		file_close(file);
+		cr_assert_eq(claim_reserve_give_up(task), RP_OK);
+	}
+}
+
 struct claim_run {
 	enum rp_err err;
 	char reason[256];

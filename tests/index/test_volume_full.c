@@ -344,7 +344,7 @@ static void see_room(struct task *task, void *arg)
 	(void)arg;
 	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
 	free_bytes = room.free_bytes;
-	if (claim_reserve_is_there(task))
+	if (claim_reserve_is_there(task, 1))
 		free_bytes += reserve_bytes(task);
 }
 

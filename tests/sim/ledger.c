@@ -74,6 +74,7 @@ void ledger_new_life(struct ledger *ledger, bool in_order)
 {
 	if (in_order && ledger->met)
 		ledger->durable = ledger->count - 1;
+	ledger->openings_unseen = ledger->met ? 0 : ledger->openings_unseen + 1;
 	ledger->met = false;
 	ledger->checked = false;
 	ledger->changing = (struct ledger_lock){0};
@@ -168,8 +169,9 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 		    (unsigned long long)state_of(ledger, ledger->durable)->lsn,
 		    (unsigned long long)ledger->acknowledged_lsn,
 		    (unsigned long long)ledger->revealed_lsn);
-	MODEL_CHECK(state_of(ledger, found)->lsn_last >= volume->replayed_lsn);
-	state_of(ledger, found)->lsn_last = volume->replayed_lsn;
+	MODEL_CHECK(state_of(ledger, found)->lsn_last + ledger->openings_unseen >=
+	    volume->replayed_lsn);
+	state_of(ledger, found)->lsn_last = volume->catalog.lsn;
 	ledger->tally->found++;
 	ledger->tally->changes_dropped += last - 1 - found;
 	ledger->tally->changes_kept += found - ledger->durable;

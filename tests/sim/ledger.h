@@ -18,7 +18,7 @@ enum {
 
 struct ledger_state {
 	uint64_t lsn;
-	uint64_t lsn_last; /* so it is up to here: bodies were moved, which nobody can tell */
+	uint64_t lsn_last; /* so it is up to here: records of bodies moved, of an opening, which nobody can tell */
 	uint64_t position; /* in the commit log of this life */
 	bool blank;        /* nothing was ever written */
 	bool destroyed;
@@ -72,6 +72,7 @@ struct ledger {
 	uint64_t acknowledged_lsn;
 	uint64_t revealed_lsn;
 	uint64_t lsn_seen;
+	uint64_t openings_unseen; /* lives since his volume was met: each may have written the record that ends what a cut left void */
 	struct ledger_answer answer[LEDGER_ANSWERS];
 	unsigned answers_count;
 	struct ledger_events born; /* by LSN, all there ever were */

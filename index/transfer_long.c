@@ -395,7 +395,8 @@ static enum rp_err finish(struct task *task, struct transfer_long *its)
 		return err;
 	}
 	write(its);
-	fits = transfer_put_counters(&its->writer, its->transfer);
+	/* What was to move may be gone by now: then there is a new mailbox, and that is all. */
+	fits = its->transfer->taken.count == 0 || transfer_put_counters(&its->writer, its->transfer);
 	if (!its->transfer->moves) {
 		sums.messages_count += its->transfer->sum.messages;
 		sums.bytes += its->transfer->sum.bytes;

@@ -115,6 +115,57 @@ static struct store *open_with_small_breaths(struct task *task, uint64_t epoch)
 	return open_recovered(task, &settings, epoch);
 }
 
+struct raced {
+	struct volume *volume;
+	struct mailbox *inbox;
+	bool ended;
+};
+
+static void rename_inbox(struct task *task, void *arg)
+{
+	struct raced *raced = arg;
+
+	cr_assert_eq(volume_rename(task, raced->volume, BYTES_LIT("INBOX"), BYTES_LIT("Old")), RP_OK);
+	raced->ended = true;
+}
+
+/* What was to move is gone when its turn comes: nothing has happened to INBOX then. */
+IO_TASK_TEST(volume_many, renaming_an_inbox_that_was_emptied_meanwhile_leaves_it_as_it_is)
+{
+	enum { MANY = 200 };
+	struct mail_store deleted = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct store *store = open_with_small_breaths(task, 1);
+	struct runs all = RUNS_EMPTY;
+	struct raced raced = {0};
+	uint64_t modseq;
+
+	(void)arg;
+	cr_assert_eq(volume_open(task, store, &made_user, &raced.volume), RP_OK);
+	raced.inbox = open_mailbox(task, raced.volume, "INBOX");
+	append_many(task, raced.inbox, MANY);
+	cr_assert_eq(runs_add(&all, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_store(task, raced.inbox, &all, &deleted, NULL, NULL), RP_OK);
+	runs_fini(&all);
+	modseq = mailbox_entry(raced.inbox)->highestmodseq;
+	raced.volume->changing = true; /* by somebody else */
+	cr_assert_eq(task_start(task_loop(task), rename_inbox, &raced, NULL), RP_OK);
+	cr_assert_eq(task_sleep(task, 1000000), RP_OK);
+	cr_assert_not(task_queue_empty(&raced.volume->changed));
+	raced.volume->changing = false;
+	cr_assert_eq(mailbox_expunge(task, raced.inbox, NULL, NULL), RP_OK);
+	task_queue_wake_all(&raced.volume->changed);
+	while (!raced.ended)
+		cr_assert_eq(task_sleep(task, 1000), RP_OK);
+	cr_assert_eq(mailbox_entry(raced.inbox)->messages_count, 0);
+	cr_assert_eq(mailbox_entry(raced.inbox)->highestmodseq, modseq + 1);
+	cr_assert_eq(raced.volume->catalog.lsn, modseq + 3);
+	mailbox_close(raced.inbox);
+	raced.inbox = open_mailbox(task, raced.volume, "Old");
+	cr_assert_eq(mailbox_entry(raced.inbox)->uidnext, 1);
+	mailbox_close(raced.inbox);
+	assert_kept(task, raced.volume, store);
+}
+
 /* As it is under way, and afterwards. */
 struct onlooker {
 	struct volume *volume;

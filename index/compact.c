@@ -225,9 +225,11 @@ static enum rp_err empty_all(struct task *task, struct compact *compact, struct 
 	return err;
 }
 
-/* One that is written to meanwhile is left out. */
+/* One that is written to meanwhile is left out, and so is one that went meanwhile: a compaction before this one had emptied it, and ended
+ * before it was removed. */
 static enum rp_err seal(struct compact *compact)
 {
+	bool busy = false;
 	size_t left = 0;
 
 	for (size_t i = 0; i < compact->count; i++) {
@@ -235,11 +237,12 @@ static enum rp_err seal(struct compact *compact)
 
 		if (err == RP_OK)
 			compact->number[left++] = compact->number[i];
-		else if (err != RP_ERR_BUSY)
+		else if (err != RP_ERR_BUSY && err != RP_ERR_NOTFOUND)
 			return err;
+		busy = busy || err == RP_ERR_BUSY;
 	}
 	compact->count = left;
-	return left > 0 ? RP_OK : RP_ERR_BUSY;
+	return left == 0 && busy ? RP_ERR_BUSY : RP_OK;
 }
 
 static enum rp_err empty_chosen(struct task *task, struct compact *compact, struct compact_passed *passed, uint8_t *p)
@@ -247,6 +250,8 @@ static enum rp_err empty_chosen(struct task *task, struct compact *compact, stru
 	struct volume *volume = compact->volume;
 	enum rp_err err = seal(compact);
 
+	if (err == RP_OK && compact->count == 0)
+		return RP_OK; /* it is to be chosen anew */
 	if (err == RP_OK)
 		err = settle(task, volume); /* what is on its way into them */
 	if (err == RP_OK)
@@ -311,16 +316,18 @@ static enum rp_err compact_files(
 {
 	for (;;) {
 		struct compact compact = {.volume = volume};
+		size_t chosen;
 		enum rp_err err;
 
 		if (commit_room(volume->store->commit) != COMMIT_ROOM_ENOUGH)
 			commit_look_at_room(task, volume->store->commit);
 		err = compact_core_choose(task, &compact, passed);
-		if (err == RP_OK && compact.count > 0)
+		chosen = compact.count;
+		if (err == RP_OK && chosen > 0)
 			err = compact_chosen(task, &compact, passed);
 		if (err != RP_OK)
 			return err;
-		if (compact.count == 0)
+		if (chosen == 0)
 			return compact.lacks_room ? RP_ERR_NOSPACE : RP_OK;
 	}
 }

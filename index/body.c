@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "index/trim.h"
 #include "index/volume_state.h"
 
 enum { BODY_FIRST_BYTES = 4096 };
@@ -46,6 +47,7 @@ enum rp_err body_spill(struct task *task, struct body_put *put)
 	/* What is left on a full disk is for what was promised. */
 	if (commit_room(put->volume->store->commit) != COMMIT_ROOM_ENOUGH) {
 		put->failed = RP_ERR_NOSPACE;
+		trim_start(put->volume, true);
 		return RP_ERR_NOSPACE;
 	}
 	err = volume_wait_begun(task, put->volume);
@@ -127,6 +129,10 @@ void body_abort(struct body_put *put)
 		dbox_stream_abort(put->stream);
 	if (put->ref.file != 0)
 		dbox_expect_no_more(put->volume->dbox, put->ref.file);
+	if (put->ref.file != 0 && put->refused)
+		dbox_take_back(put->volume->dbox, put->ref, put->total_bytes);
+	if (put->stream != NULL || put->refused)
+		trim_start(put->volume, false);
 	volume_close(put->volume);
 	free(put->p);
 	free(put);

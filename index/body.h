@@ -13,6 +13,7 @@ struct body_put {
 	struct dbox_stream *stream; /* once it is large */
 	uint64_t total_bytes;
 	struct dbox_ref ref; /* file != 0: streamed, and durable there */
+	bool refused;        /* no change refers to it, nor will one */
 	enum rp_err failed;  /* a write went wrong: it cannot be appended */
 };
 

@@ -3,6 +3,7 @@
 #include "index/apply.h"
 #include "index/checkpoint.h"
 #include "index/dbox/dbox_format.h"
+#include "index/trim.h"
 
 enum {
 	/* A change that others get in before, again and again, is given up rather than kept for ever. */
@@ -175,8 +176,10 @@ enum rp_err breath_run(struct task *task, struct volume *volume, const struct br
 	uint64_t reserved;
 	enum rp_err err;
 
-	if (is_refused(plan, commit_room(commit)))
+	if (is_refused(plan, commit_room(commit))) {
+		trim_start(volume, true);
 		return RP_ERR_NOSPACE;
+	}
 	err = commit_reserve(task, commit, BREATH_FIRST_BYTES);
 	if (err != RP_OK)
 		return err;

@@ -378,6 +378,8 @@ enum rp_err mailbox_append(struct task *task, struct mailbox *mailbox,
 		for (size_t i = 0; i < count; i++)
 			body_abort(messages[i].body);
 	}
+	for (size_t i = 0; err != RP_OK && i < count; i++)
+		messages[i].body->refused = true;
 	free(appending->keywords);
 	free(appending);
 	return err;

@@ -7,6 +7,7 @@
 #include "index/mailbox_state.h"
 #include "index/pending.h"
 #include "index/replay.h"
+#include "index/trim.h"
 #include "index/volume_files.h"
 #include "index/volume_floor.h"
 #include "index/volume_state.h"
@@ -362,6 +363,8 @@ enum rp_err volume_complete(struct task *task, struct volume *volume)
 		return err;
 	journal_seal(task, volume->journal);
 	volume->bare = false;
+	if (volume->store->commit != NULL && commit_room(volume->store->commit) != COMMIT_ROOM_ENOUGH)
+		trim_start(volume, true); /* a crash may have left what is worth having now */
 	return RP_OK;
 }
 

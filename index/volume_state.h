@@ -78,6 +78,9 @@ struct volume {
 	size_t compact_seen_files;  /* and how many files of bodies there were */
 	uint64_t compact_after_ns;  /* not before: one was cut short */
 	uint64_t compact_at_expiry; /* or what was expunged in this second is over: then a file can be emptied */
+	bool trimming;              /* trim.h: its task runs */
+	bool trim_wanted;
+	bool trim_unknown; /* likewise, with what a crash has left */
 	bool undeleting;            /* undelete.h: one at a time */
 	bool kept_over; /* more was expunged than is kept (kept_any()) */
 	bool merging;

@@ -313,49 +313,12 @@ static_assert(DBOX_NAMES_BYTES_MAX == DBOX_FILE_BYTES_MAX / 64, "dbox_core_has_r
 
 bool dbox_core_has_room(const struct dbox_file *file, uint64_t bytes)
 {
-	if (file->streaming || file->tail || file->full || file->removed || file->end == 0 ||
+	if (file->streaming || file->ending || file->tail || file->full || file->removed || file->end == 0 ||
 	    file->header_lost)
 		return false;
 	/* One with a long text in the beginning takes something all the same. */
 	return file->end + bytes <= file->dbox->file_bytes_max ||
 	    file->end <= FORMAT_AREA_BYTES + file->dbox->file_bytes_max / 64;
-}
-
-/* Find out where the next record goes in a file that was there before, or cut off what an aborted stream left. */
-static enum rp_err find_end(struct task *task, struct dbox_file *file)
-{
-	uint64_t size_bytes;
-	enum rp_err err = dbox_core_use(task, file);
-
-	if (err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT || err == RP_ERR_CANNOT ||
-	    err == RP_ERR_DENIED || err == RP_ERR_IO) {
-		file->full = true;
-		return RP_OK;
-	}
-	if (err != RP_OK)
-		return err;
-	if (file->tail && !file->streaming) {
-		file->streaming = true; /* nobody else has its end, or trims it too, meanwhile */
-		err = file_truncate(task, file->file, file->end);
-		file->streaming = false;
-		if (err == RP_OK)
-			file->tail = false;
-	} else if (file->end == 0) {
-		bool whole = true;
-
-		err = dbox_core_is_begun(task, file, &whole);
-		file->full = file->full || !whole; /* a crash, or damage: nothing more goes there */
-		if (err == RP_OK)
-			err = file_size(task, file->file, &size_bytes);
-		if (err == RP_OK && file->end == 0)
-			file->end = num_round_up(
-			    num_max(size_bytes, FORMAT_AREA_BYTES), DBOX_RECORD_ALIGN);
-	}
-	dbox_core_release(file);
-	if (err != RP_ERR_IO)
-		return err;
-	file->full = true; /* it fails: others take what comes */
-	return RP_OK;
 }
 
 /* The newest file, of the last few, that may have room but must be looked at first. */
@@ -380,9 +343,13 @@ enum rp_err dbox_core_with_room(struct task *task, struct dbox *dbox, uint64_t b
 	enum rp_err err;
 
 	while ((file = unknown_end(dbox)) != NULL) {
-		file->refs++; /* it stays while we wait */
-		err = find_end(task, file);
-		dbox_core_release(file);
+		if (file->ending) { /* somebody else does it */
+			err = task_queue_wait(task, &dbox->ends);
+		} else {
+			file->refs++; /* it stays while we wait */
+			err = dbox_core_find_end(task, file);
+			dbox_core_release(file);
+		}
 		if (err != RP_OK)
 			return err;
 	}

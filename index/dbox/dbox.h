@@ -92,6 +92,14 @@ RP_MUST_USE enum rp_err dbox_stream_finish(struct task *task, struct dbox_stream
     const struct dbox_message *message, struct dbox_ref *ref);
 void dbox_stream_abort(struct dbox_stream *stream);
 
+/* A body that was finished, and that no change refers to: if nothing lies behind it, its room is to be had again. */
+void dbox_take_back(struct dbox *dbox, struct dbox_ref ref, uint64_t body_bytes);
+
+/* Cut off what ended streams, and bodies taken back, have left behind the ends of files. unknown_too: also what uploads have left that a
+ * crash, or the server's end, cut short; how the newest files end is read from them, once. Is there anything to do? */
+RP_MUST_USE enum rp_err dbox_trim(struct task *task, struct dbox *dbox, bool unknown_too);
+bool dbox_may_trim(const struct dbox *dbox, bool unknown_too);
+
 /* Read a body. Open checks the record's header (RP_ERR_CORRUPT; RP_ERR_EXPUNGED: the file is gone). A read checks each
  * 64 KiB block that it touches. settle (may be NULL): unsettled records, looked at first. An open body stays readable
  * whatever happens to its message or its file's name. One task at a time. */

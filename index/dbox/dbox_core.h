@@ -11,6 +11,7 @@
 #include "index/dbox/dbox_format.h"
 #include "io/base/list.h"
 #include "io/file.h"
+#include "io/task.h"
 
 enum {
 	DBOX_CORE_OPEN_MAX = 4,   /* descriptors that one dbox keeps without using them */
@@ -33,8 +34,9 @@ struct dbox_file {
 	bool header_lost;  /* both copies: the nonce is what its records say */
 	uint64_t end;      /* where the next record goes; 0: not known */
 	bool streaming;    /* somebody has its end for himself */
+	bool ending;       /* dbox_core_find_end() is at it */
 	unsigned expected; /* bodies in it that a change is about to refer to */
-	bool tail;         /* an aborted stream has left bytes behind `end` */
+	bool tail;         /* a stream has left bytes behind `end` */
 	bool full;
 	bool removed;
 	bool name_durable;
@@ -56,6 +58,7 @@ struct dbox {
 	struct list idle;        /* open files that nobody uses, longest first */
 	unsigned idle_count;
 	unsigned streams_count;
+	struct task_queue ends;  /* who waits till a file's end is known */
 	bool dirs_durable;
 };
 
@@ -97,12 +100,16 @@ RP_MUST_USE enum rp_err dbox_core_create(struct task *task, struct dbox *dbox, u
 RP_MUST_USE enum rp_err dbox_core_renew(
     struct task *task, struct dbox *dbox, struct dbox_file *file, uint64_t nonce);
 
+/* dbox_end.c: find out where the next record goes in a file that was there before, or cut off what a stream has left. The caller counts
+ * among its users, and has seen that nobody does the same or streams into it. A file that fails takes nothing more. */
+RP_MUST_USE enum rp_err dbox_core_find_end(struct task *task, struct dbox_file *file);
+
 /* The newest file that is on the disk: one that is being made may yet be taken back. NULL: none. */
 struct dbox_file *dbox_core_last_made(const struct dbox *dbox);
-/* dbox_mend.c: is the beginning of a used file as it was written, both copies of the header and the names? And to write it again as it
- * must be, by the copy that is sound; names that are not are left out. */
+/* dbox_mend.c: is the beginning of a used file as it was written, both copies of the header and the names? *first: where
+ * records begin, as far as that is known. And to write it again as it must be, by the copy that is sound; names that are not are left out. */
 RP_MUST_USE enum rp_err dbox_core_is_begun(
-    struct task *task, const struct dbox_file *file, bool *whole);
+    struct task *task, const struct dbox_file *file, bool *whole, uint64_t *first);
 RP_MUST_USE enum rp_err dbox_core_begin_again(struct task *task, struct dbox_file *file);
 
 /* A file with room for `bytes` at its end that no stream has, but not `other`; made if need be. Not used (counted). */

@@ -211,6 +211,7 @@ enum rp_err dbox_open(struct task *task, const char *dir, const struct userid *u
 	dbox->names_arg = names_arg;
 	dbox->file_bytes_max = DBOX_FILE_BYTES_MAX;
 	list_init(&dbox->idle);
+	task_queue_init(&dbox->ends);
 
 	enum rp_err err = list_files(task, dbox);
 

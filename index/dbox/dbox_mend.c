@@ -48,12 +48,13 @@ static enum rp_err read_beginning(
 	return RP_OK;
 }
 
-enum rp_err dbox_core_is_begun(struct task *task, const struct dbox_file *file, bool *whole)
+enum rp_err dbox_core_is_begun(struct task *task, const struct dbox_file *file, bool *whole, uint64_t *first)
 {
 	struct beginning begin;
 	enum rp_err err = read_beginning(task, file, &begin);
 
 	*whole = err == RP_OK && begin.bad == 0 && begin.names_sound;
+	*first = begin.names_end;
 	free(begin.p);
 	return err == RP_ERR_CORRUPT || err == RP_ERR_END || err == RP_ERR_CANNOT ? RP_OK : err;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "index/room.h"
 #include "index/trim.h"
 #include "index/volume_state.h"
 
@@ -63,6 +64,7 @@ enum rp_err body_spill(struct task *task, struct body_put *put)
 	put->p = NULL;
 	put->n = 0;
 	put->bytes_max = 0;
+	put->asks = true;
 	return RP_OK;
 }
 
@@ -83,6 +85,8 @@ static enum rp_err write_more(struct task *task, struct body_put *put, struct by
 		if (err != RP_OK)
 			return err;
 	}
+	if (put->asks && !room_ask(task, put->volume->store, b.n))
+		return RP_ERR_NOSPACE;
 	return dbox_stream_write(task, put->stream, b);
 }
 

@@ -11,6 +11,7 @@ struct body_put {
 	size_t n;
 	size_t bytes_max;
 	struct dbox_stream *stream; /* once it is large */
+	bool asks;           /* for room, as it grows */
 	uint64_t total_bytes;
 	struct dbox_ref ref; /* file != 0: streamed, and durable there */
 	bool refused;        /* no change refers to it, nor will one */

@@ -44,6 +44,8 @@ struct store {
 	struct arena arena;         /* one breath's */
 	unsigned tasks;             /* background tasks that run */
 	struct task_queue tasks_ended;
+	uint64_t room_asked_bytes; /* room.h: since the last look */
+	uint64_t room_looked_ns;   /* 0: never */
 	unsigned checkpoints; /* that run */
 	uint64_t paced_ns;    /* until then background work has spent its bytes */
 	unsigned merges;      /* likewise */

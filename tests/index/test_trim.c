@@ -171,3 +171,38 @@ Test(trim, what_a_killed_server_has_left_of_an_upload_is_room_for_others)
 	io_fixture_settle(&fixture);
 	io_fixture_close(&fixture);
 }
+
+/* It began while there was room: then it does not go on into what was promised to others. */
+SIM_TASK_TEST(trim, an_upload_ends_where_new_mail_is_refused)
+{
+	enum { PIECE_BYTES = 64 * 1024, PIECES = 256 };
+	static const uint8_t piece[PIECE_BYTES];
+	struct io_fixture *fixture = arg;
+	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 40};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume;
+	struct mailbox *inbox;
+	struct body_put *put;
+	struct file_room room;
+	enum rp_err err = RP_OK;
+
+	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK);
+	open_inbox(task, store, &volume, &inbox);
+	cr_assert_eq(append(task, inbox, SMALL_BYTES), RP_OK);
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes + 8 * 1024 * 1024;
+	sim_set_faults(fixture->world, &faults);
+	cr_assert_eq(body_begin(task, volume, &put), RP_OK);
+	for (unsigned i = 0; err == RP_OK && i < PIECES; i++)
+		err = body_write(task, put, bytes_of(piece, sizeof(piece)));
+	cr_assert_eq(err, RP_ERR_NOSPACE);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	cr_assert_gt(room.free_bytes, 2 * 1024 * 1024);
+	body_abort(put);
+	let_run(task);
+	cr_assert_eq(append(task, inbox, SMALL_BYTES), RP_OK);
+	mailbox_close(inbox);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}

@@ -120,6 +120,7 @@ static enum rp_err apply_offline(struct mail_sink *sink, const struct mail_item 
 
 	arena_init(&arena, 64 * 1024);
 	spool_init(&spool);
+	spool_asks(&spool, spool_has_room, sink->store);
 	for (size_t i = 0; i < item->keywords_count; i++)
 		words[i] = bytes_of_str(item->keyword[i]);
 	enum rp_err err = RP_OK;

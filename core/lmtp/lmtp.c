@@ -302,6 +302,7 @@ static enum rp_err do_rcpt(struct task *task, struct lmtp *lmtp, struct bytes ar
 static void begin_message(struct task *task, struct lmtp *lmtp)
 {
 	spool_init(&lmtp->spool);
+	spool_asks(&lmtp->spool, lmtp->io->has_room, lmtp->arg);
 	lmtp->taking = true;
 	lmtp->failed = intake_begin(&lmtp->intake, lmtp->settings->size_bytes_max, spool_sink, &lmtp->spool);
 	if (lmtp->failed == RP_OK && lmtp->settings->return_path) {

@@ -35,6 +35,8 @@ struct lmtp_io {
 	enum rp_err (*lookup)(struct task *task, void *arg, struct bytes address, struct userid *userid, bool *cut);
 	/* Deliver to all at once: result[i] for in[i]. Each is durable when RP_OK. */
 	void (*deliver)(struct task *task, void *arg, const struct deliver_in *in, size_t count, enum rp_err *result);
+	/* May so many bytes more of a message on its way in be written to DATA? */
+	bool (*has_room)(struct task *task, void *arg, uint64_t bytes);
 	/* One message was (or was not) delivered to somebody: for the log. */
 	void (*tell)(void *arg, struct bytes from, struct bytes to, uint64_t bytes, enum rp_err result);
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "index/room.h"
 #include "io/base/num.h"
 
 enum { SPOOL_ROOM_MIN = 16 * 1024 };
@@ -10,6 +11,17 @@ enum { SPOOL_ROOM_MIN = 16 * 1024 };
 void spool_init(struct spool *spool)
 {
 	*spool = (struct spool){ .p = NULL };
+}
+
+void spool_asks(struct spool *spool, spool_room_fn *has_room, void *arg)
+{
+	spool->has_room = has_room;
+	spool->room_arg = arg;
+}
+
+bool spool_has_room(struct task *task, void *store, uint64_t bytes)
+{
+	return store == NULL || room_ask(task, store, bytes);
 }
 
 static enum rp_err reserve(struct spool *spool, size_t n)
@@ -29,14 +41,27 @@ static enum rp_err reserve(struct spool *spool, size_t n)
 	return RP_OK;
 }
 
+static bool has_room(struct task *task, const struct spool *spool, uint64_t bytes)
+{
+	return spool->has_room == NULL || spool->has_room(task, spool->room_arg, bytes);
+}
+
+static enum rp_err write_piece(struct task *task, struct spool *spool, struct bytes b)
+{
+	enum rp_err err = has_room(task, spool, b.n) ? RP_OK : RP_ERR_NOSPACE;
+
+	if (err == RP_OK)
+		err = file_write(task, spool->file, b.p, b.n, spool->written, false);
+	spool->written += err == RP_OK ? b.n : 0;
+	return err;
+}
+
 static enum rp_err write_out(struct task *task, struct spool *spool)
 {
-	enum rp_err err = file_write(task, spool->file, spool->p, spool->n, spool->written, false);
+	enum rp_err err = write_piece(task, spool, bytes_of(spool->p, spool->n));
 
-	if (err == RP_OK) {
-		spool->written += spool->n;
+	if (err == RP_OK)
 		spool->n = 0;
-	}
 	return err;
 }
 
@@ -57,15 +82,14 @@ enum rp_err spool_write(struct task *task, struct spool *spool, struct bytes b)
 
 	if (spool->n + b.n > SPOOL_MEMORY_BYTES_MAX) {
 		if (spool->file == NULL)
-			err = open_file(task, spool);
+			err = has_room(task, spool, 0) ? open_file(task, spool) : RP_ERR_NOSPACE;
 		if (err == RP_OK)
 			err = write_out(task, spool);
 		if (err != RP_OK)
 			return err;
 	}
 	if (b.n > SPOOL_MEMORY_BYTES_MAX) {
-		err = file_write(task, spool->file, b.p, b.n, spool->written, false);
-		spool->written += err == RP_OK ? b.n : 0;
+		err = write_piece(task, spool, b);
 	} else {
 		err = reserve(spool, b.n);
 		if (err == RP_OK && b.n > 0)

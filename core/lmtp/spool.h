@@ -8,6 +8,9 @@
 
 #include "io/file.h"
 
+/* May so many bytes more be written to DATA? */
+typedef bool spool_room_fn(struct task *task, void *arg, uint64_t bytes);
+
 enum {
 	SPOOL_MEMORY_BYTES_MAX = 1024 * 1024,
 	SPOOL_PATH_BYTES = 48,
@@ -20,10 +23,17 @@ struct spool {
 	struct file *file; /* NULL: all in memory */
 	uint64_t bytes;    /* of the whole message */
 	uint64_t written;  /* of it, in the file */
+	spool_room_fn *has_room; /* NULL: it does not ask */
+	void *room_arg;
 	char path[SPOOL_PATH_BYTES];
 };
 
 void spool_init(struct spool *spool);
+
+/* It asks before it writes to its file: RP_ERR_NOSPACE while new mail is refused. spool_has_room: of a struct store (which may be NULL),
+ * as index/room.h does. */
+void spool_asks(struct spool *spool, spool_room_fn *has_room, void *arg);
+spool_room_fn spool_has_room;
 
 /* RP_ERR_NOMEM, RP_ERR_NOSPACE, RP_ERR_IO: the spool is only good for spool_fini. */
 RP_MUST_USE enum rp_err spool_write(struct task *task, struct spool *spool, struct bytes b);

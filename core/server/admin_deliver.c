@@ -277,6 +277,7 @@ enum rp_err admin_deliver_take(struct task *task, struct admin_deliver *deliver,
 	*in = (struct deliver_in){ .spool = spool };
 	*out = (struct call_deliver_batch_out){ .err = RP_OK };
 	spool_init(spool);
+	spool_asks(spool, spool_has_room, shard->store);
 	batch->count++;
 	if (!is_for(batch, user))
 		out->err = look_up(task, shard, batch, user);

@@ -91,6 +91,13 @@ static void io_deliver(struct task *task, void *arg, const struct deliver_in *in
 		result[i] = shard_join(task, &pending[i]);
 }
 
+static bool io_has_room(struct task *task, void *arg, uint64_t bytes)
+{
+	struct lmtp_drive *drive = arg;
+
+	return spool_has_room(task, drive->shard->store, bytes);
+}
+
 static void io_tell(void *arg, struct bytes from, struct bytes to, uint64_t bytes, enum rp_err result)
 {
 	struct lmtp_drive *drive = arg;
@@ -108,6 +115,7 @@ static const struct lmtp_io lmtp_io = {
 	.flush = io_flush,
 	.lookup = io_lookup,
 	.deliver = io_deliver,
+	.has_room = io_has_room,
 	.tell = io_tell,
 };
 

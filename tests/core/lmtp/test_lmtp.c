@@ -275,6 +275,27 @@ Test(lmtp, a_message_may_be_as_large_as_the_limit)
 	}
 }
 
+/* It is refused as soon as there is no room, not when the disk has not a byte left; small ones stay in memory, and whoever delivers says no. */
+Test(lmtp, a_message_too_large_for_the_room_that_there_is_is_refused)
+{
+	size_t n = 9 * 1024 * 1024;
+	struct lmtp_play play = { .size_max = 10 * 1024 * 1024, .cut = 50000, .room_bytes = 3 * 1024 * 1024 };
+	char *text = malloc(n + 300);
+
+	cr_assert_not_null(text);
+	size_t at = (size_t)snprintf(text, 100, "LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<sam>\r\nRCPT TO:<kim>\r\nDATA\r\n");
+
+	memset(text + at, 'x', n);
+	strcpy(text + at + n, "\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<sam>\r\nDATA\r\nsmall\r\n.\r\n");
+	play_text(&play, text);
+	cr_assert_eq(count(play.out, "452 4.3.1"), 2);
+	cr_assert_leq(play.asked_bytes, 5 * 1024 * 1024, "nor is there more of it to be asked for");
+	cr_assert_eq(count(play.out, "250 2.0.0 Delivered"), 1);
+	cr_assert_str_eq(play.stored, "sam/: small\r\n\n");
+	lmtp_play_free(&play);
+	free(text);
+}
+
 Test(lmtp, data_rset_and_quit_stand_alone)
 {
 	struct lmtp_play play = { .in = { 0 } };

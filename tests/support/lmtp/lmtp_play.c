@@ -171,6 +171,15 @@ static void deliver(
 	own(((struct machine *)arg)->play, false);
 }
 
+static bool has_room(struct task *task, void *arg, uint64_t bytes)
+{
+	struct lmtp_play *play = ((struct machine *)arg)->play;
+
+	(void)task;
+	play->asked_bytes += bytes;
+	return play->room_bytes == 0 || play->asked_bytes <= play->room_bytes;
+}
+
 static void tell(void *arg, struct bytes from, struct bytes to, uint64_t bytes, enum rp_err result)
 {
 	(void)arg;
@@ -179,7 +188,7 @@ static void tell(void *arg, struct bytes from, struct bytes to, uint64_t bytes, 
 	RP_ASSERT(from.p != NULL && to.n > 0);
 }
 
-static const struct lmtp_io play_io = { input, take, wait_more, output, flush, lookup, deliver, tell };
+static const struct lmtp_io play_io = { input, take, wait_more, output, flush, lookup, deliver, has_room, tell };
 
 static void serve(struct task *task, struct machine *machine)
 {

@@ -14,6 +14,7 @@ struct lmtp_play {
 	size_t cut;            /* bytes that come at a time; 0: all at once */
 	uint64_t size_max;     /* of a message; 0: 1 MiB */
 	bool return_path;
+	uint64_t room_bytes; /* so much of messages may be written to DATA; 0: endless */
 	bool on_the_ring;         /* of the kernel, which takes no memory of ours; messages up to 1 MiB only */
 	void (*own)(bool begins); /* NULL, or told when what is not the session's, but the test's, begins and ends */
 
@@ -23,6 +24,7 @@ struct lmtp_play {
 	char *stored; /* for each delivery "name/folder: text\n", in order, a NUL behind them */
 	size_t stored_n;
 	size_t deliveries;
+	uint64_t asked_bytes; /* of messages, whether they may be written to DATA */
 	enum rp_err end;
 };
 

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "index/format.h"
+#include "index/room.h"
 #include "index/volume_state.h"
 #include "io/base/num.h"
 
@@ -43,6 +44,7 @@ struct cache {
 	uint64_t added_count; /* since it was opened */
 	uint64_t added_bytes;
 	bool writing;
+	bool no_room; /* when it was tried last */
 	bool broken; /* could not be written: nothing more is kept */
 };
 
@@ -357,7 +359,12 @@ static void write_pending(struct task *task, struct mailbox *mailbox)
 {
 	struct cache *cache = mailbox->cache;
 
+	cache->no_room = false;
 	while (cache->pending.n > 0 && !cache->broken && !mailbox->gone) {
+		if (!room_ask(task, mailbox->volume->store, cache->pending.n)) {
+			cache->no_room = true;
+			break;
+		}
 		cache->flight = cache->pending;
 		cache->pending = (struct cache_piece){
 			.from = cache->flight.from + cache->flight.n
@@ -379,12 +386,34 @@ static void write_task(struct task *task, void *arg)
 	store_task_ended(store);
 }
 
+static bool has_room(const struct mailbox *mailbox)
+{
+	const struct commit *commit = mailbox->volume->store->commit;
+
+	return commit == NULL || commit_room(commit) == COMMIT_ROOM_ENOUGH;
+}
+
+size_t cache_pending_bytes(const struct cache *cache)
+{
+	return cache != NULL ? cache->pending.bytes_max : 0;
+}
+
+bool cache_lacks_room(const struct mailbox *mailbox, uint32_t *end)
+{
+	const struct cache *cache = mailbox->cache;
+
+	if (cache == NULL || cache->writing || cache->broken || cache->pending.n == 0 || has_room(mailbox))
+		return false;
+	*end = (uint32_t)num_min(cache->pending.from / CACHE_UNIT, UINT32_MAX);
+	return true;
+}
+
 void cache_write(struct mailbox *mailbox, bool all)
 {
 	struct cache *cache = mailbox->cache;
 
 	if (cache == NULL || cache->writing || cache->broken ||
-	    cache->pending.n < (all ? 1 : CACHE_WRITE_BYTES))
+	    cache->pending.n < (all ? 1 : CACHE_WRITE_BYTES) || !has_room(mailbox))
 		return;
 	if (!store_task_start(mailbox->volume->store, "cache", write_task, mailbox))
 		return;
@@ -410,6 +439,8 @@ enum rp_err cache_settle(struct task *task, struct mailbox *mailbox)
 			mailbox->volume->cache_writes++;
 			write_pending(task, mailbox);
 			mailbox->volume->cache_writes--;
+			if (cache->no_room && !mailbox->gone)
+				return RP_ERR_NOSPACE;
 		}
 	}
 	return err == RP_OK && cache != NULL && cache->broken ? RP_ERR_IO : err;

@@ -42,8 +42,15 @@ RP_MUST_USE enum rp_err cache_check(
     struct bytes in, uint64_t nonce, unsigned version, uint64_t *emailid, struct bytes *entry);
 uint64_t cache_stored_bytes(struct bytes entry);
 
-/* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. */
+/* Write what is pending, if it is much or `all`; in a task of the store's own that holds the mailbox. While new mail is refused it stays
+ * in memory, or is not kept, and the next call tries again. */
 void cache_write(struct mailbox *mailbox, bool all);
+
+/* What of it is in memory alone. */
+size_t cache_pending_bytes(const struct cache *cache);
+
+/* Is something pending that there is no room for? *end: then an index may name what lies before this place, and nothing else. */
+bool cache_lacks_room(const struct mailbox *mailbox, uint32_t *end);
 
 /* All that was added so far is in the file, so that an index may name it. An error: it could not be written. */
 RP_MUST_USE enum rp_err cache_settle(struct task *task, struct mailbox *mailbox);

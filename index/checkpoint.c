@@ -44,6 +44,8 @@ static enum rp_err write_index(
 	struct runs listed = RUNS_EMPTY;
 	char tmp[VOLUME_PATH_BYTES];
 	char path[VOLUME_PATH_BYTES];
+	uint32_t cache_end = UINT32_MAX;
+	bool lacks_room = cache_lacks_room(mailbox, &cache_end);
 	enum rp_err err = view_listed(mailbox, &listed);
 
 	*lsn = volume->catalog.lsn;
@@ -52,12 +54,14 @@ static enum rp_err write_index(
 	    (unsigned long long)*lsn);
 	if (wasteful)
 		table_leave_cache(mailbox->table);
+	else if (lacks_room)
+		table_cut_cache(mailbox->table, cache_end);
 	if (err == RP_OK)
 		err = table_write(task, mailbox->table, tmp, &volume->userid, volume->store->epoch,
 		    *lsn, &listed);
 	runs_fini(&listed);
 	/* What it names is there, whenever the server ends: else it is damage. */
-	if (err == RP_OK && !wasteful)
+	if (err == RP_OK && !wasteful && !lacks_room)
 		err = cache_settle(task, mailbox);
 	/* What was applied meanwhile may be in it: it must not get a name that a crash could leave ahead of the journal. */
 	if (err == RP_OK)

@@ -65,7 +65,7 @@ static void let_idle(struct mailbox *mailbox)
 {
 	struct store *store = mailbox->volume->store;
 
-	mailbox->idle_bytes = sizeof(*mailbox) + table_bytes(mailbox->table);
+	mailbox->idle_bytes = sizeof(*mailbox) + table_bytes(mailbox->table) + cache_pending_bytes(mailbox->cache);
 	list_push_back(&store->idle_mailboxes, &mailbox->idle);
 	store->idle_bytes += mailbox->idle_bytes;
 }
@@ -79,7 +79,7 @@ void mailbox_note_rest(struct mailbox *mailbox)
 	if (rests == list_linked(&mailbox->rest))
 		return;
 	if (rests) {
-		mailbox->rest_bytes = table_bytes(mailbox->table);
+		mailbox->rest_bytes = table_bytes(mailbox->table) + cache_pending_bytes(mailbox->cache);
 		store->resting_bytes += mailbox->rest_bytes;
 		list_push_back(&store->resting_mailboxes, &mailbox->rest);
 	} else {

@@ -124,9 +124,8 @@ void mailbox_keep_entry(struct task *task, struct mailbox *mailbox, uint32_t uid
 	if (mailbox->cache == NULL || table_prepare_rows(NULL, table, &uids) != RP_OK)
 		return; /* it was dropped while we waited */
 	place = cache_add(mailbox->cache, emailid, entry);
-	if (place == 0)
-		return;
-	table_set_cache_offset(table, uid, place);
+	if (place != 0)
+		table_set_cache_offset(table, uid, place);
 	cache_write(mailbox, false);
 }
 

@@ -370,6 +370,12 @@ void table_leave_cache(struct table *table)
 	table->leaves_cache = true;
 }
 
+void table_cut_cache(struct table *table, uint32_t end)
+{
+	table->cuts_cache = true;
+	table->cache_end = end;
+}
+
 uint32_t table_cache_last(const struct table *table)
 {
 	uint64_t last = 0;

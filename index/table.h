@@ -161,6 +161,9 @@ void table_set_state(struct table *fresh, const struct table_state *state);
 /* The index file that is written next names no cache entries: they are to go. */
 void table_leave_cache(struct table *table);
 
+/* It names none from this place on: they are not in the cache's file. */
+void table_cut_cache(struct table *table, uint32_t end);
+
 /* Look. Live messages only, unless said. */
 uint32_t table_count(const struct table *table);
 uint32_t table_last_uid(

@@ -52,6 +52,8 @@ struct table {
 	unsigned holds; /* of tasks that are suspended in here */
 	bool freed;     /* by its owner; goes with the last hold */
 	bool leaves_cache; /* table_leave_cache() */
+	bool cuts_cache;   /* table_cut_cache(), at cache_end */
+	uint32_t cache_end;
 	bool bad;
 };
 

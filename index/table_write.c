@@ -201,6 +201,13 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
+static void cut_cache(const struct table *table, uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i + sizeof(uint32_t) <= n; i += sizeof(uint32_t))
+		if (num_get_u32(p + i) >= table->cache_end)
+			memset(p + i, 0, sizeof(uint32_t));
+}
+
 static enum rp_err write_column(struct writer *writer, uint32_t group, enum column_kind kind)
 {
 	size_t n = table_copy_rows(&writer->copy, group) * column_width(kind);
@@ -215,6 +222,8 @@ static enum rp_err write_column(struct writer *writer, uint32_t group, enum colu
 	if (err != RP_OK)
 		return err;
 	table_copy_column(&writer->copy, group, kind, p);
+	if (kind == COLUMN_CACHE && writer->table->cuts_cache)
+		cut_cache(writer->table, p, n);
 	summarise(writer, group, kind, p);
 	return all_zero(p, n) ? RP_OK : section_end(writer, INDEX_COLUMN, kind, group, n);
 }

@@ -169,11 +169,20 @@ bool settle_core_only_stuck(const struct commit *commit);
 void settle_core_task(struct task *task, void *arg);
 bool settle_core_has_room_for_file(struct task *task, const struct commit *commit); /* may a log file be made? */
 
-/* commit_file.c: this shard's files. */
+/* commit_file.c: this shard's files. Its header has a new nonce: it can be used. Or it is kept beside. And one of ours with this name is made, or made anew over one that holds
+ * nothing, for either. */
+RP_MUST_USE enum rp_err commit_core_ready(
+    struct task *task, struct commit *commit, struct commit_file *file);
+RP_MUST_USE enum rp_err commit_core_ready_spare(
+    struct task *task, struct commit *commit, struct commit_file *file);
+RP_MUST_USE enum rp_err commit_core_make_file(struct task *task, struct commit *commit, uint64_t number,
+    enum rp_err (*then)(struct task *, struct commit *, struct commit_file *));
 RP_MUST_USE enum rp_err commit_core_open_files(struct task *task, struct commit *commit);
 RP_MUST_USE enum rp_err commit_core_adopt(struct task *task, struct commit *commit);
 RP_MUST_USE enum rp_err commit_core_free_all(struct task *task, struct commit *commit);
 void commit_core_close_files(struct commit *commit);
+
+/* commit_reuse.c: when files are used again, and made. */
 void commit_core_recycle_task(struct task *task, void *arg);
 void commit_core_make_task(struct task *task, void *arg);
 void commit_core_wake_recycler(struct commit *commit);

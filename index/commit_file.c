@@ -63,8 +63,8 @@ static void drop_file(struct commit *commit, struct commit_file *file)
 	free(file);
 }
 
-static enum rp_err write_header(
-    struct task *task, struct commit *commit, struct commit_file *file, enum logfile_state state)
+static enum rp_err write_header_of(struct task *task, struct commit *commit,
+    struct commit_file *file, enum logfile_state state, uint64_t file_bytes)
 {
 	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
 	struct format_header header = { .epoch = commit->settings.epoch, .number = file->number };
@@ -77,7 +77,7 @@ static enum rp_err write_header(
 	header.extra[LOGFILE_EXTRA_USE] = ++commit->use;
 	header.extra[LOGFILE_EXTRA_STATE] = state;
 	header.extra[LOGFILE_EXTRA_DURABLE] = commit->durable_number;
-	header.extra[LOGFILE_EXTRA_BYTES] = commit->settings.file_bytes;
+	header.extra[LOGFILE_EXTRA_BYTES] = file_bytes;
 	header.extra[LOGFILE_EXTRA_FILES] = commit->files_there;
 	header.extra[LOGFILE_EXTRA_LOST] = commit->settings.lost_epoch;
 
@@ -89,6 +89,12 @@ static enum rp_err write_header(
 		file->at = LOGFILE_FIRST_OFFSET;
 	}
 	return err;
+}
+
+static enum rp_err write_header(
+    struct task *task, struct commit *commit, struct commit_file *file, enum logfile_state state)
+{
+	return write_header_of(task, commit, file, state, commit->settings.file_bytes);
 }
 
 /* Ready for use: its header has a new nonce. One after the other, so that they are used in the order that their headers tell. */
@@ -128,7 +134,7 @@ enum rp_err commit_core_ready_spare(struct task *task, struct commit *commit, st
 
 /* Room that is there and written: a commit then changes neither size nor block map. */
 static enum rp_err fill_with_zeroes(
-    struct task *task, struct file *file, uint64_t file_bytes)
+    struct task *task, struct file *file, uint64_t from, uint64_t file_bytes)
 {
 	uint8_t *zero = aligned_alloc(LOGFILE_BLOCK_BYTES, ZERO_BYTES);
 
@@ -136,9 +142,9 @@ static enum rp_err fill_with_zeroes(
 		return RP_ERR_NOMEM;
 	memset(zero, 0, ZERO_BYTES);
 
-	enum rp_err err = file_allocate(task, file, 0, file_bytes);
+	enum rp_err err = file_allocate(task, file, from, file_bytes - from);
 
-	for (uint64_t at = 0; err == RP_OK && at < file_bytes; at += ZERO_BYTES)
+	for (uint64_t at = from; err == RP_OK && at < file_bytes; at += ZERO_BYTES)
 		err = file_write(task, file, zero,
 		    (size_t)num_min(ZERO_BYTES, file_bytes - at), at, false);
 	if (err == RP_OK)
@@ -159,13 +165,22 @@ static enum rp_err sync_folder(struct task *task, struct commit *commit)
 	return err != RP_OK ? err : dir_sync(task, FILE_ROOT_COMMIT, ".");
 }
 
-/* Its room is given back, else it is lost till the next start; and the name, but of one that a header has told of: it would be missed. (One
- * that has a header keeps its size: a power cut could leave it cut, as if something had been in it.) */
-static void unmake_file(struct task *task, struct commit *commit, struct commit_file *made,
-    const char *path, bool told, bool has_header)
+/* One that headers tell of is never without a header of its own, for without it it would be missed: what says that it is free, and short, comes
+ * first. */
+static enum rp_err begin_anew(struct task *task, struct commit *commit, struct commit_file *told)
 {
-	if (told && !has_header)
-		(void)!file_truncate(task, made->file, 0);
+	enum rp_err err = write_header_of(task, commit, told, LOGFILE_FREE, LOGFILE_FIRST_OFFSET);
+
+	return err == RP_OK ? file_truncate(task, told->file, LOGFILE_FIRST_OFFSET) : err;
+}
+
+/* Its room is given back, else it is lost till the next start; and the name, but of one that a header has told of. begun: its header says that
+ * it is short. (One whose header does not keeps its size: a power cut could leave it cut, as if something had been in it.) */
+static void unmake_file(struct task *task, struct commit *commit, struct commit_file *made,
+    const char *path, bool told, bool begun)
+{
+	if (begun)
+		(void)!file_truncate(task, made->file, LOGFILE_FIRST_OFFSET);
 	if (!told)
 		commit->files_there &= ~bit_of(made->number);
 	drop_file(commit, made);
@@ -178,13 +193,14 @@ enum rp_err commit_core_make_file(struct task *task, struct commit *commit, uint
     enum rp_err (*then)(struct task *, struct commit *, struct commit_file *))
 {
 	bool told = (commit->files_there & bit_of(number)) != 0;
+	bool begun;
 	bool is_filled;
 	char path[LOGFILE_PATH_BYTES];
 	struct file *file;
 
 	logfile_path(shard_of(commit), number, path);
 
-	enum rp_err err = open_log(task, commit, path, FILE_CREATE | FILE_TRUNCATE, &file);
+	enum rp_err err = open_log(task, commit, path, told ? 0 : FILE_CREATE | FILE_TRUNCATE, &file);
 
 	if (err != RP_OK)
 		return err;
@@ -195,7 +211,11 @@ enum rp_err commit_core_make_file(struct task *task, struct commit *commit, uint
 		file_close(file);
 		return RP_ERR_NOMEM;
 	}
-	err = fill_with_zeroes(task, file, commit->settings.file_bytes);
+	if (told)
+		err = begin_anew(task, commit, made);
+	begun = told && err == RP_OK;
+	if (err == RP_OK)
+		err = fill_with_zeroes(task, file, told ? LOGFILE_FIRST_OFFSET : 0, commit->settings.file_bytes);
 	if (err == RP_OK)
 		err = sync_folder(task, commit);
 	is_filled = err == RP_OK;
@@ -205,7 +225,7 @@ enum rp_err commit_core_make_file(struct task *task, struct commit *commit, uint
 	if (err == RP_OK)
 		err = then(task, commit, made);
 	if (err != RP_OK)
-		unmake_file(task, commit, made, path, told, is_filled);
+		unmake_file(task, commit, made, path, told, begun && !is_filled);
 	return err;
 }
 
@@ -229,10 +249,17 @@ static enum rp_err take_over(struct task *task, struct commit *commit, uint64_t 
 		return err;
 	err = logfile_read_header(task, file, &header);
 
-	bool blank = err == RP_ERR_END; /* a crash came while it was made */
+	bool blank = false; /* a crash came while it was made */
+
+	if (err == RP_ERR_END) {
+		enum rp_err blank_err = logfile_is_unwritten(task, file, &blank, &(size_t){ 0 });
+
+		err = blank_err != RP_OK ? blank_err : blank ? RP_OK : RP_ERR_CORRUPT;
+	}
+
 	/* An opening in this same start that has failed: nothing was appended then. */
-	bool says_free = err == RP_OK && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
-	bool left = err == RP_OK && !says_free && header.epoch == commit->settings.epoch;
+	bool says_free = err == RP_OK && !blank && header.extra[LOGFILE_EXTRA_STATE] == LOGFILE_FREE;
+	bool left = err == RP_OK && !blank && !says_free && header.epoch == commit->settings.epoch;
 	bool is_free = says_free || left;
 	bool fits = is_free && header.extra[LOGFILE_EXTRA_BYTES] == commit->settings.file_bytes;
 
@@ -280,6 +307,26 @@ static bool have(const struct commit *commit, uint64_t number)
 	return commit->current != NULL && commit->current->number == number;
 }
 
+/* Where one ends before, and has no header, it was being made: headers do not tell of it. */
+static enum rp_err note_there(struct task *task, struct commit *commit, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct file *file;
+	uint64_t bytes;
+
+	logfile_path(shard_of(commit), number, path);
+
+	enum rp_err err = file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err;
+	err = file_size(task, file, &bytes);
+	file_close(file);
+	if (err == RP_OK && bytes >= LOGFILE_BLOCK_BYTES + LOGFILE_FIRST_OFFSET)
+		commit->files_there |= bit_of(number);
+	return err;
+}
+
 /* Take over what is free of the files with numbers up to `last`: those that this run makes have higher ones, and are
  * perhaps being made just now. */
 static enum rp_err take_free(struct task *task, struct commit *commit, uint64_t last)
@@ -302,7 +349,7 @@ static enum rp_err take_free(struct task *task, struct commit *commit, uint64_t 
 		uint64_t number;
 
 		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number) && number <= last)
-			commit->files_there |= bit_of(number);
+			err = note_there(task, commit, number);
 	}
 	for (size_t i = 0; err == RP_OK && i < count; i++) {
 		uint64_t number;

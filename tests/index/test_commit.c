@@ -4,6 +4,7 @@
 
 #include "index/claim.h"
 #include "index/commit.h"
+#include "index/logfile.h"
 #include "index/recover.h"
 #include "io/base/num.h"
 #include "tests/index/log_user.h"
@@ -11,10 +12,10 @@
 
 enum { FILE_BYTES = 256 * 1024, MEMORY_BYTES = 2 * 1024 * 1024 };
 
-static struct commit *open_log(struct task *task, uint64_t epoch)
+static struct commit *open_log_of(struct task *task, uint64_t epoch, uint64_t file_bytes)
 {
 	struct commit_settings settings = {
-		.file_bytes = FILE_BYTES,
+		.file_bytes = file_bytes,
 		.memory_bytes_max = MEMORY_BYTES,
 		.files_max = 4, /* else a slow disk gets new ones rather than used ones */
 		.epoch = epoch,
@@ -23,6 +24,11 @@ static struct commit *open_log(struct task *task, uint64_t epoch)
 
 	cr_assert_eq(commit_open(task, &settings, &commit), RP_OK);
 	return commit;
+}
+
+static struct commit *open_log(struct task *task, uint64_t epoch)
+{
+	return open_log_of(task, epoch, FILE_BYTES);
 }
 
 static void fill(uint8_t *p, size_t n, uint64_t seed)
@@ -330,4 +336,50 @@ IO_TASK_TEST(commit, while_recovery_is_not_over_there_are_new_files)
 	cr_assert_eq(commit_recovered(task, commit), RP_OK);
 	cr_assert_eq(log_user_close(task, &user), RP_OK);
 	cr_assert_eq(commit_close(task, commit), RP_OK);
+}
+
+/* All that this run had have it, and their headers say so. How many. */
+static unsigned assert_sizes(struct task *task, uint64_t epoch, uint64_t file_bytes)
+{
+	unsigned count = 0;
+
+	for (uint64_t number = 1; number <= 8; number++) {
+		char path[LOGFILE_PATH_BYTES];
+		struct format_header header;
+		struct file *file;
+		uint64_t bytes;
+
+		logfile_path(0, number, path);
+		if (file_open(task, FILE_ROOT_COMMIT, path, FILE_READ, &file) != RP_OK)
+			continue;
+		cr_assert_eq(file_size(task, file, &bytes), RP_OK);
+		cr_assert_eq(logfile_read_header(task, file, &header), RP_OK);
+		file_close(file);
+		if (header.epoch != epoch)
+			continue;
+		count++;
+		cr_assert_eq(bytes, file_bytes);
+		cr_assert_eq(header.extra[LOGFILE_EXTRA_BYTES], file_bytes);
+	}
+	return count;
+}
+
+static void open_and_close(struct task *task, uint64_t epoch, uint64_t file_bytes)
+{
+	struct commit *commit = open_log_of(task, epoch, file_bytes);
+
+	cr_assert_eq(task_sleep(task, 1000 * 1000 * 1000), RP_OK); /* all are made */
+	cr_assert_eq(commit_close(task, commit), RP_OK);
+}
+
+IO_TASK_TEST(commit, files_of_another_size_are_made_anew)
+{
+	static const uint64_t sizes[] = {FILE_BYTES, 2 * FILE_BYTES, FILE_BYTES, FILE_BYTES / 2};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		open_and_close(task, i + 1, sizes[i]);
+		cr_assert_geq(assert_sizes(task, i + 1, sizes[i]), 2);
+		assert_nothing_left(task, i + 2);
+	}
 }

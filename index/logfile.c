@@ -145,19 +145,31 @@ enum rp_err logfile_is_whole(
 	return err == RP_ERR_IO ? RP_OK : err;
 }
 
+static bool is_zero(const uint8_t *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* Where anything was written the first piece tells most times. */
 enum rp_err logfile_is_unwritten(
     struct task *task, struct file *file, bool *unwritten, size_t *behind_bytes)
 {
-	uint8_t *p = calloc(1, LOGFILE_FIRST_OFFSET);
-	enum rp_err err = RP_ERR_NOMEM;
+	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_READ_BYTES);
+	enum rp_err err = p != NULL ? RP_OK : RP_ERR_NOMEM;
+	uint64_t at = LOGFILE_BLOCK_BYTES;
+	size_t want = LOGFILE_FIRST_OFFSET;
+	size_t got = want;
 
 	*behind_bytes = 0;
-	if (p != NULL)
-		err = file_read_retry(
-		    task, file, p, LOGFILE_FIRST_OFFSET, LOGFILE_BLOCK_BYTES, behind_bytes);
 	*unwritten = err == RP_OK;
-	for (size_t i = 0; *unwritten && i < *behind_bytes; i++)
-		*unwritten = p[i] == 0;
+	while (err == RP_OK && *unwritten && got == want) {
+		want = at == LOGFILE_BLOCK_BYTES ? LOGFILE_FIRST_OFFSET : LOGFILE_READ_BYTES;
+		err = file_read_retry(task, file, p, want, at, &got);
+		*unwritten = err == RP_OK && is_zero(p, got);
+		if (err == RP_OK && at == LOGFILE_BLOCK_BYTES)
+			*behind_bytes = got;
+		at += want;
+	}
 	free(p);
 	return err == RP_ERR_IO ? RP_OK : err;
 }

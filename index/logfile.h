@@ -85,7 +85,7 @@ RP_MUST_USE enum rp_err logfile_read_header(
 RP_MUST_USE enum rp_err logfile_is_whole(
     struct task *task, struct file *file, const struct format_header *header, bool *whole);
 
-/* Are there zeroes alone behind the first copy of the header, where the second is to be and the first write, as far as the file goes? Then nothing
+/* Are there zeroes alone behind the first copy of the header, to the end of the file? Then nothing
  * was ever in it. behind_bytes: how many of these LOGFILE_FIRST_OFFSET bytes it has: all, once there was a header, for the file has its size,
  * durable, before. RP_ERR_UNAVAILABLE; what the disk has lost is no zeroes, and no error. */
 RP_MUST_USE enum rp_err logfile_is_unwritten(

@@ -18,7 +18,7 @@ struct lister {
 	uint64_t epoch;
 	struct log_losses *losses; /* NULL: those whose header is lost are listed too */
 	struct format_header newest; /* of the folder that is looked at; epoch 0: none yet */
-	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
+	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is; one that is cut, and has no header, is not */
 	bool any_there;
 	bool any_used;               /* in that folder */
 	bool any_lost;
@@ -57,24 +57,60 @@ static bool is_newer(const struct format_header *x, const struct format_header *
 	           x->extra[LOGFILE_EXTRA_USE] > y->extra[LOGFILE_EXTRA_USE]);
 }
 
-/* Those of this epoch are being made just now, perhaps by another thread. */
+/* Those of this epoch are being made just now, perhaps by another thread: it may have found a loss that does not show any more. */
 static void take_header(struct lister *lister, const struct format_header *header)
 {
+	if (lister->losses != NULL)
+		log_losses_know(lister->losses,
+		    num_min(header->extra[LOGFILE_EXTRA_LOST], lister->epoch - 1));
 	if (header->epoch >= lister->epoch)
 		return;
 	if (is_newer(header, &lister->newest))
 		lister->newest = *header;
 	if (header->extra[LOGFILE_EXTRA_STATE] == LOGFILE_USED)
 		lister->any_used = true;
-	if (lister->losses != NULL)
-		log_losses_know(lister->losses,
-		    num_min(header->extra[LOGFILE_EXTRA_LOST], lister->epoch - 1));
+}
+
+static enum rp_err read_header(struct task *task, const struct lister *lister, struct file *file,
+    const struct recover_file *found, struct format_header *header)
+{
+	enum rp_err err = logfile_read_header(task, file, header);
+
+	return err == RP_OK && is_foreign(header, found->shard, found->number, lister->epoch)
+	           ? RP_ERR_CORRUPT
+	           : err;
+}
+
+/* A header that this file has. RP_ERR_END: none, and nothing behind it: it was being made; RP_ERR_CORRUPT: it is lost, unless *being_made.
+ * *is_there: the file has been filled, as all are that headers tell of. */
+static enum rp_err know_header(struct task *task, const struct lister *lister, struct file *file,
+    const struct recover_file *found, struct format_header *header, bool *being_made, bool *is_there)
+{
+	size_t behind_bytes;
+	enum rp_err err = read_header(task, lister, file, found, header);
+
+	*being_made = false;
+	*is_there = true;
+	if (err != RP_ERR_CORRUPT && err != RP_ERR_END)
+		return err;
+
+	enum rp_err made_err = logfile_is_unwritten(task, file, being_made, &behind_bytes);
+
+	if (made_err != RP_OK)
+		return made_err;
+	*is_there = behind_bytes == LOGFILE_FIRST_OFFSET;
+	if (*being_made)
+		return err;
+	/* A server that runs may have begun it meanwhile. */
+	err = read_header(task, lister, file, found, header);
+	return err == RP_ERR_END ? RP_ERR_CORRUPT : err;
 }
 
 static enum rp_err look_at(
     struct task *task, struct lister *lister, unsigned shard, uint64_t number)
 {
-	bool being_made = false;
+	bool being_made;
+	bool is_there;
 	struct recover_file found = { .shard = shard, .number = number };
 	char path[LOGFILE_PATH_BYTES];
 	struct format_header header;
@@ -89,17 +125,10 @@ static enum rp_err look_at(
 	if (err != RP_OK)
 		return err;
 	lister->any_there = true;
-	lister->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
-	err = logfile_read_header(task, file, &header);
-	if (err == RP_OK && is_foreign(&header, shard, number, lister->epoch))
-		err = RP_ERR_CORRUPT;
-	if (err == RP_ERR_CORRUPT) { /* without a header it may have any size: a power cut came while it was made */
-		enum rp_err made_err = logfile_is_unwritten(task, file, &being_made, &(size_t){ 0 });
-
-		if (made_err != RP_OK)
-			err = made_err;
-	}
-	if (err == RP_OK || err == RP_ERR_CORRUPT) {
+	err = know_header(task, lister, file, &found, &header, &being_made, &is_there);
+	if (is_there && number <= LOGFILE_FILES_TOLD)
+		lister->there |= UINT64_C(1) << (number - 1);
+	if (err == RP_OK || err == RP_ERR_CORRUPT) { /* without a header it may have any size: a power cut came while it was made */
 		enum rp_err size_err = file_size(task, file, &found.bytes);
 
 		if (size_err != RP_OK)

@@ -24,6 +24,7 @@ struct look {
 	struct format_header newest; /* of the shard that is looked at; epoch 0: none yet */
 	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
 	bool any_there;
+	bool any_used;
 };
 
 static void tell(struct look *look, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -125,14 +126,51 @@ static enum rp_err look_at_header(
 	return err;
 }
 
-static void keep_newest(struct look *look, const struct format_header *header)
+/* A sound header of the shard that is looked at. */
+static void know_header(struct look *look, const struct format_header *header)
 {
 	const struct format_header *newest = &look->newest;
 
+	look->any_used |= header->extra[LOGFILE_EXTRA_STATE] == LOGFILE_USED;
 	if (header->epoch > newest->epoch ||
 	    (header->epoch == newest->epoch &&
 	        header->extra[LOGFILE_EXTRA_USE] > newest->extra[LOGFILE_EXTRA_USE]))
 		look->newest = *header;
+}
+
+/* The last run has ended in order: nothing was in any of them. */
+static bool was_empty(const struct look *look)
+{
+	return look->newest.epoch != 0 && look->newest.extra[LOGFILE_EXTRA_FILES] == 0 &&
+	       !look->any_used;
+}
+
+static bool is_told(const struct look *look, uint64_t number)
+{
+	return number <= LOGFILE_FILES_TOLD &&
+	       (look->newest.extra[LOGFILE_EXTRA_FILES] >> (number - 1) & 1) != 0;
+}
+
+/* What the headers of all files of this shard tell. */
+static enum rp_err know_log(struct look *look, unsigned shard, uint64_t number)
+{
+	char path[LOGFILE_PATH_BYTES];
+	struct format_header header;
+	struct file *file;
+
+	logfile_path(shard, number, path);
+
+	enum rp_err err = file_open(look->task, FILE_ROOT_COMMIT, path, FILE_READ, &file);
+
+	if (err != RP_OK)
+		return err == RP_ERR_NOTFOUND ? RP_OK : err;
+	look->any_there = true;
+	look->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
+	err = logfile_read_header(look->task, file, &header);
+	file_close(file);
+	if (err == RP_OK)
+		know_header(look, &header);
+	return err == RP_ERR_NOMEM || err == RP_ERR_CANCELED || err == RP_ERR_UNAVAILABLE ? err : RP_OK;
 }
 
 /* The newest header tells of them. */
@@ -150,13 +188,61 @@ static void tell_gone(struct look *look, unsigned shard)
 	}
 }
 
-/* One that is nothing but zeroes was just being made. */
+/* Neither copy is sound. Where nothing is behind it was just being made, and headers tell of files of full size alone. */
+static enum rp_err look_without_header(struct look *look, struct file *file, const char *path,
+    uint64_t number, bool unreadable)
+{
+	bool unwritten = false;
+	size_t behind_bytes = 0;
+	enum rp_err err =
+	    unreadable ? RP_OK
+	               : logfile_is_unwritten(look->task, file, &unwritten, &behind_bytes);
+
+	if (err != RP_OK)
+		return err;
+	if (unwritten && (behind_bytes == LOGFILE_FIRST_OFFSET || !is_told(look, number)))
+		tell_harmless(look,
+		    "%s at 0: there is no header, and nothing behind it: a power cut leaves it so; the next start makes it anew",
+		    path);
+	else if (was_empty(look))
+		return look_at_copies(look, file, path, FORMAT_LOG);
+	else
+		tell(look,
+		    "%s at 0: both copies of the header are lost: records that were in no other place are lost",
+		    path);
+	return RP_OK;
+}
+
+static enum rp_err look_with_header(struct look *look, struct file *file, const char *path,
+    const struct format_header *header)
+{
+	bool just_made;
+	uint64_t bytes;
+	enum rp_err err = file_size(look->task, file, &bytes);
+
+	if (err != RP_OK)
+		return err;
+	if (bytes < header->extra[LOGFILE_EXTRA_BYTES])
+		tell(look, "%s at %llu: it is cut, there were %llu bytes", path,
+		    (unsigned long long)bytes,
+		    (unsigned long long)header->extra[LOGFILE_EXTRA_BYTES]);
+	err = was_just_made(look, file, &just_made);
+	if (err != RP_OK)
+		return err;
+	if (!just_made)
+		return look_at_copies(look, file, path, FORMAT_LOG);
+	tell_harmless(look,
+	    "%s at %d: the second copy of the header is not there, and nothing behind it: "
+	    "a power cut leaves it so; the next start writes it",
+	    path, LOGFILE_BLOCK_BYTES);
+	return RP_OK;
+}
+
 static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t number)
 {
 	char path[LOGFILE_PATH_BYTES];
 	struct format_header header;
 	struct file *file;
-	uint64_t bytes = 0;
 
 	logfile_path(shard, number, path);
 
@@ -164,41 +250,22 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
-	look->any_there = true;
-	look->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
-	err = file_size(look->task, file, &bytes);
+	err = logfile_read_header(look->task, file, &header);
 	if (err == RP_OK)
-		err = logfile_read_header(look->task, file, &header);
-	if (err == RP_ERR_END && bytes >= LOGFILE_FIRST_OFFSET) {
-		file_close(file);
-		return RP_OK;
-	}
-	if (err == RP_OK && bytes < header.extra[LOGFILE_EXTRA_BYTES])
-		tell(look, "%s at %llu: it is cut, there were %llu bytes", path,
-		    (unsigned long long)bytes,
-		    (unsigned long long)header.extra[LOGFILE_EXTRA_BYTES]);
-	if (err == RP_OK)
-		keep_newest(look, &header);
-
-	bool just_made = false;
-
-	if (err == RP_OK)
-		err = was_just_made(look, file, &just_made);
-	if (just_made)
-		tell_harmless(look,
-		    "%s at %d: the second copy of the header is not there, and nothing behind it: "
-		    "a power cut leaves it so; the next start writes it",
-		    path, LOGFILE_BLOCK_BYTES);
+		err = look_with_header(look, file, path, &header);
+	else if (err == RP_ERR_END || err == RP_ERR_CORRUPT || err == RP_ERR_IO)
+		err = look_without_header(look, file, path, number, err == RP_ERR_IO);
 	else if (err != RP_ERR_NOMEM && err != RP_ERR_CANCELED && err != RP_ERR_UNAVAILABLE)
 		err = look_at_copies(look, file, path, FORMAT_LOG);
 	file_close(file);
 	return err;
 }
 
-/* is_told: the owner file says that there are logs. */
+/* are_told: the owner file says that there are logs. */
 static enum rp_err look_at_folder(
-    struct look *look, struct arena *arena, unsigned shard, bool is_told)
+    struct look *look, struct arena *arena, unsigned shard, bool are_told)
 {
+	enum rp_err (*const pass[])(struct look *, unsigned, uint64_t) = {know_log, look_at_log};
 	struct dir_entry *names = NULL;
 	size_t count = 0;
 	char path[LOGFILE_PATH_BYTES];
@@ -206,21 +273,23 @@ static enum rp_err look_at_folder(
 	look->newest = (struct format_header){0};
 	look->there = 0;
 	look->any_there = false;
+	look->any_used = false;
 	snprintf(path, sizeof(path), "%u", shard);
 
 	enum rp_err err = dir_list(look->task, FILE_ROOT_COMMIT, path, arena, &names, &count);
 
-	for (size_t i = 0; err == RP_OK && i < count; i++) {
+	for (size_t i = 0; err == RP_OK && i < 2 * count; i++) {
+		const struct dir_entry *name = &names[i % count];
 		uint64_t number;
 
-		if (!names[i].is_dir && logfile_parse_name(names[i].name, &number))
-			err = look_at_log(look, shard, number);
+		if (!name->is_dir && logfile_parse_name(name->name, &number))
+			err = pass[i / count](look, shard, number);
 		if (err == RP_OK)
 			err = task_pause(look->task);
 	}
 	if (err == RP_OK || err == RP_ERR_NOTFOUND) {
 		tell_gone(look, shard);
-		if (is_told && !look->any_there)
+		if (are_told && !look->any_there)
 			tell(look, "%u/: all of this shard's commit logs are gone: records that were in no other place are lost", shard);
 	}
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;

@@ -8,7 +8,7 @@ from dbox import Body
 
 AREA, SECTOR, MORE = 1024, 512, 333
 DERIVED = ('catalog', 'index', 'cache')
-NO_START = ('removed', 'cut off at 0', 'cut off in the first header')  # no copy of `store`, or of the logs' `owner`, is left: a server does not start
+NO_START = ('removed', 'cut off at 0', 'cut off in the first header', 'both headers zeroed')  # no copy of `store`, or of the logs' `owner`, is left: a server does not start
 ALL_OF_BOX = (1, 2, 3, 15)  # items that tell of a whole mailbox
 
 
@@ -118,14 +118,18 @@ class Injuries:
             return span.part.startswith('dead') and not span.field.startswith('zeroes') or self.is_written_anew(span)
         return self.user is not None and bool(hit) and all(map(apart, hit)) and not self.is_owed(hit)
 
-    @staticmethod
-    def is_as_just_made(span):
+    def is_as_just_made(self, span):
         """Without its second header, and with nothing behind it: as a log that a power cut met while it was made."""
-        if span.kind != 'free log' or span.part != 'second header':
+        return span.part == 'second header' and self.is_unwritten(span.path, span.kind)
+
+    @staticmethod
+    def is_unwritten(path, kind):
+        """Nothing lies behind the headers: of such a log they may be lost."""
+        if kind != 'free log':
             return False
-        with open(span.path, 'rb') as f:
+        with open(path, 'rb') as f:
             f.seek(2 * spans.BLOCK)
-            return not any(f.read(spans.BLOCK))
+            return not any(f.read())
 
     def costs_of(self, hit):
         found = {}
@@ -218,7 +222,8 @@ class Injuries:
     def whole_file(self, path):
         every, size = self.by_path[path], os.path.getsize(path)
         kind, behind = every[0].kind, every[0].kind in ('store', 'owner', 'log', 'free log')
-        for where, at in (('at 0', 0), ('in the first header', 64), ('in the second header', 600), ('behind the headers', AREA),
+        for where, at in (('at 0', 0), ('in the first header', 64), ('in the second header', spans.BLOCK + 88 if behind else SECTOR + 88),
+                          ('behind the headers', 2 * spans.BLOCK if behind else AREA),
                           ('in the middle', size // 2 | 1), ('the last byte', size - 1)):
             hit = [one for one in every if one.end > at]
             if all(one.field.startswith('zeroes') or one.part in spans.MEANS_NOTHING for one in hit):
@@ -233,8 +238,9 @@ class Injuries:
                                kind in DERIVED)
         # A dbox file keeps all but the names, of which its header tells.
         hit = [one for one in every if one.end <= AREA or one.part == 'names'] if kind == 'dbox' else every
-        yield self.of_file(path, kind, 'both headers zeroed', 'sector zeroed', lambda: change(path, 0, bytes(AREA)), hit,
-                           (0, max(AREA, hit[-1].end) if kind == 'dbox' else AREA))
+        copies = (0, spans.BLOCK) if behind else (0, SECTOR)
+        yield self.of_file(path, kind, 'both headers zeroed', 'sector zeroed', lambda: [change(path, at, bytes(SECTOR)) for at in copies], hit,
+                           (0, max(AREA, hit[-1].end) if kind == 'dbox' else copies[1] + SECTOR), self.is_unwritten(path, kind))
         if not behind:
             yield self.bytes_more(path, kind, size)
 

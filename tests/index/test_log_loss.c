@@ -177,7 +177,8 @@ Test(log_loss, a_folder_that_is_gone_raises_all)
 	lost_log_end();
 }
 
-static void lose_headers(const char *path)
+/* [from, to) of a log, with this byte; or it is cut there. */
+static void put(const char *path, uint8_t byte, size_t from, size_t to)
 {
 	struct bytes log;
 	uint8_t *copy;
@@ -185,11 +186,26 @@ static void lose_headers(const char *path)
 	cr_assert_eq(sim_disk_read(lost_log.fixture.world, FILE_ROOT_COMMIT, path, &log), RP_OK);
 	copy = malloc(log.n);
 	memcpy(copy, log.p, log.n);
-	memset(copy, 0x55, LOGFILE_FIRST_OFFSET);
+	memset(copy + from, byte, to - from);
 	cr_assert_eq(sim_disk_write(
 	                 lost_log.fixture.world, FILE_ROOT_COMMIT, path, bytes_of(copy, log.n)),
 	    RP_OK);
 	free(copy);
+}
+
+static void cut(const char *path, size_t at)
+{
+	struct bytes log;
+
+	cr_assert_eq(sim_disk_read(lost_log.fixture.world, FILE_ROOT_COMMIT, path, &log), RP_OK);
+	cr_assert_eq(sim_disk_write(lost_log.fixture.world, FILE_ROOT_COMMIT, path,
+	                 bytes_slice(log, 0, at)),
+	    RP_OK);
+}
+
+static void lose_headers(const char *path)
+{
+	put(path, 0x55, 0, LOGFILE_FIRST_OFFSET);
 }
 
 Test(log_loss, a_log_without_a_header_raises_all)
@@ -199,6 +215,41 @@ Test(log_loss, a_log_without_a_header_raises_all)
 	lost_log_look(true, true, true, true);
 	lost_log_look(false, false, false, false);
 	lost_log_end();
+}
+
+/* Zeroes, as a file begins with that is being made. */
+Test(log_loss, a_log_with_zeroes_for_headers_raises_all)
+{
+	lost_log_two_lives();
+	put(lost_log.log, 0, 0, FORMAT_HEADER_BYTES);
+	put(lost_log.log, 0, LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES + FORMAT_HEADER_BYTES);
+	lost_log_look(true, true, true, true);
+	lost_log_look(false, false, false, false);
+	lost_log_end();
+}
+
+/* The first write is gone too; there are others behind. */
+Test(log_loss, a_log_that_begins_with_more_zeroes_raises_all)
+{
+	lost_log_two_lives();
+	put(lost_log.log, 0, 0, lost_log.log_at + LOGFILE_BLOCK_BYTES);
+	lost_log_look(true, true, true, true);
+	lost_log_look(false, false, false, false);
+	lost_log_end();
+}
+
+/* A header tells of it, and it had its size then. */
+Test(log_loss, a_log_that_is_cut_within_its_header_raises_all)
+{
+	static const size_t at[] = {0, 64, 127};
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		lost_log_two_lives();
+		cut(lost_log.log, at[i]);
+		lost_log_look(true, true, true, true);
+		lost_log_look(false, false, false, false);
+		lost_log_end();
+	}
 }
 
 /* Another shard's, or one that was copied from elsewhere. */
@@ -302,6 +353,10 @@ Test(log_loss, logs_in_which_nothing_was_raise_nothing)
 
 		logfile_path(0, number, path);
 		lose_headers(path);
+		lost_log_look(false, false, false, false);
+		put(path, 0, 0, LOGFILE_FIRST_OFFSET);
+		lost_log_look(false, false, false, false);
+		cut(path, 64);
 		lost_log_look(false, false, false, false);
 		cr_assert_eq(sim_disk_remove(lost_log.fixture.world, FILE_ROOT_COMMIT, path), RP_OK);
 		lost_log_look(false, false, false, false);

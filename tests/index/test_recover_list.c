@@ -10,7 +10,7 @@
 enum { SHARDS = 3, EPOCHS = 3 };
 
 /* A log in use; each epoch had other shards. */
-static void make_log(struct task *task, unsigned shard, uint64_t epoch)
+static void make_log(struct task *task, unsigned shard, uint64_t epoch, uint64_t lost_epoch)
 {
 	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
 	struct format_header header = {.epoch = epoch, .number = epoch, .nonce = 7};
@@ -21,6 +21,7 @@ static void make_log(struct task *task, unsigned shard, uint64_t epoch)
 	header.extra[LOGFILE_EXTRA_SHARD] = shard;
 	header.extra[LOGFILE_EXTRA_USE] = 1;
 	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_USED;
+	header.extra[LOGFILE_EXTRA_LOST] = lost_epoch;
 	snprintf(path, sizeof(path), "%u", shard);
 	cr_assert_eq(dir_make(task, FILE_ROOT_COMMIT, path), RP_OK);
 	logfile_path(shard, epoch, path);
@@ -55,7 +56,7 @@ SIM_TASK_TEST(recover_list, logs_are_made_void_by_epoch)
 	char path[LOGFILE_PATH_BYTES];
 
 	for (unsigned i = 0; i < EPOCHS; i++)
-		make_log(task, SHARDS - 1 - i, i + 1);
+		make_log(task, SHARDS - 1 - i, i + 1, 0);
 	for (unsigned fails = 0; fails <= EPOCHS; fails++) {
 		logfile_path(SHARDS - 1 - fails % EPOCHS, fails % EPOCHS + 1, path);
 		if (fails < EPOCHS)
@@ -69,4 +70,16 @@ SIM_TASK_TEST(recover_list, logs_are_made_void_by_epoch)
 			cr_assert_eq(sim_break_file(fixture->world, FILE_ROOT_COMMIT, path, &sound),
 			    RP_OK);
 	}
+}
+
+/* It was first to read them, and uses a file again meanwhile. */
+SIM_TASK_TEST(recover_list, what_another_shard_of_this_start_has_found_lost_is_known)
+{
+	struct recover *recover;
+
+	(void)arg;
+	make_log(task, 0, EPOCHS, EPOCHS - 1);
+	cr_assert_eq(recover_open(task, SHARDS, EPOCHS, &recover), RP_OK);
+	cr_assert_eq(recover_lost_epoch(recover), EPOCHS - 1);
+	recover_close(recover);
 }

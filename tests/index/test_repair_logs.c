@@ -235,6 +235,61 @@ IO_TASK_TEST(repair_logs, a_file_that_the_newest_header_tells_of_is_missed)
 	cr_assert_eq(look(task, &said), 0, "%s", said.text);
 }
 
+static void put_zeroes(struct task *task, const char *path, uint64_t at, size_t n)
+{
+	static const uint8_t zeroes[LOGFILE_FIRST_OFFSET];
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, path);
+
+	cr_assert_eq(file_write(task, file, zeroes, n, at, false), RP_OK);
+	file_close(file);
+}
+
+static void cut_log(struct task *task, const char *path, uint64_t at)
+{
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, path);
+
+	cr_assert_eq(file_truncate(task, file, at), RP_OK);
+	file_close(file);
+}
+
+static void assert_header_lost(struct task *task)
+{
+	static const char lost[] = "0/1.log at 0: both copies of the header are lost: records that were in no other place are lost";
+	struct said said;
+
+	cr_assert_eq(look(task, &said), 1, "%s", said.text);
+	cr_assert(strncmp(said.text, lost, strlen(lost)) == 0, "%s", said.text);
+}
+
+/* The only copy of mail may have been in it: as a file of which nothing is left. */
+IO_TASK_TEST(repair_logs, a_log_that_has_lost_both_headers_is_named)
+{
+	static const uint64_t sizes[] = {LOGFILE_BLOCK_BYTES, 127, 0};
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	put_header(task, 3);
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
+	flip_log(task, 5);
+	flip_log(task, LOGFILE_BLOCK_BYTES + 5);
+	assert_header_lost(task);
+	put_zeroes(task, "0/1.log", 0, FORMAT_HEADER_BYTES);
+	put_zeroes(task, "0/1.log", LOGFILE_BLOCK_BYTES, FORMAT_HEADER_BYTES);
+	assert_header_lost(task);
+	put_zeroes(task, "0/1.log", 0, LOGFILE_FIRST_OFFSET);
+	put_zeroes(task, "0/1.log", LOGFILE_FIRST_OFFSET, LOGFILE_BLOCK_BYTES);
+	assert_header_lost(task);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		cut_log(task, "0/1.log", sizes[i]);
+		assert_header_lost(task);
+	}
+	put_header(task, 2); /* no header tells of it: it was being made */
+	cr_assert_eq(look(task, &said), 0, "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "0/1.log at 0: "), "%s", said.text);
+}
+
 /* A power cut comes between the two copies of a new file's header; where something was written it is damage. */
 IO_TASK_TEST(repair_logs, a_file_that_was_just_made_is_sound)
 {

@@ -124,6 +124,7 @@ enum rp_err logfile_read_header(
 enum rp_err logfile_is_whole(
     struct task *task, struct file *file, const struct format_header *header, bool *whole)
 {
+	uint64_t bytes = 0;
 	uint8_t *p = aligned_alloc(LOGFILE_BLOCK_BYTES, 2 * LOGFILE_BLOCK_BYTES);
 	enum rp_err err = RP_ERR_NOMEM;
 
@@ -131,8 +132,9 @@ enum rp_err logfile_is_whole(
 	if (p != NULL) {
 		memset(p + LOGFILE_BLOCK_BYTES, 0, LOGFILE_BLOCK_BYTES);
 		memcpy(p + LOGFILE_BLOCK_BYTES, header, sizeof(*header));
-		err = RP_OK;
+		err = file_size(task, file, &bytes);
 	}
+	*whole = *whole && bytes >= header->extra[LOGFILE_EXTRA_BYTES];
 	for (unsigned i = 0; i < 2 && err == RP_OK; i++) {
 		size_t got = 0;
 

@@ -383,3 +383,29 @@ IO_TASK_TEST(commit, files_of_another_size_are_made_anew)
 		assert_nothing_left(task, i + 2);
 	}
 }
+
+/* All that are free. */
+static void cut_files(struct task *task)
+{
+	for (uint64_t number = 1; number <= 8; number++) {
+		char path[LOGFILE_PATH_BYTES];
+		struct file *file;
+
+		logfile_path(0, number, path);
+		if (file_open(task, FILE_ROOT_COMMIT, path, FILE_READ | FILE_WRITE, &file) != RP_OK)
+			continue;
+		cr_assert_eq(file_truncate(task, file, FILE_BYTES - 200), RP_OK);
+		file_close(file);
+	}
+}
+
+/* Else a recovery would take what is not there for lost. */
+IO_TASK_TEST(commit, a_free_file_that_is_cut_has_its_size_again_when_it_is_used)
+{
+	(void)arg;
+	open_and_close(task, 1, FILE_BYTES);
+	cut_files(task);
+	open_and_close(task, 2, FILE_BYTES);
+	cr_assert_geq(assert_sizes(task, 2, FILE_BYTES), 2);
+	assert_nothing_left(task, 3);
+}

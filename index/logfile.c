@@ -121,6 +121,13 @@ enum rp_err logfile_read_header(
 	return RP_OK;
 }
 
+bool logfile_is_foreign(
+    const struct format_header *header, unsigned shard, uint64_t number, uint64_t epoch)
+{
+	return header->extra[LOGFILE_EXTRA_SHARD] != shard || header->number != number ||
+	       header->epoch > epoch;
+}
+
 enum rp_err logfile_is_whole(
     struct task *task, struct file *file, const struct format_header *header, bool *whole)
 {

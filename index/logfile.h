@@ -81,6 +81,10 @@ RP_MUST_USE bool logfile_parse_name(struct bytes name, uint64_t *number);
 RP_MUST_USE enum rp_err logfile_read_header(
     struct task *task, struct file *file, struct format_header *out);
 
+/* Is it another shard's, another file's, or from a time that has not come? */
+bool logfile_is_foreign(
+    const struct format_header *header, unsigned shard, uint64_t number, uint64_t epoch);
+
 /* Are both as logfile_write_header() writes this one, and is the file as long as it says? */
 RP_MUST_USE enum rp_err logfile_is_whole(
     struct task *task, struct file *file, const struct format_header *header, bool *whole);

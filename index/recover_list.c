@@ -43,13 +43,6 @@ static enum rp_err add(struct lister *lister, const struct recover_file *file)
 	return RP_OK;
 }
 
-/* Is it another shard's, another file's, or from a time that has not come? */
-static bool is_foreign(const struct format_header *header, unsigned shard, uint64_t number, uint64_t epoch)
-{
-	return header->extra[LOGFILE_EXTRA_SHARD] != shard || header->number != number ||
-	       header->epoch > epoch;
-}
-
 static bool is_newer(const struct format_header *x, const struct format_header *y)
 {
 	return x->epoch > y->epoch ||
@@ -71,26 +64,24 @@ static void take_header(struct lister *lister, const struct format_header *heade
 		lister->any_used = true;
 }
 
-static enum rp_err read_header(struct task *task, const struct lister *lister, struct file *file,
-    const struct recover_file *found, struct format_header *header)
+static bool is_foreign(const struct lister *lister, const struct recover_file *found,
+    const struct format_header *header)
 {
-	enum rp_err err = logfile_read_header(task, file, header);
-
-	return err == RP_OK && is_foreign(header, found->shard, found->number, lister->epoch)
-	           ? RP_ERR_CORRUPT
-	           : err;
+	return logfile_is_foreign(header, found->shard, found->number, lister->epoch);
 }
 
-/* A header that this file has. RP_ERR_END: none, and nothing behind it: it was being made; RP_ERR_CORRUPT: it is lost, unless *being_made.
- * *is_there: the file has been filled, as all are that headers tell of. */
+/* A header that this file has. RP_ERR_END: none, and nothing behind it: it was being made; RP_ERR_CORRUPT: it is lost, or another's, unless
+ * *being_made. *is_there: the file has been filled, as all are that headers tell of. */
 static enum rp_err know_header(struct task *task, const struct lister *lister, struct file *file,
     const struct recover_file *found, struct format_header *header, bool *being_made, bool *is_there)
 {
 	size_t behind_bytes;
-	enum rp_err err = read_header(task, lister, file, found, header);
+	enum rp_err err = logfile_read_header(task, file, header);
 
 	*being_made = false;
 	*is_there = true;
+	if (err == RP_OK)
+		return is_foreign(lister, found, header) ? RP_ERR_CORRUPT : RP_OK;
 	if (err != RP_ERR_CORRUPT && err != RP_ERR_END)
 		return err;
 
@@ -102,7 +93,9 @@ static enum rp_err know_header(struct task *task, const struct lister *lister, s
 	if (*being_made)
 		return err;
 	/* A server that runs may have begun it meanwhile. */
-	err = read_header(task, lister, file, found, header);
+	err = logfile_read_header(task, file, header);
+	if (err == RP_OK && is_foreign(lister, found, header))
+		return RP_ERR_CORRUPT;
 	return err == RP_ERR_END ? RP_ERR_CORRUPT : err;
 }
 

@@ -21,6 +21,7 @@ struct look {
 	repair_say_fn *say;
 	void *arg;
 	uint64_t damaged;
+	uint64_t epoch;              /* of the last run */
 	struct format_header newest; /* of the shard that is looked at; epoch 0: none yet */
 	uint64_t there;              /* LOGFILE_EXTRA_FILES, as it is */
 	bool any_there;
@@ -168,7 +169,7 @@ static enum rp_err know_log(struct look *look, unsigned shard, uint64_t number)
 	look->there |= number <= LOGFILE_FILES_TOLD ? UINT64_C(1) << (number - 1) : 0;
 	err = logfile_read_header(look->task, file, &header);
 	file_close(file);
-	if (err == RP_OK)
+	if (err == RP_OK && !logfile_is_foreign(&header, shard, number, look->epoch))
 		know_header(look, &header);
 	return err == RP_ERR_NOMEM || err == RP_ERR_CANCELED || err == RP_ERR_UNAVAILABLE ? err : RP_OK;
 }
@@ -186,6 +187,15 @@ static void tell_gone(struct look *look, unsigned shard)
 		logfile_path(shard, number, path);
 		tell(look, "%s is gone: records that were in no other place are lost", path);
 	}
+}
+
+static void tell_foreign(struct look *look, const char *path)
+{
+	tell(look,
+	    was_empty(look)
+	        ? "%s at 0: its header is another log's, or of a later time; the next start writes it anew"
+	        : "%s at 0: its header is another log's, or of a later time: records that were in no other place are lost",
+	    path);
 }
 
 /* Neither copy is sound. Where nothing is behind it was just being made, and headers tell of files of full size alone. */
@@ -251,7 +261,9 @@ static enum rp_err look_at_log(struct look *look, unsigned shard, uint64_t numbe
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
 	err = logfile_read_header(look->task, file, &header);
-	if (err == RP_OK)
+	if (err == RP_OK && logfile_is_foreign(&header, shard, number, look->epoch))
+		tell_foreign(look, path);
+	else if (err == RP_OK)
 		err = look_with_header(look, file, path, &header);
 	else if (err == RP_ERR_END || err == RP_ERR_CORRUPT || err == RP_ERR_IO)
 		err = look_without_header(look, file, path, number, err == RP_ERR_IO);
@@ -342,7 +354,7 @@ static void tell_places(struct look *look, const struct recover *recover)
 enum rp_err store_look(
     struct task *task, struct store *store, repair_say_fn *say, void *arg, uint64_t *damaged)
 {
-	struct look look = {.task = task, .say = say, .arg = arg};
+	struct look look = {.task = task, .say = say, .arg = arg, .epoch = store->epoch};
 	enum rp_err err = look_at_header(&look, FILE_ROOT_DATA, "store", FORMAT_STORE);
 
 	if (err == RP_OK)

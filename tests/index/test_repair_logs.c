@@ -290,6 +290,48 @@ IO_TASK_TEST(repair_logs, a_log_that_has_lost_both_headers_is_named)
 	cr_assert_not_null(strstr(said.text, "0/1.log at 0: "), "%s", said.text);
 }
 
+static void put_foreign_header(struct task *task, unsigned shard, uint64_t number, uint64_t epoch)
+{
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
+	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
+	struct format_header header = {.epoch = epoch, .number = number, .nonce = 3};
+
+	cr_assert_not_null(block);
+	header.extra[LOGFILE_EXTRA_SHARD] = shard;
+	header.extra[LOGFILE_EXTRA_USE] = 2000;
+	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_FREE;
+	header.extra[LOGFILE_EXTRA_BYTES] = LOG_BYTES;
+	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
+	file_close(file);
+	free(block);
+}
+
+/* Mail that was in the file whose name it has is lost; what its header tells counts for nothing. */
+IO_TASK_TEST(repair_logs, a_log_that_is_another_is_named)
+{
+	static const char another[] = "0/1.log at 0: its header is another log's, or of a later time: records that";
+	static const struct {
+		unsigned shard;
+		uint64_t number;
+		uint64_t epoch;
+	} foreign[] = {{1, 1, 1}, {0, 2, 1}, {0, 1, 2}};
+	struct said said;
+	uint64_t before;
+
+	(void)arg;
+	crash(task, &before);
+	put_header(task, 67); /* tells of a seventh, which is not there */
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		put_foreign_header(task, foreign[i].shard, foreign[i].number, foreign[i].epoch);
+		cr_assert_eq(look(task, &said), 2, "%s", said.text);
+		cr_assert(strncmp(said.text, another, strlen(another)) == 0, "%s", said.text);
+		cr_assert_not_null(strstr(said.text, "0/7.log is gone"), "%s", said.text);
+	}
+	put_header(task, 0); /* an end in order: nothing was in it */
+	cr_assert_eq(look(task, &said), 1, "%s", said.text);
+	cr_assert_not_null(strstr(said.text, "the next start writes it anew"), "%s", said.text);
+}
+
 /* A power cut comes between the two copies of a new file's header; where something was written it is damage. */
 IO_TASK_TEST(repair_logs, a_file_that_was_just_made_is_sound)
 {

@@ -49,6 +49,7 @@ void damage_fini(struct damage *damage);
 
 /* A number for all bytes of his files. */
 uint64_t damage_disk_digest(struct machine *machine, const struct userid *userid);
+uint64_t damage_disk_digest_all(struct machine *machine);
 
 /* What clients were told of mailboxes that are, or were, there. */
 enum { DAMAGE_SHOWN_MAX = 256 };

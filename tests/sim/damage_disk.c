@@ -218,3 +218,12 @@ uint64_t damage_disk_digest(struct machine *machine, const struct userid *userid
 	sim_disk_walk(machine->world, digest_file, &digest);
 	return digest.digest;
 }
+
+uint64_t damage_disk_digest_all(struct machine *machine)
+{
+	uint64_t digest = 0;
+
+	for (unsigned u = 0; u < MACHINE_USERS; u++)
+		digest = digest * 31 + damage_disk_digest(machine, &machine->ledger[u].userid);
+	return digest;
+}

@@ -62,15 +62,6 @@ static void look(struct task *task, void *arg)
 	looker->ended = true;
 }
 
-static uint64_t digest_all(struct machine *machine)
-{
-	uint64_t digest = 0;
-
-	for (unsigned u = 0; u < MACHINE_USERS; u++)
-		digest = digest * 31 + damage_disk_digest(machine, &machine->ledger[u].userid);
-	return digest;
-}
-
 void looker_run(struct machine *machine)
 {
 	static const struct sim_faults none;
@@ -83,7 +74,7 @@ void looker_run(struct machine *machine)
 	MODEL_CHECK(log != NULL);
 	settings.log = log;
 	sim_set_faults(machine->world, &none);
-	before = digest_all(machine);
+	before = damage_disk_digest_all(machine);
 	MODEL_EQ(sim_loop_open(machine->world, &settings, &loop), RP_OK);
 	MODEL_EQ(task_start(loop, look, &looker, NULL), RP_OK);
 	MODEL_CHECK(sim_run(machine->world, STEPS_MAX));
@@ -92,6 +83,6 @@ void looker_run(struct machine *machine)
 	if (machine->plan.tells)
 		log_flush_fd(log, 1);
 	log_close(log);
-	if (digest_all(machine) != before)
+	if (damage_disk_digest_all(machine) != before)
 		assert_panic("a look has changed something");
 }

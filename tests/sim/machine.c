@@ -592,7 +592,7 @@ uint64_t machine_run(const struct plan *plan, struct tally *tally)
 	else if ((plan->off & PLAN_NO_DAMAGE) == 0)
 		damage_run(machine);
 	add_met(machine);
-	digest = sim_digest(machine->world);
+	digest = sim_digest(machine->world) * 31 + damage_disk_digest_all(machine);
 	sim_close(machine->world);
 	for (unsigned u = 0; u < MACHINE_USERS; u++)
 		ledger_fini(&machine->ledger[u]);

@@ -17,7 +17,7 @@ enum {
 	SEEDS_FOR_ALL = 1000, /* with so many, every state that must be met has to be met */
 	SHRINKS_MAX = 3,
 	MESSAGE_BYTES = 4096,
-	REPLAYED_EACH = 16, /* one seed in so many runs twice, to the byte */
+	REPLAYED_EACH = 16, /* one seed in so many runs twice, with the same digest */
 };
 
 struct options {

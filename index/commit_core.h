@@ -134,6 +134,7 @@ struct commit {
 	enum commit_room disk_told;
 	uint64_t disk_free_bytes; /* when it was looked at last, if it was not ENOUGH then */
 	bool reserve_given; /* it is not there, as far as is known */
+	uint64_t reserve_gifts; /* how often it was given up here */
 	bool settle_stuck;
 	unsigned users_stuck;   /* whose files cannot be written */
 	uint64_t stuck_room_ns; /* since then their records take all the room that there is; 0: they do not */

@@ -163,6 +163,7 @@ static bool give_reserve(struct task *task, struct commit *commit)
 	if (commit->reserve_given)
 		return false;
 	commit->reserve_given = true;
+	commit->reserve_gifts++;
 	commit->room_checked_ns = 0;
 	LOG(loop_log(commit->loop), LOG_ERROR, "disk.full", LOG_STR("answer", "reserve given up"));
 	err = claim_reserve_give_up(task);
@@ -360,12 +361,16 @@ static void note_room(struct commit *commit, const struct file_room *room)
 
 void commit_look_at_room(struct task *task, struct commit *commit)
 {
+	uint64_t gifts = commit->reserve_gifts;
 	struct file_room room;
 
 	commit->room_checked_ns = loop_now_ns(commit->loop);
 	task_shield(task); /* it is for all: whoever looks may be canceled, and what is half made would be no reserve */
 	if (file_room(task, FILE_ROOT_DATA, &room) == RP_OK) {
-		commit->reserve_given = !have_reserve(task, commit, &room);
+		bool have = have_reserve(task, commit, &room);
+
+		if (commit->reserve_gifts == gifts) /* else what was seen is over */
+			commit->reserve_given = !have;
 		note_room(commit, &room);
 	}
 	task_unshield(task);

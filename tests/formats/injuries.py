@@ -232,7 +232,9 @@ class Injuries:
                 hit = self.without_names(hit)
             if kind == 'cache' and at == AREA and self.is_superseded(path, kind):
                 continue  # no index names what was in it, and it is whole without
-            yield self.of_file(path, kind, f'cut off {where}', 'cut off', lambda at=at: os.truncate(path, at), hit, (0, size + 1))
+            # A free log without a header is as one that was being made: the next start makes it anew.
+            yield self.of_file(path, kind, f'cut off {where}', 'cut off', lambda at=at: os.truncate(path, at), hit, (0, size + 1),
+                               kind == 'free log' and at < SECTOR)
         if kind != 'free log' and not self.is_superseded(path, kind):  # in a free log there is nothing: another is made
             yield self.of_file(path, kind, 'removed', 'removed', lambda: os.remove(path), self.without_names(every), (0, size + 1),
                                kind in DERIVED)

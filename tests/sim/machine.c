@@ -587,10 +587,8 @@ uint64_t machine_run(const struct plan *plan, struct tally *tally)
 		draw_life(machine, i);
 		live(machine);
 	}
-	if ((plan->off & PLAN_NO_DAMAGE) == 0 && machine->loses_logs)
-		damage_run_without_logs(machine);
-	else if ((plan->off & PLAN_NO_DAMAGE) == 0)
-		damage_run(machine);
+	if ((plan->off & PLAN_NO_DAMAGE) == 0)
+		(machine->loses_logs ? damage_run_without_logs : damage_run)(machine);
 	add_met(machine);
 	digest = sim_digest(machine->world) * 31 + damage_disk_digest_all(machine);
 	sim_close(machine->world);

@@ -306,6 +306,7 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	volume->checkpointing = false;
 	volume->checkpoint_at_bytes = threshold(volume);
 	volume->checkpoint_after_ns = 0;
+	volume->store->checkpoints_done += err == RP_OK;
 	if (err == RP_OK)
 		merge_consider(volume);
 	if (err == RP_OK)

@@ -317,6 +317,8 @@ void store_stats(const struct store *store, struct store_stats *out)
 		.users_stuck = commit.users_stuck,
 		.log_files = commit.files,
 		.log_files_bound = commit.files_bound,
+		.log_files_reused = commit.files_reused,
+		.checkpoints = store->checkpoints_done,
 		.journal_merges = store->merges_done,
 		.journal_merges_given_up = store->merges_given_up,
 		.dbox_compactions = store->compacts_done,

@@ -85,7 +85,9 @@ struct store_stats {
 	uint64_t users_stuck;       /* whose files cannot be written: settle_is_stuck() */
 	uint64_t log_files;         /* of the commit log */
 	uint64_t log_files_bound;
+	uint64_t log_files_reused;  /* how often one was used again, for all that was in it was in its place */
 	uint64_t users_unrecovered; /* whose records of earlier runs are not in their places yet */
+	uint64_t checkpoints;       /* of a user: new indexes and a catalog */
 	uint64_t journal_merges;    /* sealed journals of a user became one; */
 	uint64_t journal_merges_given_up; /* something was not as it must be: the log says what */
 	uint64_t dbox_compactions;  /* files of bodies that were emptied, and removed */

@@ -47,6 +47,7 @@ struct store {
 	uint64_t room_asked_bytes; /* room.h: since the last look */
 	uint64_t room_looked_ns;   /* 0: never */
 	unsigned checkpoints; /* that run */
+	uint64_t checkpoints_done;
 	uint64_t paced_ns;    /* until then background work has spent its bytes */
 	unsigned merges;      /* likewise */
 	uint64_t merges_done;

@@ -29,6 +29,8 @@ static const struct shown counters[] = {
     SHOWN(users_stuck),
     SHOWN(log_files),
     SHOWN(log_files_bound),
+    SHOWN(log_files_reused),
+    SHOWN(checkpoints),
     SHOWN(journal_merges),
     SHOWN(journal_merges_given_up),
     SHOWN(dbox_compactions),

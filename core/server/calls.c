@@ -220,6 +220,8 @@ static enum rp_err call_stats(struct task *task, void *world, const void *in, vo
 		stats->users_stuck.value = store.users_stuck;
 		stats->log_files.value = store.log_files;
 		stats->log_files_bound.value = store.log_files_bound;
+		stats->log_files_reused.value = store.log_files_reused;
+		stats->checkpoints.value = store.checkpoints;
 		stats->journal_merges.value = store.journal_merges;
 		stats->journal_merges_given_up.value = store.journal_merges_given_up;
 		stats->dbox_compactions.value = store.dbox_compactions;

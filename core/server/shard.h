@@ -39,6 +39,8 @@ struct shard_stats {
 	struct stat_counter users_stuck;
 	struct stat_counter log_files;
 	struct stat_counter log_files_bound;
+	struct stat_counter log_files_reused;
+	struct stat_counter checkpoints;
 	struct stat_counter journal_merges;
 	struct stat_counter journal_merges_given_up;
 	struct stat_counter dbox_compactions;

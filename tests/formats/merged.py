@@ -92,7 +92,8 @@ class Merged(whole.Ended):
         end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
             said = self.server.run('stats').stdout.decode()
-            if self.counted(said, 'journal_merges') > 0 and self.counted(said, 'dbox_compactions') >= EMPTIED:
+            counted = [self.counted(said, name) for name in ('checkpoints', 'journal_merges', 'dbox_compactions')]
+            if counted[0] > 0 and counted[1] > 0 and counted[2] >= EMPTIED:
                 return
             time.sleep(0.2)
         raise AssertionError(f'no merge and compaction within {WAIT_S} s:\n{said}')

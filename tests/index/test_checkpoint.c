@@ -48,6 +48,7 @@ IO_TASK_TEST(checkpoint, drops_a_cache_of_messages_that_have_gone)
 {
 	enum { ROUNDS = 8, ENTRY_BYTES = 200 * 1024 };
 	struct store *store = made_open_store(task, 1);
+	struct store_stats stats;
 	uint8_t *entry = malloc(ENTRY_BYTES);
 	struct mailbox *mailbox;
 	struct volume *volume;
@@ -85,6 +86,8 @@ IO_TASK_TEST(checkpoint, drops_a_cache_of_messages_that_have_gone)
 	}
 	cr_assert_gt(most, 0);
 	cr_assert_leq(most, CACHE_SPARE_BYTES);
+	store_stats(store, &stats);
+	cr_assert_eq(stats.checkpoints, ROUNDS);
 	mailbox_close(mailbox);
 	free(entry);
 	volume_close(volume);

@@ -47,6 +47,7 @@ struct catalog {
 	struct delivered delivered; /* by LMTP, in the last day */
 	uint64_t lsn; /* all changes up to this one are in */
 	bool destroyed;
+	uint64_t heard_mailboxid; /* records are lost before what it has: ids from this one on may have been given by them. 0: none are */
 	bool has_gap; /* set by who replays: records are lost, so what they made may be told of all the same */
 };
 
@@ -73,6 +74,10 @@ struct catalog_node *catalog_with_use(const struct catalog *catalog, unsigned sp
 struct catalog_node *catalog_first_below(const struct catalog *catalog, struct bytes parent);
 bool catalog_is_below(const struct catalog_node *node, struct bytes parent);
 bool catalog_has_children(const struct catalog *catalog, struct bytes name);
+
+/* Records are lost, behind what it has and before what comes: of mailboxes with ids that none has yet they may have told. It stays so, in
+ * its files too, till a repair. */
+void catalog_note_loss(struct catalog *catalog);
 
 /* One item of a record. Items about messages (rows, flags, expunged) change nothing here but changed_lsn. Behind a gap the first that
  * tells of an unknown mailbox makes it: its name is Recovered-<id>, its UIDVALIDITY 0 (not known) till an item says what they are; so

@@ -192,6 +192,12 @@ static enum rp_err add_delivery(struct catalog *catalog, const struct delivery *
 	return err;
 }
 
+void catalog_note_loss(struct catalog *catalog)
+{
+	if (catalog->heard_mailboxid == 0)
+		catalog->heard_mailboxid = catalog->sums.mailboxid_next;
+}
+
 static bool tells_of_mailbox(const struct change_item *item)
 {
 	return item->type == CHANGE_ITEM_NAME || item->type == CHANGE_ITEM_COUNTERS ||

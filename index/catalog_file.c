@@ -9,6 +9,7 @@
 enum {
 	CATALOG_VERSION = 2, /* 1: without deliveries */
 	CATALOG_DESTROYED = 1 << 0,
+	CATALOG_HEARD_SHIFT = 8, /* above it, in the same word: catalog->heard_mailboxid */
 	CATALOG_ENTRY_SUBSCRIBED = 1 << 0,
 	CATALOG_ALIGN = 8,
 };
@@ -106,7 +107,8 @@ enum rp_err catalog_encode(const struct catalog *catalog, const struct userid *u
 			[CATALOG_EXTRA_UIDVALIDITY_LAST] = catalog->sums.uidvalidity_last,
 			[CATALOG_EXTRA_MESSAGES_COUNT] = catalog->sums.messages_count,
 			[CATALOG_EXTRA_BYTES] = catalog->sums.bytes,
-			[CATALOG_EXTRA_FLAGS] = catalog->destroyed ? CATALOG_DESTROYED : 0,
+			[CATALOG_EXTRA_FLAGS] = (catalog->destroyed ? CATALOG_DESTROYED : 0) |
+			    catalog->heard_mailboxid << CATALOG_HEARD_SHIFT,
 			[CATALOG_EXTRA_ENTRIES_COUNT] = catalog->count,
 		},
 	};
@@ -255,6 +257,7 @@ enum rp_err catalog_decode(struct catalog *catalog, struct bytes file, const str
 		.bytes = header.extra[CATALOG_EXTRA_BYTES],
 	};
 	catalog->lsn = header.lsn;
+	catalog->heard_mailboxid = header.extra[CATALOG_EXTRA_FLAGS] >> CATALOG_HEARD_SHIFT;
 	catalog->destroyed = (header.extra[CATALOG_EXTRA_FLAGS] & CATALOG_DESTROYED) != 0;
 	return RP_OK;
 }

@@ -43,6 +43,7 @@ enum index_section {
 	INDEX_UIDS,       /* in the order of the directory */
 	INDEX_KEYWORDS,
 	INDEX_HISTORY,
+	INDEX_LOSS, /* it was written over lost records */
 };
 
 struct index_entry {
@@ -84,6 +85,14 @@ static_assert(sizeof(struct index_expunge) == 16, "format");
 struct index_history {
 	uint64_t low;
 };
+
+/* INDEX_LOSS */
+struct index_loss {
+	uint32_t heard_uid; /* the greatest UID that was known before the first of them */
+	uint32_t zero;
+};
+
+static_assert(sizeof(struct index_loss) == 8, "format");
 
 /* INDEX_SUMMARY: this, then the greatest MODSEQ of each 512 rows. */
 struct index_summary {

@@ -39,6 +39,7 @@ static enum rp_err pass_missing(struct task *task, const struct loading *loading
 		return err;
 	table_set_modseq(loading->table, NULL, last_lsn);
 	table_forget_history(loading->table, last_lsn);
+	table_note_loss(loading->table);
 	return RP_OK;
 }
 

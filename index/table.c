@@ -400,3 +400,15 @@ void table_forget_history(struct table *table, uint64_t modseq)
 {
 	table->history_low = num_max(table->history_low, modseq);
 }
+
+void table_note_loss(struct table *table)
+{
+	if (!table->has_loss)
+		table->heard_uid = table->last_uid;
+	table->has_loss = true;
+}
+
+uint32_t table_heard_uid(const struct table *table)
+{
+	return table->has_loss ? table->heard_uid : UINT32_MAX;
+}

@@ -222,6 +222,12 @@ RP_MUST_USE enum rp_err table_bodies(struct task *task, struct table *table,
 /* The history is known only for changes after this modseq (damage, a restored volume). */
 void table_forget_history(struct table *table, uint64_t modseq);
 
+/* Replay: records are lost, behind what it has met and before what it will meet. That it has a greater UID later does not mean that it has
+ * heard of those that the lost ones gave. So it is told in its index files too, for good: till a repair. table_heard_uid: up to this
+ * UID nothing can be missing but what became of a message; UINT32_MAX: nothing is lost. */
+void table_note_loss(struct table *table);
+uint32_t table_heard_uid(const struct table *table);
+
 /* Write a whole new index file, in slices, unflushed. Rows close up but for the expunged ones in
  * `listed` (view_listed(); may be NULL; not used after the first suspension). A fuzzy copy: which
  * rows, UIDs, history are there is decided before the first suspension, flags and columns may be

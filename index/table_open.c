@@ -114,7 +114,7 @@ static enum rp_err check_entries(struct reader *reader)
 
 		if (entry.offset % INDEX_ALIGN != 0 || entry.offset > directory ||
 		    entry.bytes > directory - entry.offset || entry.section == 0 ||
-		    entry.section > INDEX_HISTORY || (grouped && entry.group >= groups) ||
+		    entry.section > INDEX_LOSS || (grouped && entry.group >= groups) ||
 		    (!column && entry.offset < tail))
 			return RP_ERR_CORRUPT;
 		if ((!column || !reader->table->map.mapped) && !is_sound(reader, &entry))
@@ -210,6 +210,21 @@ static enum rp_err read_history(struct reader *reader, const struct index_entry 
 	return RP_OK;
 }
 
+static enum rp_err read_loss(struct reader *reader, const struct index_entry *entry)
+{
+	struct bytes b = bytes_of_entry(reader, entry);
+	struct index_loss loss;
+
+	if (b.n != sizeof(loss) || reader->table->has_loss)
+		return RP_ERR_CORRUPT;
+	memcpy(&loss, b.p, sizeof(loss));
+	if (loss.zero != 0 || loss.heard_uid > reader->table->last_uid)
+		return RP_ERR_CORRUPT;
+	reader->table->has_loss = true;
+	reader->table->heard_uid = loss.heard_uid;
+	return RP_OK;
+}
+
 /* What is not of one group. */
 static enum rp_err read_whole(struct reader *reader)
 {
@@ -224,6 +239,8 @@ static enum rp_err read_whole(struct reader *reader)
 			err = read_keywords(reader, &entry);
 		else if (entry.section == INDEX_HISTORY)
 			err = read_history(reader, &entry);
+		else if (entry.section == INDEX_LOSS)
+			err = read_loss(reader, &entry);
 		if (err == RP_OK)
 			err = pause_here(reader);
 	}

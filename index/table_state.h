@@ -41,6 +41,8 @@ struct table {
 	uint32_t history_count;
 	uint32_t history_max;
 	uint64_t history_low; /* all expunges with a greater MODSEQ are in it */
+	bool has_loss;        /* table_note_loss() */
+	uint32_t heard_uid;   /* then: of UIDs above this one lost records may have told */
 	struct map map;       /* the file; columns may point into it */
 	uint64_t nonce;       /* seeds its checksums */
 	uint32_t last_uid;

@@ -33,6 +33,8 @@ struct writer {
 	struct table_expunge *history;
 	uint32_t history_count;
 	uint64_t history_low;
+	bool has_loss;
+	uint32_t heard_uid;
 	uint32_t last_uid;
 	uint64_t modseq;
 	uint64_t tail;
@@ -132,6 +134,8 @@ static enum rp_err decide(struct writer *writer, const struct runs *listed)
 		    table->history_count * sizeof(*table->history));
 	writer->history_count = table->history_count;
 	writer->history_low = table->history_low;
+	writer->has_loss = table->has_loss;
+	writer->heard_uid = table->heard_uid;
 	writer->last_uid = table->last_uid;
 	writer->modseq = table->modseq;
 	return RP_OK;
@@ -349,6 +353,21 @@ static enum rp_err write_history(struct writer *writer)
 	return section_end(writer, INDEX_HISTORY, 0, 0, n);
 }
 
+static enum rp_err write_loss(struct writer *writer)
+{
+	struct index_loss loss = {.heard_uid = writer->heard_uid};
+	uint8_t *p;
+	enum rp_err err;
+
+	if (!writer->has_loss)
+		return RP_OK;
+	err = section_begin(writer, sizeof(loss), &p);
+	if (err != RP_OK)
+		return err;
+	memcpy(p, &loss, sizeof(loss));
+	return section_end(writer, INDEX_LOSS, 0, 0, sizeof(loss));
+}
+
 /* The directory may be larger than the buffer. */
 static enum rp_err write_directory(struct writer *writer, struct format_header *header)
 {
@@ -390,6 +409,8 @@ static enum rp_err write_sections(struct writer *writer)
 		err = write_keywords(writer);
 	if (err == RP_OK)
 		err = write_history(writer);
+	if (err == RP_OK)
+		err = write_loss(writer);
 	return err;
 }
 

@@ -215,6 +215,7 @@ static enum rp_err raise(struct task *task, struct volume *volume, struct floor 
 	uint64_t last_lsn = volume->catalog.lsn;
 	enum rp_err err;
 
+	catalog_note_loss(&volume->catalog);
 	if (end_is_lost) {
 		uint64_t known = num_max(last_lsn, known_lsn(volume));
 

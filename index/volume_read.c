@@ -186,6 +186,8 @@ static enum rp_err replay_into_catalog(
 	enum rp_err err;
 
 	volume->catalog.has_gap = reading->replay.missing > 0;
+	if (volume->catalog.has_gap)
+		catalog_note_loss(&volume->catalog);
 	err = apply_to_catalog(
 	    &volume->catalog, loop_log(volume->store->loop), volume->dir, header->lsn, payload);
 	return err == RP_OK ? task_pause(task) : err;

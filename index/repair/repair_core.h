@@ -178,7 +178,7 @@ bool known_is_gone(const struct known *known, uint64_t mailboxid);
 RP_MUST_USE enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxid,
     uint32_t uidvalidity, unsigned special_use, struct bytes name);
 
-/* One mailbox's messages. index_last: the greatest UID that a sound index knows to have been given; uidnext: above all that any
+/* One mailbox's messages. index_last: up to this UID a sound index has heard of all that were given; uidnext: above all that any
  * index, sound or not, knows. */
 struct known_table {
 	struct table *table;

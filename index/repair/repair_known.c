@@ -114,7 +114,7 @@ static enum rp_err take_catalog(struct task *task, struct known *known)
 	err = volume_read_catalog(task, &volume->userid, UINT64_MAX, &ahead);
 	if (err == RP_OK) {
 		known->no_catalog = false;
-		known->decided = ahead.sums.mailboxid_next;
+		known->decided = ahead.heard_mailboxid != 0 ? ahead.heard_mailboxid : ahead.sums.mailboxid_next;
 		known->lsn = num_max(known->lsn, ahead.lsn);
 	}
 	bool is_ahead = err == RP_OK && ahead.lsn > volume->catalog.lsn && !ahead.destroyed;
@@ -401,7 +401,8 @@ static enum rp_err best_index(struct task *task, struct known *known, uint64_t m
 		err = read_index(task, volume, mailboxid, bound, &out->table);
 		if (err == RP_OK) {
 			*lsn = bound;
-			out->index_last = table_last_uid(out->table);
+			out->index_last = (uint32_t)num_min(
+			    table_last_uid(out->table), table_heard_uid(out->table));
 		} else if (err != RP_ERR_CANCELED && err != RP_ERR_NOMEM) {
 			err = RP_OK; /* an older one, or the journal alone */
 		}

@@ -307,7 +307,7 @@ static size_t mailboxids(
 
 static bool end_is_lost(const struct cost *cost)
 {
-	return cost->left.last_lsn < cost->was.last_lsn;
+	return cost->end_lost || cost->left.last_lsn < cost->was.last_lsn;
 }
 
 /* With the end mark hit nobody knows that nothing is lost, and numbers rise. */
@@ -470,6 +470,18 @@ static void must_be_there(const struct cost *cost, const struct plain_message *w
 	tally->damage_by_body += !by_row;
 }
 
+/* One that has come since. */
+static void has_come(const struct cost *cost, const struct plain_message *left, const struct shown_all *all)
+{
+	const struct shown *shown = find_shown(all, left->mailboxid, left->row.uid);
+
+	if (plain_find(&cost->was, left->mailboxid, left->row.uid) != NULL || !left->there)
+		return;
+	if (shown == NULL || differs(left, shown, MODSEQ_NEW) != NULL)
+		assert_panic("mailbox %llu, UID %u: it came behind the damage, and is not there after a repair",
+		    (unsigned long long)left->mailboxid, left->row.uid);
+}
+
 void cost_repaired(struct task *task, struct cost *cost, struct volume *volume, bool opened)
 {
 	bool indexes = cost->derived && !(opened && end_is_lost(cost));
@@ -481,6 +493,8 @@ void cost_repaired(struct task *task, struct cost *cost, struct volume *volume, 
 	for (size_t i = 0; i < cost->was.messages.count; i++)
 		if (cost->was.messages.p[i].there)
 			must_be_there(cost, &cost->was.messages.p[i], &all, indexes);
+	for (size_t i = 0; i < cost->left.messages.count; i++)
+		has_come(cost, &cost->left.messages.p[i], &all);
 	history_is_there(&cost->left, &all);
 	offers_are_there(cost, &all, true);
 	shown_fini(&all);
@@ -518,6 +532,13 @@ void cost_damaged(struct cost *cost, bool derived)
 	machine_tell(cost->machine, "of %zu records %zu are hit, the newest is %llu, was %llu; %u gaps",
 	    cost->was.records.count, lost, (unsigned long long)cost->left.last_lsn,
 	    (unsigned long long)cost->was.last_lsn, cost->left.gaps);
+}
+
+void cost_went_on(struct cost *cost)
+{
+	cost->end_lost = end_is_lost(cost);
+	plain_fini(&cost->left);
+	plain_read(&cost->left, cost->machine, cost->userid);
 }
 
 void cost_fini(struct cost *cost)

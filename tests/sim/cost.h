@@ -19,11 +19,14 @@ struct cost {
 	struct plain was;
 	struct plain left;
 	size_t records_lost;
+	bool end_lost; /* found before more records came */
 	bool derived; /* catalog and indexes are there, and sound */
 };
 
 void cost_begin(struct cost *cost, struct machine *machine, const struct userid *userid);
 void cost_damaged(struct cost *cost, bool derived);
+/* Since it was opened over the damage more mail has come, and what the server has written by then knows of it. */
+void cost_went_on(struct cost *cost);
 void cost_fini(struct cost *cost);
 
 /* All is as the plain reading says, before anything is damaged. */

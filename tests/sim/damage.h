@@ -70,6 +70,11 @@ void damage_shown(struct volume *volume, struct damage_shown_all *all);
 /* What they would have been told in the newest state that is promised to anybody: no crash may leave an older one. */
 void damage_shown_promised(const struct ledger *ledger, struct damage_shown_all *all);
 
+/* Mail that comes to each of his mailboxes, behind damage, and a checkpoint: what was lost has been gone over by then. No ledger knows of it,
+ * so a look passes over it: its INTERNALDATE, which no other message has, tells. */
+enum { DAMAGE_CAME_S = 1234567 };
+void damage_go_on(struct task *task, struct volume *volume);
+
 /* damage_look.c: how his mail, opened over damage, differs from what the newest promised state says. */
 struct damage_loss {
 	unsigned mailboxes_lost;

@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include "index/checkpoint.h"
 #include "index/dbox/dbox.h"
 #include "index/mailbox_state.h"
 #include "index/view.h"
@@ -100,6 +101,8 @@ static void look_at_messages(struct task *task, struct look *look, struct mailbo
 	while ((err = view_cursor_next(task, &cursor)) == RP_OK) {
 		const struct model_message *message = message_of(model, cursor.message.uid);
 
+		if (cursor.message.internaldate.seconds == DAMAGE_CAME_S)
+			continue;
 		met += message != NULL;
 		look->loss->messages_back += message == NULL;
 		look->loss->messages_older +=
@@ -156,6 +159,34 @@ void damage_look(struct task *task, const struct ledger *ledger, struct volume *
 	*loss = (struct damage_loss){0};
 	for (unsigned i = 0; i < MODEL_NAMES; i++)
 		look_at_mailbox(task, &look, i);
+}
+
+static void come(struct task *task, struct volume *volume, uint64_t mailboxid)
+{
+	struct append message = {.internaldate = {DAMAGE_CAME_S, 0}};
+	struct mailbox *mailbox;
+	uint32_t uid;
+
+	MODEL_EQ(mailbox_open_id(task, volume, mailboxid, &mailbox), RP_OK);
+	MODEL_EQ(body_begin(task, volume, &message.body), RP_OK);
+	MODEL_EQ(body_write(task, message.body, BYTES_LIT("it came behind the damage\r\n")), RP_OK);
+	MODEL_EQ(mailbox_append(task, mailbox, &message, 1, &uid), RP_OK);
+	mailbox_close(mailbox);
+}
+
+void damage_go_on(struct task *task, struct volume *volume)
+{
+	uint64_t last = 0;
+	enum rp_err err;
+	size_t i;
+
+	while ((i = catalog_id_lower(&volume->catalog, last + 1)) < volume->catalog.ids_count) {
+		last = volume->catalog.by_id[i]->entry.mailboxid;
+		come(task, volume, last);
+	}
+	while ((err = checkpoint_now(task, volume)) == RP_ERR_BUSY) /* one has begun by itself */
+		MODEL_EQ(task_sleep(task, 1000 * 1000), RP_OK);
+	MODEL_EQ(err, RP_OK);
 }
 
 static uint64_t number_of(struct bytes name)

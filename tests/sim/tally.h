@@ -33,6 +33,7 @@
 	X(kept_moved, "bodies of expunged messages moved when their file was emptied")             \
 	X(damage_middle, "damage to records with sound ones behind them")                          \
 	X(damage_several, "files of one user that were damaged, several at once")                  \
+	X(damage_went_on, "damage behind which more mail came, with a checkpoint, before the repair")  \
 	X(damage_by_body, "messages whose record was lost, brought back by their bodies")          \
 	X(damage_kept, "expunged messages offered after damage, as what was not hit says")         \
 	X(damage_kept_by_body, "of these by their bodies alone")                                   \

@@ -1,0 +1,222 @@
+/* Records are lost, and the server runs on: what it writes then has not heard of what they told, and a repair brings it back all the
+ * same. */
+#include <stdio.h>
+
+#include "index/checkpoint.h"
+#include "index/dbox/dbox.h"
+#include "index/journal_core.h"
+#include "index/mailbox_state.h"
+#include "index/repair/repair.h"
+#include "index/table.h"
+#include "index/volume_state.h"
+#include "tests/index/made_mail.h"
+#include "tests/index/open_store.h"
+#include "tests/io/io_fixture.h"
+
+static struct volume *open_made(struct task *task, struct store *store)
+{
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	return volume;
+}
+
+static void end(struct task *task, struct store *store, struct volume *volume)
+{
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* There is no sound record between these. */
+static void damage(struct task *task, uint64_t from, uint64_t to)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[USERID_PATH_BYTES + 32];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/1-.journal", dir);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	for (uint64_t at = from; at < to; at += 8)
+		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
+	file_close(file);
+}
+
+static void expunge(struct task *task, struct volume *volume, uint32_t uid)
+{
+	struct mail_store store = {.mode = MAIL_STORE_ADD, .flags = MAIL_DELETED};
+	struct runs uids = RUNS_EMPTY;
+	struct mailbox *mailbox;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(runs_add(&uids, uid, uid), RP_OK);
+	cr_assert_eq(mailbox_store(task, mailbox, &uids, &store, NULL, NULL), RP_OK);
+	cr_assert_eq(mailbox_expunge(task, mailbox, NULL, NULL), RP_OK);
+	runs_fini(&uids);
+	mailbox_close(mailbox);
+}
+
+/* The server starts, takes a message, and writes down what it knows. */
+static void run_on(struct task *task, uint64_t epoch)
+{
+	struct store *store = made_open_store(task, epoch);
+	struct volume *volume = open_made(task, store);
+
+	made_append(task, volume, "INBOX", 0, "later");
+	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	end(task, store, volume);
+}
+
+/* uids: those that are there, up to a 0. Behind them may be what has come later. */
+static void assert_there(
+    struct task *task, struct volume *volume, const char *name, const uint32_t *uids, uint32_t later)
+{
+	struct mailbox *mailbox;
+	struct dbox_body *body;
+	uint32_t count = 0;
+
+	cr_assert_not_null(volume_find(volume, bytes_of_str(name)), "%s is not there", name);
+	cr_assert_eq(mailbox_open(task, volume, bytes_of_str(name), &mailbox), RP_OK);
+	for (; uids[count] != 0; count++) {
+		cr_assert(table_has(mailbox->table, uids[count], false), "%s, UID %u", name, uids[count]);
+		cr_assert_eq(mailbox_body_open(task, mailbox, uids[count], &body), RP_OK);
+		dbox_body_close(body);
+	}
+	cr_assert_eq(mailbox_entry(mailbox)->messages_count, count + later);
+	mailbox_close(mailbox);
+}
+
+static void repair(struct task *task, uint64_t epoch)
+{
+	struct repair_report report;
+	struct store *store = made_open_store(task, epoch);
+
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* Before the repair and behind it; the second repair has nothing to do. */
+static void assert_repaired(struct task *task, const char *name, const uint32_t *uids, uint32_t later)
+{
+	for (uint64_t epoch = 10; epoch <= 13; epoch += 2) {
+		struct store *store;
+		struct volume *volume;
+
+		repair(task, epoch);
+		store = made_open_store(task, epoch + 1);
+		volume = open_made(task, store);
+		assert_there(task, volume, name, uids, later);
+		cr_assert_eq(volume->catalog.heard_mailboxid, 0, "all is told again");
+		end(task, store, volume);
+	}
+}
+
+/* The newest three are lost. */
+static void lose_newest(struct task *task)
+{
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	made_append(task, volume, "INBOX", 0, "three");
+	made_append(task, volume, "INBOX", 0, "four");
+	to = volume->journal->number_end;
+	end(task, store, volume);
+	damage(task, from, to);
+}
+
+static const uint32_t all_four[] = {1, 2, 3, 4, 0};
+
+IO_TASK_TEST(repair_later, the_newest_messages_are_back_behind_a_checkpoint)
+{
+	(void)arg;
+	lose_newest(task);
+	run_on(task, 2);
+	run_on(task, 3);
+	assert_repaired(task, "INBOX", all_four, 2);
+}
+
+/* What was expunged between, or since, stays so. */
+IO_TASK_TEST(repair_later, those_in_the_middle_are_back_behind_a_checkpoint)
+{
+	static const uint32_t uids[] = {1, 2, 3, 5, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	made_append(task, volume, "INBOX", 0, "three");
+	made_append(task, volume, "INBOX", 0, "four");
+	to = volume->journal->number_end;
+	expunge(task, volume, 4);
+	made_append(task, volume, "INBOX", 0, "five");
+	made_append(task, volume, "INBOX", 0, "six");
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	store = made_open_store(task, 3);
+	volume = open_made(task, store);
+	expunge(task, volume, 6);
+	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	end(task, store, volume);
+	assert_repaired(task, "INBOX", uids, 1);
+}
+
+/* An index that was written before knows what the lost records told, expunges among it: so do those that are written after it. */
+IO_TASK_TEST(repair_later, what_an_index_knew_to_be_gone_is_not_back)
+{
+	static const uint32_t uids[] = {1, 3, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	made_append(task, volume, "INBOX", 0, "one");
+	from = volume->journal->number_end;
+	made_append(task, volume, "INBOX", 0, "two");
+	made_append(task, volume, "INBOX", 0, "three");
+	expunge(task, volume, 2);
+	to = volume->journal->number_end;
+	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	run_on(task, 3);
+	assert_repaired(task, "INBOX", uids, 2);
+}
+
+IO_TASK_TEST(repair_later, a_mailbox_whose_first_record_is_lost_is_back_behind_a_checkpoint)
+{
+	static const uint32_t uids[] = {1, 2, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+	char name[CATALOG_RECOVERED_BYTES + 1];
+
+	(void)arg;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("gone"), 0, NULL), RP_OK);
+	made_append(task, volume, "gone", 0, "nobody wants it");
+	cr_assert_eq(volume_delete(task, volume, BYTES_LIT("gone")), RP_OK);
+	from = volume->journal->number_end;
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	made_append(task, volume, "w", 0, "one");
+	made_append(task, volume, "w", 0, "two");
+	snprintf(name, sizeof(name), "Recovered-%llu",
+	    (unsigned long long)volume_find(volume, BYTES_LIT("w"))->mailboxid);
+	to = volume->journal->number_end;
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	run_on(task, 3);
+	assert_repaired(task, name, uids, 0);
+}

@@ -346,6 +346,12 @@ static enum rp_err compact(struct task *task, struct volume *volume)
 	return err;
 }
 
+/* Are records lost that may have told of bodies? Then none is waste till a repair has looked at them. */
+static bool has_loss(const struct volume *volume)
+{
+	return volume->catalog.heard_mailboxid != 0;
+}
+
 static enum rp_err run(struct task *task, struct volume *volume)
 {
 	struct store *store = volume->store;
@@ -354,7 +360,7 @@ static enum rp_err run(struct task *task, struct volume *volume)
 	volume->compact_runs = true;
 	store->compacts++;
 	pace_begin(&volume->compact_pace, store);
-	err = volume->catalog.destroyed ? RP_OK : compact(task, volume);
+	err = volume->catalog.destroyed || has_loss(volume) ? RP_OK : compact(task, volume);
 	if (err != RP_OK && compact_core_must_end(volume))
 		err = RP_ERR_CANCELED;
 	if (volume->compact_holds == 0)
@@ -397,7 +403,7 @@ void compact_consider(struct volume *volume)
 {
 	struct store *store = volume->store;
 
-	if (volume->compact_runs || volume->bare || volume->catalog.destroyed ||
+	if (volume->compact_runs || volume->bare || volume->catalog.destroyed || has_loss(volume) ||
 	    store->compacts >= COMPACTS_MAX || commit_failed(store->commit) ||
 	    !is_worth_it(volume))
 		return;

@@ -47,6 +47,9 @@ static enum rp_err scan_mailbox(
 		struct runs listed = RUNS_EMPTY;
 
 		err = view_listed(mailbox, &listed);
+		/* It was made anew over lost records, of which the catalog had heard: a body that it does not know may be a message. */
+		if (err == RP_OK && table_heard_uid(mailbox->table) != UINT32_MAX)
+			err = RP_ERR_CORRUPT;
 		if (err == RP_OK)
 			err = table_bodies(task, mailbox->table, &listed, fn, arg);
 		runs_fini(&listed);

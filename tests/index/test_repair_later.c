@@ -3,14 +3,17 @@
 #include <stdio.h>
 
 #include "index/checkpoint.h"
+#include "index/compact.h"
 #include "index/dbox/dbox.h"
 #include "index/journal_core.h"
 #include "index/mailbox_state.h"
 #include "index/repair/repair.h"
+#include "index/store_state.h"
 #include "index/table.h"
 #include "index/volume_state.h"
 #include "tests/index/made_mail.h"
 #include "tests/index/open_store.h"
+#include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
 
 static struct volume *open_made(struct task *task, struct store *store)
@@ -219,4 +222,27 @@ IO_TASK_TEST(repair_later, a_mailbox_whose_first_record_is_lost_is_back_behind_a
 	run_on(task, 2);
 	run_on(task, 3);
 	assert_repaired(task, name, uids, 0);
+}
+
+/* While records are missing bodies may be those that they told of. */
+IO_TASK_TEST(repair_later, no_file_is_emptied_till_a_repair)
+{
+	struct store *store = wasted_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t bytes;
+
+	(void)arg;
+	wasted_make(task, volume);
+	wasted_wait(task, &volume->compact_runs);
+	end(task, store, volume);
+	store = wasted_open_store(task, 2);
+	volume = open_made(task, store);
+	volume->catalog.heard_mailboxid = 2;
+	bytes = wasted_bytes(task, volume);
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_eq(wasted_bytes(task, volume), bytes);
+	volume->catalog.heard_mailboxid = 0;
+	cr_assert_eq(compact_now(task, volume), RP_OK);
+	cr_assert_lt(wasted_bytes(task, volume), bytes);
+	end(task, store, volume);
 }

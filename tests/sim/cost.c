@@ -206,9 +206,9 @@ static const char *mailbox_differs(const struct plain *plain, const struct shown
 	return NULL;
 }
 
-static bool body_is_sound(const struct plain *plain, struct dbox_ref ref)
+static bool body_is_sound(const struct plain *plain, const struct change_row *row)
 {
-	const struct plain_body *body = plain_body_at(plain, ref);
+	const struct plain_body *body = plain_body_in_place(plain, row);
 
 	return body != NULL && body->sound;
 }
@@ -223,7 +223,7 @@ static void bodies_are_there(const struct cost *cost, const struct plain *as,
 		if (shown->mailboxid != mailboxid || shown->readable)
 			continue;
 		message = plain_find(as, mailboxid, shown->message.uid);
-		if (message != NULL && body_is_sound(&cost->left, message->row.body))
+		if (message != NULL && body_is_sound(&cost->left, &message->row))
 			assert_panic("mailbox %llu, UID %u: its body is not hit, and lost",
 			    (unsigned long long)mailboxid, shown->message.uid);
 	}
@@ -257,7 +257,7 @@ static void offers_are_there(
 	for (size_t i = 0; i < left->messages.count; i++) {
 		const struct plain_message *message = &left->messages.p[i];
 		const struct plain_body *body =
-		    message->told ? plain_body_at(left, message->row.body)
+		    message->told ? plain_body_in_place(left, &message->row)
 		    : by_bodies && message->expunged
 		        ? plain_body_of(left, message->mailboxid, message->row.uid)
 		        : NULL;
@@ -325,7 +325,7 @@ static void kept_are_whole(const struct cost *cost)
 		const struct plain_message *message = &cost->was.messages.p[i];
 
 		if (message->told && !message->there && message->seconds != 0 && !message->back &&
-		    !body_is_sound(&cost->was, message->row.body))
+		    !body_is_sound(&cost->was, &message->row))
 			assert_panic("mailbox %llu, UID %u: it is kept, and its body is not there",
 			    (unsigned long long)message->mailboxid, message->row.uid);
 	}
@@ -446,7 +446,7 @@ static void must_be_there(const struct cost *cost, const struct plain_message *w
 	const struct plain_message *told =
 	    indexes ? was : plain_find(left, was->mailboxid, was->row.uid);
 	const struct plain_body *body = plain_body_of(left, was->mailboxid, was->row.uid);
-	bool in_place = told != NULL && told->there && body_is_sound(left, told->row.body);
+	bool in_place = told != NULL && told->there && body_is_sound(left, &told->row);
 	bool moved = told != NULL && told->there && !in_place &&
 	             plain_body_with(left, told->row.emailid, told->row.rfc822_size_bytes) != NULL;
 	bool by_row = in_place || moved;

@@ -502,11 +502,12 @@ void plain_fini(struct plain *plain)
 	*plain = (struct plain){0};
 }
 
-const struct plain_body *plain_body_at(const struct plain *plain, struct dbox_ref ref)
+const struct plain_body *plain_body_in_place(const struct plain *plain, const struct change_row *row)
 {
 	for (size_t i = 0; i < plain->bodies.count; i++)
-		if (plain->bodies.p[i].ref.file == ref.file &&
-		    plain->bodies.p[i].ref.offset == ref.offset)
+		if (plain->bodies.p[i].ref.file == row->body.file &&
+		    plain->bodies.p[i].ref.offset == row->body.offset &&
+		    plain->bodies.p[i].emailid == row->emailid)
 			return &plain->bodies.p[i];
 	return NULL;
 }

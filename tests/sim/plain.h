@@ -93,7 +93,8 @@ void plain_take_waiting(struct plain *plain);
 
 /* NULL: nothing tells of it. */
 struct plain_message *plain_find(const struct plain *plain, uint64_t mailboxid, uint32_t uid);
-const struct plain_body *plain_body_at(const struct plain *plain, struct dbox_ref ref);
+/* Where this row says; not another's: the number of a file that is gone may have been given out again. */
+const struct plain_body *plain_body_in_place(const struct plain *plain, const struct change_row *row);
 /* A sound one with this EMAILID and size. */
 const struct plain_body *plain_body_with(const struct plain *plain, uint64_t emailid, uint64_t bytes);
 const struct plain_body *plain_body_of(const struct plain *plain, uint64_t mailboxid, uint32_t uid);

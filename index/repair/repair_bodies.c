@@ -2,8 +2,8 @@
  *
  * A body tells its mailbox by id, its UID (a large one does not), its flags when it was saved, its date and EMAILID; the beginning
  * of each dbox file tells the names of ids. What became of a message later, its flags and that it was expunged, no body tells: the
- * journal does, or an index, and what neither knows comes back as it was saved. A large body may also be what an upload that was broken off has left: where the newest records are lost,
- * rather a message too many than one too few.
+ * journal does, or an index, and what neither knows comes back as it was saved. A large body may also be what an upload that was
+ * broken off has left: where it lies among those that lost records told of, rather a message too many than one too few.
  */
 #include <stdlib.h>
 
@@ -142,31 +142,20 @@ static enum rp_err have_mailboxes(struct known *known, const struct catalog *nam
 	return err == RP_OK ? have_inbox(known) : err;
 }
 
-static enum rp_err note_place(
-    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
-{
-	struct known *known = arg;
-
-	(void)uid;
-	(void)emailid;
-	(void)size_bytes;
-	known->last_body = num_max(known->last_body, known_place(body));
-	return RP_OK;
-}
-
-/* A body without a UID is new when it lies behind all that any row knows. */
-static enum rp_err find_last_body(struct task *task, struct known *known)
+/* Whether a body without a UID is a message all mailboxes tell together. */
+static enum rp_err note_tables(struct task *task, struct known *known)
 {
 	const struct catalog *catalog = &known->repair->volume->catalog;
 	enum rp_err err = RP_OK;
 
 	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
+		uint64_t mailboxid = catalog->by_id[i]->entry.mailboxid;
 		struct known_table of;
 
-		err = known_table(task, known, catalog->by_id[i]->entry.mailboxid, &of);
+		err = known_table(task, known, mailboxid, &of);
 		if (err != RP_OK)
 			break;
-		err = table_bodies(task, of.table, NULL, note_place, known);
+		err = large_note_table(task, &known->large, mailboxid, &of);
 		table_free(of.table);
 	}
 	return err;
@@ -189,7 +178,8 @@ enum rp_err bodies_gather(struct task *task, struct known *known)
 	for (size_t i = 0; i < known->found_count; i++)
 		without_uid = without_uid || known->found[i].message.uid == 0;
 	if (err == RP_OK && without_uid)
-		err = find_last_body(task, known);
+		err = note_tables(task, known);
+	large_ready(&known->large, known->repair->volume->dbox);
 	return err == RP_OK ? bodies_index(known) : err;
 }
 
@@ -235,10 +225,22 @@ static bool is_told(const struct known *known, const struct dbox_found *found)
 }
 
 /* It may be of a message whose record came late, or of an upload that was broken off. */
-bool bodies_is_new(const struct known *known, const struct dbox_found *found)
+static bool may_be_new(const struct known *known, const struct dbox_found *found)
 {
 	return found->sound && found->message.uid == 0 && !is_told(known, found) &&
-	       known->tail_lost && known_place(found->ref) > known->last_body;
+	       large_may_be(&known->large, found, known->tail_lost);
+}
+
+bool bodies_is_new(const struct known *known, const struct dbox_found *found)
+{
+	const struct known_body *body;
+
+	if (!may_be_new(known, found))
+		return false;
+	for (body = bodies_first(known, found->message.emailid); &known->found[body->at] != found; body++)
+		if (may_be_new(known, &known->found[body->at]))
+			return false;
+	return true;
 }
 
 /* Has no index heard of it, and has no record told of its row? */

@@ -11,6 +11,7 @@
  *   bodies_*        which messages only their bodies tell of, and names                         (repair_bodies.c)
  *   bodies_moved    where a body lies whose new place only a lost record told                  (repair_moved.c)
  *   repair_point_elsewhere  to another copy of a body that is damaged                          (repair_elsewhere.c)
+ *   large_*         which large bodies are messages: they know no UID                          (repair_large.c)
  *   known_keep      what was expunged and can still be brought back                            (repair_kept.c)
  *   picture_write   all of it as a journal, in the place of the damaged one                     (repair_picture.c)
  */
@@ -120,6 +121,37 @@ RP_MUST_USE enum rp_err repair_point_elsewhere(struct task *task, struct repair 
 /* What is kept without a body is not offered any more, by a record. */
 RP_MUST_USE enum rp_err repair_end_kept(struct task *task, struct repair *repair);
 
+/* What tells whether a large body is a message. */
+struct known_large {
+	struct large_named { /* whose EMAILID is told; in order when ready. mailboxid 0: of all that have it */
+		uint64_t emailid;
+		uint64_t mailboxid;
+	} *named;
+	size_t named_count;
+	size_t named_max;
+	struct large_far { /* places that were named before any record is missing, the farthest of a file among them. mailboxid: to one whose
+			    * index has heard of that mailbox's; 0: to all */
+		uint64_t mailboxid;
+		uint32_t file;
+		uint32_t offset;
+	} *far;
+	size_t far_count;
+	size_t far_max;
+	struct large_box { /* by mailboxid */
+		uint64_t mailboxid;
+		uint64_t index_lsn;  /* known_table */
+		uint32_t index_last; /* likewise */
+		uint32_t uidnext;    /* by the last record that tells */
+		uint32_t lost_uid;   /* the greatest that lost records gave out; 0: they gave none */
+		unsigned gaps;       /* so many were there before that record */
+	} *box;
+	size_t box_count;
+	size_t box_max;
+	unsigned gaps; /* so many times records are missing before others */
+	uint64_t lost_lsn;   /* the last of them */
+	uint32_t first_file; /* older files had nothing new by then */
+};
+
 /* What is still known of a user whose journal is damaged. The catalog is the volume's own, which nobody else uses: the best there
  * is, and completed by what follows. */
 struct known {
@@ -150,7 +182,7 @@ struct known {
 	} *index;
 	size_t index_count;
 	size_t index_max;
-	uint64_t last_body;       /* the farthest place that a record or a row names */
+	struct known_large large;
 	struct dbox_found *found; /* all bodies, by mailbox and UID; those without a UID last */
 	size_t found_count;
 	size_t found_max;
@@ -182,6 +214,7 @@ RP_MUST_USE enum rp_err known_add_mailbox(struct known *known, uint64_t mailboxi
  * index, sound or not, knows. */
 struct known_table {
 	struct table *table;
+	uint64_t index_lsn; /* up to this LSN it has heard of all; 0: not known */
 	uint32_t index_last;
 	uint32_t uidnext;
 };
@@ -211,11 +244,28 @@ RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uin
 /* Before bodies_moved(): all bodies are found, and in order. RP_ERR_NOMEM. */
 RP_MUST_USE enum rp_err bodies_index(struct known *known);
 
+/* The first sound one with this EMAILID, or behind where it would stand. */
+const struct known_body *bodies_first(const struct known *known, uint64_t emailid);
+
 /* A row's body does not lie, sound, at *ref, and another one with its EMAILID and size is there: *ref is its place then. */
 bool bodies_moved(
     const struct known *known, uint64_t emailid, uint64_t size_bytes, struct dbox_ref *ref);
 
-/* Is this, which has none, a message? */
+/* Record by record: some are missing, up to this LSN, in a merged journal or not; a row of a record about `change`; any item. Then, mailbox
+ * by mailbox, what is known of each; and at last. RP_ERR_NOMEM. */
+void large_note_gap(struct known_large *large, uint64_t last, bool merged);
+RP_MUST_USE enum rp_err large_note_row(
+    struct known_large *large, unsigned change, uint64_t mailboxid, const struct change_row *row);
+RP_MUST_USE enum rp_err large_note_item(struct known_large *large, const struct change_item *item);
+RP_MUST_USE enum rp_err large_note_table(struct task *task, struct known_large *large,
+    uint64_t mailboxid, const struct known_table *of);
+void large_ready(struct known_large *large, const struct dbox *dbox);
+void large_fini(struct known_large *large);
+
+/* May this body, which has no UID, be a message of which all records are lost? */
+bool large_may_be(const struct known_large *large, const struct dbox_found *found, bool tail_lost);
+
+/* Is this, which has none, a message? Of two copies of one the first is. */
 bool bodies_is_new(const struct known *known, const struct dbox_found *found);
 
 /* Name each message that a repair would bring back by its body. */

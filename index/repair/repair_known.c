@@ -26,6 +26,7 @@ void known_fini(struct task *task, struct known *known)
 {
 	free(known->gone);
 	free(known->told);
+	large_fini(&known->large);
 	free(known->index);
 	free(known->found);
 	free(known->by_emailid);
@@ -144,7 +145,7 @@ static enum rp_err push_told(struct known *known, struct known_told told)
 }
 
 /* Rows that no mailbox has reached: they were part of a change that never became whole. */
-static enum rp_err note_rows(struct known *known, const struct change_item *item)
+static enum rp_err note_rows(struct known *known, unsigned change, const struct change_item *item)
 {
 	const struct catalog_node *node =
 	    catalog_by_id(&known->repair->volume->catalog, item->mailboxid);
@@ -154,16 +155,21 @@ static enum rp_err note_rows(struct known *known, const struct change_item *item
 	while (err == RP_OK && change_rows_next(&rows)) {
 		uint64_t place = known_place(rows.row.body);
 
-		known->last_body = num_max(known->last_body, place);
-		if (node == NULL || rows.row.uid >= node->entry.uidnext)
+		err = large_note_row(&known->large, change, item->mailboxid, &rows.row);
+		if (err == RP_OK && (node == NULL || rows.row.uid >= node->entry.uidnext))
 			err = push_told(known,
 			    (struct known_told){place, item->mailboxid, rows.row.uid});
 	}
 	return err;
 }
 
-static enum rp_err note_item(struct known *known, const struct change_item *item, bool merged)
+static enum rp_err note_item(
+    struct known *known, unsigned change, const struct change_item *item, bool merged)
 {
+	enum rp_err err = large_note_item(&known->large, item);
+
+	if (err != RP_OK)
+		return err;
 	switch (item->type) {
 	case CHANGE_ITEM_MAILBOX:
 		known->mailboxid_next = num_max(known->mailboxid_next, item->mailboxid + 1);
@@ -173,10 +179,7 @@ static enum rp_err note_item(struct known *known, const struct change_item *item
 		return push(&known->gone, &known->gone_count, &known->gone_max, item->mailboxid);
 	case CHANGE_ITEM_ROWS:
 	case CHANGE_ITEM_KEPT:
-		return note_rows(known, item);
-	case CHANGE_ITEM_BODY:
-		known->last_body = num_max(known->last_body, known_place(item->body));
-		return RP_OK;
+		return note_rows(known, change, item);
 	case CHANGE_ITEM_SUMS:
 		/* It says nothing of mailboxes that were deleted; nor, where records are lost, of some that were not. */
 		if (merged && !known->has_gaps)
@@ -197,10 +200,11 @@ static enum rp_err note_record(struct task *task, void *arg, const struct record
 	struct change_item item;
 	enum rp_err err = RP_OK;
 
-	(void)missing_first;
 	if (record == NULL) {
 		known->has_gaps = true;
 		known->lsn = num_max(known->lsn, missing_last);
+		large_note_gap(&known->large, missing_last,
+		    journal_is_merged_over(journal, missing_first - 1));
 		return RP_OK;
 	}
 	known->no_records = false;
@@ -210,7 +214,7 @@ static enum rp_err note_record(struct task *task, void *arg, const struct record
 	    change_open(record->payload, &reader) != RP_OK)
 		return RP_OK;
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
-		err = note_item(known, &item,
+		err = note_item(known, record->header.type, &item,
 		    journal_is_merged_over(journal, record->header.lsn - 1));
 	return err == RP_ERR_END ? task_pause(task) : err;
 }
@@ -403,6 +407,7 @@ static enum rp_err best_index(struct task *task, struct known *known, uint64_t m
 			*lsn = bound;
 			out->index_last = (uint32_t)num_min(
 			    table_last_uid(out->table), table_heard_uid(out->table));
+			out->index_lsn = table_heard_uid(out->table) == UINT32_MAX ? bound : 0;
 		} else if (err != RP_ERR_CANCELED && err != RP_ERR_NOMEM) {
 			err = RP_OK; /* an older one, or the journal alone */
 		}

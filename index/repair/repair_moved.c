@@ -33,10 +33,8 @@ enum rp_err bodies_index(struct known *known)
 	return RP_OK;
 }
 
-bool bodies_moved(
-    const struct known *known, uint64_t emailid, uint64_t size_bytes, struct dbox_ref *ref)
+const struct known_body *bodies_first(const struct known *known, uint64_t emailid)
 {
-	const struct dbox_found *other = NULL;
 	size_t low = 0;
 	size_t high = known->by_emailid_count;
 
@@ -48,8 +46,17 @@ bool bodies_moved(
 		else
 			high = middle;
 	}
-	for (; low < known->by_emailid_count && known->by_emailid[low].emailid == emailid; low++) {
-		const struct dbox_found *found = &known->found[known->by_emailid[low].at];
+	return &known->by_emailid[low];
+}
+
+bool bodies_moved(
+    const struct known *known, uint64_t emailid, uint64_t size_bytes, struct dbox_ref *ref)
+{
+	const struct known_body *end = &known->by_emailid[known->by_emailid_count];
+	const struct dbox_found *other = NULL;
+
+	for (const struct known_body *body = bodies_first(known, emailid); body < end && body->emailid == emailid; body++) {
+		const struct dbox_found *found = &known->found[body->at];
 
 		if (known_place(found->ref) == known_place(*ref))
 			return false;

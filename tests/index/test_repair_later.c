@@ -59,6 +59,18 @@ static void expunge(struct task *task, struct volume *volume, uint32_t uid)
 	mailbox_close(mailbox);
 }
 
+/* One may be under way by itself. */
+static void assert_written_down(struct task *task, struct volume *volume)
+{
+	enum rp_err err = checkpoint_now(task, volume);
+
+	for (unsigned i = 0; err == RP_ERR_BUSY && i < 1000; i++) {
+		cr_assert_eq(task_sleep(task, 1000 * 1000), RP_OK);
+		err = checkpoint_now(task, volume);
+	}
+	cr_assert_eq(err, RP_OK);
+}
+
 /* The server starts, takes a message, and writes down what it knows. */
 static void run_on(struct task *task, uint64_t epoch)
 {
@@ -66,7 +78,7 @@ static void run_on(struct task *task, uint64_t epoch)
 	struct volume *volume = open_made(task, store);
 
 	made_append(task, volume, "INBOX", 0, "later");
-	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	assert_written_down(task, volume);
 	end(task, store, volume);
 }
 
@@ -141,6 +153,158 @@ IO_TASK_TEST(repair_later, the_newest_messages_are_back_behind_a_checkpoint)
 	run_on(task, 2);
 	run_on(task, 3);
 	assert_repaired(task, "INBOX", all_four, 2);
+}
+
+static void append_large(struct task *task, struct volume *volume, unsigned seed)
+{
+	enum { LINES = 5000 };
+	struct append message = {.internaldate = {1700000000, 60}};
+	struct mailbox *mailbox;
+	char line[32];
+	uint32_t uid;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
+	cr_assert_eq(body_begin(task, volume, &message.body), RP_OK);
+	for (unsigned i = 0; i < LINES; i++) {
+		snprintf(line, sizeof(line), "%u %u %u and so on\r\n", seed, i, i * seed * 2654435761U);
+		cr_assert_eq(body_write(task, message.body, bytes_of_str(line)), RP_OK);
+	}
+	cr_assert_eq(mailbox_append(task, mailbox, &message, 1, &uid), RP_OK);
+	mailbox_close(mailbox);
+}
+
+/* A large body knows no UID: it has got a new one. What lost records cannot have told of is no message. */
+IO_TASK_TEST(repair_later, large_messages_are_back_once)
+{
+	static const uint32_t uids[] = {1, 2, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	append_large(task, volume, 1);
+	append_large(task, volume, 2);
+	append_large(task, volume, 3);
+	expunge(task, volume, 3);
+	from = volume->journal->number_end;
+	append_large(task, volume, 4);
+	append_large(task, volume, 5);
+	to = volume->journal->number_end;
+	end(task, store, volume);
+	damage(task, from, to);
+	store = made_open_store(task, 2);
+	volume = open_made(task, store);
+	append_large(task, volume, 6);
+	append_large(task, volume, 7);
+	end(task, store, volume);
+	run_on(task, 3);
+	assert_repaired(task, "INBOX", uids, 2 + 2 + 1);
+}
+
+static void transfer_one(struct task *task, struct volume *volume, uint32_t uid, bool moves)
+{
+	struct runs uids = RUNS_EMPTY;
+	struct runs taken = RUNS_EMPTY;
+	struct mailbox *from;
+	struct mailbox *to;
+	uint32_t first_uid;
+
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &from), RP_OK);
+	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("w"), &to), RP_OK);
+	cr_assert_eq(runs_add(&uids, uid, uid), RP_OK);
+	cr_assert_eq((moves ? mailbox_move : mailbox_copy)(task, from, &uids, to, &taken, &first_uid), RP_OK);
+	runs_fini(&uids);
+	runs_fini(&taken);
+	mailbox_close(from);
+	mailbox_close(to);
+}
+
+/* Of the large ones 2, 3 and 4 no record tells how they came; then the first of them was copied, or moved. */
+static void lose_large(struct task *task, bool moves, uint32_t back)
+{
+	static const uint32_t uids[] = {1, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	append_large(task, volume, 1);
+	from = volume->journal->number_end;
+	append_large(task, volume, 2);
+	append_large(task, volume, 3);
+	append_large(task, volume, 4);
+	to = volume->journal->number_end;
+	transfer_one(task, volume, 2, moves);
+	append_large(task, volume, 5);
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	assert_repaired(task, "INBOX", uids, back + 2);
+}
+
+/* The copy says nothing of the message that it was made from, and of none behind it. */
+IO_TASK_TEST(repair_later, large_messages_are_back_though_one_was_copied_since)
+{
+	(void)arg;
+	lose_large(task, false, 3);
+}
+
+IO_TASK_TEST(repair_later, a_large_message_that_was_moved_since_is_not_back)
+{
+	(void)arg;
+	lose_large(task, true, 2);
+}
+
+/* A place in one file says nothing of what lies in another. */
+IO_TASK_TEST(repair_later, large_messages_are_back_from_a_file_before_the_newest)
+{
+	static const uint32_t uids[] = {1, 2, 4, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	struct dbox_stream *stream;
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	append_large(task, volume, 1);
+	cr_assert_eq(dbox_stream_begin(task, volume->dbox, &stream), RP_OK);
+	append_large(task, volume, 2);
+	dbox_stream_abort(stream);
+	cr_assert_eq(dbox_seal(volume->dbox, dbox_last_file(volume->dbox)), RP_OK);
+	from = volume->journal->number_end;
+	append_large(task, volume, 3);
+	to = volume->journal->number_end;
+	append_large(task, volume, 4);
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	assert_repaired(task, "INBOX", uids, 1 + 1);
+}
+
+/* Its UID alone tells that: the index has heard of it, and where it is no more. */
+IO_TASK_TEST(repair_later, a_large_message_that_an_index_knew_to_be_gone_is_not_back)
+{
+	static const uint32_t uids[] = {1, 3, 0};
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	uint64_t from;
+	uint64_t to;
+
+	(void)arg;
+	append_large(task, volume, 1);
+	from = volume->journal->number_end;
+	append_large(task, volume, 2);
+	append_large(task, volume, 3);
+	expunge(task, volume, 2);
+	to = volume->journal->number_end;
+	assert_written_down(task, volume);
+	append_large(task, volume, 4);
+	end(task, store, volume);
+	damage(task, from, to);
+	run_on(task, 2);
+	assert_repaired(task, "INBOX", uids, 2);
 }
 
 /* What was expunged between, or since, stays so. */

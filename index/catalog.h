@@ -81,7 +81,7 @@ void catalog_note_loss(struct catalog *catalog);
 
 /* One item of a record. Items about messages (rows, flags, expunged) change nothing here but changed_lsn. Behind a gap the first that
  * tells of an unknown mailbox makes it: its name is Recovered-<id>, its UIDVALIDITY 0 (not known) till an item says what they are; so
- * is one called whose name is taken.
+ * is one called that has a name which a record gives to another.
  * RP_ERR_CORRUPT: it cannot be so (a name twice, an unknown id): nothing was changed. RP_ERR_NOMEM: not when prepared. */
 RP_MUST_USE enum rp_err catalog_apply(
     struct catalog *catalog, const struct change_item *item, uint64_t lsn);

@@ -52,7 +52,7 @@ static enum rp_err rename_mailbox(
 
 	if (there == node)
 		return RP_OK;
-	if (there != NULL && there->entry.mailboxid != 0)
+	if (has_mailbox(catalog, name))
 		return RP_ERR_CORRUPT;
 	renamed = catalog_core_node_take(catalog, name);
 	if (renamed == NULL)
@@ -81,6 +81,54 @@ static enum rp_err rename_mailbox(
 	return RP_OK;
 }
 
+static enum rp_err set_subscription(struct catalog *catalog, struct bytes name, bool on)
+{
+	struct catalog_node *node = catalog_find(catalog, name);
+
+	if (node == NULL && on) {
+		if (catalog->count - catalog->ids_count >= VOLUME_MAILBOXES_MAX)
+			return RP_ERR_CORRUPT;
+		node = catalog_core_node_take(catalog, name);
+		if (node == NULL)
+			return RP_ERR_NOMEM;
+		catalog_core_name_add(catalog, node);
+	}
+	if (node == NULL)
+		return RP_OK;
+	node->entry.subscribed = on;
+	if (!on && node->entry.mailboxid == 0) {
+		catalog_core_name_del(catalog, node);
+		free(node);
+	}
+	return RP_OK;
+}
+
+/* A record gives this name to another mailbox, so who has it was renamed, or deleted, by one that is lost: he has another name from now on, and
+ * the subscription stays. INBOX is neither. RP_ERR_CORRUPT: it cannot be, and nothing was changed. */
+static enum rp_err free_name(struct catalog *catalog, struct bytes name)
+{
+	struct catalog_node *node = catalog_find(catalog, name);
+	char recovered[CATALOG_RECOVERED_BYTES];
+	bool subscribed;
+	enum rp_err err;
+
+	if (node == NULL || node->entry.mailboxid == 0)
+		return RP_OK;
+	if (!catalog->has_gap || bytes_eq(name, BYTES_LIT("INBOX")))
+		return RP_ERR_CORRUPT;
+	subscribed = node->entry.subscribed;
+	node->entry.subscribed = false;
+	err = rename_mailbox(catalog, node,
+	    catalog_recovered_name(catalog, node->entry.mailboxid, recovered));
+	if (err != RP_OK) {
+		node->entry.subscribed = subscribed;
+		return err;
+	}
+	if (subscribed)
+		err = set_subscription(catalog, name, true);
+	return err == RP_ERR_CORRUPT ? RP_OK : err; /* of so many names one is let go */
+}
+
 /* What it is was not known when it was found. lsn 0: it is no record that tells. */
 static enum rp_err tell_of_found(struct catalog *catalog, struct catalog_node *node,
     const struct change_item *item, uint64_t lsn)
@@ -104,9 +152,14 @@ static enum rp_err add_mailbox(
 	struct catalog_node *node = catalog_by_id(catalog, item->mailboxid);
 	char recovered[CATALOG_RECOVERED_BYTES];
 	struct bytes name = item->name;
+	enum rp_err err = RP_OK;
 
 	if (node != NULL)
 		return node->found ? tell_of_found(catalog, node, item, lsn) : RP_OK; /* replayed over itself */
+	if (name.n != 0 && lsn != 0)
+		err = free_name(catalog, name);
+	if (err == RP_ERR_NOMEM)
+		return err;
 	if (name.n == 0 || (catalog->has_gap && has_mailbox(catalog, name)))
 		name = catalog_recovered_name(catalog, item->mailboxid, recovered);
 	if (has_mailbox(catalog, name) || catalog->ids_count >= VOLUME_MAILBOXES_MAX)
@@ -134,26 +187,12 @@ static enum rp_err add_mailbox(
 	return RP_OK;
 }
 
-static enum rp_err set_subscription(struct catalog *catalog, struct bytes name, bool on)
+static enum rp_err give_name(
+    struct catalog *catalog, struct catalog_node *node, struct bytes name)
 {
-	struct catalog_node *node = catalog_find(catalog, name);
+	enum rp_err err = catalog_find(catalog, name) != node ? free_name(catalog, name) : RP_OK;
 
-	if (node == NULL && on) {
-		if (catalog->count - catalog->ids_count >= VOLUME_MAILBOXES_MAX)
-			return RP_ERR_CORRUPT;
-		node = catalog_core_node_take(catalog, name);
-		if (node == NULL)
-			return RP_ERR_NOMEM;
-		catalog_core_name_add(catalog, node);
-	}
-	if (node == NULL)
-		return RP_OK;
-	node->entry.subscribed = on;
-	if (!on && node->entry.mailboxid == 0) {
-		catalog_core_name_del(catalog, node);
-		free(node);
-	}
-	return RP_OK;
+	return err == RP_OK ? rename_mailbox(catalog, node, name) : err;
 }
 
 static void set_counters(
@@ -225,7 +264,7 @@ enum rp_err catalog_apply(struct catalog *catalog, const struct change_item *ite
 			remove_mailbox(catalog, node);
 		return RP_OK;
 	case CHANGE_ITEM_NAME:
-		return node != NULL ? rename_mailbox(catalog, node, item->name) : RP_ERR_CORRUPT;
+		return node != NULL ? give_name(catalog, node, item->name) : RP_ERR_CORRUPT;
 	case CHANGE_ITEM_SUBSCRIPTION:
 		return set_subscription(catalog, item->name, item->on);
 	case CHANGE_ITEM_SUMS:

@@ -142,46 +142,101 @@ IO_TASK_TEST(lost_create, a_repair_gives_it_the_name_that_a_sound_record_tells)
 	cr_assert_eq(store_close(task, store), RP_OK);
 }
 
-/* CREATE w, RENAME w z, CREATE w: where the second is lost the name seems to be taken. */
-IO_TASK_TEST(lost_create, a_mailbox_whose_name_seems_to_be_taken_is_there_under_another)
-{
-	struct place place;
-	struct volume *volume;
-	struct store *store;
-	char name[CATALOG_RECOVERED_BYTES + 1];
-	uint32_t uidvalidity;
-	uint64_t digest;
-	uint64_t id;
+enum lost { LOST_RENAME, LOST_DELETE };
 
-	(void)arg;
-	made_mail(task, &digest);
-	store = made_open_store(task, 2);
-	volume = open_made(task, store);
+struct two {
+	uint64_t older;
+	uint64_t newer;
+	uint32_t uidvalidity; /* the newer's */
+};
+
+/* CREATE w, RENAME w z, or DELETE w, CREATE w: the second is lost. renamed: CREATE v, RENAME v w. */
+static struct two lose_what_freed(struct task *task, enum lost lost, bool renamed)
+{
+	struct store *store = made_open_store(task, 1);
+	struct volume *volume = open_made(task, store);
+	struct place place;
+	struct two two;
+
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("w"), true), RP_OK);
+	made_append(task, volume, "w", 0, "older");
+	two.older = volume_find(volume, BYTES_LIT("w"))->mailboxid;
 	place.from = volume->journal->number_end;
-	cr_assert_eq(volume_rename(task, volume, BYTES_LIT("w"), BYTES_LIT("z")), RP_OK);
+	if (lost == LOST_DELETE)
+		cr_assert_eq(volume_delete(task, volume, BYTES_LIT("w")), RP_OK);
+	else
+		cr_assert_eq(volume_rename(task, volume, BYTES_LIT("w"), BYTES_LIT("z")), RP_OK);
 	place.to = volume->journal->number_end;
-	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	cr_assert_eq(volume_create(task, volume, renamed ? BYTES_LIT("v") : BYTES_LIT("w"), 0, NULL), RP_OK);
+	if (renamed)
+		cr_assert_eq(volume_rename(task, volume, BYTES_LIT("v"), BYTES_LIT("w")), RP_OK);
 	made_append(task, volume, "w", MAIL_SEEN, "one");
 	made_append(task, volume, "w", 0, "two");
 	made_append(task, volume, "w", MAIL_FLAGGED, "three");
-	id = volume_find(volume, BYTES_LIT("w"))->mailboxid;
-	uidvalidity = volume_find(volume, BYTES_LIT("w"))->uidvalidity;
+	two.newer = volume_find(volume, BYTES_LIT("w"))->mailboxid;
+	two.uidvalidity = volume_find(volume, BYTES_LIT("w"))->uidvalidity;
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 	damage(task, place);
-	lose_derived(task);
+	return two;
+}
 
-	snprintf(name, sizeof(name), "Recovered-%llu", (unsigned long long)id);
-	for (uint64_t epoch = 3; epoch <= 4; epoch++) {
-		store = made_open_store(task, epoch);
-		volume = open_made(task, store);
-		assert_there(task, volume, name);
-		cr_assert_eq(volume_find(volume, bytes_of_str(name))->uidvalidity, uidvalidity);
-		cr_assert_not_null(volume_find(volume, BYTES_LIT("w")));
-		volume_close(volume);
-		cr_assert_eq(store_close(task, store), RP_OK);
-	}
+static void assert_two(struct task *task, uint64_t epoch, const struct two *two)
+{
+	struct store *store = made_open_store(task, epoch);
+	struct volume *volume = open_made(task, store);
+	const struct catalog_entry *newer = volume_find(volume, BYTES_LIT("w"));
+	const struct catalog_entry *older;
+	char name[CATALOG_RECOVERED_BYTES + 1];
+
+	snprintf(name, sizeof(name), "Recovered-%llu", (unsigned long long)two->older);
+	older = volume_find(volume, bytes_of_str(name));
+	assert_there(task, volume, "w");
+	cr_assert_eq(newer->mailboxid, two->newer);
+	cr_assert_eq(newer->uidvalidity, two->uidvalidity);
+	cr_assert(newer->subscribed);
+	cr_assert_not_null(older);
+	cr_assert_eq(older->mailboxid, two->older);
+	cr_assert_eq(older->messages_count, 1);
+	cr_assert_not(older->subscribed);
+	cr_assert_null(volume_find(volume, BYTES_LIT("v")));
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static void assert_newer_has_name(struct task *task, enum lost lost, bool renamed)
+{
+	struct two two = lose_what_freed(task, lost, renamed);
+	struct repair_report report;
+	struct store *store;
+
+	for (uint64_t epoch = 3; epoch <= 4; epoch++)
+		assert_two(task, epoch, &two);
+	store = made_open_store(task, 5);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	assert_two(task, 6, &two);
+}
+
+/* Whoever has its messages and its UIDVALIDITY goes on with them, and the name's UIDVALIDITY never falls; the one that was renamed, or is no more,
+ * is there under another name. */
+IO_TASK_TEST(lost_create, who_gets_a_name_has_it_though_the_rename_that_freed_it_is_lost)
+{
+	(void)arg;
+	assert_newer_has_name(task, LOST_RENAME, false);
+}
+
+IO_TASK_TEST(lost_create, who_gets_a_name_has_it_though_the_delete_that_freed_it_is_lost)
+{
+	(void)arg;
+	assert_newer_has_name(task, LOST_DELETE, false);
+}
+
+IO_TASK_TEST(lost_create, who_gets_a_name_by_a_rename_has_it_though_what_freed_it_is_lost)
+{
+	(void)arg;
+	assert_newer_has_name(task, LOST_DELETE, true);
 }
 
 /* Who knows it as it was then has missed what lost records told, expunges maybe: he is told of all that is not there. */

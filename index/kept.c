@@ -228,8 +228,10 @@ static enum rp_err note_runs(struct kept_runs *to, struct change_runs rest, uint
 	return err;
 }
 
-static enum rp_err note_item(struct kept *kept, const struct change_item *item)
+static enum rp_err note_item(
+    struct kept *kept, const struct change_item *item, uint64_t lost_seconds)
 {
+	uint64_t seconds = item->seconds != 0 ? item->seconds : lost_seconds;
 	struct kept_mailbox *mailbox =
 	    item->mailboxid != 0 ? have_mailbox(kept, item->mailboxid) : NULL;
 	uint32_t first = item->rows.row.uid + 1;
@@ -255,8 +257,8 @@ static enum rp_err note_item(struct kept *kept, const struct change_item *item)
 		mailbox->gone_seconds = item->seconds;
 		return RP_OK;
 	case CHANGE_ITEM_EXPUNGED:
-		return note_runs(item->seconds != 0 ? &mailbox->timed : &mailbox->out, item->runs,
-		    item->seconds);
+		return note_runs(
+		    seconds != 0 ? &mailbox->timed : &mailbox->out, item->runs, seconds);
 	case CHANGE_ITEM_BROUGHT_BACK:
 		return note_runs(&mailbox->back, item->runs, 0);
 	case CHANGE_ITEM_KEPT:
@@ -269,7 +271,7 @@ static enum rp_err note_item(struct kept *kept, const struct change_item *item)
 	}
 }
 
-enum rp_err kept_note(struct kept *kept, struct bytes payload)
+enum rp_err kept_note_lost(struct kept *kept, struct bytes payload, uint64_t seconds)
 {
 	struct change_reader reader;
 	struct change_item item;
@@ -278,8 +280,13 @@ enum rp_err kept_note(struct kept *kept, struct bytes payload)
 	if (err == RP_OK)
 		err = change_open(payload, &reader);
 	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
-		err = note_item(kept, &item);
+		err = note_item(kept, &item, seconds);
 	return err == RP_ERR_END ? RP_OK : err;
+}
+
+enum rp_err kept_note(struct kept *kept, struct bytes payload)
+{
+	return kept_note_lost(kept, payload, 0);
 }
 
 /* ---- how many there are ---- */

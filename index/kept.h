@@ -94,8 +94,10 @@ struct kept {
 void kept_init(struct kept *kept, uint64_t since);
 void kept_fini(struct task *task, struct kept *kept); /* to its end, though the task is cancelled */
 
-/* A change that has been checked, or not: RP_ERR_CORRUPT. */
+/* A change that has been checked, or not: RP_ERR_CORRUPT. kept_note_lost: what it expunges without a time was then. */
 RP_MUST_USE enum rp_err kept_note(struct kept *kept, struct bytes payload);
+RP_MUST_USE enum rp_err kept_note_lost(
+    struct kept *kept, struct bytes payload, uint64_t seconds);
 
 /* All are noted. May there be anything that is kept? `since` is later now where there would be too many. */
 RP_MUST_USE enum rp_err kept_ready(struct task *task, struct kept *kept, bool *any);
@@ -111,6 +113,11 @@ RP_MUST_USE enum rp_err kept_add(
     struct kept *kept, uint64_t mailboxid, const struct change_row *row);
 RP_MUST_USE enum rp_err kept_take_flags(
     struct task *task, struct kept *kept, struct bytes payload);
+
+/* Of the rows of this mailbox those stay that fn wants. */
+typedef bool kept_wants_fn(void *arg, const struct kept_row *row);
+RP_MUST_USE enum rp_err kept_thin(struct task *task, struct kept *kept,
+    struct kept_mailbox *mailbox, kept_wants_fn *fn, void *arg);
 
 /* Put what has room. RP_ERR_LIMIT: not all has; go on in the next record. */
 RP_MUST_USE enum rp_err kept_write(

@@ -16,7 +16,26 @@ struct kept_reading {
 	struct pace *pace;
 	struct replay replay;
 	enum reading_pass pass;
+	uint64_t lost_seconds; /* when those were expunged that a MOVE which has lost records has taken out; 0: they were not */
+	uint64_t lsn;        /* of the last record of a change that was met */
+	uint64_t lost_group; /* first LSN of the change of which one is lost before it; 0: none */
 };
+
+/* Is it of a MOVE of which a record before it is lost? */
+static bool has_lost(struct kept_reading *reading, const struct record_header *header, struct bytes payload)
+{
+	struct change_reader reader;
+	bool follows = header->lsn == reading->lsn + 1;
+
+	reading->lsn = header->lsn;
+	if (header->type != CHANGE_MOVE || change_open(payload, &reader) != RP_OK ||
+	    header->lsn <= reader.part)
+		return false;
+	if (reader.part > 0 && !follows)
+		reading->lost_group = header->lsn - reader.part;
+	return reading->lost_group == header->lsn - reader.part;
+}
+
 
 static enum rp_err read_change(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
@@ -25,11 +44,11 @@ static enum rp_err read_change(
 	enum rp_err err;
 
 	if (reading->pass == READING_NOTES)
-		err = kept_note(reading->kept, payload);
+		err = kept_note_lost(reading->kept, payload,
+		    has_lost(reading, header, payload) ? reading->lost_seconds : 0);
 	else
 		err = (reading->pass == READING_TAKES ? kept_take : kept_take_flags)(
 		    task, reading->kept, payload);
-	(void)header;
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* it was told when the catalog was replayed */
 }
 
@@ -88,10 +107,11 @@ enum rp_err kept_any(struct task *task, struct volume *volume, struct kept *kept
 	return RP_OK;
 }
 
-enum rp_err kept_read(
-    struct task *task, struct volume *volume, struct pace *pace, struct kept *kept)
+static enum rp_err read_kept(struct task *task, struct kept_reading with)
 {
-	struct kept_reading reading = {.volume = volume, .kept = kept, .pace = pace};
+	struct kept_reading reading = with;
+	struct volume *volume = with.volume;
+	struct kept *kept = with.kept;
 	bool any = false;
 	enum rp_err err = RP_OK;
 
@@ -115,6 +135,20 @@ enum rp_err kept_read(
 	if (err != RP_OK)
 		kept_fini(task, kept);
 	return err;
+}
+
+enum rp_err kept_read(
+    struct task *task, struct volume *volume, struct pace *pace, struct kept *kept)
+{
+	return read_kept(
+	    task, (struct kept_reading){.volume = volume, .kept = kept, .pace = pace});
+}
+
+enum rp_err kept_read_lost(
+    struct task *task, struct volume *volume, uint64_t seconds, struct kept *kept)
+{
+	return read_kept(task,
+	    (struct kept_reading){.volume = volume, .kept = kept, .lost_seconds = seconds});
 }
 
 enum rp_err kept_read_flags(struct task *task, struct volume *volume, struct kept *kept)

@@ -18,6 +18,11 @@ RP_MUST_USE enum rp_err kept_any(
 RP_MUST_USE enum rp_err kept_read(
     struct task *task, struct volume *volume, struct pace *pace, struct kept *kept);
 
+/* Likewise for a repair: a MOVE of several records has lost some, and those that are left tell what it took out. All of that counts as expunged
+ * then: where it went is for the caller to find out. */
+RP_MUST_USE enum rp_err kept_read_lost(
+    struct task *task, struct volume *volume, uint64_t seconds, struct kept *kept);
+
 /* Those that kept_add() has put get the flags that records tell of. */
 RP_MUST_USE enum rp_err kept_read_flags(
     struct task *task, struct volume *volume, struct kept *kept);

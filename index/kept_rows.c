@@ -319,6 +319,29 @@ enum rp_err kept_end(struct task *task, struct kept *kept)
 	return err;
 }
 
+enum rp_err kept_thin(struct task *task, struct kept *kept, struct kept_mailbox *mailbox,
+    kept_wants_fn *fn, void *arg)
+{
+	struct kept_rows *rows = &mailbox->rows;
+	size_t left = 0;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		struct kept_row row = *kept_row_at(rows, i);
+
+		if (fn(arg, &row)) {
+			*kept_row_at(rows, left++) = row;
+		} else {
+			free(row.keyword);
+			kept->rows_count--;
+		}
+		if (err == RP_OK)
+			err = kept_core_pause(task, i);
+	}
+	rows->count = left;
+	return err;
+}
+
 /* ---- writing ---- */
 
 /* Adjacent UIDs of the same second, as far as there is room. */

@@ -176,6 +176,12 @@ struct known {
 	} *told;
 	size_t told_count;
 	size_t told_max;
+	struct known_moved { /* where a MOVE has put what, by one of its several records that is left, or by the table of a mailbox. moved_count of them */
+		uint64_t emailid;
+		uint64_t mailboxid;
+	} *moved;
+	size_t moved_count;
+	size_t moved_max;
 	struct known_index { /* index files, by mailbox and LSN; index_count of them */
 		uint64_t mailboxid;
 		uint64_t lsn;
@@ -194,6 +200,8 @@ struct known {
 	uint64_t recovered; /* messages that only their bodies told of */
 	struct kept kept;   /* what was expunged and can be brought back */
 };
+
+RP_MUST_USE enum rp_err known_push_moved(struct known *known, struct known_moved moved);
 
 void known_init(struct known *known, struct repair *repair);
 void known_fini(struct task *task, struct known *known);

@@ -3,8 +3,11 @@
  * When a message was expunged a record alone tells; where that is lost the message is not kept. How it was its own record tells, and
  * where that one is lost its body, and what other records tell of its flags.
  */
+#include <stdlib.h>
+
 #include "index/kept_read.h"
 #include "index/repair/repair_core.h"
+#include "io/base/clock.h"
 
 /* The name of a mailbox that is no more stands with what is kept of it. Of its end the record may be lost. */
 static void note_gone(struct known *known)
@@ -56,15 +59,141 @@ static void find_moved(struct known *known)
 	}
 }
 
+/* ---- a MOVE that has lost some of its records ---- */
+
+static int by_emailid(const void *a, const void *b)
+{
+	const struct known_moved *x = a;
+	const struct known_moved *y = b;
+
+	return (x->emailid > y->emailid) - (x->emailid < y->emailid);
+}
+
+struct thinning {
+	const struct known *known;
+	uint64_t mailboxid;
+	uint64_t seconds; /* of those that left by such */
+};
+
+/* Did a record that is left put it elsewhere? */
+static bool has_arrived(const struct known *known, uint64_t mailboxid, uint64_t emailid)
+{
+	size_t low = 0;
+	size_t high = known->moved_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (known->moved[middle].emailid < emailid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < known->moved_count && known->moved[low].emailid == emailid; low++)
+		if (known->moved[low].mailboxid != mailboxid)
+			return true;
+	return false;
+}
+
+static bool is_kept(void *arg, const struct kept_row *row)
+{
+	const struct thinning *thinning = arg;
+	const struct known *known = thinning->known;
+	const struct catalog_node *node = catalog_by_id(&known->repair->volume->catalog, thinning->mailboxid);
+
+	if (row->seconds != thinning->seconds)
+		return true;
+	if (has_arrived(known, thinning->mailboxid, row->row.emailid))
+		return false;
+	repair_say_body(known->repair, thinning->mailboxid, node != NULL ? node->entry.name : bytes_of("", 0), row->row.uid,
+	    row->row.body, "the record of where it was moved to is lost: undelete offers it");
+	return true;
+}
+
+struct arriving {
+	struct known *known;
+	uint64_t mailboxid;
+};
+
+static enum rp_err note_arrived(
+    void *arg, uint32_t uid, struct dbox_ref body, uint64_t emailid, uint32_t size_bytes)
+{
+	const struct arriving *arriving = arg;
+
+	(void)uid;
+	(void)body;
+	(void)size_bytes;
+	return known_push_moved(arriving->known, (struct known_moved){ emailid, arriving->mailboxid });
+}
+
+/* What is there an index may have told. */
+static enum rp_err note_tables(struct task *task, struct known *known)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
+		struct arriving arriving = { known, catalog->by_id[i]->entry.mailboxid };
+		struct known_table of;
+
+		err = known_table(task, known, arriving.mailboxid, &of);
+		if (err != RP_OK)
+			break;
+		err = table_bodies(task, of.table, NULL, note_arrived, &arriving);
+		table_free(of.table);
+	}
+	return err;
+}
+
+static enum rp_err has_lost_moves(
+    struct task *task, const struct known *known, uint64_t seconds, bool *has)
+{
+	enum rp_err err = RP_OK;
+
+	*has = false;
+	for (size_t i = 0; !*has && i < known->kept.mailboxes_count; i++) {
+		const struct kept_rows *rows = &known->kept.mailbox[i].rows;
+
+		for (size_t k = 0; err == RP_OK && !*has && k < rows->count; k++) {
+			*has = kept_row_at(rows, k)->seconds == seconds;
+			err = k % KEPT_PIECE_ROWS == 0 ? task_pause(task) : RP_OK;
+		}
+	}
+	return err;
+}
+
+/* The others are where they were moved to. */
+static enum rp_err thin_moved(struct task *task, struct known *known, uint64_t seconds)
+{
+	bool has;
+	enum rp_err err = has_lost_moves(task, known, seconds, &has);
+
+	if (err != RP_OK || !has)
+		return err;
+	err = note_tables(task, known);
+	if (err == RP_OK && known->moved_count > 0)
+		qsort(known->moved, known->moved_count, sizeof(*known->moved), by_emailid);
+	for (size_t i = 0; err == RP_OK && i < known->kept.mailboxes_count; i++) {
+		struct kept_mailbox *mailbox = &known->kept.mailbox[i];
+		struct thinning thinning = { known, mailbox->mailboxid, seconds };
+
+		err = kept_thin(task, &known->kept, mailbox, is_kept, &thinning);
+	}
+	return err;
+}
+
 enum rp_err known_keep(struct task *task, struct known *known)
 {
-	enum rp_err err = kept_read(task, known->repair->volume, NULL, &known->kept);
+	uint64_t seconds = loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S + 1; /* no other was expunged then */
+	enum rp_err err = kept_read_lost(task, known->repair->volume, seconds, &known->kept);
 
 	if (err == RP_OK) {
 		note_gone(known);
 		find_moved(known);
 		err = take_bodies(task, known);
 	}
+	if (err == RP_OK)
+		err = thin_moved(task, known, seconds);
 	if (err != RP_ERR_LIMIT) /* of too many messages the oldest are let go; keywords are too many by damage alone */
 		return err;
 	repair_say(known->repair, "what is kept for undelete has more keywords than can be: nothing of it is kept");

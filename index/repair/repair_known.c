@@ -26,6 +26,7 @@ void known_fini(struct task *task, struct known *known)
 {
 	free(known->gone);
 	free(known->told);
+	free(known->moved);
 	large_fini(&known->large);
 	free(known->index);
 	free(known->found);
@@ -144,6 +145,32 @@ static enum rp_err push_told(struct known *known, struct known_told told)
 	return RP_OK;
 }
 
+enum rp_err known_push_moved(struct known *known, struct known_moved moved)
+{
+	if (known->moved_count == known->moved_max) {
+		size_t wanted = known->moved_max != 0 ? 2 * known->moved_max : 64;
+		struct known_moved *p = realloc(known->moved, wanted * sizeof(*p));
+
+		if (p == NULL)
+			return RP_ERR_NOMEM;
+		known->moved = p;
+		known->moved_max = wanted;
+	}
+	known->moved[known->moved_count++] = moved;
+	return RP_OK;
+}
+
+/* Of a record of a MOVE that has several. */
+static enum rp_err note_moved(struct known *known, const struct change_item *item)
+{
+	struct change_rows rows = item->rows;
+	enum rp_err err = RP_OK;
+
+	while (err == RP_OK && item->type == CHANGE_ITEM_ROWS && change_rows_next(&rows))
+		err = known_push_moved(known, (struct known_moved){rows.row.emailid, item->mailboxid});
+	return err;
+}
+
 /* Rows that no mailbox has reached: they were part of a change that never became whole. */
 static enum rp_err note_rows(struct known *known, unsigned change, const struct change_item *item)
 {
@@ -213,9 +240,14 @@ static enum rp_err note_record(struct task *task, void *arg, const struct record
 	if (change_check(record->payload) != RP_OK ||
 	    change_open(record->payload, &reader) != RP_OK)
 		return RP_OK;
-	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK)
+	bool in_parts = reader.part > 0 || !reader.last;
+
+	while (err == RP_OK && (err = change_next(&reader, &item)) == RP_OK) {
 		err = note_item(known, record->header.type, &item,
 		    journal_is_merged_over(journal, record->header.lsn - 1));
+		if (err == RP_OK && record->header.type == CHANGE_MOVE && in_parts)
+			err = note_moved(known, &item);
+	}
 	return err == RP_ERR_END ? task_pause(task) : err;
 }
 

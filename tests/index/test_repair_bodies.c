@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/checkpoint.h"
 #include "index/compact.h"
 #include "index/dbox/dbox.h"
 #include "index/dbox/dbox_format.h"
@@ -439,6 +440,122 @@ IO_TASK_TEST(repair_bodies, one_that_is_kept_is_taken_from_another_copy)
 	cr_assert_eq(kept_offered(task, volume, ""), EXPUNGED);
 	cr_assert_eq(kept_bring_back(task, volume, "", ""), EXPUNGED);
 	kept_bodies_are(task, volume, "INBOX", KEPT_MESSAGES + 1, EXPUNGED, 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+static struct store *open_keeping(struct task *task, uint64_t epoch)
+{
+	struct store_settings settings = small_store();
+
+	settings.keep_expunged_s = KEPT_S;
+	settings.keep_trust_s = 1;
+	settings.transfer_messages_max = 8;
+	return open_recovered(task, &settings, epoch);
+}
+
+static void move_all(struct task *task, struct volume *volume, const char *from, const char *to)
+{
+	struct runs uids = RUNS_EMPTY;
+	struct runs moved = RUNS_EMPTY;
+	struct mailbox *a = kept_open_box(task, volume, from);
+	struct mailbox *b = kept_open_box(task, volume, to);
+	uint32_t first_uid;
+
+	cr_assert_eq(runs_add(&uids, 1, UINT32_MAX), RP_OK);
+	cr_assert_eq(mailbox_move(task, a, &uids, b, &moved, &first_uid), RP_OK);
+	runs_fini(&uids);
+	runs_fini(&moved);
+	mailbox_close(a);
+	mailbox_close(b);
+}
+
+static uint32_t count_of(struct task *task, struct volume *volume, const char *name)
+{
+	struct mailbox *mailbox = kept_open_box(task, volume, name);
+	uint32_t count = (uint32_t)mailbox_entry(mailbox)->messages_count;
+
+	mailbox_close(mailbox);
+	return count;
+}
+
+enum { MESSAGES = 60 };
+
+/* All of INBOX is moved to w, by several records, of which one with rows is lost; one of w is expunged. */
+static void lose_of_move(struct task *task, bool derived)
+{
+	struct store *store = open_keeping(task, 1);
+	struct volume *volume = open_made(task, store);
+	struct mailbox *inbox;
+	uint64_t from;
+
+	cr_assert_eq(volume_create(task, volume, BYTES_LIT("w"), 0, NULL), RP_OK);
+	for (unsigned i = 0; i < MESSAGES; i++)
+		made_append(task, volume, "INBOX", 0, "one of many");
+	inbox = kept_open_box(task, volume, "INBOX");
+	kept_flag(task, inbox, 1, MESSAGES, MAIL_FLAGGED, "$later");
+	mailbox_close(inbox);
+	from = volume->journal->number_end;
+	move_all(task, volume, "INBOX", "w");
+	from += (volume->journal->number_end - from) / 16 * 8;
+	kept_expunge(task, volume, "w", 1, 1);
+	if (derived)
+		cr_assert_eq(checkpoint_now(task, volume), RP_OK);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	damage(task, from, from + 8);
+}
+
+/* An index tells what the lost record told. */
+IO_TASK_TEST(repair_bodies, those_that_a_move_has_put_where_an_index_knows_are_there)
+{
+	struct repair_report report;
+	struct said said = { .n = 0 };
+	struct store *store;
+	struct volume *volume;
+
+	(void)arg;
+	lose_of_move(task, true);
+	store = open_keeping(task, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert_null(strstr(said.text, "undelete offers it"), "%s", said.text);
+	volume = open_made(task, store);
+	cr_assert_eq(count_of(task, volume, "w"), MESSAGES - 1);
+	cr_assert_eq(kept_offered(task, volume, "INBOX"), 0);
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+}
+
+/* One record of a long MOVE is lost, and those that tell that the messages have left are not: nothing shows them any more, but they were
+ * not expunged. */
+IO_TASK_TEST(repair_bodies, those_of_which_a_move_has_lost_the_target_can_be_brought_back)
+{
+	struct repair_report report;
+	struct said said = { .n = 0 };
+	struct store *store;
+	struct volume *volume;
+	struct mailbox *inbox;
+	uint32_t left;
+	size_t offered;
+
+	(void)arg;
+	lose_of_move(task, false);
+	store = open_keeping(task, 2);
+	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
+	cr_assert_not_null(strstr(said.text, "undelete offers it"), "%s", said.text);
+	volume = open_made(task, store);
+	left = count_of(task, volume, "w");
+	offered = kept_offered(task, volume, "INBOX");
+	cr_assert_eq(kept_offered(task, volume, "w"), 1, "it was expunged");
+	cr_assert_gt(left, 0);
+	cr_assert_gt(offered, 0);
+	cr_assert_eq(left + 1 + offered, MESSAGES, "%u are left, %zu are offered", left, offered);
+	cr_assert_eq(count_of(task, volume, "INBOX"), 0);
+	cr_assert_eq(kept_bring_back(task, volume, "INBOX", "INBOX"), offered);
+	cr_assert_eq(count_of(task, volume, "INBOX"), offered);
+	inbox = kept_open_box(task, volume, "INBOX");
+	cr_assert((kept_message(task, inbox, table_last_uid(inbox->table)).flags & MAIL_FLAGGED) != 0);
+	mailbox_close(inbox);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 }

@@ -117,18 +117,19 @@ static void say_log(struct dump *dump, struct bytes file, uint64_t nonce)
 		    write.records, write.bytes,
 		    logfile_write_is_whole(in, &write) ? "" : " (not whole)");
 		in = bytes_slice(in, sizeof(write), num_min(num_max(write.bytes, sizeof(write)), in.n));
-		dump_records(dump, in, at + sizeof(write), nonce, true);
+		dump_records(dump, in, at + sizeof(write), nonce, 0);
 		at += num_round_up(num_max(write.bytes, 1), LOGFILE_BLOCK_BYTES);
 	}
 }
 
-static void say_journal(struct dump *dump, struct bytes file, uint64_t nonce)
+static void say_journal(
+    struct dump *dump, struct bytes file, uint64_t nonce, uint64_t first)
 {
 	size_t at = file.n - num_min(file.n - FORMAT_AREA_BYTES, JOURNAL_MARK_BYTES);
 	uint64_t lsn = journal_mark_read(bytes_from(file, at), at, nonce);
 
 	dump_records(dump, bytes_slice(file, FORMAT_AREA_BYTES, lsn != 0 ? at : file.n),
-	    FORMAT_AREA_BYTES, nonce, false);
+	    FORMAT_AREA_BYTES, nonce, first);
 	if (lsn != 0)
 		dump_say(dump, "end mark at %zu: lsn %llu", at, (unsigned long long)lsn);
 }
@@ -255,7 +256,7 @@ enum rp_err dump_file(struct bytes file, dump_line_fn *fn, void *arg)
 	if (header.magic == FORMAT_LOG)
 		say_log(&dump, file, header.nonce);
 	else if (header.magic == FORMAT_JOURNAL && file.n > FORMAT_AREA_BYTES)
-		say_journal(&dump, file, header.nonce);
+		say_journal(&dump, file, header.nonce, header.lsn);
 	else if (header.magic == FORMAT_CATALOG)
 		say_catalog(&dump, file, &header.userid);
 	else if (header.magic == FORMAT_DBOX)

@@ -17,8 +17,10 @@ void dump_say(struct dump *dump, const char *format, ...) __attribute__((format(
 enum { DUMP_NAME_BYTES_MAX = 600 };
 const char *dump_name(struct bytes name, char text[DUMP_NAME_BYTES_MAX]);
 
-/* Records one after the other; with_body: of a commit log's write. */
-void dump_records(struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, bool with_body);
+/* Records one after the other, from that offset of the file on. journal: of the journal with this first LSN; 0: of a commit log's
+ * write, with bodies. */
+void dump_records(
+    struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, uint64_t journal);
 
 /* An index behind its header. */
 void dump_index(struct dump *dump, struct bytes file, const struct format_header *header);

@@ -158,8 +158,9 @@ static void say_record(struct dump *dump, const struct record *record, uint64_t 
 }
 
 void dump_records(
-    struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, bool with_body)
+    struct dump *dump, struct bytes in, uint64_t offset, uint64_t nonce, uint64_t journal)
 {
+	bool with_body = journal == 0;
 	size_t at = 0;
 
 	while (dump->err == RP_OK && at < in.n) {
@@ -171,6 +172,9 @@ void dump_records(
 
 		if (err == RP_ERR_END)
 			return;
+		if (err == RP_OK && !with_body &&
+		    !record_is_in_place(&record.header, journal, offset + at))
+			err = RP_ERR_CORRUPT;
 		if (err == RP_OK) {
 			say_record(dump, &record, offset + at);
 			skip = with_body ? record_bytes(&record.header) :

@@ -209,7 +209,8 @@ enum rp_err journal_core_walk_next(
 		if (err != RP_OK)
 			return err;
 		err = record_read(in, walk->header.nonce, false, record, &skip);
-		if (err == RP_OK && !userid_eq(&record->header.userid, &walk->journal->userid))
+		if (err == RP_OK && (!userid_eq(&record->header.userid, &walk->journal->userid) ||
+		                        !record_is_in_place(&record->header, walk->first, walk->at)))
 			err = RP_ERR_CORRUPT;
 		if (err == RP_OK) {
 			walk->at += record_journal_bytes(&record->header);

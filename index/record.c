@@ -46,6 +46,11 @@ uint64_t record_journal_bytes(const struct record_header *header)
 	return num_round_up(sizeof(*header) + header->payload_bytes, RECORD_ALIGN);
 }
 
+bool record_is_in_place(const struct record_header *header, uint64_t journal, uint64_t offset)
+{
+	return header->place.journal == journal && header->place.journal_offset == offset;
+}
+
 uint64_t record_bytes(const struct record_header *header)
 {
 	return record_journal_bytes(header) + num_round_up(header->body_bytes, RECORD_ALIGN);

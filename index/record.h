@@ -75,6 +75,10 @@ void record_fill(struct record_header *header, struct bytes payload, struct byte
 /* Bytes that header and payload take in a journal: padded to RECORD_ALIGN. */
 uint64_t record_journal_bytes(const struct record_header *header);
 
+/* Does this copy lie where its place says: in the journal file with this first LSN, at this offset? What a write that went
+ * astray has left elsewhere is sound, and counts for nothing there. */
+bool record_is_in_place(const struct record_header *header, uint64_t journal, uint64_t offset);
+
 /* Bytes that all of it takes in a commit log: padded to RECORD_ALIGN. */
 uint64_t record_bytes(const struct record_header *header);
 

@@ -49,7 +49,7 @@ class Journal:
         at, gap = AREA, None
         while at < len(data):
             record = Record(look.layout, data, at, nonce)
-            if not record.sound or record.user != user:
+            if not record.sound or record.user != user or (record.journal, record.journal_at) != (self.first, at):
                 gap = at if gap is None else gap
                 at += 8
                 continue
@@ -57,7 +57,6 @@ class Journal:
                 look.findings.add(self.path, gap, f'no sound record up to {at}')
                 gap = None
             check_record(look, self.path, at, record)
-            look.findings.must((record.journal, record.journal_at) == (self.first, at), self.path, at, 'a record that belongs elsewhere')
             record.path, record.at = self.path, at
             self.records.append(record)
             at += record.bytes

@@ -26,10 +26,14 @@ static size_t build(uint8_t *file, const uint8_t *p, size_t n)
 		struct record_header record;
 
 		memcpy(&record, file + at, sizeof(record));
-		if ((record.magic & 0xff) != 'R')
+		if (file[at] != 'R')
 			continue;
 		record.magic = RECORD_MAGIC;
 		record.userid = user;
+		if (file[at + 1] != 'M') { /* else it lies anywhere */
+			record.place.journal = header.lsn;
+			record.place.journal_offset = at;
+		}
 		if (record.payload_bytes <= n - at - sizeof(record))
 			record.payload_xxh3 =
 			    XXH3_64bits(file + at + sizeof(record), record.payload_bytes);

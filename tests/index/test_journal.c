@@ -135,6 +135,60 @@ IO_TASK_TEST(journal, damage_costs_one_record_and_is_told)
 	journal_close(journal);
 }
 
+static void copy_sector(struct task *task, uint64_t from, uint64_t to, uint8_t was[FORMAT_SECTOR_BYTES])
+{
+	uint8_t sector[FORMAT_SECTOR_BYTES];
+	struct file *file;
+	size_t got;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "users/0001/u/1-.journal", FILE_READ | FILE_WRITE, &file),
+	    RP_OK);
+	cr_assert_eq(file_read(task, file, sector, sizeof(sector), from, &got), RP_OK);
+	cr_assert_eq(file_read(task, file, was, sizeof(sector), to, &got), RP_OK);
+	cr_assert_eq(file_write(task, file, sector, sizeof(sector), to, false), RP_OK);
+	file_close(file);
+}
+
+static void write_sector(struct task *task, uint64_t at, const uint8_t sector[FORMAT_SECTOR_BYTES])
+{
+	struct file *file;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "users/0001/u/1-.journal", FILE_READ | FILE_WRITE, &file),
+	    RP_OK);
+	cr_assert_eq(file_write(task, file, sector, FORMAT_SECTOR_BYTES, at, false), RP_OK);
+	file_close(file);
+}
+
+/* A write that went astray leaves sound records of this very file where others were. They cost those, and nothing behind them. */
+IO_TASK_TEST(journal, a_sector_that_lies_in_anothers_place_costs_what_was_there)
+{
+	enum { COUNT = 24, PAYLOAD = 40, RECORD = 96 + PAYLOAD, SECTOR = FORMAT_SECTOR_BYTES };
+	uint64_t end = 1024 + (uint64_t)COUNT * RECORD;
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	for (unsigned i = 0; i < COUNT; i++)
+		put(task, journal, PAYLOAD);
+	journal_close(journal);
+	for (uint64_t to = 1024; to + SECTOR <= end - RECORD; to += SECTOR) {
+		uint64_t first = (to - 1024) / RECORD;
+		uint64_t last = (to + SECTOR - 1 - 1024) / RECORD;
+
+		for (uint64_t from = 1024; from + SECTOR <= end; from += SECTOR) {
+			uint8_t was[SECTOR];
+
+			copy_sector(task, from, to, was);
+			journal = open_it(task);
+			cr_assert_eq(journal_last_lsn(journal), COUNT);
+			assert_replay(task, journal, 0, COUNT, from != to ? last - first + 1 : 0);
+			journal_close(journal);
+			assert_oddities(task, from != to);
+			write_sector(task, to, was);
+		}
+	}
+	assert_oddities(task, 0);
+}
+
 IO_TASK_TEST(journal, a_lost_header_loses_the_file_but_not_the_numbers)
 {
 	struct journal *journal = open_it(task);

@@ -118,6 +118,7 @@ static size_t record_at(
 
 	if (at + RECORD_HEADER_BYTES > file->n || memcmp(p, "RPRC", 4) != 0 ||
 	    memcmp(p + 8, userid->b, USERID_BYTES) != 0 ||
+	    u64(p + 40) != file->first || u64(p + 48) != at || /* a record of another place is none here */
 	    XXH3_64bits_withSeed(p, RECORD_HEADER_BYTES - 8, nonce) !=
 	        u64(p + RECORD_HEADER_BYTES - 8))
 		return 0;

@@ -48,6 +48,16 @@ static void collect(void *arg, enum file_root root, const char *path, uint64_t b
 	snprintf(files->path[files->count++], DAMAGE_PATH_BYTES, "%s", path);
 }
 
+/* Of the whole sectors of the file; what a write that went astray has put there. */
+static void copy_sector(struct machine *machine, uint8_t *p, size_t n, size_t to, const char *path)
+{
+	size_t from = machine_draw(machine, (uint32_t)(n / SECTOR_BYTES)) * SECTOR_BYTES;
+
+	machine_tell(machine, "damage: %s: the sector at %zu has the bytes of the one at %zu", path,
+	    to, from);
+	memmove(p + to, p + from, SECTOR_BYTES);
+}
+
 /* What became of the bytes; false: it was removed. */
 static bool spoil(struct machine *machine, uint8_t *p, size_t *n, struct damage *damage)
 {
@@ -66,6 +76,10 @@ static bool spoil(struct machine *machine, uint8_t *p, size_t *n, struct damage 
 		memset(p + sector, 0, rest);
 		return true;
 	case 2:
+		if (rest == SECTOR_BYTES && machine_draw(machine, 2) == 0) {
+			copy_sector(machine, p, *n, sector, damage->path);
+			return true;
+		}
 		machine_tell(
 		    machine, "damage: %s: the sector at %zu is another's", damage->path, sector);
 		for (size_t i = 0; i < rest; i++)

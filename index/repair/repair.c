@@ -200,11 +200,7 @@ enum rp_err repair_check(struct task *task, struct store *store, const struct us
 		return say_why(task, &repair, userid, err);
 	if (!any && !open)
 		return RP_ERR_NOTFOUND;
-	if (!journals && !open) {
-		report->journals_gone = true;
-		repair_say(&repair, "the journals are gone, with 1-.journal");
-		return RP_OK;
-	}
+	report->journals_gone = !journals && !open; /* it is said with what else is found */
 	/* Bare: what opening would write to mend numbers is no business of who only looks. Nor does he give up what cannot be
 	 * read (file_lose_whole()): whoever comes meanwhile is served from what he has opened. */
 	err = volume_open_bare(task, store, userid, &repair.volume);

@@ -139,6 +139,37 @@ IO_TASK_TEST(repair_boxes, a_file_without_a_header_gets_one)
 	cr_assert_eq(digest_of(task, 5), digest);
 }
 
+/* Who has lost his journals has all the more need to know which of his bodies are hit. */
+IO_TASK_TEST(repair_boxes, damage_is_named_also_where_the_journals_are_gone)
+{
+	static const char gone[] = "the journals are gone, with 1-.journal\n";
+	struct repair_report report;
+	struct said said;
+	uint64_t digest;
+
+	(void)arg;
+	made_mail(task, &digest);
+	made_harm(task, MADE_JOURNAL, true);
+	for (unsigned run = 0; run < 2; run++) {
+		report = check(task, 2 + run, &said);
+		cr_assert(report.journals_gone);
+		cr_assert(says(&said, gone));
+		cr_assert_null(strstr(strstr(said.text, gone) + 1, gone), "%s", said.text);
+		cr_assert_eq(report.boxes_spoilt, run);
+		cr_assert_eq(says(&said, "1.dbox at 0: "), run != 0, "%s", said.text);
+		cr_assert_eq(says(&said, "a body that no message has is damaged"), run != 0, "%s",
+		    said.text);
+		if (run == 0) {
+			flip(task, 70, 1);
+			flip(task, -16, 1);
+		}
+	}
+	repair(task, 4, &report);
+	cr_assert(!report.journals_gone);
+	report = check(task, 5, &said);
+	cr_assert(!repair_found_damage(&report), "%s", said.text);
+}
+
 IO_TASK_TEST(repair_boxes, names_that_are_damaged_are_done_without)
 {
 	uint64_t digest;

@@ -151,6 +151,43 @@ static void drop_covered(struct journal *journal)
 	journal->files_count = kept;
 }
 
+/* Has this one a record with a greater LSN? What cannot be read has none. */
+static enum rp_err has_more(struct task *task, const struct journal *journal,
+    const struct journal_file *file, uint64_t lsn, bool *more)
+{
+	char path[JOURNAL_CORE_PATH_BYTES];
+	struct journal_walk walk;
+	struct record record;
+
+	*more = false;
+	journal_core_path_of(journal, file, path);
+
+	enum rp_err err = journal_core_walk_path(task, &walk, journal, file, path);
+
+	if (err == RP_OK) {
+		while (!*more && (err = journal_core_walk_next(task, &walk, &record)) == RP_OK)
+			*more = record.header.lsn > lsn;
+		journal_core_walk_end(&walk);
+	}
+	return err == RP_ERR_CANCELED || err == RP_ERR_NOMEM || err == RP_ERR_UNAVAILABLE ? err : RP_OK;
+}
+
+/* Two begin with the same LSN: a crash in a merge leaves that, or somebody has put a copy back. The longer one covers the shorter; how
+ * long the one in use is its name does not tell. */
+static enum rp_err choose(struct task *task, const struct journal *journal,
+    struct journal_file *same, const struct journal_file *file)
+{
+	struct journal_file longer = file->last > same->last ? *file : *same;
+	struct journal_file used = file->last > same->last ? *same : *file;
+	enum rp_err err = RP_OK;
+
+	used.doubled = false;
+	if (used.last == 0 && !longer.merged && longer.last != 0)
+		err = has_more(task, journal, &used, longer.last, &used.doubled);
+	*same = used.doubled ? used : longer;
+	return err;
+}
+
 static enum rp_err list_files(struct task *task, struct journal *journal)
 {
 	struct arena arena;
@@ -178,8 +215,7 @@ static enum rp_err list_files(struct task *task, struct journal *journal)
 			continue;
 		}
 		journal->voids = true;
-		if (file.last > same->last)
-			*same = file; /* the longer one covers the shorter */
+		err = choose(task, journal, same, &file);
 	}
 	arena_fini(&arena);
 	if (err == RP_OK)
@@ -268,7 +304,8 @@ static enum rp_err find_end(struct task *task, struct journal *journal)
 	err = walk_to_end(task, journal, &walk, &journal->end_lost);
 	if (err == RP_ERR_END) {
 		err = RP_OK;
-		if (journal->last_lsn < first) /* one is made with its first record */
+		/* One is made with its first record; and who has put a copy back may have put an old one over what had more. */
+		if (journal->last_lsn < first || journal->files[at].doubled)
 			journal->end_lost = true;
 		journal->files[at].written = walk.limit;
 		/* An older server's is left as it is. And a name that was given without a flush, as a file failed, goes with the power:

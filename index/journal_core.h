@@ -37,6 +37,7 @@ struct journal_file {
 	bool torn;        /* but it is being written just now, or could not be */
 	bool goes_on;     /* JOURNAL_EXTRA_GOES_ON; known with the nonce */
 	bool merged;      /* <first>+<last>.journal */
+	bool doubled;     /* in use, and beside it lies a sealed one that has less */
 	bool lost;        /* its header is damaged: nothing in it can be read, nothing is written to it */
 };
 

@@ -94,7 +94,7 @@ class User:
         """Those of the journals, and behind them those of the log, in order."""
         must, found = self.look.findings.must, {}
         self.merged_up_to = max([journal.last for journal in self.journals if journal.merged], default=0)
-        journals = sorted(filter(self.counts, self.journals), key=lambda journal: journal.first)
+        journals = sorted(filter(self.counts, self.journals), key=lambda one: (one.first, max((r.lsn for r in one.records), default=0)))
         for journal, after in zip(journals, journals[1:] + [None]):
             for record in journal.records:
                 if after is None or record.lsn < after.first:

@@ -435,6 +435,53 @@ IO_TASK_TEST(journal, of_another_user_is_not_read)
 	journal_close(journal);
 }
 
+static void copy_file(struct task *task, const char *from, const char *to)
+{
+	static uint8_t content[65536];
+	struct file *file;
+	size_t got;
+
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, from, FILE_READ, &file), RP_OK);
+	cr_assert_eq(file_read(task, file, content, sizeof(content), 0, &got), RP_OK);
+	file_close(file);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, to, FILE_READ | FILE_WRITE | FILE_CREATE, &file), RP_OK);
+	cr_assert_eq(file_write(task, file, content, got, 0, false), RP_OK);
+	file_close(file);
+}
+
+/* Somebody has put a copy back, and the file has gone on: nothing that it has is lost by that. What had more may be. */
+IO_TASK_TEST(journal, of_a_file_and_a_sealed_copy_the_longer_one_counts)
+{
+	static const char used[] = "users/0001/u/1-.journal";
+	struct journal *journal = open_it(task);
+
+	(void)arg;
+	for (unsigned i = 0; i < 5; i++)
+		put(task, journal, 50);
+	copy_file(task, used, "users/0001/u/1-5.journal");
+	put(task, journal, 50);
+	journal_close(journal);
+	journal = open_it(task);
+	cr_assert_eq(journal_last_lsn(journal), 6);
+	cr_assert(journal_end_is_lost(journal));
+	assert_replay(task, journal, 0, 6, 0);
+	journal_cut(journal);
+	put(task, journal, 50);
+	journal_close(journal);
+	journal = open_it(task);
+	cr_assert_eq(journal_last_lsn(journal), 7);
+	cr_assert(!journal_end_is_lost(journal));
+	assert_replay(task, journal, 0, 7, 0);
+	journal_close(journal);
+	/* A copy of what it was before tells nothing. */
+	cr_assert_eq(file_remove(task, FILE_ROOT_DATA, "users/0001/u/1-5.journal"), RP_OK);
+	copy_file(task, "users/0001/u/1-6.journal", used);
+	flip(task, 1024 + 5 * 152);
+	journal = open_it(task);
+	assert_replay(task, journal, 0, 7, 0);
+	journal_close(journal);
+}
+
 struct sealing {
 	struct journal *journal;
 	bool ended;

@@ -24,7 +24,7 @@ import stands  # noqa: E402
 import whole  # noqa: E402
 
 SEED, SOUND, DAMAGE = 7, 0, 2
-WAYS = ('bit flipped', 'sector zeroed', 'cut off', 'removed', 'bytes more')
+WAYS = ('bit flipped', 'sector zeroed', 'sector astray', 'cut off', 'removed', 'bytes more')
 
 
 def named(injury, lines):
@@ -68,7 +68,17 @@ def looked_for(stand, injury):
         wrong += [f'it is told, though the next start mends it: {line}' for line in lines if not in_logs_alone(line)]
     elif not named(injury, lines):
         wrong.append(f'it is not named: {lines[:3]}')
+    if injury.kind == 'journal' and 'sector' in injury.way:
+        wrong += more_lost(injury, lines)
     return wrong + (list(lost_by_lsn(stand, injury, lines)) if injury.kind == 'log' else [])
+
+
+def more_lost(injury, lines):
+    """[what is wrong] if records are called lost that are not hit."""
+    lost = {lsn for cost in injury.costs.values() for lsn in cost.records}
+    for found in (re.search(r'records (\d+) to (\d+) are lost', line) for line in lines):
+        if found and injury.part != 'file' and not lost.issuperset(range(int(found[1]), int(found[2]) + 1)):
+            yield f'hit are {sorted(lost)}: {found[0]}'
 
 
 def differences(stand, user, before, after, cost, repaired):

@@ -102,7 +102,22 @@ class Injuries:
                    and any(data[max(one.start - at, 0):one.end - at])]
             if span in hit:
                 yield self.made(span, 'a sector', 'sector zeroed', lambda: change(span.path, at, bytes(len(data))), hit, (at, at + len(data)))
+                yield from self.astray(span, at)
                 return
+
+    def astray(self, span, at):
+        """Whole records lie where others were: a write of this file went astray."""
+        if span.kind not in ('journal', 'merged journal') or span.about is None or at < AREA:
+            return
+        records = [one.about for one in self.by_path[span.path] if one.about is not None]
+        others = {one.at // SECTOR * SECTOR for one in records if one.at % SECTOR + one.bytes <= SECTOR} - {at}
+        with open(span.path, 'rb') as f:
+            data = f.read()
+        others = sorted(one for one in others if max(one, at) + SECTOR <= len(data))
+        if others:
+            new = data[(other := self.dice.choice(others)):other + SECTOR]
+            hit = [one for one in self.by_path[span.path] if one.start < at + SECTOR and one.end > at]
+            yield self.made(span, 'a sector', 'sector astray', lambda: change(span.path, at, new), hit, (at, at + SECTOR))
 
     def made(self, span, field, way, do, hit, place):
         begin = min([one.begin for one in hit] + [place[0]])

@@ -180,7 +180,9 @@ static enum rp_err look_at_box(struct task *task, struct repair *repair, uint32_
 	if (err == RP_ERR_CORRUPT) {
 		/* Each message that lies in it is told of; a crash may leave one in which nothing lies. */
 		if (!pending_has_bodies(repair->volume->pending, file))
-			repair_say(repair, "%u.dbox at 0: its header is lost", file);
+			repair_say(repair,
+			    "%u.dbox at 0: its header is lost, and no body in it can be read: it stays as it is",
+			    file);
 		return RP_OK;
 	}
 	return err == RP_ERR_NOTFOUND ? RP_OK : err;

@@ -139,6 +139,40 @@ IO_TASK_TEST(repair_boxes, a_file_without_a_header_gets_one)
 	cr_assert_eq(digest_of(task, 5), digest);
 }
 
+/* It is told as long as it lies there; what it has cost a repair has settled, and its number is not given again. */
+IO_TASK_TEST(repair_boxes, a_file_of_which_nothing_can_be_read_is_no_damage_behind_a_repair)
+{
+	static const char line[] =
+	    "1.dbox at 0: its header is lost, and no body in it can be read: it stays as it is\n";
+	struct repair_report report;
+	struct volume *volume;
+	struct store *store;
+	struct file *file;
+	struct said said;
+	uint64_t digest;
+	uint64_t bytes;
+
+	(void)arg;
+	made_mail(task, &digest);
+	file = open_box(task, &bytes);
+	file_close(file);
+	flip(task, 0, (size_t)bytes);
+	report = check(task, 2, &said);
+	cr_assert_eq(report.messages_bodiless, 41);
+	cr_assert(says(&said, line), "%s", said.text);
+	repair(task, 3, &report);
+	cr_assert_eq(report.messages_taken_out, 41);
+	store = open_keeping(task, 4, KEEP_S);
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	cr_assert_eq(volume_find(volume, BYTES_LIT("INBOX"))->messages_count, 0);
+	made_append(task, volume, "INBOX", 0, "new");
+	volume_close(volume);
+	cr_assert_eq(store_close(task, store), RP_OK);
+	report = check(task, 5, &said);
+	cr_assert(!repair_found_damage(&report), "%s", said.text);
+	cr_assert_str_eq(said.text, line);
+}
+
 /* Who has lost his journals has all the more need to know which of his bodies are hit. */
 IO_TASK_TEST(repair_boxes, damage_is_named_also_where_the_journals_are_gone)
 {

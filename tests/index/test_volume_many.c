@@ -436,7 +436,7 @@ static void rename_meanwhile(struct task *task, void *arg)
 {
 	struct onlooker *looks = arg;
 
-	while (!looks->volume->changing)
+	while (!looks->volume->changing && !looks->ends)
 		cr_assert_eq(task_yield(task), RP_OK);
 	cr_assert_eq(
 	    volume_rename(task, looks->volume, BYTES_LIT("INBOX"), BYTES_LIT("old")), RP_OK);
@@ -465,6 +465,7 @@ IO_TASK_TEST(volume_many, a_renaming_that_waited_lets_others_in_too)
 	made_append(task, looks.volume, "INBOX", 0, "a: b\r\n\r\n");
 	cr_assert_eq(task_start(task_loop(task), rename_meanwhile, &looks, NULL), RP_OK);
 	cr_assert_eq(mailbox_move(task, sent, &all, inbox, &out, &first_uid), RP_OK);
+	looks.ends = true;
 	runs_fini(&out);
 	lsn = looks.volume->catalog.lsn;
 	while (!looks.ended)

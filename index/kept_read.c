@@ -36,7 +36,6 @@ static bool has_lost(struct kept_reading *reading, const struct record_header *h
 	return reading->lost_group == header->lsn - reader.part;
 }
 
-
 static enum rp_err read_change(
     struct task *task, void *arg, const struct record_header *header, struct bytes payload)
 {

@@ -21,6 +21,7 @@ enum { RENDER_BYTES_MAX = 16 * 1024 * 1024 }; /* of one message's entry, which t
 static enum rp_err take_found(struct task *task, void *arg, const struct dbox_found *found)
 {
 	struct known *known = arg;
+	struct dbox_found *p;
 
 	if (found->message.emailid == 0 || found->message.mailboxid == 0 ||
 	    found->body_bytes > UINT32_MAX)
@@ -29,16 +30,11 @@ static enum rp_err take_found(struct task *task, void *arg, const struct dbox_fo
 		known->mailboxid_next =
 		    num_max(known->mailboxid_next, found->message.mailboxid + 1);
 	known->uidvalidity_found = (uint32_t)num_max(known->uidvalidity_found, found->message.uidvalidity_last);
-	if (known->found_count == known->found_max) {
-		size_t wanted = known->found_max != 0 ? 2 * known->found_max : 1024;
-		struct dbox_found *p = realloc(known->found, wanted * sizeof(*p));
-
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		known->found = p;
-		known->found_max = wanted;
-	}
-	known->found[known->found_count++] = *found;
+	p = known_grow(known->found, known->found_count, &known->found_max, sizeof(*p));
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	known->found = p;
+	p[known->found_count++] = *found;
 	return task_pause(task);
 }
 
@@ -142,23 +138,10 @@ static enum rp_err have_mailboxes(struct known *known, const struct catalog *nam
 	return err == RP_OK ? have_inbox(known) : err;
 }
 
-/* Whether a body without a UID is a message all mailboxes tell together. */
-static enum rp_err note_tables(struct task *task, struct known *known)
+static enum rp_err note_table(
+    struct task *task, void *arg, uint64_t mailboxid, const struct known_table *of)
 {
-	const struct catalog *catalog = &known->repair->volume->catalog;
-	enum rp_err err = RP_OK;
-
-	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
-		uint64_t mailboxid = catalog->by_id[i]->entry.mailboxid;
-		struct known_table of;
-
-		err = known_table(task, known, mailboxid, &of);
-		if (err != RP_OK)
-			break;
-		err = large_note_table(task, &known->large, mailboxid, &of);
-		table_free(of.table);
-	}
-	return err;
+	return large_note_table(task, arg, mailboxid, of);
 }
 
 enum rp_err bodies_gather(struct task *task, struct known *known)
@@ -178,7 +161,7 @@ enum rp_err bodies_gather(struct task *task, struct known *known)
 	for (size_t i = 0; i < known->found_count; i++)
 		without_uid = without_uid || known->found[i].message.uid == 0;
 	if (err == RP_OK && without_uid)
-		err = note_tables(task, known);
+		err = known_each_table(task, known, note_table, &known->large); /* they tell it together */
 	large_ready(&known->large, known->repair->volume->dbox);
 	return err == RP_OK ? bodies_index(known) : err;
 }

@@ -201,6 +201,9 @@ struct known {
 	struct kept kept;   /* what was expunged and can be brought back */
 };
 
+/* A list that has room for one more than `count`, or itself: NULL: no memory, and it stays. */
+void *known_grow(void *list, size_t count, size_t *max, size_t bytes);
+
 RP_MUST_USE enum rp_err known_push_moved(struct known *known, struct known_moved moved);
 
 void known_init(struct known *known, struct repair *repair);
@@ -228,6 +231,12 @@ struct known_table {
 };
 RP_MUST_USE enum rp_err known_table(
     struct task *task, struct known *known, uint64_t mailboxid, struct known_table *out);
+
+/* Of each mailbox there is, one after the other; it ends with the call. */
+typedef enum rp_err known_table_fn(
+    struct task *task, void *arg, uint64_t mailboxid, const struct known_table *of);
+RP_MUST_USE enum rp_err known_each_table(
+    struct task *task, struct known *known, known_table_fn *fn, void *arg);
 
 /* A number that grows with the place. */
 static inline uint64_t known_place(struct dbox_ref ref)

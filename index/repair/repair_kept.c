@@ -127,22 +127,12 @@ static enum rp_err note_arrived(
 }
 
 /* What is there an index may have told. */
-static enum rp_err note_tables(struct task *task, struct known *known)
+static enum rp_err note_table(
+    struct task *task, void *arg, uint64_t mailboxid, const struct known_table *of)
 {
-	const struct catalog *catalog = &known->repair->volume->catalog;
-	enum rp_err err = RP_OK;
+	struct arriving arriving = { arg, mailboxid };
 
-	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
-		struct arriving arriving = { known, catalog->by_id[i]->entry.mailboxid };
-		struct known_table of;
-
-		err = known_table(task, known, arriving.mailboxid, &of);
-		if (err != RP_OK)
-			break;
-		err = table_bodies(task, of.table, NULL, note_arrived, &arriving);
-		table_free(of.table);
-	}
-	return err;
+	return table_bodies(task, of->table, NULL, note_arrived, &arriving);
 }
 
 static enum rp_err has_lost_moves(
@@ -170,7 +160,7 @@ static enum rp_err thin_moved(struct task *task, struct known *known, uint64_t s
 
 	if (err != RP_OK || !has)
 		return err;
-	err = note_tables(task, known);
+	err = known_each_table(task, known, note_table, known);
 	if (err == RP_OK && known->moved_count > 0)
 		qsort(known->moved, known->moved_count, sizeof(*known->moved), by_emailid);
 	for (size_t i = 0; err == RP_OK && i < known->kept.mailboxes_count; i++) {

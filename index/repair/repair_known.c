@@ -34,17 +34,26 @@ void known_fini(struct task *task, struct known *known)
 	kept_fini(task, &known->kept);
 }
 
+void *known_grow(void *list, size_t count, size_t *max, size_t bytes)
+{
+	size_t wanted = *max != 0 ? 2 * *max : 64;
+	void *p = list;
+
+	if (count < *max)
+		return list;
+	p = realloc(list, wanted * bytes);
+	if (p != NULL)
+		*max = wanted;
+	return p;
+}
+
 static enum rp_err push(uint64_t **list, size_t *count, size_t *max, uint64_t value)
 {
-	if (*count == *max) {
-		size_t wanted = *max != 0 ? 2 * *max : 64;
-		uint64_t *p = realloc(*list, wanted * sizeof(*p));
+	uint64_t *p = known_grow(*list, *count, max, sizeof(*p));
 
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		*list = p;
-		*max = wanted;
-	}
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	*list = p;
 	(*list)[(*count)++] = value;
 	return RP_OK;
 }
@@ -132,31 +141,23 @@ static enum rp_err take_catalog(struct task *task, struct known *known)
 
 static enum rp_err push_told(struct known *known, struct known_told told)
 {
-	if (known->told_count == known->told_max) {
-		size_t wanted = known->told_max != 0 ? 2 * known->told_max : 64;
-		struct known_told *p = realloc(known->told, wanted * sizeof(*p));
+	struct known_told *p = known_grow(known->told, known->told_count, &known->told_max, sizeof(*p));
 
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		known->told = p;
-		known->told_max = wanted;
-	}
-	known->told[known->told_count++] = told;
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	known->told = p;
+	p[known->told_count++] = told;
 	return RP_OK;
 }
 
 enum rp_err known_push_moved(struct known *known, struct known_moved moved)
 {
-	if (known->moved_count == known->moved_max) {
-		size_t wanted = known->moved_max != 0 ? 2 * known->moved_max : 64;
-		struct known_moved *p = realloc(known->moved, wanted * sizeof(*p));
+	struct known_moved *p = known_grow(known->moved, known->moved_count, &known->moved_max, sizeof(*p));
 
-		if (p == NULL)
-			return RP_ERR_NOMEM;
-		known->moved = p;
-		known->moved_max = wanted;
-	}
-	known->moved[known->moved_count++] = moved;
+	if (p == NULL)
+		return RP_ERR_NOMEM;
+	known->moved = p;
+	p[known->moved_count++] = moved;
 	return RP_OK;
 }
 
@@ -467,5 +468,24 @@ enum rp_err known_table(
 		    num_min((uint64_t)table_last_uid(out->table) + 1, UINT32_MAX));
 	if (err != RP_OK)
 		table_free(out->table);
+	return err;
+}
+
+enum rp_err known_each_table(
+    struct task *task, struct known *known, known_table_fn *fn, void *arg)
+{
+	const struct catalog *catalog = &known->repair->volume->catalog;
+	enum rp_err err = RP_OK;
+
+	for (size_t i = 0; err == RP_OK && i < catalog->ids_count; i++) {
+		uint64_t mailboxid = catalog->by_id[i]->entry.mailboxid;
+		struct known_table of;
+
+		err = known_table(task, known, mailboxid, &of);
+		if (err != RP_OK)
+			break;
+		err = fn(task, arg, mailboxid, &of);
+		table_free(of.table);
+	}
 	return err;
 }

@@ -23,20 +23,6 @@
 /* The newest four take mail, and each upload that is under way has one for itself: older ones had nothing new. */
 enum { FILES_IN_USE = 32 };
 
-/* Room for one more. */
-static void *grow(void *list, size_t count, size_t *max, size_t bytes)
-{
-	size_t wanted = *max != 0 ? 2 * *max : 64;
-	void *p = list;
-
-	if (count < *max)
-		return list;
-	p = realloc(list, wanted * bytes);
-	if (p != NULL)
-		*max = wanted;
-	return p;
-}
-
 void large_fini(struct known_large *large)
 {
 	free(large->named);
@@ -46,7 +32,7 @@ void large_fini(struct known_large *large)
 
 static enum rp_err add_named(struct known_large *large, uint64_t emailid, uint64_t mailboxid)
 {
-	struct large_named *p = grow(large->named, large->named_count, &large->named_max, sizeof(*p));
+	struct large_named *p = known_grow(large->named, large->named_count, &large->named_max, sizeof(*p));
 
 	if (p == NULL)
 		return RP_ERR_NOMEM;
@@ -65,7 +51,7 @@ static enum rp_err add_far(struct known_large *large, uint64_t mailboxid, struct
 		last->offset = (uint32_t)num_max(last->offset, ref.offset);
 		return RP_OK;
 	}
-	p = grow(large->far, large->far_count, &large->far_max, sizeof(*p));
+	p = known_grow(large->far, large->far_count, &large->far_max, sizeof(*p));
 	if (p == NULL)
 		return RP_ERR_NOMEM;
 	large->far = p;
@@ -98,7 +84,7 @@ static struct large_box *box_of(struct known_large *large, uint64_t mailboxid)
 
 	if (at < large->box_count && large->box[at].mailboxid == mailboxid)
 		return &large->box[at];
-	p = grow(large->box, large->box_count, &large->box_max, sizeof(*p));
+	p = known_grow(large->box, large->box_count, &large->box_max, sizeof(*p));
 	if (p == NULL)
 		return NULL;
 	large->box = p;

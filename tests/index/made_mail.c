@@ -18,6 +18,14 @@ struct store *made_open_store(struct task *task, uint64_t epoch)
 	return open_recovered(task, &settings, epoch);
 }
 
+struct volume *made_open_volume(struct task *task, struct store *store)
+{
+	struct volume *volume;
+
+	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
+	return volume;
+}
+
 void made_append(
     struct task *task, struct volume *volume, const char *name, uint32_t flags, const char *text)
 {
@@ -96,4 +104,18 @@ void made_harm(struct task *task, enum made_file what, bool removes)
 	}
 	arena_fini(&arena);
 	cr_assert_gt(met, 0);
+}
+
+void made_harm_between(struct task *task, uint64_t from, uint64_t to)
+{
+	char dir[USERID_PATH_BYTES];
+	char path[USERID_PATH_BYTES + 32];
+	struct file *file;
+
+	userid_path(&made_user, dir);
+	snprintf(path, sizeof(path), "%s/1-.journal", dir);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
+	for (uint64_t at = from; at < to; at += 8)
+		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
+	file_close(file);
 }

@@ -12,6 +12,8 @@ enum made_file { MADE_JOURNAL, MADE_BODIES, MADE_INDEX, MADE_CATALOG };
 /* One shard, recovered. */
 struct store *made_open_store(struct task *task, uint64_t epoch);
 
+struct volume *made_open_volume(struct task *task, struct store *store);
+
 void made_append(
     struct task *task, struct volume *volume, const char *name, uint32_t flags, const char *text);
 
@@ -20,5 +22,8 @@ void made_mail(struct task *task, uint64_t *digest);
 
 /* Change bytes in the middle of each file of a kind, or remove them. */
 void made_harm(struct task *task, enum made_file what, bool removes);
+
+/* There is no sound record between these places of the first journal. */
+void made_harm_between(struct task *task, uint64_t from, uint64_t to);
 
 #endif

@@ -22,29 +22,6 @@
 #include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
 
-static struct volume *open_made(struct task *task, struct store *store)
-{
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	return volume;
-}
-
-/* There is no sound record between these. */
-static void damage(struct task *task, uint64_t from, uint64_t to)
-{
-	char dir[USERID_PATH_BYTES];
-	char path[USERID_PATH_BYTES + 32];
-	struct file *file;
-
-	userid_path(&made_user, dir);
-	snprintf(path, sizeof(path), "%s/1-.journal", dir);
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
-	for (uint64_t at = from; at < to; at += 8)
-		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
-	file_close(file);
-}
-
 static void copy_all(struct task *task, struct volume *volume, const char *from, const char *to)
 {
 	struct runs uids = RUNS_EMPTY;
@@ -82,7 +59,7 @@ IO_TASK_TEST(repair_bodies, one_that_was_copied_to_a_mailbox_that_is_gone_is_bac
 {
 	struct repair_report report;
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -97,11 +74,11 @@ IO_TASK_TEST(repair_bodies, one_that_was_copied_to_a_mailbox_that_is_gone_is_bac
 	made_append(task, volume, "INBOX", 0, "three");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 
 	store = made_open_store(task, 2);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	assert_messages(task, volume, "INBOX", 3);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
@@ -127,7 +104,7 @@ IO_TASK_TEST(repair_bodies, one_between_others_that_were_expunged_is_back)
 {
 	struct repair_report report;
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	struct mailbox *mailbox;
 	uint64_t from;
 	uint64_t to;
@@ -141,11 +118,11 @@ IO_TASK_TEST(repair_bodies, one_between_others_that_were_expunged_is_back)
 	expunge(task, volume, 1, 3);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 
 	store = made_open_store(task, 2);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	cr_assert_eq(mailbox_open(task, volume, BYTES_LIT("INBOX"), &mailbox), RP_OK);
 	cr_assert_eq(mailbox_entry(mailbox)->messages_count, 1);
 	cr_assert(table_has(mailbox->table, 2, false));
@@ -159,7 +136,7 @@ IO_TASK_TEST(repair_bodies, those_of_an_inbox_that_is_another_by_now_are_back)
 {
 	struct repair_report report;
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t to;
 
 	(void)arg;
@@ -169,17 +146,17 @@ IO_TASK_TEST(repair_bodies, those_of_an_inbox_that_is_another_by_now_are_back)
 	cr_assert_eq(volume_subscribe(task, volume, BYTES_LIT("x"), true), RP_OK);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, FORMAT_AREA_BYTES, to);
+	made_harm_between(task, FORMAT_AREA_BYTES, to);
 
 	store = made_open_store(task, 2);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	assert_messages(task, volume, "INBOX", 0);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
 
 	store = made_open_store(task, 3);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	assert_messages(task, volume, "INBOX", 0);
 	assert_messages(task, volume, "Recovered-1", 2);
 	volume_close(volume);
@@ -218,7 +195,7 @@ IO_TASK_TEST(repair_bodies, one_whose_body_was_moved_by_a_lost_record_is_found)
 	(void)arg;
 	settings.dbox_file_bytes = 32 * 1024;
 	store = open_recovered(task, &settings, 1);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	wasted_make(task, volume);
 	cr_assert_eq(compact_hold(task, volume), RP_OK);
 	cr_assert_eq(volume_create(task, volume, BYTES_LIT("copies"), 0, NULL), RP_OK);
@@ -238,13 +215,13 @@ IO_TASK_TEST(repair_bodies, one_whose_body_was_moved_by_a_lost_record_is_found)
 	made_append(task, volume, "INBOX", 0, "after");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	made_harm(task, MADE_INDEX, true);
 	made_harm(task, MADE_CATALOG, true);
 
 	store = open_recovered(task, &settings, 2);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, NULL, NULL, &report), RP_OK);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	cr_assert_eq(assert_all_readable(task, volume), count + 1);
 	assert_messages(task, volume, "copies", count);
 	volume_close(volume);
@@ -289,7 +266,7 @@ static void settle_all(struct task *task, struct volume *volume)
 static struct table_row move_and_damage(struct task *task, const struct store_settings *settings)
 {
 	struct store *store = open_recovered(task, settings, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint8_t *old = malloc(BOX_BYTES_MAX);
 	struct table_row row;
 	struct dbox_ref before;
@@ -362,7 +339,7 @@ IO_TASK_TEST(repair_bodies, one_that_is_damaged_is_taken_from_another_copy)
 	cr_assert_eq(report.messages_taken_out, 0);
 	cr_assert_not_null(strstr(said.text, "(copies), UID 1, "), "%s", said.text);
 	cr_assert_not_null(strstr(said.text, ": its body was damaged, and is taken from a sound copy here"), "%s", said.text);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	after = row_in(task, volume, "copies", 1);
 	cr_assert_neq(after.body.file, row.body.file);
 	cr_assert_eq(after.modseq, row.modseq);
@@ -485,7 +462,7 @@ enum { MESSAGES = 60 };
 static void lose_of_move(struct task *task, bool derived)
 {
 	struct store *store = open_keeping(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	struct mailbox *inbox;
 	uint64_t from;
 
@@ -503,7 +480,7 @@ static void lose_of_move(struct task *task, bool derived)
 		cr_assert_eq(checkpoint_now(task, volume), RP_OK);
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, from, from + 8);
+	made_harm_between(task, from, from + 8);
 }
 
 /* An index tells what the lost record told. */
@@ -519,7 +496,7 @@ IO_TASK_TEST(repair_bodies, those_that_a_move_has_put_where_an_index_knows_are_t
 	store = open_keeping(task, 2);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_null(strstr(said.text, "undelete offers it"), "%s", said.text);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	cr_assert_eq(count_of(task, volume, "w"), MESSAGES - 1);
 	cr_assert_eq(kept_offered(task, volume, "INBOX"), 0);
 	volume_close(volume);
@@ -543,7 +520,7 @@ IO_TASK_TEST(repair_bodies, those_of_which_a_move_has_lost_the_target_can_be_bro
 	store = open_keeping(task, 2);
 	cr_assert_eq(repair_rebuild(task, store, &made_user, said_keep, &said, &report), RP_OK);
 	cr_assert_not_null(strstr(said.text, "undelete offers it"), "%s", said.text);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	left = count_of(task, volume, "w");
 	offered = kept_offered(task, volume, "INBOX");
 	cr_assert_eq(kept_offered(task, volume, "w"), 1, "it was expunged");
@@ -566,7 +543,7 @@ IO_TASK_TEST(repair_bodies, a_check_beside_a_server_says_that_it_names_none_by_b
 	struct repair_report report;
 	struct said said = { .n = 0 };
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	char place[64];
 	uint64_t from;
 	uint64_t to;
@@ -579,7 +556,7 @@ IO_TASK_TEST(repair_bodies, a_check_beside_a_server_says_that_it_names_none_by_b
 	made_append(task, volume, "INBOX", 0, "three");
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 
 	store = made_open_store(task, 2);
 	cr_assert_eq(repair_check(task, store, &made_user, said_keep, &said, &report), RP_OK);

@@ -16,33 +16,10 @@
 #include "tests/index/wasted.h"
 #include "tests/io/io_fixture.h"
 
-static struct volume *open_made(struct task *task, struct store *store)
-{
-	struct volume *volume;
-
-	cr_assert_eq(volume_open(task, store, &made_user, &volume), RP_OK);
-	return volume;
-}
-
 static void end(struct task *task, struct store *store, struct volume *volume)
 {
 	volume_close(volume);
 	cr_assert_eq(store_close(task, store), RP_OK);
-}
-
-/* There is no sound record between these. */
-static void damage(struct task *task, uint64_t from, uint64_t to)
-{
-	char dir[USERID_PATH_BYTES];
-	char path[USERID_PATH_BYTES + 32];
-	struct file *file;
-
-	userid_path(&made_user, dir);
-	snprintf(path, sizeof(path), "%s/1-.journal", dir);
-	cr_assert_eq(file_open(task, FILE_ROOT_DATA, path, FILE_READ | FILE_WRITE, &file), RP_OK);
-	for (uint64_t at = from; at < to; at += 8)
-		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
-	file_close(file);
 }
 
 static void expunge(struct task *task, struct volume *volume, uint32_t uid)
@@ -75,7 +52,7 @@ static void assert_written_down(struct task *task, struct volume *volume)
 static void run_on(struct task *task, uint64_t epoch)
 {
 	struct store *store = made_open_store(task, epoch);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 
 	made_append(task, volume, "INBOX", 0, "later");
 	assert_written_down(task, volume);
@@ -119,7 +96,7 @@ static void assert_repaired(struct task *task, const char *name, const uint32_t 
 
 		repair(task, epoch);
 		store = made_open_store(task, epoch + 1);
-		volume = open_made(task, store);
+		volume = made_open_volume(task, store);
 		assert_there(task, volume, name, uids, later);
 		cr_assert_eq(volume->catalog.heard_mailboxid, 0, "all is told again");
 		end(task, store, volume);
@@ -130,7 +107,7 @@ static void assert_repaired(struct task *task, const char *name, const uint32_t 
 static void lose_newest(struct task *task)
 {
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -141,7 +118,7 @@ static void lose_newest(struct task *task)
 	made_append(task, volume, "INBOX", 0, "four");
 	to = volume->journal->number_end;
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 }
 
 static const uint32_t all_four[] = {1, 2, 3, 4, 0};
@@ -178,7 +155,7 @@ IO_TASK_TEST(repair_later, large_messages_are_back_once)
 {
 	static const uint32_t uids[] = {1, 2, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -192,9 +169,9 @@ IO_TASK_TEST(repair_later, large_messages_are_back_once)
 	append_large(task, volume, 5);
 	to = volume->journal->number_end;
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	store = made_open_store(task, 2);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	append_large(task, volume, 6);
 	append_large(task, volume, 7);
 	end(task, store, volume);
@@ -225,7 +202,7 @@ static void lose_large(struct task *task, bool moves, uint32_t back)
 {
 	static const uint32_t uids[] = {1, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -239,7 +216,7 @@ static void lose_large(struct task *task, bool moves, uint32_t back)
 	transfer_one(task, volume, 2, moves);
 	append_large(task, volume, 5);
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	assert_repaired(task, "INBOX", uids, back + 2);
 }
@@ -262,7 +239,7 @@ IO_TASK_TEST(repair_later, large_messages_are_back_from_a_file_before_the_newest
 {
 	static const uint32_t uids[] = {1, 2, 4, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	struct dbox_stream *stream;
 	uint64_t from;
 	uint64_t to;
@@ -278,7 +255,7 @@ IO_TASK_TEST(repair_later, large_messages_are_back_from_a_file_before_the_newest
 	to = volume->journal->number_end;
 	append_large(task, volume, 4);
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	assert_repaired(task, "INBOX", uids, 1 + 1);
 }
@@ -288,7 +265,7 @@ IO_TASK_TEST(repair_later, a_large_message_that_an_index_knew_to_be_gone_is_not_
 {
 	static const uint32_t uids[] = {1, 3, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -302,7 +279,7 @@ IO_TASK_TEST(repair_later, a_large_message_that_an_index_knew_to_be_gone_is_not_
 	assert_written_down(task, volume);
 	append_large(task, volume, 4);
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	assert_repaired(task, "INBOX", uids, 2);
 }
@@ -312,7 +289,7 @@ IO_TASK_TEST(repair_later, those_in_the_middle_are_back_behind_a_checkpoint)
 {
 	static const uint32_t uids[] = {1, 2, 3, 5, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -327,10 +304,10 @@ IO_TASK_TEST(repair_later, those_in_the_middle_are_back_behind_a_checkpoint)
 	made_append(task, volume, "INBOX", 0, "five");
 	made_append(task, volume, "INBOX", 0, "six");
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	store = made_open_store(task, 3);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	expunge(task, volume, 6);
 	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
 	end(task, store, volume);
@@ -342,7 +319,7 @@ IO_TASK_TEST(repair_later, what_an_index_knew_to_be_gone_is_not_back)
 {
 	static const uint32_t uids[] = {1, 3, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 
@@ -355,7 +332,7 @@ IO_TASK_TEST(repair_later, what_an_index_knew_to_be_gone_is_not_back)
 	to = volume->journal->number_end;
 	cr_assert_eq(checkpoint_now(task, volume), RP_OK);
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	run_on(task, 3);
 	assert_repaired(task, "INBOX", uids, 2);
@@ -365,7 +342,7 @@ IO_TASK_TEST(repair_later, a_mailbox_whose_first_record_is_lost_is_back_behind_a
 {
 	static const uint32_t uids[] = {1, 2, 0};
 	struct store *store = made_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t from;
 	uint64_t to;
 	char name[CATALOG_RECOVERED_BYTES + 1];
@@ -382,7 +359,7 @@ IO_TASK_TEST(repair_later, a_mailbox_whose_first_record_is_lost_is_back_behind_a
 	    (unsigned long long)volume_find(volume, BYTES_LIT("w"))->mailboxid);
 	to = volume->journal->number_end;
 	end(task, store, volume);
-	damage(task, from, to);
+	made_harm_between(task, from, to);
 	run_on(task, 2);
 	run_on(task, 3);
 	assert_repaired(task, name, uids, 0);
@@ -392,7 +369,7 @@ IO_TASK_TEST(repair_later, a_mailbox_whose_first_record_is_lost_is_back_behind_a
 IO_TASK_TEST(repair_later, no_file_is_emptied_till_a_repair)
 {
 	struct store *store = wasted_open_store(task, 1);
-	struct volume *volume = open_made(task, store);
+	struct volume *volume = made_open_volume(task, store);
 	uint64_t bytes;
 
 	(void)arg;
@@ -400,7 +377,7 @@ IO_TASK_TEST(repair_later, no_file_is_emptied_till_a_repair)
 	wasted_wait(task, &volume->compact_runs);
 	end(task, store, volume);
 	store = wasted_open_store(task, 2);
-	volume = open_made(task, store);
+	volume = made_open_volume(task, store);
 	volume->catalog.heard_mailboxid = 2;
 	bytes = wasted_bytes(task, volume);
 	cr_assert_eq(compact_now(task, volume), RP_OK);

@@ -202,21 +202,29 @@ IO_TASK_TEST(repair_logs, a_write_that_is_hit_is_named)
 	cr_assert_eq(look(task, &said), 0, "%s", said.text);
 }
 
-/* A header as a commit log of this size would write it, in the second file: the newest of the shard. */
-static void put_header(struct task *task, uint64_t files_there)
+/* A header as a commit log of this size would write it. */
+static void write_header(struct task *task, const char *path, struct format_header header)
 {
-	struct file *file = open_it(task, FILE_ROOT_COMMIT, "0/2.log");
+	struct file *file = open_it(task, FILE_ROOT_COMMIT, path);
 	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
-	struct format_header header = {.epoch = 1, .number = 2, .nonce = 3};
 
 	cr_assert_not_null(block);
-	header.extra[LOGFILE_EXTRA_USE] = 1000;
+	header.nonce = 3;
 	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_FREE;
 	header.extra[LOGFILE_EXTRA_BYTES] = LOG_BYTES;
-	header.extra[LOGFILE_EXTRA_FILES] = files_there;
 	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
 	file_close(file);
 	free(block);
+}
+
+/* In the second file: the newest of the shard. */
+static void put_header(struct task *task, uint64_t files_there)
+{
+	struct format_header header = {.epoch = 1, .number = 2};
+
+	header.extra[LOGFILE_EXTRA_USE] = 1000;
+	header.extra[LOGFILE_EXTRA_FILES] = files_there;
+	write_header(task, "0/2.log", header);
 }
 
 IO_TASK_TEST(repair_logs, a_file_that_the_newest_header_tells_of_is_missed)
@@ -292,18 +300,11 @@ IO_TASK_TEST(repair_logs, a_log_that_has_lost_both_headers_is_named)
 
 static void put_foreign_header(struct task *task, unsigned shard, uint64_t number, uint64_t epoch)
 {
-	struct file *file = open_it(task, FILE_ROOT_COMMIT, "0/1.log");
-	uint8_t *block = aligned_alloc(LOGFILE_BLOCK_BYTES, LOGFILE_BLOCK_BYTES);
-	struct format_header header = {.epoch = epoch, .number = number, .nonce = 3};
+	struct format_header header = {.epoch = epoch, .number = number};
 
-	cr_assert_not_null(block);
 	header.extra[LOGFILE_EXTRA_SHARD] = shard;
 	header.extra[LOGFILE_EXTRA_USE] = 2000;
-	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_FREE;
-	header.extra[LOGFILE_EXTRA_BYTES] = LOG_BYTES;
-	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
-	file_close(file);
-	free(block);
+	write_header(task, "0/1.log", header);
 }
 
 /* Mail that was in the file whose name it has is lost; what its header tells counts for nothing. */

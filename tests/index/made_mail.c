@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "index/checkpoint.h"
+#include "index/store_state.h"
 #include "index/volume_files.h"
 #include "tests/index/model.h"
 #include "tests/index/open_store.h"
@@ -118,4 +119,18 @@ void made_harm_between(struct task *task, uint64_t from, uint64_t to)
 	for (uint64_t at = from; at < to; at += 8)
 		cr_assert_eq(file_write(task, file, "damaged!", 8, at, false), RP_OK);
 	file_close(file);
+}
+
+void made_full_disk(struct task *task, struct sim_world *world, struct store *store)
+{
+	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 40};
+	struct file_room room;
+
+	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK); /* the reserve is there */
+	sim_set_faults(world, &faults);
+	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
+	faults.disk_bytes_max = room.total_bytes - room.free_bytes + 512 * 1024;
+	sim_set_faults(world, &faults);
+	commit_look_at_room(task, store->commit);
+	cr_assert_eq(commit_room(store->commit), COMMIT_ROOM_FULL);
 }

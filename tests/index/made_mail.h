@@ -4,6 +4,7 @@
 
 #include "index/store.h"
 #include "index/volume.h"
+#include "io/sim.h"
 
 extern const struct userid made_user;
 
@@ -22,6 +23,9 @@ void made_mail(struct task *task, uint64_t *digest);
 
 /* Change bytes in the middle of each file of a kind, or remove them. */
 void made_harm(struct task *task, enum made_file what, bool removes);
+
+/* The reserve is there, and half a MiB besides: new mail is refused. */
+void made_full_disk(struct task *task, struct sim_world *world, struct store *store);
 
 /* There is no sound record between these places of the first journal. */
 void made_harm_between(struct task *task, uint64_t from, uint64_t to);

@@ -132,24 +132,16 @@ IO_TASK_TEST(cache, of_no_bytes_is_not_begun)
 SIM_TASK_TEST(cache, takes_nothing_of_the_last_room)
 {
 	struct io_fixture *fixture = arg;
-	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 40};
+	struct sim_faults faults = {0};
 	struct mailbox *mailbox = begin(task, false);
 	struct store *store = mailbox->volume->store;
 	char path[VOLUME_PATH_BYTES];
-	struct file_room room;
 	uint64_t bytes;
 
 	path_of(mailbox, path);
-	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK); /* the reserve is there */
-	sim_set_faults(fixture->world, &faults);
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
-	faults.disk_bytes_max = room.total_bytes - room.free_bytes + 512 * 1024;
-	sim_set_faults(fixture->world, &faults);
-	commit_look_at_room(task, store->commit);
-	cr_assert_eq(commit_room(store->commit), COMMIT_ROOM_FULL);
+	made_full_disk(task, fixture->world, store);
 	keep(task, mailbox, 1);
 	cr_assert_eq(file_size_at(task, FILE_ROOT_DATA, path, &bytes), RP_ERR_NOTFOUND);
-	faults.disk_bytes_max = 0;
 	sim_set_faults(fixture->world, &faults);
 	commit_look_at_room(task, store->commit);
 	keep(task, mailbox, 2);

@@ -135,19 +135,11 @@ static void upload_and_vanish(struct task *task, void *arg)
 static void find_room(struct task *task, void *arg)
 {
 	struct io_fixture *fixture = arg;
-	struct sim_faults faults = {.disk_bytes_max = UINT64_C(1) << 40};
 	struct store *store = made_open_store(task, 2);
 	struct volume *volume;
 	struct mailbox *inbox;
-	struct file_room room;
 
-	cr_assert_eq(task_sleep(task, UINT64_C(2000000000)), RP_OK); /* the reserve is there */
-	sim_set_faults(fixture->world, &faults);
-	cr_assert_eq(file_room(task, FILE_ROOT_DATA, &room), RP_OK);
-	faults.disk_bytes_max = room.total_bytes - room.free_bytes + 512 * 1024;
-	sim_set_faults(fixture->world, &faults);
-	commit_look_at_room(task, store->commit);
-	cr_assert_eq(commit_room(store->commit), COMMIT_ROOM_FULL);
+	made_full_disk(task, fixture->world, store);
 	open_inbox(task, store, &volume, &inbox);
 	let_run(task);
 	cr_assert_lt(bodies_bytes(task, volume), 4 * SMALL_BYTES);

@@ -471,11 +471,11 @@ enum rp_err claim_reserve_make(struct task *task, uint64_t bytes)
 			return err;
 		err = make_reserve(task, file, bytes);
 		file_close(file);
+		/* It may have been removed between the opening and the lock. */
+		if (err == RP_OK && !claim_reserve_is_there(task, bytes))
+			err = RP_ERR_BUSY;
 	}
-	/* It may have been given up meanwhile. */
-	if (err == RP_ERR_BUSY || (err == RP_OK && !claim_reserve_is_there(task, bytes)))
-		err = RP_ERR_NOSPACE;
-	return err;
+	return err == RP_ERR_BUSY ? RP_ERR_NOSPACE : err;
 }
 
 bool claim_reserve_is_there(struct task *task, uint64_t bytes)

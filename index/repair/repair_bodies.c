@@ -216,12 +216,13 @@ static bool may_be_new(const struct known *known, const struct dbox_found *found
 
 bool bodies_is_new(const struct known *known, const struct dbox_found *found)
 {
-	const struct known_body *body;
+	const struct dbox_found *other;
 
 	if (!may_be_new(known, found))
 		return false;
-	for (body = bodies_first(known, found->message.emailid); &known->found[body->at] != found; body++)
-		if (may_be_new(known, &known->found[body->at]))
+	for (size_t i = bodies_first(known, found->message.emailid);
+	    (other = &known->found[known->by_emailid[i].at]) != found; i++)
+		if (may_be_new(known, other))
 			return false;
 	return true;
 }

@@ -261,8 +261,8 @@ RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uin
 /* Before bodies_moved(): all bodies are found, and in order. RP_ERR_NOMEM. */
 RP_MUST_USE enum rp_err bodies_index(struct known *known);
 
-/* The first sound one with this EMAILID, or behind where it would stand. */
-const struct known_body *bodies_first(const struct known *known, uint64_t emailid);
+/* Where in by_emailid the first one with this EMAILID stands, or would stand: by_emailid_count then, if it came last. */
+size_t bodies_first(const struct known *known, uint64_t emailid);
 
 /* A row's body does not lie, sound, at *ref, and another one with its EMAILID and size is there: *ref is its place then. */
 bool bodies_moved(

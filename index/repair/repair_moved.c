@@ -33,7 +33,7 @@ enum rp_err bodies_index(struct known *known)
 	return RP_OK;
 }
 
-const struct known_body *bodies_first(const struct known *known, uint64_t emailid)
+size_t bodies_first(const struct known *known, uint64_t emailid)
 {
 	size_t low = 0;
 	size_t high = known->by_emailid_count;
@@ -46,17 +46,17 @@ const struct known_body *bodies_first(const struct known *known, uint64_t emaili
 		else
 			high = middle;
 	}
-	return &known->by_emailid[low];
+	return low;
 }
 
 bool bodies_moved(
     const struct known *known, uint64_t emailid, uint64_t size_bytes, struct dbox_ref *ref)
 {
-	const struct known_body *end = &known->by_emailid[known->by_emailid_count];
 	const struct dbox_found *other = NULL;
 
-	for (const struct known_body *body = bodies_first(known, emailid); body < end && body->emailid == emailid; body++) {
-		const struct dbox_found *found = &known->found[body->at];
+	for (size_t i = bodies_first(known, emailid);
+	    i < known->by_emailid_count && known->by_emailid[i].emailid == emailid; i++) {
+		const struct dbox_found *found = &known->found[known->by_emailid[i].at];
 
 		if (known_place(found->ref) == known_place(*ref))
 			return false;

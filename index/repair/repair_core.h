@@ -258,10 +258,10 @@ void bodies_of(const struct known *known, uint64_t mailboxid, size_t *from, size
 RP_MUST_USE enum rp_err bodies_table(struct task *task, struct known *known, uint64_t mailboxid,
     const struct known_table *of, struct table **out);
 
-/* Before bodies_moved(): all bodies are found, and in order. RP_ERR_NOMEM. */
+/* Before bodies_first() and bodies_moved(): all bodies are found, and in order. RP_ERR_NOMEM. */
 RP_MUST_USE enum rp_err bodies_index(struct known *known);
 
-/* Where in by_emailid the first one with this EMAILID stands, or would stand: by_emailid_count then, if it came last. */
+/* Where in by_emailid the first one with this EMAILID stands, or would stand; by_emailid_count: behind all. */
 size_t bodies_first(const struct known *known, uint64_t emailid);
 
 /* A row's body does not lie, sound, at *ref, and another one with its EMAILID and size is there: *ref is its place then. */

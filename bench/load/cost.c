@@ -1,6 +1,8 @@
 #include "bench/load/cost.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +11,21 @@
 
 #include "io/base/clock.h"
 
-enum { COST_PROCESSES_MAX = 1 << 18, COST_LINE_BYTES = 1024, COST_LOOKS_MAX = 10 };
+enum { COST_PROCESSES_MAX = 1 << 18, COST_LINE_BYTES = 1024, COST_TRIES_MAX = 100 };
 
-/* What one process's stat tells. */
+/* What /proc tells of one process; its own, and of the children that it has waited for. */
 struct process {
 	pid_t pid;
 	pid_t parent;
-	bool below; /* a root, or below one */
-	uint64_t minor, major; /* faults, its own and of children that it has waited for */
+	bool below;      /* a root, or below one */
+	bool has_below;  /* a parent of one that is below */
+	bool waited_for; /* what it used stands in its parent's figures */
+	bool io_told;
+	uint64_t minor, major; /* faults */
 	uint64_t minor_waited;
-	uint64_t own_ticks, waited_ticks; /* CPU time, likewise */
+	uint64_t own_ticks, waited_ticks; /* CPU time */
+	uint64_t cpu_ns;
+	uint64_t written_bytes;
 };
 
 struct processes {
@@ -92,12 +99,12 @@ static bool list(struct processes *all)
 	return right;
 }
 
-static bool is_below(const struct processes *all, pid_t pid)
+static struct process *find(struct processes *all, pid_t pid)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (all->process[i].pid == pid)
-			return all->process[i].below;
-	return false;
+			return &all->process[i];
+	return NULL;
 }
 
 /* False: a root is not there. */
@@ -115,10 +122,12 @@ static bool mark(struct processes *all, const pid_t *roots, size_t roots_count)
 		more = false;
 		for (size_t i = 0; i < all->count; i++) {
 			struct process *process = &all->process[i];
+			struct process *parent = process->below ? NULL : find(all, process->parent);
 
-			if (process->below || !is_below(all, process->parent))
+			if (parent == NULL || !parent->below)
 				continue;
 			process->below = true;
+			parent->has_below = true;
 			more = true;
 		}
 	}
@@ -152,20 +161,50 @@ static bool sum_lines(pid_t pid, const char *name, const char *format, uint64_t 
 	return true;
 }
 
-/* Has nobody waited for a child since they were listed? One that ended meanwhile may be in neither its own figures nor its parent's. */
-static bool is_settled(const struct processes *all)
+/* False: it is not there any more. */
+static bool read_use(struct process *process)
 {
-	for (size_t i = 0; i < all->count; i++) {
-		const struct process *then = &all->process[i];
-		struct process now;
+	struct process now;
 
-		if (then->below && read_stat(then->pid, &now) &&
-		    (now.minor_waited != then->minor_waited || now.waited_ticks != then->waited_ticks))
-			return false;
-	}
+	if (!read_stat(process->pid, &now))
+		return false;
+	now.parent = process->parent;
+	now.below = process->below;
+	now.has_below = process->has_below;
+	now.waited_for = process->waited_for;
+	now.cpu_ns = clock_of(&now) + now.waited_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	now.io_told = sum_lines(now.pid, "io", "write_bytes: %llu", &now.written_bytes);
+	*process = now;
 	return true;
 }
 
+static void find_waited_for(struct processes *all, pid_t parent)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		struct process *process = &all->process[i];
+
+		if (process->below && process->parent == parent)
+			process->waited_for = kill(process->pid, 0) != 0 && errno == ESRCH;
+	}
+}
+
+/* The parent once more, until no child was waited for between its figures and the look at who of its children is still there:
+ * then whoever is gone stands in these figures, and nobody else does. That look takes microseconds for each child. */
+static void settle(struct processes *all, struct process *parent)
+{
+	for (unsigned i = 0; i < COST_TRIES_MAX; i++) {
+		struct process after;
+
+		if (!read_use(parent))
+			return;
+		find_waited_for(all, parent->pid);
+		if (!read_stat(parent->pid, &after) ||
+		    (after.minor_waited == parent->minor_waited && after.waited_ticks == parent->waited_ticks))
+			return;
+	}
+}
+
+/* A root has told all. */
 static bool sum_up(const struct processes *all, struct cost *cost, const pid_t *roots, size_t roots_count, bool memory)
 {
 	uint64_t pss_kib = 0;
@@ -175,16 +214,15 @@ static bool sum_up(const struct processes *all, struct cost *cost, const pid_t *
 	for (size_t i = 0; i < all->count; i++) {
 		const struct process *process = &all->process[i];
 
-		if (!process->below)
+		if (!process->below || process->waited_for)
 			continue;
 		cost->processes++;
 		cost->minor_faults += process->minor;
 		cost->major_faults += process->major;
-		cost->cpu_ns += process->waited_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
-		cost->cpu_ns += clock_of(process);
+		cost->cpu_ns += process->cpu_ns;
+		cost->written_bytes += process->written_bytes;
 		/* What ends meanwhile has none; the rights for it were those for the roots. */
-		bool told = sum_lines(process->pid, "io", "write_bytes: %llu", &cost->written_bytes) &&
-		            (!memory || sum_lines(process->pid, "smaps_rollup", "Pss: %llu", &pss_kib));
+		bool told = process->io_told && (!memory || sum_lines(process->pid, "smaps_rollup", "Pss: %llu", &pss_kib));
 
 		for (size_t k = 0; k < roots_count; k++)
 			right = right && (told || process->pid != roots[k]);
@@ -193,19 +231,20 @@ static bool sum_up(const struct processes *all, struct cost *cost, const pid_t *
 	return right;
 }
 
-/* Again, if a child was waited for meanwhile; not for ever, where they end all the time. */
+/* The children first, then their parents: what ends in between is in both for a moment, and settle() takes it out of one. */
 static bool look(struct cost *cost, const pid_t *roots, size_t roots_count, bool memory)
 {
-	bool right = true;
-	bool settled = false;
+	struct processes all;
+	bool right = list(&all) && mark(&all, roots, roots_count);
 
-	for (unsigned i = 0; i < COST_LOOKS_MAX && right && !settled; i++) {
-		struct processes all;
-
-		right = list(&all) && mark(&all, roots, roots_count) && sum_up(&all, cost, roots, roots_count, memory);
-		settled = right && is_settled(&all);
-		free(all.process);
-	}
+	for (size_t i = 0; i < all.count && right; i++)
+		if (all.process[i].below && !all.process[i].has_below)
+			read_use(&all.process[i]);
+	for (size_t i = all.count; i > 0 && right; i--)
+		if (all.process[i - 1].has_below)
+			settle(&all, &all.process[i - 1]);
+	right = right && sum_up(&all, cost, roots, roots_count, memory);
+	free(all.process);
 	return right;
 }
 

@@ -6,6 +6,7 @@
 
 #include "index/claim_logs.h"
 #include "index/recover.h"
+#include "io/base/clock.h"
 #include "io/base/num.h"
 #include "io/file.h"
 
@@ -190,6 +191,30 @@ static enum rp_err claim_files(struct task *task, struct arena *arena, struct cl
 	return err;
 }
 
+/* DATA/store is lost: what the logs and their owner file tell. Where that is not sure to be of the last run (no owner file, or logs that are
+ * older), logs have lost what was durable. And without an owner file the clock gives the epoch: a server does not start once each second,
+ * so no record in a journal has a later one. */
+static enum rp_err make_header(struct task *task, struct format_header *header, unsigned *shards_count)
+{
+	struct recover_told told;
+	uint64_t owner_epoch = 0;
+	bool sure;
+	enum rp_err err = recover_newest(task, &told);
+
+	*header = (struct format_header){0};
+	if (err == RP_OK || err == RP_ERR_CORRUPT)
+		err = claim_logs_id(task, &header->extra[CLAIM_EXTRA_ID], &owner_epoch);
+	if (err != RP_OK)
+		return err;
+	sure = owner_epoch != 0 && told.epoch >= owner_epoch;
+	header->epoch = num_max(told.epoch, owner_epoch);
+	if (owner_epoch == 0)
+		header->epoch = num_max(header->epoch, loop_wall_ns(task_loop(task)) / CLOCK_NS_PER_S);
+	header->extra[CLAIM_EXTRA_LOST] = sure ? told.lost_epoch : header->epoch;
+	*shards_count = told.shards_count;
+	return RP_OK;
+}
+
 static enum rp_err look_at_files(
     struct task *task, struct claim *claim, uint64_t *epoch, const char **reason)
 {
@@ -319,11 +344,24 @@ static enum rp_err mark_lost_logs(
 	return copies_write(task, file, FORMAT_STORE, CLAIM_VERSION, header, newer);
 }
 
-/* Both copies, of an epoch that none of the logs has heard of. */
+/* Both copies, of an epoch that none of the logs has heard of. And an owner file, where none tells whose they are. */
+static enum rp_err make_file(struct task *task, struct file *file)
+{
+	struct format_header header;
+	unsigned shards_count;
+	enum rp_err err = make_header(task, &header, &shards_count);
+	bool owned = header.extra[CLAIM_EXTRA_ID] != 0;
+
+	if (err == RP_OK)
+		err = raise_epoch(task, file, shards_count, &header, 1);
+	if (err == RP_OK && !owned)
+		err = claim_logs_renew(task, header.extra[CLAIM_EXTRA_ID], header.epoch, shards_count);
+	return err;
+}
+
 static enum rp_err renew_file(struct task *task, struct file *file)
 {
 	struct format_header header = {0};
-	struct recover_told told;
 	unsigned newer;
 	enum rp_err err = file_lock(task, file);
 
@@ -334,17 +372,7 @@ static enum rp_err renew_file(struct task *task, struct file *file)
 	if (err == RP_OK)
 		return claim_logs_renew(task, header.extra[CLAIM_EXTRA_ID],
 		    header.extra[CLAIM_EXTRA_LOGS], (unsigned)header.extra[CLAIM_EXTRA_SHARDS]);
-	if (err != RP_ERR_NOTFOUND && err != RP_ERR_CORRUPT)
-		return err;
-	header = (struct format_header){0};
-	err = recover_newest(task, &told);
-	if (err == RP_OK)
-		err = claim_logs_id(task, &header.extra[CLAIM_EXTRA_ID]);
-	if (err != RP_OK)
-		return err;
-	header.epoch = told.epoch;
-	header.extra[CLAIM_EXTRA_LOST] = told.lost_epoch;
-	return raise_epoch(task, file, told.shards_count, &header, 1);
+	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? make_file(task, file) : err;
 }
 
 enum rp_err store_claim_renew(struct task *task)

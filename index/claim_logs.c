@@ -139,12 +139,13 @@ static enum rp_err read_owner(struct task *task, struct format_header *header)
 	return err == RP_ERR_NOTFOUND || err == RP_ERR_CORRUPT ? RP_OK : err;
 }
 
-enum rp_err claim_logs_id(struct task *task, uint64_t *id)
+enum rp_err claim_logs_id(struct task *task, uint64_t *id, uint64_t *epoch)
 {
 	struct format_header header;
 	enum rp_err err = read_owner(task, &header);
 
 	*id = header.extra[CLAIM_LOGS_EXTRA_ID];
+	*epoch = header.epoch;
 	return err;
 }
 

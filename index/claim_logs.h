@@ -43,8 +43,8 @@ RP_MUST_USE enum rp_err claim_logs_take(
 RP_MUST_USE enum rp_err claim_logs_renew(
     struct task *task, uint64_t id, uint64_t epoch, unsigned shards_count);
 
-/* The id that a sound owner file names; 0: there is none. */
-RP_MUST_USE enum rp_err claim_logs_id(struct task *task, uint64_t *id);
+/* The store's id, and the last start's epoch, that a sound owner file names; 0: there is none. */
+RP_MUST_USE enum rp_err claim_logs_id(struct task *task, uint64_t *id, uint64_t *epoch);
 
 /* The shards that have logs, from 0 on, since a start was over: who finds the folder of one empty, or none, has lost what was in it. 0: a sound
  * owner file does not say. And let it say so, where there is one: durable when it returns. */

@@ -55,7 +55,8 @@ RP_MUST_USE enum rp_err store_claim(struct task *task, struct arena *arena, unsi
 void store_unclaim(struct claim *claim);
 /* For repair, which makes no store where there was none. RP_ERR_NOTFOUND: there is no DATA/store, and no user and no log either. */
 RP_MUST_USE enum rp_err store_claim_find(struct task *task, struct arena *arena);
-/* For repair: DATA/store, where it is lost, is made anew from what the commit logs tell. RP_ERR_CORRUPT: they tell nothing. */
+/* For repair, where store_claim() has said RP_ERR_CORRUPT: DATA/store, or the commit logs' owner file, is made anew. Where what is there of both and
+ * of the logs is not sure to be of the last run, everybody may have lost his newest changes (log_loss.h). */
 RP_MUST_USE enum rp_err store_claim_renew(struct task *task);
 RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_settings *settings,
     uint64_t epoch, struct store **out, const char **reason);

@@ -300,14 +300,19 @@ def no_store():
         server.start()
         deliver(server, 'sam', 2)
         assert server.stop()
-        os.unlink(f'{data}/store')
-        before = sorted(os.listdir(data))
-        done = expect(server, ['check', '--user', 'sam'], 2)
-        assert b'damaged or missing: store at 0' in done.stderr, done
-        assert sorted(os.listdir(data)) == before
-        expect(server, ['repair', '--user', 'sam'], 0, 'sam: made anew')
-        expect(server, ['check'], 0)
-        serves(server, 2)
+        for also in (None, 'commit/owner', 'commit'):
+            os.unlink(f'{data}/store')
+            if also == 'commit':
+                shutil.rmtree(f'{data}/commit')
+            elif also:
+                os.unlink(f'{data}/{also}')
+            before = sorted(os.listdir(data))
+            done = expect(server, ['check', '--user', 'sam'], 1 if also == 'commit' else 2)
+            assert (b'commit: No such file' if also == 'commit' else b'damaged or missing: store at 0') in done.stderr, done
+            assert sorted(os.listdir(data)) == before
+            expect(server, ['repair', '--user', 'sam'], 0, 'sam: made anew')
+            expect(server, ['check'], 0)
+            serves(server, 2)
     finally:
         server.kill()
         shutil.rmtree(server.dir, ignore_errors=True)

@@ -224,11 +224,24 @@ static enum rp_err look_at_files(
 
 	if (err == RP_OK)
 		err = read_store(task, claim->file, &header, &newer);
-	if (err == RP_OK)
-		err = look_at_logs(task, claim, &header, reason);
-	if (err == RP_OK)
+	if (err != RP_OK)
+		return err;
+	*epoch = header.epoch;
+	return look_at_logs(task, claim, &header, reason);
+}
+
+/* Something is lost, and who looks may see what is there all the same. *epoch 0: DATA/store does not tell. False: what is there means
+ * nothing. */
+static bool look_anyway(struct task *task, const struct claim *claim, uint64_t *epoch)
+{
+	struct format_header header;
+	unsigned shards_count;
+
+	if (claim->logs.older)
+		return false;
+	if (*epoch == 0 && make_header(task, &header, &shards_count) == RP_OK)
 		*epoch = header.epoch;
-	return err;
+	return *epoch != 0;
 }
 
 static enum rp_err look_once(struct task *task, struct arena *arena, struct claim **out,
@@ -238,6 +251,7 @@ static enum rp_err look_once(struct task *task, struct arena *arena, struct clai
 	enum rp_err err = claim != NULL ? RP_OK : RP_ERR_NOMEM;
 
 	*reason = NULL;
+	*epoch = 0;
 	for (unsigned root = 0; err == RP_OK && root < FILE_ROOT_COUNT; root++)
 		err = refuse_network(task, arena, (enum file_root)root, reason);
 	if (err == RP_OK)
@@ -246,16 +260,14 @@ static enum rp_err look_once(struct task *task, struct arena *arena, struct clai
 	if (err == RP_OK)
 		err = look_at_files(task, claim, epoch, reason);
 	if (err == RP_ERR_NOTFOUND) {
-		*epoch = 0;
 		err = is_new(task, arena);
 	}
-	if (err == RP_OK) {
-		*out = claim;
-		return RP_OK;
-	}
-	store_unclaim(claim);
-	if (*reason == NULL)
+	if (err != RP_OK && *reason == NULL)
 		*reason = reason_of(err);
+	if (err == RP_OK || (err == RP_ERR_CORRUPT && look_anyway(task, claim, epoch)))
+		*out = claim;
+	else
+		store_unclaim(claim);
 	return err;
 }
 

@@ -62,7 +62,8 @@ static enum rp_err look_at_file(
 		return why(RP_ERR_CANNOT,
 		    "the commit logs belong to another data directory: commit_dir must be a folder of this one's own",
 		    reason);
-	return logs->header.epoch < epoch ? why(RP_ERR_CORRUPT, older, reason) : RP_OK;
+	logs->older = logs->header.epoch < epoch;
+	return logs->older ? why(RP_ERR_CORRUPT, older, reason) : RP_OK;
 }
 
 enum rp_err claim_logs_look(
@@ -114,7 +115,7 @@ enum rp_err claim_logs_renew(
 	if (err == RP_OK)
 		err = look_at_file(task, &logs, id, epoch, &reason);
 	if (err == RP_ERR_CORRUPT)
-		err = reason == older ? recover_void(task, shards_count, epoch + 1) : RP_OK;
+		err = logs.older ? recover_void(task, shards_count, epoch + 1) : RP_OK;
 	if (err == RP_OK)
 		err = claim_logs_take(task, &logs, id, epoch);
 	claim_logs_close(&logs);

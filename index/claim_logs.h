@@ -26,6 +26,7 @@ struct claim_logs {
 	struct file *file; /* holds a lock; NULL: there is none yet */
 	struct format_header header;
 	unsigned newer;
+	bool older; /* than the last run: what they hold is void */
 };
 
 /* Are these the logs of the store with this id, of its start `epoch` or a later one? Changes nothing. id 0: it has none yet; epoch 0: there

@@ -63,7 +63,8 @@ RP_MUST_USE enum rp_err store_open(struct task *task, const struct store_setting
 
 /* The same for who only looks (repair_check()), on one shard: not a byte of DATA is changed. The lock is taken; the epoch stays; the
  * logs are read, and what lies in them stays there, and counts as if it were in its place. Epoch 0: there is
- * no store yet, and no mail. store_close() ends it. */
+ * no store yet, and no mail. RP_ERR_CORRUPT with a *claim: what *reason names is lost, and what is there can be looked at all the same, with
+ * this epoch. store_close() ends it. */
 RP_MUST_USE enum rp_err store_claim_look(struct task *task, struct arena *arena,
     struct claim **claim, uint64_t *epoch, const char **reason);
 RP_MUST_USE enum rp_err store_open_look(struct task *task, const struct store_settings *settings,

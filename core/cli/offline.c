@@ -28,6 +28,7 @@ struct offline {
 	offline_fn *fn;
 	void *arg;
 	bool looks; /* changes nothing */
+	bool damaged; /* what is no user's own: that is said already */
 	bool mends; /* DATA/store is made anew where it is lost, and what cannot be read is given up when it is sure to be lost */
 	int code;
 };
@@ -50,6 +51,11 @@ static struct store_settings settings_of(const struct config *config)
 	};
 }
 
+static void say(const struct offline *offline, const char *reason)
+{
+	fprintf(stderr, "ringpost: %s: %s\n", offline->config->data, reason);
+}
+
 static const char *open_to_look(
     struct task *task, struct offline *offline, struct arena *arena, struct claim **claim, struct store **store)
 {
@@ -60,7 +66,11 @@ static const char *open_to_look(
 
 	if (err == RP_ERR_CORRUPT || err == RP_ERR_BUSY)
 		offline->code = exit_code_of(err);
-
+	if (err == RP_ERR_CORRUPT && *claim != NULL) {
+		say(offline, reason);
+		offline->damaged = true;
+		err = RP_OK;
+	}
 	if (err == RP_OK)
 		err = store_open_look(task, &settings, epoch, store, &reason);
 	return err == RP_OK ? NULL : reason;
@@ -115,7 +125,9 @@ static void run(struct task *task, void *arg)
 	if (reason == NULL)
 		offline->code = offline->fn(task, store, offline->arg);
 	else
-		fprintf(stderr, "ringpost: %s: %s\n", offline->config->data, reason);
+		say(offline, reason);
+	if (offline->damaged && offline->code == EXIT_CODE_OK)
+		offline->code = EXIT_CODE_DAMAGE;
 	if (store != NULL && store_close(task, store) != RP_OK) {
 		fprintf(stderr, "ringpost: %s: the store could not be closed in order; what was answered is safe\n",
 			offline->config->data);

@@ -113,18 +113,22 @@ static enum rp_err was_just_made(struct look *look, struct file *file, bool *jus
 	return err;
 }
 
-/* DATA/store, and the logs' owner: not there when they are new, else we would not be here. */
+/* DATA/store, and the logs' owner. That they are not there, or no copy is sound, store_claim_look() has said. */
 static enum rp_err look_at_header(
     struct look *look, enum file_root root, const char *name, enum format_magic magic)
 {
+	struct format_header header;
 	struct file *file;
+	unsigned newer;
 	enum rp_err err = file_open(look->task, root, name, FILE_READ, &file);
 
 	if (err != RP_OK)
 		return err == RP_ERR_NOTFOUND ? RP_OK : err;
-	err = look_at_copies(look, file, name, magic);
+	err = copies_read(look->task, file, magic, UINT16_MAX, &header, &newer);
+	if (err == RP_OK)
+		err = look_at_copies(look, file, name, magic);
 	file_close(file);
-	return err;
+	return err == RP_ERR_CORRUPT || err == RP_ERR_NOTFOUND ? RP_OK : err;
 }
 
 /* A sound header of the shard that is looked at. */

@@ -310,6 +310,9 @@ def no_store():
             done = expect(server, ['check', '--user', 'sam'], 1 if also == 'commit' else 2)
             assert (b'commit: No such file' if also == 'commit' else b'damaged or missing: store at 0') in done.stderr, done
             assert sorted(os.listdir(data)) == before
+            if also != 'commit':  # what is there is looked at all the same
+                assert b'sam: sound' in done.stdout, done
+                expect(server, ['check'], 2, '1 users, 0 with damage')
             expect(server, ['repair', '--user', 'sam'], 0, 'sam: made anew')
             expect(server, ['check'], 0)
             serves(server, 2)

@@ -75,7 +75,8 @@ static void start_and_end(struct task *task, unsigned times)
 	}
 }
 
-static void assert_refused(struct task *task, enum rp_err err, const char *reason)
+/* looks: what is there can be looked at all the same. */
+static void assert_refused(struct task *task, enum rp_err err, const char *reason, bool looks)
 {
 	struct claimed claimed = { .epoch = 0 };
 	struct claim *claim = NULL;
@@ -89,6 +90,9 @@ static void assert_refused(struct task *task, enum rp_err err, const char *reaso
 	cr_assert_eq(store_claim_look(task, &arena, &claim, &epoch, &claimed.reason), err);
 	arena_fini(&arena);
 	cr_assert_not_null(strstr(claimed.reason, reason), "%s", claimed.reason);
+	cr_assert_eq(claim != NULL, looks);
+	cr_assert(!looks || epoch != 0);
+	store_unclaim(claim);
 	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
 }
 
@@ -98,7 +102,7 @@ IO_TASK_TEST(claim, a_start_without_the_last_runs_logs_is_refused_till_a_repair)
 	(void)arg;
 	start_and_end(task, 2);
 	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, claim_logs_path, "away"), RP_OK);
-	assert_refused(task, RP_ERR_CORRUPT, "mount it");
+	assert_refused(task, RP_ERR_CORRUPT, "mount it", true);
 	cr_assert_eq(file_rename(task, FILE_ROOT_COMMIT, "away", claim_logs_path), RP_OK);
 	start_and_end(task, 1);
 	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, claim_logs_path), RP_OK);
@@ -125,7 +129,7 @@ IO_TASK_TEST(claim, logs_of_an_older_run_are_refused_and_a_repair_makes_them_voi
 	cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, "0/1.log", FILE_READ | FILE_WRITE | FILE_CREATE, &file), RP_OK);
 	header.extra[LOGFILE_EXTRA_STATE] = LOGFILE_USED;
 	cr_assert_eq(logfile_write_header(task, file, &header, block), RP_OK);
-	assert_refused(task, RP_ERR_CORRUPT, "older than the last run");
+	assert_refused(task, RP_ERR_CORRUPT, "older than the last run", false);
 	cr_assert_eq(store_claim_renew(task), RP_OK);
 	cr_assert_eq(logfile_read_header(task, file, &header), RP_OK);
 	cr_assert_eq(header.extra[LOGFILE_EXTRA_STATE], LOGFILE_FREE);
@@ -153,7 +157,7 @@ IO_TASK_TEST(claim, logs_of_another_store_are_refused_and_no_repair_takes_them)
 	}
 	file_close(file);
 	cr_assert_eq(task_sleep(task, 10000000), RP_OK);
-	assert_refused(task, RP_ERR_CANNOT, "belong to another");
+	assert_refused(task, RP_ERR_CANNOT, "belong to another", false);
 	cr_assert_eq(store_claim_renew(task), RP_ERR_CANNOT);
 }
 
@@ -165,7 +169,7 @@ IO_TASK_TEST(claim, one_folder_of_logs_has_one_server)
 	start_and_end(task, 1);
 	cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ | FILE_WRITE, &file), RP_OK);
 	cr_assert_eq(file_lock(task, file), RP_OK);
-	assert_refused(task, RP_ERR_BUSY, "folder of the commit logs");
+	assert_refused(task, RP_ERR_BUSY, "folder of the commit logs", false);
 	file_close(file);
 }
 
@@ -185,7 +189,7 @@ IO_TASK_TEST(claim, a_store_without_an_id_gets_one)
 	file_close(file);
 	start_and_end(task, 2);
 	cr_assert_eq(file_remove(task, FILE_ROOT_COMMIT, claim_logs_path), RP_OK);
-	assert_refused(task, RP_ERR_CORRUPT, "mount it");
+	assert_refused(task, RP_ERR_CORRUPT, "mount it", true);
 }
 
 IO_TASK_TEST(claim, a_newer_format_and_a_lost_store_are_refused_with_a_reason)

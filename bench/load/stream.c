@@ -212,7 +212,7 @@ enum rp_err stream_drain(struct task *task, struct stream *stream, size_t left_b
 
 struct bytes stream_peek(const struct stream *stream)
 {
-	return bytes_of(stream->in + stream->in_start, stream->in_end - stream->in_start);
+	return bytes_from(bytes_of(stream->in, stream->in_end), stream->in_start);
 }
 
 void stream_take(struct stream *stream, size_t n)

@@ -129,6 +129,14 @@ static enum rp_err free_name(struct catalog *catalog, struct bytes name)
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* of so many names one is let go */
 }
 
+static void raise_uidvalidity(
+    struct catalog *catalog, struct catalog_node *node, uint32_t uidvalidity)
+{
+	node->entry.uidvalidity = (uint32_t)num_max(node->entry.uidvalidity, uidvalidity);
+	catalog->sums.uidvalidity_last =
+	    (uint32_t)num_max(catalog->sums.uidvalidity_last, uidvalidity);
+}
+
 /* What it is was not known when it was found. lsn 0: it is no record that tells. */
 static enum rp_err tell_of_found(struct catalog *catalog, struct catalog_node *node,
     const struct change_item *item, uint64_t lsn)
@@ -154,8 +162,12 @@ static enum rp_err add_mailbox(
 	struct bytes name = item->name;
 	enum rp_err err = RP_OK;
 
-	if (node != NULL)
-		return node->found ? tell_of_found(catalog, node, item, lsn) : RP_OK; /* replayed over itself */
+	if (node != NULL && node->found)
+		return tell_of_found(catalog, node, item, lsn);
+	if (node != NULL) { /* replayed over itself; or one that an opening found, and a catalog that was ahead then knew as what it had been */
+		raise_uidvalidity(catalog, node, item->uidvalidity);
+		return RP_OK;
+	}
 	if (name.n != 0 && lsn != 0)
 		err = free_name(catalog, name);
 	if (err == RP_ERR_NOMEM)

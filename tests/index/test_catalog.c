@@ -191,6 +191,25 @@ Test(catalog, a_name_that_is_there_is_not_given_to_another_id)
 	catalog_fini(&catalog);
 }
 
+/* An opening over lost records has found a mailbox and given it a UIDVALIDITY; the catalog file that was ahead of what was left then is its base
+ * the next time, and knows of an older one. */
+Test(catalog, a_mailbox_that_is_told_again_has_the_greater_uidvalidity)
+{
+	struct change_item item = {.type = CHANGE_ITEM_MAILBOX, .mailboxid = 1, .name = BYTES_LIT("Recovered-1")};
+	struct catalog catalog;
+
+	catalog_init(&catalog, key);
+	cr_assert_eq(add(&catalog, 1, "a", 0), RP_OK);
+	item.uidvalidity = catalog_by_id(&catalog, 1)->entry.uidvalidity + 7;
+	cr_assert_eq(catalog_apply(&catalog, &item, 80), RP_OK);
+	cr_assert_eq(catalog_by_id(&catalog, 1)->entry.uidvalidity, item.uidvalidity);
+	cr_assert_eq(catalog.sums.uidvalidity_last, item.uidvalidity);
+	cr_assert_eq(add(&catalog, 1, "a", 0), RP_OK);
+	cr_assert_eq(catalog_by_id(&catalog, 1)->entry.uidvalidity, item.uidvalidity);
+	assert_names(&catalog, "a:1");
+	catalog_fini(&catalog);
+}
+
 Test(catalog, what_was_prepared_is_used_and_the_rest_dropped)
 {
 	struct catalog catalog;

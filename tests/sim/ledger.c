@@ -6,6 +6,7 @@
 #include "index/keep.h"
 #include "index/mailbox_state.h"
 #include "index/volume_state.h"
+#include "io/base/num.h"
 
 enum { COMPARE_BODIES_EACH = 1 };
 
@@ -153,13 +154,40 @@ static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
 	return state;
 }
 
+/* Is the change that led to this state there? An opening that nobody has seen may have written a record with its LSN: one that ends what a cut
+ * left void, and changes no mailbox. */
+static bool is_there(const struct ledger *ledger, const struct ledger_state *state,
+    const struct volume *volume)
+{
+	for (unsigned i = 0; ledger->openings_unseen > 0 && i < MODEL_NAMES; i++) {
+		const struct model_mailbox *mailbox = &state->model.mailbox[i];
+		const struct catalog_node *node;
+
+		if (!mailbox->there || mailbox->highestmodseq != state->lsn)
+			continue;
+		node = catalog_by_id(&volume->catalog, mailbox->mailboxid);
+		if (node == NULL || node->entry.highestmodseq < state->lsn)
+			return false;
+	}
+	return true;
+}
+
+/* Where this state was the last that came back: parts of the next change may have, too. */
+static uint64_t lsn_at_most(struct ledger *ledger, uint64_t found)
+{
+	uint64_t last = state_of(ledger, found)->lsn_last;
+
+	return found + 1 < ledger->count ? num_max(last, state_of(ledger, found + 1)->lsn - 1) : last;
+}
+
 void ledger_found(struct ledger *ledger, struct volume *volume)
 {
 	uint64_t found = ledger->first;
 	uint64_t last = ledger->count;
 
 	for (uint64_t i = ledger->first; i < ledger->count; i++)
-		if (state_of(ledger, i)->lsn <= volume->replayed_lsn)
+		if (state_of(ledger, i)->lsn <= volume->replayed_lsn &&
+		    (i <= ledger->durable || is_there(ledger, state_of(ledger, i), volume)))
 			found = i;
 	if (found < ledger->durable || state_of(ledger, found)->lsn < ledger->acknowledged_lsn ||
 	    state_of(ledger, found)->lsn < ledger->revealed_lsn)
@@ -169,8 +197,7 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 		    (unsigned long long)state_of(ledger, ledger->durable)->lsn,
 		    (unsigned long long)ledger->acknowledged_lsn,
 		    (unsigned long long)ledger->revealed_lsn);
-	MODEL_CHECK(state_of(ledger, found)->lsn_last + ledger->openings_unseen >=
-	    volume->replayed_lsn);
+	MODEL_CHECK(lsn_at_most(ledger, found) + ledger->openings_unseen >= volume->replayed_lsn);
 	state_of(ledger, found)->lsn_last = volume->catalog.lsn;
 	ledger->tally->found++;
 	ledger->tally->changes_dropped += last - 1 - found;

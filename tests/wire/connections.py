@@ -511,6 +511,8 @@ def idle_sessions_give_memory_up():
             other.send(f'f APPEND m{i} (\\Flagged) {{6+}}\r\nmore\r\n\r\n')
             assert other.until('f').splitlines()[-1].startswith(b'f OK')
             said = client.line()
+            while said == b'* OK Still here\r\n':  # all of them are idle for a while
+                said = client.line()
             assert said.startswith(b'* 3 EXISTS'), said
         for client in sessions:
             client.send('DONE\r\n')

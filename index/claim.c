@@ -172,7 +172,7 @@ static enum rp_err claim_files(struct task *task, struct arena *arena, struct cl
 {
 	struct format_header header;
 	unsigned newer = 0;
-	enum rp_err err = file_lock(task, claim->file);
+	enum rp_err err = copies_lock(task, claim->file);
 
 	if (err != RP_OK)
 		return err;
@@ -220,7 +220,7 @@ static enum rp_err look_at_files(
 {
 	struct format_header header;
 	unsigned newer;
-	enum rp_err err = file_lock(task, claim->file);
+	enum rp_err err = copies_lock(task, claim->file);
 
 	if (err == RP_OK)
 		err = read_store(task, claim->file, &header, &newer);
@@ -375,7 +375,7 @@ static enum rp_err renew_file(struct task *task, struct file *file)
 {
 	struct format_header header = {0};
 	unsigned newer;
-	enum rp_err err = file_lock(task, file);
+	enum rp_err err = copies_lock(task, file);
 
 	if (err == RP_OK)
 		err = read_store(task, file, &header, &newer);

@@ -3,11 +3,6 @@
 #include "index/recover.h"
 #include "io/base/num.h"
 
-enum {
-	LOCK_TRIES = 100,
-	LOCK_WAIT_NS = 10 * 1000 * 1000,
-};
-
 const char claim_logs_path[] = "owner";
 
 static const char gone[] =
@@ -25,21 +20,10 @@ static enum rp_err why(enum rp_err err, const char *what, const char **reason)
 	return err;
 }
 
-/* Who has just closed it himself may have to wait for that. */
-static enum rp_err lock_again(struct task *task, struct file *file)
-{
-	enum rp_err err;
-
-	for (unsigned i = 0; (err = file_lock(task, file)) == RP_ERR_BUSY && i < LOCK_TRIES; i++)
-		if (task_sleep(task, LOCK_WAIT_NS) != RP_OK)
-			return RP_ERR_CANCELED;
-	return err;
-}
-
 static enum rp_err look_at_file(
     struct task *task, struct claim_logs *logs, uint64_t id, uint64_t epoch, const char **reason)
 {
-	enum rp_err err = file_lock(task, logs->file);
+	enum rp_err err = copies_lock(task, logs->file);
 
 	if (err == RP_ERR_BUSY)
 		return why(err, "another server is using the folder of the commit logs", reason);
@@ -91,7 +75,7 @@ enum rp_err claim_logs_take(
 		err = file_open(task, FILE_ROOT_COMMIT, claim_logs_path,
 		    FILE_READ | FILE_WRITE | FILE_CREATE, &logs->file);
 		if (err == RP_OK)
-			err = lock_again(task, logs->file);
+			err = copies_lock(task, logs->file);
 	}
 	if (err != RP_OK)
 		return err;
@@ -111,7 +95,7 @@ enum rp_err claim_logs_renew(
 	    task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ | FILE_WRITE | FILE_CREATE, &logs.file);
 
 	if (err == RP_OK)
-		err = lock_again(task, logs.file);
+		err = copies_lock(task, logs.file);
 	if (err == RP_OK)
 		err = look_at_file(task, &logs, id, epoch, &reason);
 	if (err == RP_ERR_CORRUPT)

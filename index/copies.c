@@ -3,6 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	LOCK_TRIES = 100,
+	LOCK_WAIT_NS = 10 * 1000 * 1000,
+};
+
+enum rp_err copies_lock(struct task *task, struct file *file)
+{
+	enum rp_err err;
+
+	for (unsigned i = 0; (err = file_lock(task, file)) == RP_ERR_BUSY && i < LOCK_TRIES; i++)
+		if (task_sleep(task, LOCK_WAIT_NS) != RP_OK)
+			return RP_ERR_CANCELED;
+	return err;
+}
+
 enum rp_err copies_read(struct task *task, struct file *file, enum format_magic magic,
     uint16_t version, struct format_header *header, unsigned *newer)
 {

@@ -10,6 +10,10 @@
 
 enum { COPIES_BLOCK_BYTES = 4096, COPIES_COUNT = 2 };
 
+/* An exclusive lock (file_lock()). RP_ERR_BUSY: another has it, a second later too. For a moment the kernel keeps the files of a ring whose process
+ * was killed, and who has just closed the file himself may have to wait likewise. */
+RP_MUST_USE enum rp_err copies_lock(struct task *task, struct file *file);
+
 /* The sound copy with the higher epoch; newer: which one. RP_ERR_NOTFOUND: the file is new; RP_ERR_CORRUPT: no copy is sound;
  * RP_ERR_CANNOT: one is of a newer version. */
 RP_MUST_USE enum rp_err copies_read(struct task *task, struct file *file, enum format_magic magic,

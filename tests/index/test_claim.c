@@ -173,6 +173,31 @@ IO_TASK_TEST(claim, one_folder_of_logs_has_one_server)
 	file_close(file);
 }
 
+static void let_go_slowly(struct task *task, void *arg)
+{
+	struct file **files = arg;
+
+	cr_assert_eq(task_sleep(task, 200 * 1000 * 1000), RP_OK);
+	file_close(files[0]);
+	cr_assert_eq(task_sleep(task, 200 * 1000 * 1000), RP_OK);
+	file_close(files[1]);
+}
+
+/* The kernel closes the files of a killed process's ring a little after the process has gone, each by itself. */
+IO_TASK_TEST(claim, locks_of_a_killed_server_are_waited_for)
+{
+	static struct file *files[2];
+
+	(void)arg;
+	start_and_end(task, 1);
+	cr_assert_eq(file_open(task, FILE_ROOT_DATA, "store", FILE_READ | FILE_WRITE, &files[0]), RP_OK);
+	cr_assert_eq(file_open(task, FILE_ROOT_COMMIT, claim_logs_path, FILE_READ | FILE_WRITE, &files[1]), RP_OK);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(file_lock(task, files[i]), RP_OK);
+	cr_assert_eq(task_start(task_loop(task), let_go_slowly, files, NULL), RP_OK);
+	start_and_end(task, 1);
+}
+
 /* From a version that knew of no such file, and from a first start that was cut short. */
 IO_TASK_TEST(claim, a_store_without_an_id_gets_one)
 {

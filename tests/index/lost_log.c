@@ -212,3 +212,11 @@ void lost_log_end(void)
 {
 	io_fixture_close(&lost_log.fixture);
 }
+
+void lost_log_only_bob(struct task *task, void *arg)
+{
+	(void)arg;
+	lost_log_start(task);
+	lost_log_assert_numbers(task, BOB, false);
+	lost_log_stop(task);
+}

@@ -60,6 +60,9 @@ void lost_log_append(struct task *task, struct volume *volume); /* durable then 
 /* His numbers are above what he was told; or what they were, but for nothing that is lost. One message more then. */
 void lost_log_assert_numbers(struct task *task, unsigned u, bool raised);
 
+/* A life in which only he comes, who has lost nothing: io_fixture_run(). */
+void lost_log_only_bob(struct task *task, void *arg);
+
 /* A start after which these are raised, all have had mail, and the end is in order. */
 void lost_log_look(bool carol, bool alice, bool bob, bool dave);
 

@@ -156,10 +156,9 @@ static struct ledger_state *push(struct ledger *ledger, struct volume *volume)
 
 /* Is the change that led to this state there? An opening that nobody has seen may have written a record with its LSN: one that ends what a cut
  * left void, and changes no mailbox. */
-static bool is_there(const struct ledger *ledger, const struct ledger_state *state,
-    const struct volume *volume)
+static bool is_there(const struct ledger_state *state, const struct volume *volume)
 {
-	for (unsigned i = 0; ledger->openings_unseen > 0 && i < MODEL_NAMES; i++) {
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
 		const struct model_mailbox *mailbox = &state->model.mailbox[i];
 		const struct catalog_node *node;
 
@@ -172,12 +171,14 @@ static bool is_there(const struct ledger *ledger, const struct ledger_state *sta
 	return true;
 }
 
-/* Where this state was the last that came back: parts of the next change may have, too. */
+/* Where this state was the last that came back. An opening that nobody has seen may have met parts of the next change, too. */
 static uint64_t lsn_at_most(struct ledger *ledger, uint64_t found)
 {
 	uint64_t last = state_of(ledger, found)->lsn_last;
 
-	return found + 1 < ledger->count ? num_max(last, state_of(ledger, found + 1)->lsn - 1) : last;
+	if (ledger->openings_unseen > 0 && found + 1 < ledger->count)
+		last = num_max(last, state_of(ledger, found + 1)->lsn - 1);
+	return last + ledger->openings_unseen;
 }
 
 void ledger_found(struct ledger *ledger, struct volume *volume)
@@ -187,7 +188,8 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 
 	for (uint64_t i = ledger->first; i < ledger->count; i++)
 		if (state_of(ledger, i)->lsn <= volume->replayed_lsn &&
-		    (i <= ledger->durable || is_there(ledger, state_of(ledger, i), volume)))
+		    (i <= ledger->durable || ledger->openings_unseen == 0 ||
+		        is_there(state_of(ledger, i), volume)))
 			found = i;
 	if (found < ledger->durable || state_of(ledger, found)->lsn < ledger->acknowledged_lsn ||
 	    state_of(ledger, found)->lsn < ledger->revealed_lsn)
@@ -197,7 +199,7 @@ void ledger_found(struct ledger *ledger, struct volume *volume)
 		    (unsigned long long)state_of(ledger, ledger->durable)->lsn,
 		    (unsigned long long)ledger->acknowledged_lsn,
 		    (unsigned long long)ledger->revealed_lsn);
-	MODEL_CHECK(lsn_at_most(ledger, found) + ledger->openings_unseen >= volume->replayed_lsn);
+	MODEL_CHECK(lsn_at_most(ledger, found) >= volume->replayed_lsn);
 	state_of(ledger, found)->lsn_last = volume->catalog.lsn;
 	ledger->tally->found++;
 	ledger->tally->changes_dropped += last - 1 - found;

@@ -129,12 +129,18 @@ static enum rp_err free_name(struct catalog *catalog, struct bytes name)
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* of so many names one is let go */
 }
 
-static void raise_uidvalidity(
-    struct catalog *catalog, struct catalog_node *node, uint32_t uidvalidity)
+static void given_out(struct catalog *catalog, uint32_t uidvalidity)
 {
-	node->entry.uidvalidity = (uint32_t)num_max(node->entry.uidvalidity, uidvalidity);
 	catalog->sums.uidvalidity_last =
 	    (uint32_t)num_max(catalog->sums.uidvalidity_last, uidvalidity);
+}
+
+/* Replayed over itself; or an opening had found it and given it a new UIDVALIDITY, and a catalog that was ahead then knows its old one. */
+static void tell_again(
+    struct catalog *catalog, struct catalog_node *node, const struct change_item *item)
+{
+	node->entry.uidvalidity = (uint32_t)num_max(node->entry.uidvalidity, item->uidvalidity);
+	given_out(catalog, item->uidvalidity);
 }
 
 /* What it is was not known when it was found. lsn 0: it is no record that tells. */
@@ -147,8 +153,7 @@ static enum rp_err tell_of_found(struct catalog *catalog, struct catalog_node *n
 	node->found = lsn == 0;
 	node->entry.uidvalidity = item->uidvalidity;
 	node->entry.special_use = item->special_use;
-	catalog->sums.uidvalidity_last =
-	    (uint32_t)num_max(catalog->sums.uidvalidity_last, item->uidvalidity);
+	given_out(catalog, item->uidvalidity);
 	if (bytes_eq(node->entry.name, catalog_recovered_name(catalog, item->mailboxid, recovered)))
 		err = rename_mailbox(catalog, node, item->name);
 	return err == RP_ERR_CORRUPT ? RP_OK : err; /* another has that name by now */
@@ -164,8 +169,8 @@ static enum rp_err add_mailbox(
 
 	if (node != NULL && node->found)
 		return tell_of_found(catalog, node, item, lsn);
-	if (node != NULL) { /* replayed over itself; or one that an opening found, and a catalog that was ahead then knew as what it had been */
-		raise_uidvalidity(catalog, node, item->uidvalidity);
+	if (node != NULL) {
+		tell_again(catalog, node, item);
 		return RP_OK;
 	}
 	if (name.n != 0 && lsn != 0)
@@ -194,8 +199,7 @@ static enum rp_err add_mailbox(
 	catalog_core_id_add(catalog, node);
 	if (catalog->sums.mailboxid_next <= item->mailboxid)
 		catalog->sums.mailboxid_next = item->mailboxid + 1;
-	if (catalog->sums.uidvalidity_last < item->uidvalidity)
-		catalog->sums.uidvalidity_last = item->uidvalidity;
+	given_out(catalog, item->uidvalidity);
 	return RP_OK;
 }
 

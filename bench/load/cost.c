@@ -42,12 +42,12 @@ static FILE *proc_open(pid_t pid, const char *name)
 	return fopen(path, "re");
 }
 
-static bool read_stat(pid_t pid, struct process *out)
+static bool read_stat(struct process *process)
 {
 	char line[COST_LINE_BYTES] = "";
 	unsigned long long minor, minor_waited, major, major_waited, user, system, user_waited, system_waited;
 	int parent;
-	FILE *file = proc_open(pid, "stat");
+	FILE *file = proc_open(process->pid, "stat");
 
 	if (file == NULL)
 		return false;
@@ -59,13 +59,12 @@ static bool read_stat(pid_t pid, struct process *out)
 	    sscanf(behind_name + 1, " %*c %d %*d %*d %*d %*d %*u %llu %llu %llu %llu %llu %llu %llu %llu", &parent,
 	        &minor, &minor_waited, &major, &major_waited, &user, &system, &user_waited, &system_waited) != 9)
 		return false;
-	*out = (struct process){.pid = pid,
-	    .parent = (pid_t)parent,
-	    .minor = minor + minor_waited,
-	    .major = major + major_waited,
-	    .minor_waited = minor_waited,
-	    .own_ticks = user + system,
-	    .waited_ticks = user_waited + system_waited};
+	process->parent = (pid_t)parent;
+	process->minor = minor + minor_waited;
+	process->major = major + major_waited;
+	process->minor_waited = minor_waited;
+	process->own_ticks = user + system;
+	process->waited_ticks = user_waited + system_waited;
 	return true;
 }
 
@@ -92,7 +91,8 @@ static bool list(struct processes *all)
 			all->process = p;
 			all->room = room;
 		}
-		all->count += read_stat((pid_t)pid, &all->process[all->count]);
+		all->process[all->count] = (struct process){.pid = (pid_t)pid};
+		all->count += read_stat(&all->process[all->count]);
 	}
 	if (dir != NULL)
 		closedir(dir);
@@ -161,20 +161,17 @@ static bool sum_lines(pid_t pid, const char *name, const char *format, uint64_t 
 	return true;
 }
 
-/* False: it is not there any more. */
+/* False: it is not there any more. Whose child it was when they were listed it stays: that one's figures are settled by it. */
 static bool read_use(struct process *process)
 {
-	struct process now;
+	pid_t parent = process->parent;
 
-	if (!read_stat(process->pid, &now))
+	if (!read_stat(process))
 		return false;
-	now.parent = process->parent;
-	now.below = process->below;
-	now.has_below = process->has_below;
-	now.waited_for = process->waited_for;
-	now.cpu_ns = clock_of(&now) + now.waited_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
-	now.io_told = sum_lines(now.pid, "io", "write_bytes: %llu", &now.written_bytes);
-	*process = now;
+	process->parent = parent;
+	process->cpu_ns = clock_of(process) + process->waited_ticks * (CLOCK_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	process->written_bytes = 0;
+	process->io_told = sum_lines(process->pid, "io", "write_bytes: %llu", &process->written_bytes);
 	return true;
 }
 
@@ -193,12 +190,12 @@ static void find_waited_for(struct processes *all, pid_t parent)
 static void settle(struct processes *all, struct process *parent)
 {
 	for (unsigned i = 0; i < COST_TRIES_MAX; i++) {
-		struct process after;
-
 		if (!read_use(parent))
 			return;
 		find_waited_for(all, parent->pid);
-		if (!read_stat(parent->pid, &after) ||
+		struct process after = *parent;
+
+		if (!read_stat(&after) ||
 		    (after.minor_waited == parent->minor_waited && after.waited_ticks == parent->waited_ticks))
 			return;
 	}

@@ -259,9 +259,8 @@ static enum rp_err look_once(struct task *task, struct arena *arena, struct clai
 		    task, FILE_ROOT_DATA, store_path, FILE_READ | FILE_WRITE, &claim->file);
 	if (err == RP_OK)
 		err = look_at_files(task, claim, epoch, reason);
-	if (err == RP_ERR_NOTFOUND) {
+	if (err == RP_ERR_NOTFOUND)
 		err = is_new(task, arena);
-	}
 	if (err != RP_OK && *reason == NULL)
 		*reason = reason_of(err);
 	if (err == RP_OK || (err == RP_ERR_CORRUPT && look_anyway(task, claim, epoch)))

@@ -196,13 +196,13 @@ static bool open_folders(const struct offline *offline, int root_fd[FILE_ROOT_CO
 	root_fd[FILE_ROOT_COMMIT] = commit_fd;
 	if (commit_fd >= 0 && (owner_check_mount(data_fd, "data", reason, sizeof(reason)) != RP_OK ||
 		owner_check_mount(commit_fd, "commit log", reason, sizeof(reason)) != RP_OK)) {
-		fprintf(stderr, "ringpost: %s: %s\n", config->data, reason);
+		say(offline, reason);
 		return false;
 	}
 	if (commit_fd >= 0)
 		return true;
 	if (data_fd >= 0 && errno == ENOENT && offline->mends) {
-		fprintf(stderr, "ringpost: %s: %s\n", config->data, no_store);
+		say(offline, no_store);
 		return false;
 	}
 	fprintf(stderr, "ringpost: %s%s%s: %s\n", config->data, data_fd >= 0 ? ": " : "", data_fd >= 0 ? commit : "",
